@@ -1,0 +1,36 @@
+# Everything here is done by the harness package, which needs nothing but Python's standard library.
+PYTHON ?= python3
+BENCH ?= boot
+# REQUIRE=all: a tier that cannot run here is a failure. TIERS="lint unit": only these.
+REQUIRE ?=
+TIERS ?=
+
+.PHONY: help up test lint docs bench clean
+
+help:
+	@echo 'make up      run webspaced here: LXD, Traefik and one member; Ctrl-C ends it. LXD=host: this machine'"'"'s own LXD'
+	@echo 'make test    run every tier this machine allows (TIERS="lint unit" for some, REQUIRE=all to allow no gap)'
+	@echo 'make lint    ruff, mypy and import-linter'
+	@echo 'make docs    build the documentation'
+	@echo 'make bench   run a benchmark: BENCH=boot'
+	@echo 'make clean   remove everything that the above made, webspaces too'
+
+# -u: what is happening must be seen while it happens, through a pipe too.
+up:
+	@$(PYTHON) -u -m harness.up
+
+test:
+	@$(PYTHON) -u -m harness.test $(if $(REQUIRE),--require $(REQUIRE)) $(TIERS)
+
+lint:
+	@$(PYTHON) -u -m harness.test lint
+
+docs:
+	@$(PYTHON) -u -m harness.test docs
+
+bench:
+	@$(PYTHON) -u -m harness.venv
+	@.venv/bin/python -u -m benchmarks.$(BENCH)
+
+clean:
+	@$(PYTHON) -u -m harness.clean
