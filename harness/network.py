@@ -1,0 +1,71 @@
+"""Subnets, bridges and packet filters of an LXD of our own."""
+
+import ipaddress
+import json
+import random
+import subprocess
+from typing import Any
+
+TABLES = ("lxd", "incus")
+
+
+def free_subnet() -> str:
+    """A /24 under 10.0.0.0/8 that no route of this machine touches; by chance, so that two seekers differ."""
+    listing = subprocess.run(["ip", "-4", "route", "show", "table", "all"], capture_output=True, text=True, check=True)
+    taken = [found for line in listing.stdout.splitlines() for found in _networks(line)]
+    while True:
+        # Low numbers are what people and container tools choose.
+        candidate = ipaddress.ip_network(f"10.{random.randrange(64, 224)}.{random.randrange(1, 255)}.0/24")  # noqa: S311
+        if not any(candidate.overlaps(network) for network in taken):
+            return str(candidate)
+
+
+def _networks(line: str) -> list[ipaddress.IPv4Network]:
+    """The network of one line of `ip route`, the default route not counted."""
+    words = line.split()
+    destination = words[1] if words[0] in {"local", "broadcast", "unreachable", "blackhole"} else words[0]
+    try:
+        network = ipaddress.IPv4Network(destination, strict=False)
+    except ValueError:
+        return []
+    return [network] if network.prefixlen else []
+
+
+def bridge_definition(name: str, subnet: str, *, nat: bool) -> dict[str, object]:
+    """A managed bridge: DHCP for IPv4, no IPv6, and a way out of the machine only with `nat`."""
+    network = ipaddress.IPv4Network(subnet)
+    return {
+        "name": name,
+        "type": "bridge",
+        "config": {
+            "ipv4.address": f"{network[1]}/{network.prefixlen}",
+            "ipv4.nat": "true" if nat else "false",
+            "ipv6.address": "none",
+        },
+    }
+
+
+def remove_bridge(name: str) -> None:
+    """Remove a bridge and the chains that LXD or Incus made for it; idempotent."""
+    _quietly("ip", "link", "delete", name)
+    for table in TABLES:
+        chains = _chains(table)
+        for chain in [chain for chain in chains if chain.endswith(f".{name}")]:
+            _quietly("nft", "delete", "chain", "inet", table, chain)
+        if chains and not _chains(table):
+            # The last one out: an empty table is nobody's.
+            _quietly("nft", "delete", "table", "inet", table)
+
+
+def _chains(table: str) -> list[str]:
+    listing = subprocess.run(
+        ["nft", "--json", "list", "table", "inet", table], capture_output=True, text=True, check=False
+    )
+    if listing.returncode:
+        return []
+    items: list[dict[str, Any]] = json.loads(listing.stdout)["nftables"]
+    return [item["chain"]["name"] for item in items if "chain" in item]
+
+
+def _quietly(*command: str) -> None:
+    subprocess.run(command, check=False, capture_output=True)
