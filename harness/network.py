@@ -4,6 +4,7 @@ import ipaddress
 import json
 import random
 import subprocess
+from pathlib import Path
 from typing import Any
 
 TABLES = ("lxd", "incus")
@@ -46,7 +47,11 @@ def bridge_definition(name: str, subnet: str, *, nat: bool) -> dict[str, object]
 
 
 def remove_bridge(name: str) -> None:
-    """Remove a bridge and the chains that LXD or Incus made for it; idempotent."""
+    """Remove a bridge, what is plugged into it and the chains that LXD or Incus made for it; idempotent."""
+    plugs = Path("/sys/class/net") / name / "brif"
+    for plug in plugs.iterdir() if plugs.is_dir() else ():
+        # When a container's monitor is killed, its end of the cable comes back to the machine, and would stay.
+        _quietly("ip", "link", "delete", plug.name)
     _quietly("ip", "link", "delete", name)
     for table in TABLES:
         chains = _chains(table)

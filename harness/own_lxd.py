@@ -1,0 +1,59 @@
+"""The private LXD of a folder, found again with what was chosen for it the first time."""
+
+import json
+from pathlib import Path
+
+from harness import flavour as flavours
+from harness import network, packages
+from harness.places import write_private
+from harness.private_lxd import PrivateLxd, short_name
+from harness.saying import say
+
+_FLAVOURS = {known.name: known for known in (flavours.LXD, flavours.INCUS)}
+
+
+def _file(directory: Path) -> Path:
+    return directory.with_name(f"{directory.name}.json")
+
+
+def known(directory: Path) -> PrivateLxd | None:
+    """The one whose state lies in a directory, if there ever was one."""
+    try:
+        facts = json.loads(_file(directory).read_text(encoding="utf-8"))
+    except OSError:
+        return None
+    return PrivateLxd(
+        directory, facts["bridge"], facts["subnet"],
+        mount=Path(facts["mount"]), flavour=_FLAVOURS[facts["flavour"]], nat=facts["nat"],
+    )
+
+
+def ensured(directory: Path, *, nat: bool = False) -> PrivateLxd:
+    """The one of a directory, up; installs packages and chooses a network the first time. Needs root."""
+    lxd = known(directory) or _chosen(directory, nat=nat)
+    packages.ensure(lxd.flavour.packages, "a private LXD")
+    say(f"private {lxd.flavour.name}: {lxd.directory}, seen by it as {lxd.mount}, network {lxd.subnet} ...")
+    lxd.up()
+    return lxd
+
+
+def _chosen(directory: Path, *, nat: bool) -> PrivateLxd:
+    flavour = flavours.for_this_machine()
+    packages.ensure(flavour.packages, "a private LXD")
+    bridge = f"wsd{short_name(directory)}"
+    lxd = PrivateLxd(directory, bridge, network.free_subnet(), flavour=flavour, nat=nat)
+    facts = {
+        "bridge": bridge, "subnet": lxd.subnet, "mount": str(lxd.mount), "flavour": flavour.name, "nat": nat,
+    }
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    write_private(_file(directory), json.dumps(facts, indent=1))
+    return lxd
+
+
+def deleted(directory: Path) -> None:
+    """End and remove the one of a directory; idempotent."""
+    lxd = known(directory)
+    if lxd is not None:
+        say(f"removing the private {lxd.flavour.name} in {directory} ...")
+        lxd.delete()
+        _file(directory).unlink(missing_ok=True)
