@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from harness.private_lxd import PROFILE
+from harness import places
+from harness.private_lxd import PROFILE, profile_definition
 from harness.rest import Refused, Rest, path_of
 from harness.saying import CannotGoOn, say
 
@@ -14,6 +15,8 @@ SOCKETS = (
     Path("/var/snap/lxd/common/lxd/unix.socket"),
     Path("/var/lib/lxd/unix.socket"),
 )
+
+_NOTE = places.RUN / "host-lxd"
 
 
 def find(named: Path | None = None) -> Path:
@@ -42,6 +45,16 @@ def _none_found(complaints: list[str]) -> str:
     )
 
 
+def remember(path: Path) -> None:
+    """Note that this checkout uses a project there, for `make clean`."""
+    _NOTE.write_text(str(path), encoding="utf-8")
+
+
+def remembered() -> Path | None:
+    """Where this checkout uses a project, if it does."""
+    return Path(_NOTE.read_text(encoding="utf-8")) if _NOTE.exists() else None
+
+
 def prepare(path: Path) -> Rest:
     """Our project with its profile on a server; idempotent. Gives its API in that project."""
     server = Rest(path)
@@ -51,20 +64,8 @@ def prepare(path: Path) -> Rest:
         server.ask("POST", "/1.0/projects", definition)
     project = Rest(path, PROJECT)
     if not project.exists(path_of("profiles", PROFILE)):
-        project.ask("POST", "/1.0/profiles", _profile(server))
+        project.ask("POST", "/1.0/profiles", profile_definition(_bridge(server), _pool(server)))
     return project
-
-
-def _profile(server: Rest) -> dict[str, Any]:
-    return {
-        "name": PROFILE,
-        "description": "webspaces",
-        "config": {"boot.autostart": "false"},
-        "devices": {
-            "eth0": {"type": "nic", "name": "eth0", "network": _bridge(server)},
-            "root": {"type": "disk", "path": "/", "pool": _pool(server)},
-        },
-    }
 
 
 def _default_devices(server: Rest) -> list[dict[str, str]]:

@@ -50,8 +50,16 @@ def _chosen(directory: Path, *, nat: bool) -> PrivateLxd:
     return lxd
 
 
-def deleted(directory: Path) -> None:
-    """End and remove the one of a directory; idempotent."""
+def put_down(directory: Path) -> None:
+    """Stop the one of a directory with all its containers, which stay; idempotent."""
+    lxd = known(directory)
+    if lxd is not None:
+        say(f"stopping the private {lxd.flavour.name} ...")
+        lxd.down()
+
+
+def delete(directory: Path) -> None:
+    """Stop and remove the one of a directory, with all its containers; idempotent."""
     lxd = known(directory)
     if lxd is not None:
         say(f"removing the private {lxd.flavour.name} in {directory} ...")

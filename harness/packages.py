@@ -59,10 +59,15 @@ def ensure(packages: Sequence[str], purpose: str) -> None:
 def _apt(*command: str) -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     waiting = ["-o", "DPkg::Lock::Timeout=300", "-o", "APT::Get::Assume-Yes=true"]
-    done = subprocess.run(
-        [command[0], *waiting, *command[1:]],
-        env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    # Neither Ctrl-C nor our own end may cut it short: a half-installed package stops the next installation.
+    process = subprocess.Popen(
+        [command[0], *waiting, *command[1:]], env=environment, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )
-    if done.returncode:
-        report = (done.stdout + done.stderr).strip()[-2000:]
-        raise CannotGoOn(f"{' '.join(command)} failed:\n{report}")
+    try:
+        report = process.communicate()[0]
+    except BaseException:
+        process.communicate()
+        raise
+    if process.returncode:
+        raise CannotGoOn(f"{' '.join(command)} failed:\n{report.strip()[-2000:]}")

@@ -78,7 +78,7 @@ class PrivateLxd:
 
     def start(self) -> None:
         """Start the daemon, which must not run, and wait until it is ready."""
-        command = [self.flavour.daemon, "--group", "root", "--logfile", self.mount / "daemon.log"]
+        command = [self.flavour.daemon, "--group", "root", "--logfile", str(self.mount / "daemon.log")]
         with (self.mount / "daemon.out").open("ab") as output:
             self._child = subprocess.Popen(
                 command, env=self.environment, stdin=subprocess.DEVNULL,

@@ -1,0 +1,95 @@
+"""What `make up` writes for the daemon: its settings and its one member."""
+
+import hashlib
+import json
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.places import private_folder, write_private
+from harness.ports import LOOPBACK, Ports
+from harness.private_lxd import PROFILE
+
+USER = "alice"
+
+SETTINGS = """\
+# Written by `make up` at each start.
+data_dir: {data}
+iam:
+  provider: static
+  users_file: {users}
+lxd:
+  url: unix://{socket}
+  project: {project}
+webspaces:
+  domain: localhost
+  lxd_profile: {profile}
+  boot_ports:
+    start: {ports.boot_start}
+    end: {ports.boot_end}
+  ports:
+    listen_address: {loopback}
+    start: {ports.forward_start}
+    end: {ports.forward_end}
+http:
+  listen_address: {loopback}:{ports.api}
+  internal_address: {loopback}:{ports.internal}
+traefik:
+  provider: file
+  embedded: true
+  http_address: {loopback}:{ports.http}
+  https_address: {loopback}:{ports.https}
+"""
+
+USERS = """\
+# Written by `make up` at each start. Only the hash of the token is here: the token is in up.json.
+users:
+  - id: 1
+    username: {user}
+    email: {user}@localhost
+    first_name: Alice
+    last_name: Example
+    is_admin: false
+    token_sha256: {hash}
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """The LXD to use: its socket, and the project in it."""
+
+    socket: Path
+    project: str
+
+
+def write_settings(run: Path, server: Server, ports: Ports) -> Path:
+    """Write the daemon's settings; gives the file."""
+    path = run / "webspaced.yaml"
+    text = SETTINGS.format(
+        data=private_folder(run / "data"), users=run / "users.yaml", socket=server.socket, project=server.project,
+        profile=PROFILE, ports=ports, loopback=LOOPBACK,
+    )
+    write_private(path, text)
+    return path
+
+
+def mint_member(run: Path) -> str:
+    """Give the member a new token; only its hash is stored here."""
+    token = secrets.token_urlsafe(32)
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    write_private(run / "users.yaml", USERS.format(user=USER, hash=digest))
+    return token
+
+
+def write_facts(path: Path, ports: Ports, token: str) -> dict[str, str]:
+    """Write up.json, for programs that want to use what was brought up; gives its contents."""
+    facts = {
+        "api": f"http://{LOOPBACK}:{ports.api}",
+        "http": f"http://{LOOPBACK}:{ports.http}",
+        "https": f"https://{LOOPBACK}:{ports.https}",
+        "user": USER,
+        "token": token,
+        "lxd": "real",
+    }
+    write_private(path, json.dumps(facts, indent=1) + "\n")
+    return facts

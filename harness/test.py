@@ -1,0 +1,143 @@
+"""`make test`: run every tier that this machine allows through tox, and name each one left out with the reason."""
+
+import argparse
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections import deque
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+
+from harness import own_lxd, places, venv
+from harness.private_lxd import PrivateLxd
+from harness.saying import CannotGoOn, run_program, say
+from harness.tiers import TIERS, Outcome, Tier, reason_against, verdict
+
+TOX = "tox>=4.11,<5"
+LXD_DIRECTORY = places.RUN_TEST / "lxd"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m harness.test", description=__doc__)
+    parser.add_argument("tiers", nargs="*", metavar="TIER", help=" ".join(tier.name for tier in TIERS))
+    parser.add_argument(
+        "--require", choices=["all", "some"], default="some", help="all: what is left out counts as failed"
+    )
+    arguments = parser.parse_args()
+    unknown = set(arguments.tiers) - {tier.name for tier in TIERS}
+    if unknown:
+        parser.error(f"no such tier: {', '.join(sorted(unknown))}")
+    return arguments
+
+
+class Bench:
+    """What the tiers run with: a tox, one wheel for all, and one LXD of our own."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._runner = venv.Venv(places.TOX_RUNNER)
+        self._lxd: PrivateLxd | None = None
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="webspaced-dist-")))
+        places.TOX.mkdir(exist_ok=True)
+        self._runner.ensure()
+        if self._runner.noted("tox") != TOX:
+            self._runner.install(TOX)
+            self._runner.note("tox", TOX)
+        self._wheel = venv.build_wheel(self._runner.python, folder)
+
+    def run(self, tier: Tier) -> Outcome:
+        """Run a tier, unless this machine cannot."""
+        left_out = reason_against(tier)
+        if tier.lxd and not left_out:
+            left_out = self._bring_up_lxd()
+        if left_out:
+            return Outcome(tier.name, left_out=left_out)
+        began = time.monotonic()
+        last = deque[str](maxlen=200)
+        status = self._tox(tier, last)
+        return verdict(tier, status, last, time.monotonic() - began)
+
+    def _bring_up_lxd(self) -> str:
+        """Before each tier: the one before may have killed it. Gives the reason when it does not come up."""
+        places.private_folder(places.RUN_TEST)
+        if self._lxd is None:
+            self._stack.callback(own_lxd.delete, LXD_DIRECTORY)
+        try:
+            self._lxd = own_lxd.ensured(LXD_DIRECTORY)
+        except CannotGoOn as error:
+            return str(error)
+        return ""
+
+    def _environment(self) -> dict[str, str]:
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        if self._lxd is not None:
+            environment["WEBSPACED_TEST_LXD_DIR"] = str(self._lxd.directory)
+            environment["WEBSPACED_TEST_LXD_SOCKET"] = str(self._lxd.socket)
+        return environment
+
+    def _tox(self, tier: Tier, last: deque[str]) -> int:
+        """Run one environment, its output shown while it comes; gives the exit status."""
+        command = [
+            str(self._runner.python), "-m", "tox", "run", "--root", str(places.CHECKOUT), "--workdir", str(places.TOX),
+            "--installpkg", str(self._wheel), "-e", tier.name,
+        ]
+        process = subprocess.Popen(
+            command, cwd=places.CHECKOUT, env=self._environment(), text=True, errors="replace",
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )
+        assert process.stdout is not None  # noqa: S101 - for mypy: it was asked for
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            last.append(line)
+        return process.wait()
+
+
+def _run_all(wanted: list[Tier]) -> list[Outcome]:
+    outcomes = []
+    with ExitStack() as stack:
+        bench = Bench(stack)
+        for tier in wanted:
+            say(f"\n=== {tier.name} ===")
+            outcomes.append(bench.run(tier))
+            say(str(outcomes[-1]))
+    return outcomes
+
+
+def _summary(outcomes: list[Outcome], *, all_required: bool) -> int:
+    """Print how it went; gives the exit status. The last line is for programs."""
+    say("\n=== summary ===")
+    for outcome in outcomes:
+        say(str(outcome))
+    passed = sum(outcome.passed for outcome in outcomes)
+    failed = sum(outcome.failed for outcome in outcomes)
+    gaps = sum(bool(outcome.left_out) + outcome.skipped for outcome in outcomes)
+    if gaps and all_required:
+        say(f"{gaps} left out or skipped, and all are required: counted as failed")
+        failed += gaps
+    say(f"{passed} passed, {failed} failed")
+    return int(failed > 0 or passed == 0)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> int:
+    """Run the tiers that were named, or all."""
+    arguments = _arguments()
+    # On SIGTERM too the LXD of the tests has to go.
+    signal.signal(signal.SIGTERM, _interrupt)
+    wanted = [tier for tier in TIERS if not arguments.tiers or tier.name in arguments.tiers]
+    try:
+        outcomes = _run_all(wanted)
+    except KeyboardInterrupt:
+        say("interrupted")
+        return 130
+    return _summary(outcomes, all_required=arguments.require == "all")
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,89 @@
+"""The tiers of tests: what each needs, and what its output says about it."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from harness import flavour, packages, places
+from harness.saying import CannotGoOn
+
+
+@dataclass(frozen=True)
+class Tier:
+    """One environment of tox. `trial`: its tests are tests.<name>; otherwise it counts as one test."""
+
+    name: str
+    trial: bool = True
+    lxd: bool = False
+
+
+TIERS = (
+    Tier("lint", trial=False),
+    Tier("unit"),
+    Tier("real", lxd=True),
+    Tier("faults", lxd=True),
+    Tier("docs", trial=False),
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a tier went. `left_out` is the reason why it did not run at all."""
+
+    tier: str
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    seconds: float = 0
+    left_out: str = ""
+
+    def __str__(self) -> str:
+        """One line of the summary."""
+        if self.left_out:
+            return f"{self.tier:8} left out: {self.left_out}"
+        skipped = f", {self.skipped} skipped inside" if self.skipped else ""
+        return f"{self.tier:8} {self.passed} passed, {self.failed} failed{skipped}  ({self.seconds:.0f} s)"
+
+
+def reason_against(tier: Tier) -> str:
+    """Why this machine cannot run a tier; empty when it can. Says nothing of LXD coming up."""
+    if tier.trial and not (places.CHECKOUT / "tests" / tier.name).exists():
+        return f"there is no tests/{tier.name}"
+    if tier.lxd and not packages.is_root():
+        return "needs root, for an LXD of its own"
+    if tier.lxd:
+        try:
+            flavour.for_this_machine()
+        except CannotGoOn as error:
+            return str(error)
+    return ""
+
+
+# The last words of trial: PASSED (skips=1, successes=2) or FAILED (failures=1, errors=1, successes=2).
+_VERDICT = re.compile(r"^(?:PASSED|FAILED)(?: \((?P<counts>[^)]*)\))?\s*$")
+_PASSED = ("successes", "expectedFailures")
+_FAILED = ("failures", "errors", "unexpectedSuccesses")
+
+
+def verdict(tier: Tier, status: int, lines: Iterable[str], seconds: float) -> Outcome:
+    """What a tier's exit status and output come to."""
+    if not tier.trial:
+        return Outcome(tier.name, passed=int(status == 0), failed=int(status != 0), seconds=seconds)
+    counts = _counts(lines)
+    passed = sum(counts.get(word, 0) for word in _PASSED)
+    failed = sum(counts.get(word, 0) for word in _FAILED)
+    if not failed and (status or not passed):
+        # It broke off before trial could count, or nothing ran: neither is a success.
+        failed = 1
+    return Outcome(tier.name, passed, failed, counts.get("skips", 0), seconds)
+
+
+def _counts(lines: Iterable[str]) -> dict[str, int]:
+    """The numbers of trial's last verdict."""
+    counts: dict[str, int] = {}
+    for line in lines:
+        found = _VERDICT.match(line)
+        if found:
+            pairs = re.findall(r"(\w+)=(\d+)", found["counts"] or "")
+            counts = {word: int(number) for word, number in pairs}
+    return counts
