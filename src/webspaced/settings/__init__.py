@@ -1,0 +1,47 @@
+"""The settings: what can be set, from which sources it is read, and what is said when it is wrong.
+
+Every setting is declared once, in a field of a frozen class, with its kind, unit, default and
+reason; the sample configuration and the reference page are printed from these declarations. A
+source (a YAML file, the environment, the defaults of a machine by itself) gives raw values by
+dotted key; the loader merges them, parses each, completes those whose defaults follow from others,
+and checks what must hold between them::
+
+    sources -> loader -> kinds, derive, checks -> schema (backends, webspaces, traefik) -> reference
+
+This room knows no Twisted, and nothing of what the settings are for.
+"""
+
+from webspaced.settings.backends import Iam, Lxd, LxdTls
+from webspaced.settings.loader import load
+from webspaced.settings.problems import SettingsError
+from webspaced.settings.schema import SETTINGS, Cors, Http, Settings, Timeouts
+from webspaced.settings.sources import STANDALONE, find_config
+from webspaced.settings.traefik import Traefik, TraefikFile, TraefikKubernetes, TraefikRedis
+from webspaced.settings.values import Address, format_duration, parse_duration
+from webspaced.settings.webspaces import BootPorts, ConfigDefaults, Ports, Webspaces
+
+__all__ = [
+    "SETTINGS",
+    "STANDALONE",
+    "Address",
+    "BootPorts",
+    "ConfigDefaults",
+    "Cors",
+    "Http",
+    "Iam",
+    "Lxd",
+    "LxdTls",
+    "Ports",
+    "Settings",
+    "SettingsError",
+    "Timeouts",
+    "Traefik",
+    "TraefikFile",
+    "TraefikKubernetes",
+    "TraefikRedis",
+    "Webspaces",
+    "find_config",
+    "format_duration",
+    "load",
+    "parse_duration",
+]

@@ -1,0 +1,76 @@
+"""Settings of the services that webspaced asks: LXD and the IAM service."""
+
+# ruff: noqa: RUF009 - attrs fields, declared by functions that ruff does not know
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+
+from webspaced.settings.fields import secret, section, setting
+from webspaced.settings.kinds import FLAG, LXD_URL, NAME, PATH, PEM, SECRET, WEB_URL, choice
+
+
+@attrs.frozen(kw_only=True)
+class Iam:
+    """Who the members are."""
+
+    provider: str = setting(
+        choice("static", "iamd"),
+        "Where members and their tokens come from: a file on this machine, or an iamd service.",
+        default="static",
+        computed="`iamd` when `iam.url` is set, else `static`",
+    )
+    users_file: Path = setting(
+        PATH,
+        "The members of the static provider.",
+        default=Path("/var/lib/webspaced/users.yaml"),
+        computed="`users.yaml` in `data_dir`",
+    )
+    url: str | None = setting(
+        WEB_URL, "Base URL of iamd.", default=None, example="https://iam.example.org/v1"
+    )
+    token: str | None = secret(
+        SECRET, "webspaced's own admin token, with which it looks members up by their id."
+    )
+    allow_insecure: bool = setting(
+        FLAG,
+        "Do not verify iamd's TLS certificate; whoever is on the path can then be anybody.",
+        default=False,
+    )
+
+
+@attrs.frozen(kw_only=True)
+class LxdTls:
+    """Both sides' identities when LXD is reached over https: PEM texts, but for the password."""
+
+    ca: str | None = secret(PEM, "The CA to trust, when LXD runs in PKI mode.", shown=True)
+    server_cert: str | None = secret(
+        PEM, "The one server certificate to trust (pinned).", shown=True
+    )
+    client_cert: str | None = secret(PEM, "The client certificate that LXD trusts.", shown=True)
+    client_key: str | None = secret(PEM, "The private key of the client certificate.")
+    trust_password: str | None = secret(
+        SECRET,
+        "Adds the client certificate to LXD at first contact: a trust password, or a trust token"
+        " for versions after 5.x.",
+    )
+    allow_insecure: bool = setting(
+        FLAG,
+        "Do not verify LXD's certificate; whoever is on the path can then be LXD.",
+        default=False,
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Lxd:
+    """Where LXD (or Incus) is."""
+
+    url: str = setting(
+        LXD_URL,
+        "`unix:///path/to/socket` or `https://host[:port]`; empty searches the local sockets.",
+        default="",
+    )
+    project: str = setting(NAME, "The LXD project that holds the webspaces.", default="default")
+    tls: LxdTls = section(LxdTls)

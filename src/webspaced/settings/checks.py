@@ -1,0 +1,116 @@
+"""What must hold between settings that are right each by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import combinations
+from typing import Any, Final
+
+import attrs
+
+from webspaced.settings.values import Address
+
+Values = Mapping[str, Any]
+
+_FORWARDS = "webspaces.ports"
+_BOOTS = "webspaces.boot_ports"
+_LISTENERS = (
+    "http.listen_address",
+    "http.internal_address",
+    "traefik.http_address",
+    "traefik.https_address",
+)
+
+
+@attrs.frozen
+class Check:
+    """A rule over some settings, asked when all are known; ``verdict`` says what breaks it."""
+
+    keys: tuple[str, ...]
+    verdict: Callable[[Values], str | None]
+
+
+def _bounds(name: str) -> tuple[str, str]:
+    return f"{name}.start", f"{name}.end"
+
+
+def _order(low: str, high: str, values: Values) -> str | None:
+    if values[low] <= values[high]:
+        return None
+    return f"{low} ({values[low]:g}) must not be above {high} ({values[high]:g})"
+
+
+def _apart(values: Values) -> str | None:
+    (first, last), (boot_first, boot_last) = (
+        [values[key] for key in _bounds(name)] for name in (_FORWARDS, _BOOTS)
+    )
+    if last < boot_first or boot_last < first:
+        return None
+    return (
+        f"{_FORWARDS} ({first} to {last}) and {_BOOTS} ({boot_first} to {boot_last})"
+        " must not have ports in common"
+    )
+
+
+def _in_use(listener: str, values: Values) -> bool:
+    return listener.startswith("http.") or values["traefik.embedded"]
+
+
+def _outside(listener: str, name: str, values: Values) -> str | None:
+    first, last = (values[key] for key in _bounds(name))
+    port = values[listener].port
+    if not first <= port <= last or not _in_use(listener, values):
+        return None
+    return f"the port of {listener} ({port}) must not be among {name} ({first} to {last})"
+
+
+def _no_clash(one: str, other: str, values: Values) -> str | None:
+    if not (_in_use(one, values) and _in_use(other, values)):
+        return None
+    if not _same_place(values[one], values[other]):
+        return None
+    return f"{one} ({values[one]}) and {other} ({values[other]}) must not be the same address"
+
+
+def _same_place(one: Address, other: Address) -> bool:
+    everywhere = {"", "0.0.0.0", "::"}  # noqa: S104 - compared, not bound
+    shared = one.host == other.host or bool(everywhere & {one.host, other.host})
+    return shared and one.port == other.port != 0
+
+
+def _iamd_has_url(values: Values) -> str | None:
+    if values["iam.provider"] != "iamd" or values["iam.url"]:
+        return None
+    return "iam.provider is iamd, which needs iam.url"
+
+
+def _whole_identity(values: Values) -> str | None:
+    if (values["lxd.tls.client_cert"] is None) == (values["lxd.tls.client_key"] is None):
+        return None
+    return "lxd.tls.client_cert and lxd.tls.client_key must be given together"
+
+
+def _ordered(low: str, high: str) -> Check:
+    return Check((low, high), partial(_order, low, high))
+
+
+CHECKS: Final = (
+    _ordered(*_bounds(_FORWARDS)),
+    _ordered(*_bounds(_BOOTS)),
+    Check((*_bounds(_FORWARDS), *_bounds(_BOOTS)), _apart),
+    *(
+        Check((listener, *_bounds(name), "traefik.embedded"), partial(_outside, listener, name))
+        for listener in _LISTENERS
+        for name in (_FORWARDS, _BOOTS)
+    ),
+    *(
+        Check((one, other, "traefik.embedded"), partial(_no_clash, one, other))
+        for one, other in combinations(_LISTENERS, 2)
+    ),
+    _ordered("webspaces.config_defaults.startup_delay", "webspaces.max_startup_delay"),
+    _ordered("webspaces.max_held_per_webspace", "webspaces.max_held"),
+    Check(("iam.provider", "iam.url"), _iamd_has_url),
+    Check(("lxd.tls.client_cert", "lxd.tls.client_key"), _whole_identity),
+)
+"""The rules, in the order in which their problems are told."""

@@ -1,0 +1,54 @@
+"""Defaults that follow from other settings or from the machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from webspaced.settings.kinds import PATH
+
+Values = Mapping[str, Any]
+
+
+@attrs.frozen
+class Computed:
+    """A default, found when all that it needs is known; `ValueError` says why there is none."""
+
+    key: str
+    needs: tuple[str, ...]
+    find: Callable[[Values], object]
+
+
+def _data_dir(_values: Values) -> Path:
+    return PATH.parse("/var/lib/webspaced" if os.geteuid() == 0 else "~/.local/state/webspaced")
+
+
+def _provider(values: Values) -> str:
+    return "iamd" if values["iam.url"] else "static"
+
+
+def _users_file(values: Values) -> Path:
+    return Path(values["data_dir"], "users.yaml")
+
+
+def _traefik_file(values: Values) -> Path:
+    return Path(values["data_dir"], "traefik", "dynamic", "webspaced.yml")
+
+
+def _settle_time(values: Values) -> float:
+    # The embedded Traefik is started with a throttle that is far shorter than the usual 2 s.
+    return 0.3 if values["traefik.embedded"] else 2.5
+
+
+COMPUTED: Final = (
+    Computed("data_dir", (), _data_dir),
+    Computed("iam.provider", ("iam.url",), _provider),
+    Computed("iam.users_file", ("data_dir",), _users_file),
+    Computed("traefik.file.path", ("data_dir",), _traefik_file),
+    Computed("traefik.settle_time", ("traefik.embedded",), _settle_time),
+)
+"""In an order in which each finds what it needs."""

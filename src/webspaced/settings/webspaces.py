@@ -1,0 +1,155 @@
+"""Settings of the webspaces themselves."""
+
+# ruff: noqa: RUF009 - attrs fields, declared by functions that ruff does not know
+
+from __future__ import annotations
+
+import attrs
+
+from webspaced.settings.fields import required, section, setting
+from webspaced.settings.kinds import (
+    DOMAIN,
+    FLAG,
+    HOST,
+    INSTANCE_PREFIX,
+    IP,
+    NAME,
+    NETWORK,
+    PORT,
+    duration,
+    integer,
+    listing,
+    number,
+)
+from webspaced.settings.values import IPAddress, IPNetwork
+
+
+@attrs.frozen(kw_only=True)
+class ConfigDefaults:
+    """What the configuration of a new webspace says until its owner changes it."""
+
+    startup_delay: float = setting(
+        number(0),
+        "How long at most a first visit waits, once the port answers, for an application that"
+        " still says 502, 503 or 504.",
+        default=3.0,
+        unit="seconds",
+    )
+    http_port: int = setting(PORT, "The port in the container that speaks HTTP.", default=80)
+    sni_passthrough: bool = setting(FLAG, "Hand TLS to the container unopened.", default=False)
+
+
+@attrs.frozen(kw_only=True)
+class Ports:
+    """The ports of this machine that members may forward to their webspaces."""
+
+    start: int = setting(PORT, "First external port.", default=49152)
+    end: int = setting(PORT, "Last external port.", default=65535)
+    max: int = setting(integer(0), "The most forwards of one webspace.", default=64)
+    listen_address: str = setting(
+        HOST,
+        "The address, without a port, that forwards listen on; empty stands for every interface.",
+        default="",
+    )
+    kubernetes_service: str | None = setting(
+        NAME,
+        "A LoadBalancer Service whose ports follow the forwards, where visitors come in through"
+        " Kubernetes.",
+        default=None,
+        example="webspaced-ports",
+    )
+
+
+@attrs.frozen(kw_only=True)
+class BootPorts:
+    """The ports behind which webspaces sleep: Traefik sends the visitors of a stopped one here.
+
+    Every webspace has one for as long as it exists, so that a restart rewrites no route.
+    """
+
+    start: int = setting(PORT, "First boot port.", default=20000)
+    end: int = setting(
+        PORT, "Last boot port; the range bounds how many webspaces there can be.", default=29999
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Webspaces:
+    """What a webspace is, and the bounds on what all of them may take."""
+
+    lxd_profile: str = setting(NAME, "The LXD profile of every container.", default="webspace")
+    instance_prefix: str = setting(
+        INSTANCE_PREFIX,
+        "What the names of the containers begin with; the member's id follows.",
+        default="ws-",
+    )
+    domain: str = required(
+        DOMAIN,
+        "The domain under which every webspace has its own, `<username>.<domain>`.",
+        example="example.org",
+    )
+    config_defaults: ConfigDefaults = section(ConfigDefaults)
+    max_startup_delay: float = setting(
+        number(0), "The longest start-up delay that a member may set.", default=60.0, unit="seconds"
+    )
+    ip_timeout: float = setting(
+        duration(),
+        "The longest wait for an address after a container's start.",
+        default=15.0,
+        unit="seconds",
+    )
+    ports: Ports = section(Ports)
+    networks: tuple[IPNetwork, ...] = setting(
+        listing(NETWORK),
+        "Where the addresses of containers may lie; empty stands for the managed bridge's subnets."
+        " A container's root can claim any address, and none outside is routed.",
+        default=(),
+        example=("10.20.0.0/16",),
+    )
+    reserved_addresses: tuple[IPAddress, ...] = setting(
+        listing(IP),
+        "Addresses within those networks that no container may claim: other machines are there.",
+        default=(),
+        example=("10.20.0.2",),
+    )
+    boot_ports: BootPorts = section(BootPorts)
+    ready_timeout: float = setting(
+        duration(),
+        "The longest wait, after a start, for the wanted port of a webspace to answer.",
+        default=30.0,
+        unit="seconds",
+    )
+    stop_timeout: float = setting(
+        duration(),
+        "How long a container may take to stop by itself before it is forced.",
+        default=30.0,
+        unit="seconds",
+    )
+    drain_time: float = setting(
+        duration(),
+        "How long requests under way may go on, once no new ones come, before a stop.",
+        default=1.0,
+        unit="seconds",
+    )
+    max_concurrent_boots: int = setting(
+        integer(1),
+        "How many containers may start at the same time; the others queue, fairly.",
+        default=4,
+    )
+    max_running: int = setting(
+        integer(0),
+        "How many webspaces may run at once, where memory is short; 0 sets no bound.",
+        default=0,
+    )
+    max_held: int = setting(
+        integer(1), "How many connections may wait for boots, over all webspaces.", default=4096
+    )
+    max_held_per_webspace: int = setting(
+        integer(1), "How many connections may wait for the boot of one webspace.", default=512
+    )
+    resync_interval: float = setting(
+        duration(0.1),
+        "How often all is compared with LXD, for events that were lost.",
+        default=300.0,
+        unit="seconds",
+    )

@@ -1,0 +1,1 @@
+"""The settings: values, sources, loading, and the pages printed from the declarations."""
