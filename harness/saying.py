@@ -1,5 +1,6 @@
 """What a person sees on the terminal."""
 
+import contextlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +11,9 @@ class CannotGoOn(Exception):
 
 
 def say(text: str) -> None:
-    """Print at once: progress that comes late is no progress."""
-    print(text, flush=True)
+    """Print at once: progress that comes late is no progress. A terminal that went away is no reason to stop."""
+    with contextlib.suppress(OSError):
+        print(text, flush=True)
 
 
 def tail(path: Path, lines: int = 15) -> str:

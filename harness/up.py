@@ -78,9 +78,10 @@ def _bring_up(stack: ExitStack) -> int:
     stack.enter_context(lock.held(run / "lock"))
     facts_file = run / "up.json"
     facts_file.unlink(missing_ok=True)
-    venv.ensure_product()
     daemon.end_stale(run / "webspaced.yaml")
+    # First what may be impossible, then what takes a while.
     server = bring_up_lxd(stack)
+    venv.ensure_product()
     ports = port_choice.remembered(run / "ports.json")
     settings = settings_file.write_settings(run, server, ports)
     token = settings_file.mint_member(run)
