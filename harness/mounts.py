@@ -4,6 +4,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from harness.saying import CannotGoOn
+
 
 def below(folder: Path) -> list[Path]:
     """What is mounted at a folder and below it, the innermost first."""
@@ -25,7 +27,9 @@ def same(one: Path, other: Path) -> bool:
 def bind(source: Path, target: Path) -> None:
     """Make a folder appear at a second path."""
     target.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["mount", "--bind", source, target], check=True)
+    done = subprocess.run(["mount", "--bind", source, target], check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise CannotGoOn(f"cannot mount {source} at {target}: {done.stderr.strip()}")
 
 
 def unmount(folder: Path) -> None:

@@ -29,6 +29,10 @@ def short_name(directory: Path) -> str:
     return hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:8]
 
 
+class ClientFailed(Exception):
+    """The client's program ended with an error; the text is what it said."""
+
+
 class PrivateLxd:
     """One daemon and all that it starts. Needs root.
 
@@ -133,19 +137,21 @@ class PrivateLxd:
                 folder.rmdir()
 
     def lxc(self, *arguments: str) -> str:
-        """Run the client; gives what it printed. Raises CalledProcessError, whose stderr says why."""
+        """Run the client; gives what it printed. Raises ClientFailed."""
         done = subprocess.run(
             [self.flavour.client, *arguments], env=self.environment, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, check=True,
+            capture_output=True, text=True, check=False,
         )
+        if done.returncode:
+            raise ClientFailed(f"{self.flavour.client} {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout
 
     def _mount(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.directory.chmod(0o711)
-        if mounts.same(self.directory, self.mount):
+        if mounts.same(self.directory, self.mount) and (self.directory / "database").exists():
             return
-        # Something may be left of a directory that was removed while its daemon ran.
+        # New, unless something is left of a directory that was removed while its daemon ran.
         self.sweep()
         MOUNTS.mkdir(mode=0o711, exist_ok=True)
         mounts.bind(self.directory, self.mount)

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from harness.saying import CannotGoOn
 
-class Refused(Exception):
+
+class Refused(CannotGoOn):
     """The server said no. `status` is its code, the text what it said."""
 
     def __init__(self, status: int, text: str) -> None:
