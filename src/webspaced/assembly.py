@@ -1,0 +1,280 @@
+"""The one place that builds every object and joins it to its collaborators; read it from top to bottom."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from ipaddress import ip_address
+from typing import Any
+
+from attrs import frozen
+
+from webspaced.core.address import AddressRule
+from webspaced.core.instance import IPAddress
+from webspaced.core.webspace import Config
+from webspaced.daemon import Daemon, Parts
+from webspaced.forward.hangup import EpollHangups
+from webspaced.forward.listeners import Listeners, Where
+from webspaced.forward.visit import Destination, Means, Places
+from webspaced.http.api import Api, Backing
+from webspaced.http.auth import Auth
+from webspaced.http.health import Health
+from webspaced.http.site import Sites
+from webspaced.iam.static import read_users
+from webspaced.interfaces import IIdentity
+from webspaced.lib.periodic import Periodic
+from webspaced.lxd.agent import UnixEndpoints, find_socket, unix_agent
+from webspaced.lxd.client import LxdClient
+from webspaced.lxd.events import EventSubscription
+from webspaced.lxd.instances import LxdInstances, ProfileNetwork, profile_network
+from webspaced.reconcile.publisher import Publisher
+from webspaced.reconcile.reconciler import Collaborators, Reconciler, Serving
+from webspaced.settings import Settings
+from webspaced.traefik.embedded import EmbeddedTraefik, Embedding, find_traefik
+from webspaced.traefik.file import FileStore
+from webspaced.traefik.render import EntryPoints
+from webspaced.webspaces.adoption import Adoption
+from webspaced.webspaces.allocator import Allocator
+from webspaced.webspaces.booter import Booter, BootLimits
+from webspaced.webspaces.conditions import Conditions
+from webspaced.webspaces.documents import Documents
+from webspaced.webspaces.gate import BootGate
+from webspaced.webspaces.power import Power, StopTimes
+from webspaced.webspaces.probe import PortProbe
+from webspaced.webspaces.readiness import ReadinessTable
+from webspaced.webspaces.registry import Registry
+from webspaced.webspaces.service import Rules, WebspaceService
+
+RETRY_UNBOUND = 5.0
+"""Seconds between tries to bind a forward whose port somebody else has."""
+
+
+@frozen(kw_only=True)
+class Knowledge:
+    """What is known of webspaces, and how they are woken and changed."""
+
+    conditions: Conditions
+    registry: Registry
+    readiness: ReadinessTable
+    booter: Booter
+    gate: BootGate
+    documents: Documents
+    allocator: Allocator
+
+
+def build(reactor: Any, settings: Settings) -> Daemon:
+    """Give the whole daemon, ready to be started.
+
+    :raises WebspacedError: something that it needs is missing on this machine, or a file is wrong.
+    """
+    identity = read_users(settings.iam.users_file)
+    endpoints = UnixEndpoints(reactor, find_socket(settings.lxd.url))
+    client = LxdClient(unix_agent(reactor, endpoints), reactor, settings.lxd.project)
+    instances = LxdInstances(client)
+    known = _build_knowledge(reactor, settings, instances)
+    listeners = _build_listeners(reactor, settings, known)
+    publisher = Publisher(reactor, _build_store(settings), settings.traefik.settle_time)
+    reconciler = _build_reconciler(reactor, settings, known, identity, listeners, publisher)
+    service = _build_service(reactor, settings, known, instances, listeners, reconciler)
+    daemon = Daemon(
+        reactor,
+        settings.timeouts.startup,
+        settings.timeouts.shutdown,
+        Parts(
+            network=lambda: profile_network(client, settings.webspaces.lxd_profile),
+            rule=lambda network: address_rule(settings, network),
+            registry=known.registry,
+            conditions=known.conditions,
+            allocator=known.allocator,
+            publisher=publisher,
+            reconciler=reconciler,
+            events=EventSubscription(reactor, endpoints, settings.lxd.project, reconciler),
+            periodic=_build_periodic(reactor, settings, reconciler, listeners),
+            listeners=listeners,
+            traefik=_build_traefik(reactor, settings),
+        ),
+    )
+    api = Api(Backing(service=service, auth=Auth(identity), resync=reconciler.resync, now=time.time))
+    health = Health(ready=lambda: daemon.ready, healthy=lambda: reconciler.connected_to_lxd)
+    daemon.sites = Sites(reactor, api, health, settings.http.listen_address, settings.http.internal_address)
+    return daemon
+
+
+def _build_knowledge(reactor: Any, settings: Settings, instances: LxdInstances) -> Knowledge:
+    webspaces = settings.webspaces
+    conditions = Conditions()
+    registry = Registry(instances, webspaces.instance_prefix, _config_defaults(settings), conditions)
+    readiness = ReadinessTable()
+    limits = BootLimits(
+        max_concurrent=webspaces.max_concurrent_boots,
+        max_running=webspaces.max_running,
+        ip_timeout=webspaces.ip_timeout,
+    )
+    booter = Booter(reactor, registry, instances, conditions, limits)
+    gate = BootGate(
+        reactor,
+        registry,
+        booter,
+        readiness,
+        PortProbe(reactor),
+        ready_timeout=webspaces.ready_timeout,
+        domain=webspaces.domain,
+    )
+    allocator = Allocator(
+        reactor,
+        registry,
+        external=range(webspaces.ports.start, webspaces.ports.end + 1),
+        boot=range(webspaces.boot_ports.start, webspaces.boot_ports.end + 1),
+    )
+    return Knowledge(
+        conditions=conditions,
+        registry=registry,
+        readiness=readiness,
+        booter=booter,
+        gate=gate,
+        documents=Documents(registry, instances),
+        allocator=allocator,
+    )
+
+
+def _config_defaults(settings: Settings) -> Config:
+    defaults = settings.webspaces.config_defaults
+    return Config(
+        startup_delay=defaults.startup_delay, http_port=defaults.http_port, sni_passthrough=defaults.sni_passthrough
+    )
+
+
+def _build_listeners(reactor: Any, settings: Settings, known: Knowledge) -> Listeners:
+    webspaces = settings.webspaces
+    means = Means(
+        reactor=reactor,
+        clock=reactor,
+        gate=known.gate,
+        hangups=EpollHangups(reactor),
+        places=Places(webspaces.max_held, webspaces.max_held_per_webspace),
+    )
+
+    def web(uid: int) -> Destination | None:
+        observed = known.registry.get(uid)
+        if observed is None:
+            return None
+        return Destination(uid, observed.webspace.config.http_port, observed.web_is_http)
+
+    where = Where(forwards=webspaces.ports.listen_address, boot=str(settings.traefik.boot_address))
+    return Listeners(reactor, means, known.conditions, where, web)
+
+
+def _entry_points(settings: Settings) -> EntryPoints:
+    return EntryPoints(http=settings.traefik.http_entrypoint, https=settings.traefik.https_entrypoint)
+
+
+def _build_store(settings: Settings) -> FileStore:
+    return FileStore(settings.traefik.file.path, _entry_points(settings))
+
+
+def _build_reconciler(
+    reactor: Any,
+    settings: Settings,
+    known: Knowledge,
+    identity: IIdentity,
+    listeners: Listeners,
+    publisher: Publisher,
+) -> Reconciler:
+    serving = Serving(
+        domain=settings.webspaces.domain,
+        boot_address=settings.traefik.boot_address,
+        settle_time=settings.traefik.settle_time,
+    )
+    adoption = Adoption(known.registry, known.documents, known.allocator, identity, known.conditions)
+    return Reconciler(
+        reactor,
+        serving,
+        Collaborators(
+            registry=known.registry,
+            readiness=known.readiness,
+            booter=known.booter,
+            gate=known.gate,
+            adoption=adoption,
+            conditions=known.conditions,
+            publisher=publisher,
+            listeners=listeners,
+        ),
+    )
+
+
+def _build_service(
+    reactor: Any,
+    settings: Settings,
+    known: Knowledge,
+    instances: LxdInstances,
+    listeners: Listeners,
+    reconciler: Reconciler,
+) -> WebspaceService:
+    webspaces = settings.webspaces
+    times = StopTimes(drain=webspaces.drain_time, graceful=webspaces.stop_timeout)
+    power = Power(reactor, known.registry, instances, known.documents, known.booter, reconciler, times)
+    rules = Rules(
+        profile=webspaces.lxd_profile,
+        defaults=_config_defaults(settings),
+        max_startup_delay=webspaces.max_startup_delay,
+        max_ports=webspaces.ports.max,
+    )
+    return WebspaceService(known.registry, instances, known.documents, power, known.allocator, listeners, rules)
+
+
+def _build_periodic(
+    reactor: Any, settings: Settings, reconciler: Reconciler, listeners: Listeners
+) -> tuple[Periodic, ...]:
+    return (
+        Periodic(reactor, settings.webspaces.resync_interval, "the full pass", reconciler.periodic_pass),
+        Periodic(reactor, RETRY_UNBOUND, "binding forwards", listeners.retry),
+    )
+
+
+def _build_traefik(reactor: Any, settings: Settings) -> EmbeddedTraefik | None:
+    if not settings.traefik.embedded:
+        return None
+    embedding = Embedding(
+        directory=settings.data_dir / "traefik",
+        routes=settings.traefik.file.path,
+        entry_points=_entry_points(settings),
+        http=settings.traefik.http_address,
+        https=settings.traefik.https_address,
+    )
+    return EmbeddedTraefik(reactor, find_traefik(), embedding)
+
+
+def address_rule(settings: Settings, network: ProfileNetwork) -> AddressRule:
+    """Give the rule for backend addresses: the operator's networks, else the managed bridge's; no helper's address.
+
+    :raises Invalid: LXD does not manage the bridge, and ``webspaces.networks`` is not set.
+    """
+    return AddressRule(
+        networks=settings.webspaces.networks or network.networks,
+        reserved={
+            *network.gateways,
+            *settings.webspaces.reserved_addresses,
+            settings.traefik.boot_address,
+            *_literal_addresses(_helper_hosts(settings)),
+        },
+    )
+
+
+def _helper_hosts(settings: Settings) -> Iterable[str]:
+    http, traefik = settings.http, settings.traefik
+    return (
+        http.listen_address.host,
+        http.internal_address.host,
+        traefik.http_address.host,
+        traefik.https_address.host,
+        settings.webspaces.ports.listen_address,
+    )
+
+
+def _literal_addresses(hosts: Iterable[str]) -> Iterable[IPAddress]:
+    for host in hosts:
+        try:
+            yield ip_address(host)
+        except ValueError:
+            # A name, or empty for every interface.
+            continue

@@ -1,0 +1,73 @@
+"""Which of a container's addresses may be a backend (design decision 1).
+
+A container's root can put any address on any interface and LXD reports them all, so an address counts only if it is on
+the NIC with the hardware address that LXD gave it, of global scope, inside the networks of webspaces, not reserved, and
+claimed by no other running instance. Everything else on it is ignored, whatever sorts first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network
+
+from attrs import field, frozen
+
+from webspaced.core.instance import InstanceState, IPAddress
+
+
+@frozen
+class Endpoint:
+    """A TCP endpoint of a backend."""
+
+    host: IPAddress
+    port: int
+
+    def __str__(self) -> str:
+        """Give ``host:port``, an IPv6 host in brackets."""
+        return f"[{self.host}]:{self.port}" if self.host.version == 6 else f"{self.host}:{self.port}"  # noqa: PLR2004
+
+
+@frozen(kw_only=True)
+class AddressRule:
+    """The networks in which webspaces have their addresses, and the addresses there that are somebody else's."""
+
+    networks: tuple[IPv4Network | IPv6Network, ...]
+    reserved: frozenset[IPAddress] = field(default=frozenset(), converter=frozenset)
+
+    def allows(self, address: IPAddress) -> bool:
+        """Whether a container of a webspace may have this address at all."""
+        if address in self.reserved or address.is_multicast or address.is_loopback or address.is_link_local:
+            return False
+        return any(
+            address.version == network.version
+            and address in network
+            and address not in _edges(network)
+            for network in self.networks
+        )
+
+    def claims(self, state: InstanceState, mac: str | None) -> tuple[IPAddress, ...]:
+        """Give the allowed addresses on the NIC with this hardware address, in LXD's order, IPv4 first.
+
+        Several interfaces may show the same hardware address (root can set it): each one's addresses are claims, and
+        the clash rule of :func:`choose` sees to it that claiming more than one's own gains nothing.
+        """
+        if mac is None:
+            return ()
+        found = [
+            address
+            for interface in state.interfaces
+            if interface.mac == mac
+            for address, scope in interface.addresses
+            if scope == "global" and self.allows(address)
+        ]
+        return tuple(sorted(dict.fromkeys(found), key=lambda address: address.version))
+
+
+def _edges(network: IPv4Network | IPv6Network) -> tuple[IPAddress, ...]:
+    # The network's own address and the broadcast address belong to no container (a /31 or /32 has neither).
+    return (network.network_address, network.broadcast_address) if network.num_addresses > 2 else ()  # noqa: PLR2004
+
+
+def choose(claims: Iterable[IPAddress], claimed_by_others: frozenset[IPAddress]) -> IPAddress | None:
+    """Give the first claim that nobody else makes, or ``None``."""
+    return next((address for address in claims if address not in claimed_by_others), None)

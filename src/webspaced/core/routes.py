@@ -1,0 +1,94 @@
+"""Which route a webspace should have: a function of what LXD says, the settings and readiness (design decision 1)."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Collection, Mapping
+
+from attrs import frozen
+
+from webspaced.core.address import Endpoint
+from webspaced.core.instance import IPAddress
+
+
+class Readiness(enum.Enum):
+    """What is known of one port in one incarnation of a container."""
+
+    UNKNOWN = "unknown"
+    READY = "ready"
+    NEVER = "never"
+    """It did not answer within the bound: visitors are told at once, after one try."""
+
+
+@frozen(kw_only=True)
+class Route:
+    """How visitors reach a webspace: the names that lead to it, and the one backend. Only checked values get in here."""
+
+    name: str
+    hosts: tuple[str, ...]
+    backend: Endpoint
+    passthrough: bool = False
+    """TLS goes through to the container untouched (SNI), instead of HTTP that Traefik terminated."""
+
+
+@frozen(kw_only=True)
+class Standing:
+    """What decides where a webspace's route leads.
+
+    ``address`` is the verified address of a running webspace, else ``None``; ``readiness`` that of its web port;
+    ``diverted``: visitors go through webspaced (it is being stopped).
+    """
+
+    name: str
+    hosts: tuple[str, ...]
+    http_port: int
+    passthrough: bool
+    boot: Endpoint
+    address: IPAddress | None
+    readiness: Readiness
+    diverted: bool = False
+
+
+def wanted_route(standing: Standing, published: Endpoint | None, taken: Collection[IPAddress] = ()) -> Route:
+    """Give the route that a webspace should have now.
+
+    :param published: the backend that its route names already: with readiness unknown (after a restart of webspaced) a
+        direct route that is still right stays.
+    :param taken: addresses that another webspace's route named a moment ago; Traefik may still send its visitors there.
+    """
+    return Route(
+        name=standing.name,
+        hosts=standing.hosts,
+        backend=_direct(standing, published, taken) or standing.boot,
+        passthrough=standing.passthrough,
+    )
+
+
+def _direct(standing: Standing, published: Endpoint | None, taken: Collection[IPAddress]) -> Endpoint | None:
+    if standing.address is None or standing.diverted:
+        return None
+    direct = Endpoint(standing.address, standing.http_port)
+    if standing.readiness is Readiness.UNKNOWN:
+        return direct if published == direct else None
+    free = published == direct or standing.address not in taken
+    return direct if standing.readiness is Readiness.READY and free else None
+
+
+@frozen(kw_only=True)
+class Difference:
+    """What must be written to make the actual routes the wanted ones."""
+
+    put: Mapping[str, Route]
+    remove: frozenset[str]
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self.put or self.remove)
+
+
+def difference(actual: Mapping[str, Route], wanted: Mapping[str, Route]) -> Difference:
+    """Compare by name; orphans are removed because they are not wanted."""
+    return Difference(
+        put={name: route for name, route in wanted.items() if actual.get(name) != route},
+        remove=frozenset(actual.keys() - wanted.keys()),
+    )

@@ -1,0 +1,180 @@
+"""A webspace as LXD remembers it: the JSON under ``user._webspaced`` and the keys beside it.
+
+The shape is the contract's (``{"user", "config", "domains", "ports"}``); members of it that are not ours are kept when it
+is written back, so that an older or newer webspaced loses nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from webspaced.core.names import is_domain
+from webspaced.errors import Invalid
+
+KEY = "user._webspaced"
+BOOT_PORT_KEY = "user._webspaced_boot_port"
+USERNAME_KEY = "user._webspaced_username"
+
+_MEMBERS = ("user", "config", "domains", "ports")
+_PORTS = range(1, 65536)
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def parse_port(value: object) -> int:
+    """Give a TCP port from an int or decimal text.
+
+    :raises Invalid: it is not a whole number from 1 to 65535.
+    """
+    text = str(value)
+    if isinstance(value, bool) or not (text.isascii() and text.isdecimal() and len(text) <= 5) or int(text) not in _PORTS:
+        message = f"{value!r} is not a port (1 to 65535)"
+        raise Invalid(message)
+    return int(text)
+
+
+@frozen(kw_only=True)
+class Config:
+    """What a member may set. ``startup_delay`` is in seconds: the longest wait for the web server's first good answer."""
+
+    startup_delay: float
+    http_port: int
+    sni_passthrough: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the contract's Config object."""
+        return {
+            "startupDelay": self.startup_delay,
+            "httpPort": self.http_port,
+            "sniPassthrough": self.sni_passthrough,
+        }
+
+    def patched(self, patch: Mapping[str, object], *, max_startup_delay: float) -> Config:
+        """Give this with the fields of a partial Config object changed; an absent field stays.
+
+        :raises Invalid: a field is unknown, has the wrong type, or is out of range.
+        """
+        unknown = sorted(set(patch) - set(_FIELDS))
+        if unknown:
+            message = f"unknown field in config: {', '.join(unknown)}"
+            raise Invalid(message)
+        changes = {attribute: parse(patch[name]) for name, (attribute, parse) in _FIELDS.items() if name in patch}
+        changed = evolve(self, **changes)
+        if changed.startup_delay > max_startup_delay:
+            message = f"startupDelay must be at most {max_startup_delay:g} seconds"
+            raise Invalid(message)
+        return changed
+
+
+def _parse_startup_delay(value: object) -> float:
+    number = _number(value)
+    if number is None or not 0 <= number < float("inf"):
+        message = "startupDelay must be a number of seconds, 0 or more"
+        raise Invalid(message)
+    return number
+
+
+def _parse_http_port(value: object) -> int:
+    if not isinstance(value, int):
+        message = "httpPort must be a whole number from 1 to 65535"
+        raise Invalid(message)
+    return parse_port(value)
+
+
+def _parse_sni_passthrough(value: object) -> bool:
+    if not isinstance(value, bool):
+        message = "sniPassthrough must be true or false"
+        raise Invalid(message)
+    return value
+
+
+_FIELDS: dict[str, tuple[str, Any]] = {
+    "startupDelay": ("startup_delay", _parse_startup_delay),
+    "httpPort": ("http_port", _parse_http_port),
+    "sniPassthrough": ("sni_passthrough", _parse_sni_passthrough),
+}
+
+
+def _freeze(ports: Mapping[int, int]) -> Mapping[int, int]:
+    return MappingProxyType(dict(sorted(ports.items())))
+
+
+@frozen(kw_only=True)
+class Webspace:
+    """One member's webspace. ``ports`` maps external to internal TCP ports; ``domains`` holds the custom ones only."""
+
+    user: int
+    config: Config
+    domains: tuple[str, ...] = ()
+    ports: Mapping[int, int] = field(default=MappingProxyType({}), converter=_freeze)
+    extra: Mapping[str, Any] = field(default=MappingProxyType({}), repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the contract's Webspace object."""
+        return {
+            "user": self.user,
+            "config": self.config.to_json(),
+            "domains": list(self.domains),
+            "ports": {str(external): internal for external, internal in self.ports.items()},
+        }
+
+    def dump(self) -> str:
+        """Give the text to keep in LXD, members that are not ours included."""
+        return json.dumps({**self.extra, **self.to_json()}, separators=(",", ":"))
+
+    def with_config(self, config: Config) -> Webspace:
+        """Give this with another Config."""
+        return evolve(self, config=config)
+
+    def with_port(self, external: int, internal: int) -> Webspace:
+        """Give this with one more forward."""
+        return evolve(self, ports={**self.ports, external: internal})
+
+    def without_port(self, external: int) -> Webspace:
+        """Give this without one of its forwards."""
+        return evolve(self, ports={e: i for e, i in self.ports.items() if e != external})
+
+
+def load_webspace(text: str, defaults: Config) -> Webspace:
+    """Read what :meth:`Webspace.dump` or a predecessor wrote.
+
+    :param defaults: stands in for members of ``config`` that are missing.
+    :raises Invalid: it is not such a document; the text of the error names the member, never the document.
+    """
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        message = f"{KEY} is not JSON"
+        raise Invalid(message) from error
+    if not isinstance(document, dict) or not isinstance(document.get("user"), int):
+        message = f"{KEY} has no user"
+        raise Invalid(message)
+    return Webspace(
+        user=document["user"],
+        config=_load_config(document.get("config") or {}, defaults),
+        domains=_load_domains(document.get("domains") or []),
+        ports=_load_ports(document.get("ports") or {}),
+        extra={name: value for name, value in document.items() if name not in _MEMBERS},
+    )
+
+
+def _load_config(document: object, defaults: Config) -> Config:
+    known = {name: value for name, value in document.items() if name in _FIELDS} if isinstance(document, dict) else {}
+    # What is stored was accepted once: a bound that was lowered since must not make the webspace unreadable.
+    return defaults.patched(known, max_startup_delay=float("inf"))
+
+
+def _load_domains(document: object) -> tuple[str, ...]:
+    # A domain that is none is left out: it must never reach a rule.
+    return tuple(d for d in document if isinstance(d, str) and is_domain(d)) if isinstance(document, list) else ()
+
+
+def _load_ports(document: object) -> dict[int, int]:
+    return {parse_port(e): parse_port(i) for e, i in document.items()} if isinstance(document, dict) else {}

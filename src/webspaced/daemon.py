@@ -1,0 +1,160 @@
+"""The daemon's life: start in order, say when it is ready, stop in order.
+
+Nothing is published before the first full sync, and nothing is cleared at the end: running webspaces are served on by
+Traefik while webspaced is away.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from attrs import frozen
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from webspaced.core.address import AddressRule
+from webspaced.errors import DeadlineExceeded, Invalid, Unavailable, WebspacedError
+from webspaced.forward.listeners import Listeners
+from webspaced.http.site import Sites
+from webspaced.lib.deferreds import bounded, sleep
+from webspaced.lib.periodic import Periodic
+from webspaced.lxd.events import EventSubscription
+from webspaced.lxd.instances import ProfileNetwork
+from webspaced.reconcile.publisher import Publisher
+from webspaced.reconcile.reconciler import Reconciler
+from webspaced.traefik.embedded import EmbeddedTraefik
+from webspaced.webspaces.allocator import Allocator
+from webspaced.webspaces.conditions import Conditions, Kind
+from webspaced.webspaces.registry import Registry
+
+CONTACT_PAUSE = 0.5
+
+
+@frozen(kw_only=True)
+class Parts:
+    """What the daemon starts and stops. ``network`` asks LXD for the webspaces' network, ``rule`` makes the rule of it."""
+
+    network: Callable[[], Coroutine[Any, Any, ProfileNetwork]]
+    rule: Callable[[ProfileNetwork], AddressRule]
+    registry: Registry
+    conditions: Conditions
+    allocator: Allocator
+    publisher: Publisher
+    reconciler: Reconciler
+    events: EventSubscription
+    periodic: tuple[Periodic, ...]
+    listeners: Listeners
+    traefik: EmbeddedTraefik | None
+
+
+class Daemon(Service):
+    """The service that twistd runs."""
+
+    log = Logger()
+    sites: Sites
+
+    def __init__(self, reactor: Any, startup_timeout: float, shutdown_timeout: float, parts: Parts) -> None:
+        self.ready = False
+        self._reactor = reactor
+        self._startup_timeout = startup_timeout
+        self._shutdown_timeout = shutdown_timeout
+        self._parts = parts
+        self._starting: Deferred[None] | None = None
+
+    def privilegedStartService(self) -> None:  # noqa: N802
+        """Bind the API before privileges are dropped; a daemon that is deaf must not start."""
+        super().privilegedStartService()
+        try:
+            self.sites.listen()
+        except Unavailable as error:
+            raise SystemExit(str(error)) from error
+
+    def startService(self) -> None:  # noqa: N802
+        """Begin to start; :attr:`ready` tells when that is done. A start that fails ends the process."""
+        super().startService()
+        what = "the first full sync (timeouts.startup)"
+        self._starting = bounded(self._reactor, self._startup_timeout, self._start(), what)
+        self._starting.addErrback(self._start_failed)
+
+    async def _start(self) -> None:
+        parts = self._parts
+        network = await self._contact_lxd()
+        parts.registry.prepare(network.nic, self._checked_rule(network))
+        # Numbers in routes that were published before this start may not be given to anybody else yet.
+        parts.allocator.rest([backend.port for backend in await parts.publisher.load()])
+        parts.events.startService()
+        await parts.reconciler.synced
+        self._check_boot_ports()
+        for periodic in parts.periodic:
+            periodic.startService()
+        if parts.traefik is not None:
+            parts.traefik.startService()
+            await parts.traefik.accepting()
+        self.ready = True
+        self.log.info("webspaced is ready")
+
+    async def _contact_lxd(self) -> ProfileNetwork:
+        while True:
+            try:
+                return await self._parts.network()
+            except Unavailable as error:
+                self.log.warn("{error}; trying again", error=str(error))
+                await sleep(self._reactor, CONTACT_PAUSE)
+
+    def _checked_rule(self, network: ProfileNetwork) -> AddressRule:
+        rule = self._parts.rule(network)
+        if not rule.networks:
+            message = "LXD does not manage the webspaces' bridge: set webspaces.networks to its subnet"
+            raise Invalid(message)
+        return rule
+
+    def _check_boot_ports(self) -> None:
+        conditions = self._parts.conditions
+        for observed in self._parts.registry:
+            detail = conditions.of(observed.uid).get(Kind.BOOT_PORT_UNBOUND)
+            if detail is not None:
+                message = f"cannot bind {detail}: another range can be set as webspaces.boot_ports"
+                raise Unavailable(message)
+
+    def _start_failed(self, failure: Failure) -> None:
+        if failure.check(CancelledError):
+            return
+        if failure.check(WebspacedError, DeadlineExceeded):
+            self.log.critical("webspaced cannot start: {error}", error=failure.getErrorMessage())
+        else:
+            self.log.failure("webspaced cannot start", failure)
+        # Twisted has no way to hand an exit status to twistd: set it after the orderly shutdown, once logs are out.
+        self._reactor.addSystemEventTrigger("after", "shutdown", atexit.register, os._exit, 1)
+        self._reactor.stop()
+
+    def stopService(self) -> Deferred[None]:  # noqa: N802
+        """Stop in order, within the bound of ``timeouts.shutdown``."""
+        super().stopService()
+        self.ready = False
+        stopping = bounded(self._reactor, self._shutdown_timeout, self._stop(), "the stop (timeouts.shutdown)")
+        return stopping.addErrback(lambda failure: self.log.warn("{error}", error=failure.getErrorMessage()))
+
+    async def _stop(self) -> None:
+        parts = self._parts
+        if self._starting is not None:
+            self._starting.cancel()
+        await self.sites.close()
+        for periodic in parts.periodic:
+            if periodic.running:
+                periodic.stopService()
+        if parts.events.running:
+            parts.events.stopService()
+        await self._last_write()
+        await parts.listeners.close()
+        if parts.traefik is not None and parts.traefik.running:
+            await parts.traefik.stopService()
+
+    async def _last_write(self) -> None:
+        writing = self._parts.publisher.close()
+        if writing is not None:
+            await writing

@@ -1,0 +1,85 @@
+"""What can go wrong, told apart by type.
+
+These know nothing of HTTP: ``http/problems.py`` holds the one table that maps them to statuses. The text of an error may
+be shown to a member, so it never holds a secret.
+"""
+
+from __future__ import annotations
+
+
+class WebspacedError(Exception):
+    """The root of everything that webspaced raises on purpose."""
+
+
+class Invalid(WebspacedError):
+    """The caller's input cannot be accepted; trying again unchanged cannot help."""
+
+
+class Unauthenticated(WebspacedError):
+    """No usable token came along, or the call needs an admin's."""
+
+
+class Forbidden(WebspacedError):
+    """IAM refused the token, or the caller may not touch this webspace."""
+
+
+class NotFound(WebspacedError):
+    """The user, webspace, image or port does not exist."""
+
+
+class NotRunning(NotFound):
+    """The webspace exists but does not run, and the call needs it to."""
+
+
+class Conflict(WebspacedError):
+    """The thing exists already, runs already, or somebody else has it."""
+
+
+class Unsupported(WebspacedError):
+    """The contract names this call, but this version does not serve it yet."""
+
+
+class Temporary(WebspacedError):
+    """Trying again later may help.
+
+    ``retry_after``: seconds after which another try makes sense.
+    """
+
+    def __init__(self, message: str, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Unavailable(Temporary):
+    """LXD, IAM or a store cannot be reached now, or webspaced is still starting."""
+
+
+class Refused(Temporary):
+    """The boot gate does not wake the webspace now: it is being stopped, failed a moment ago, or all places are taken."""
+
+
+class BootFailed(WebspacedError):
+    """The webspace was started, but did not come up."""
+
+
+class PortSilent(BootFailed):
+    """The webspace runs, but nothing in it answers on the wanted port."""
+
+
+class DeadlineExceeded(WebspacedError):
+    """Somebody else's answer did not come in time."""
+
+
+class RemoteError(WebspacedError):
+    """LXD answered with an error that is not the caller's fault.
+
+    ``code``: LXD's ``error_code``, or the operation's ``status_code``.
+    """
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Changed(RemoteError):
+    """The object changed since it was read (ETag mismatch, 412): read it again and redo the change."""

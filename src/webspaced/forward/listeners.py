@@ -1,0 +1,159 @@
+"""The listeners for forwarded ports and boot ports, kept equal to what the reconciler wants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IReactorTCP
+from zope.interface import implementer
+
+from webspaced.errors import Conflict
+from webspaced.forward.visit import Destination, Means, Visits
+from webspaced.interfaces import IForwards
+from webspaced.webspaces.conditions import Conditions, Kind
+
+BACKLOG = 511
+
+
+@define
+class _Bound:
+    """A bound port. ``uid`` is ``None`` while it is only reserved."""
+
+    listening: IListeningPort
+    visits: Visits
+    uid: int | None = None
+    internal: int = 0
+
+    def destination(self) -> Destination | None:
+        return None if self.uid is None else Destination(self.uid, self.internal)
+
+
+@define
+class _BootPort:
+    port: int
+    listening: IListeningPort
+    visits: Visits
+
+
+@define(kw_only=True)
+class Where:
+    """Addresses to bind: ``forwards`` may be empty for every interface."""
+
+    forwards: str
+    boot: str
+
+
+@implementer(IForwards)
+@define
+class Listeners:
+    """All listeners, by external port and by webspace."""
+
+    _reactor: IReactorTCP
+    _means: Means
+    _conditions: Conditions
+    _where: Where
+    _web: Callable[[int], Destination | None]
+    """Gives the destination of a webspace's boot port at the moment of a visit."""
+    _forwards: dict[int, _Bound] = field(factory=dict, init=False)
+    _wanted: dict[int, Mapping[int, int]] = field(factory=dict, init=False)
+    _boot_ports: dict[int, _BootPort] = field(factory=dict, init=False)
+
+    def reserve(self, port: int) -> None:
+        """See :meth:`webspaced.interfaces.IForwards.reserve`."""
+        if port in self._forwards:
+            message = f"port {port} is in use"
+            raise Conflict(message)
+        try:
+            self._forwards[port] = self._bind(port)
+        except CannotListenError as error:
+            message = f"port {port} is in use on this machine"
+            raise Conflict(message) from error
+
+    def unreserve(self, port: int) -> None:
+        """See :meth:`webspaced.interfaces.IForwards.unreserve`."""
+        bound = self._forwards.get(port)
+        if bound is not None and bound.uid is None:
+            self._close(port)
+
+    def want_forwards(self, uid: int, ports: Mapping[int, int]) -> None:
+        """Make a webspace's forwards these (external to internal). What does not change is not touched."""
+        self._wanted[uid] = ports
+        for external, bound in list(self._forwards.items()):
+            if bound.uid == uid and ports.get(external) != bound.internal:
+                self._close(external)
+        self._bind_wanted(uid)
+        if not ports:
+            del self._wanted[uid]
+
+    def retry(self) -> None:
+        """Try again what could not be bound."""
+        for uid in list(self._wanted):
+            self._bind_wanted(uid)
+
+    def want_boot_port(self, uid: int, port: int | None) -> None:
+        """Make this a webspace's boot port. Raises ``CannotListenError`` if it cannot be bound."""
+        present = self._boot_ports.get(uid)
+        if present is not None and present.port == port:
+            return
+        if present is not None:
+            del self._boot_ports[uid]
+            present.listening.stopListening()
+            # Held visitors of the old number lose their wait; relayed ones go on: their container is the same.
+            for visit in list(present.visits.held):
+                visit.cut()
+        if port is not None:
+            visits = Visits(self._means, lambda: self._web(uid))
+            listening = self._reactor.listenTCP(port, visits, BACKLOG, self._where.boot)
+            self._boot_ports[uid] = _BootPort(port, listening, visits)
+
+    def cut_relayed(self, uid: int) -> None:
+        """Reset what is relayed to a container that is gone: no FIN may ever come from it."""
+        for visits in self._visits_of(uid):
+            visits.cut_relayed()
+
+    def close(self) -> Deferred[Any]:
+        """Stop to listen and reset what is left; fires when every port is closed."""
+        bound = [*self._forwards.values(), *self._boot_ports.values()]
+        self._forwards.clear()
+        self._boot_ports.clear()
+        self._wanted.clear()
+        for each in bound:
+            each.visits.cut_all()
+        return gatherResults([maybeDeferred(each.listening.stopListening) for each in bound])
+
+    def _visits_of(self, uid: int) -> list[Visits]:
+        visits = [bound.visits for bound in self._forwards.values() if bound.uid == uid]
+        boot = self._boot_ports.get(uid)
+        return visits if boot is None else [*visits, boot.visits]
+
+    def _bind_wanted(self, uid: int) -> None:
+        clashing, unbound = [], []
+        for external, internal in self._wanted[uid].items():
+            bound = self._forwards.get(external)
+            if bound is None:
+                try:
+                    bound = self._forwards[external] = self._bind(external)
+                except CannotListenError as error:
+                    unbound.append(f"port {external}: {error.socketError}")
+                    continue
+            if bound.uid is None:
+                bound.uid, bound.internal = uid, internal
+            elif bound.uid != uid:
+                clashing.append(f"port {external} belongs to webspace {bound.uid}")
+        self._conditions.note(uid, Kind.FORWARD_UNBOUND, "; ".join(unbound) or None)
+        self._conditions.note(uid, Kind.PORT_CLASH, "; ".join(clashing) or None)
+
+    def _bind(self, port: int) -> _Bound:
+        visits = Visits(self._means, lambda: None)
+        bound = _Bound(self._reactor.listenTCP(port, visits, BACKLOG, self._where.forwards), visits)
+        visits.destination = bound.destination
+        return bound
+
+    def _close(self, port: int) -> None:
+        bound = self._forwards.pop(port)
+        bound.listening.stopListening()
+        bound.visits.cut_all()

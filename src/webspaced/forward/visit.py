@@ -1,0 +1,216 @@
+"""A visitor's connection: paused when it is made, relayed once the boot gate's Deferred fires.
+
+While it is held, its early bytes stay in the kernel. A visitor that goes away is forgotten at once; on a plain-HTTP boot
+port a closed sending side counts as gone (Traefik closes when its client does), and nothing of it reaches the container.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define, frozen
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectError, ConnectionDone
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import Factory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from webspaced.core.address import Endpoint
+from webspaced.errors import PortSilent, Refused, WebspacedError
+from webspaced.forward.hangup import IHangups
+from webspaced.forward.refusal import refusal
+from webspaced.forward.relay import Leg
+from webspaced.interfaces import IBootGate
+from webspaced.webspaces.probe import client_endpoint
+
+TRIES = 3
+CONNECT_TIMEOUT = 1.0
+FAREWELL = 2.0
+"""Seconds that a refused HTTP visitor has to take its answer; closing earlier could reset it away."""
+
+
+@frozen
+class Destination:
+    """Where a listener's visitors want to go. ``http``: they speak plain HTTP, so they can be told of failures."""
+
+    uid: int
+    port: int
+    http: bool = False
+
+
+@define
+class Places:
+    """Bounds on held connections: in all, and for one webspace."""
+
+    most: int
+    most_per_webspace: int
+    held: int = 0
+
+    def take(self, held_here: int) -> bool:
+        """Take a place for a webspace that holds so many already, if there is one."""
+        if self.held >= self.most or held_here >= self.most_per_webspace:
+            return False
+        self.held += 1
+        return True
+
+    def give_back(self) -> None:
+        """Give a taken place back."""
+        self.held -= 1
+
+
+@frozen(kw_only=True)
+class Means:
+    """What every visit needs, shared by all."""
+
+    reactor: Any
+    clock: IReactorTime
+    gate: IBootGate
+    hangups: IHangups
+    places: Places
+
+
+class Visit(Leg):
+    """One visitor. Held, then relayed, or refused."""
+
+    log = Logger()
+    _waiting: Deferred[None] | None = None
+    _refused = False
+
+    def __init__(self, means: Means, destination: Destination, visits: Visits) -> None:
+        self._means = means
+        self._destination = destination
+        self._visits = visits
+
+    def connectionMade(self) -> None:  # noqa: N802
+        """Pause, and wait for the gate."""
+        self.transport.setTcpNoDelay(True)  # noqa: FBT003
+        if not self._means.places.take(len(self._visits.held)):
+            self._refuse(Refused("too many visitors are waiting for it", retry_after=2.0))
+            return
+        self._visits.held.add(self)
+        self.transport.pauseProducing()
+        self._means.hangups.watch(self.transport, self._gone, half=self._destination.http)
+        self._waiting = Deferred.fromCoroutine(self._reach())
+        self._waiting.addErrback(self._failed)
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802
+        """Pass bytes on; what a refused visitor still sends is dropped."""
+        if not self._refused:
+            super().dataReceived(data)
+
+    def readConnectionLost(self) -> None:  # noqa: N802
+        """Pass the end on; a refused visitor has taken its answer."""
+        if self._refused or self.peer is None:
+            self.transport.loseConnection()
+        else:
+            super().readConnectionLost()
+
+    def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: N802, B008
+        """Forget the visitor."""
+        self._let_go()
+        self._visits.relayed.discard(self)
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.cancel()
+        super().connectionLost(reason)
+
+    def cut(self) -> None:
+        """Reset the connection, whatever state it is in."""
+        self.transport.abortConnection()
+
+    async def _reach(self) -> None:
+        backend = await self._connect()
+        self._waiting = None
+        self._let_go()
+        self._visits.relayed.add(self)
+        self.join(backend)
+        self.transport.resumeProducing()
+
+    async def _connect(self) -> Leg:
+        uid, port, http = self._destination.uid, self._destination.port, self._destination.http
+        for _ in range(TRIES):
+            endpoint: Endpoint = await self._means.gate.ready(uid, port, http=http)
+            try:
+                backend: Leg = await client_endpoint(self._means.reactor, endpoint, CONNECT_TIMEOUT).connect(_BACKEND)
+            except ConnectError:
+                # It stopped a moment ago, or its server did: what was known of it may be stale.
+                await self._means.gate.suspect(uid, endpoint, http=http)
+            else:
+                return backend
+        message = f"nothing answers on port {port} of the webspace"
+        raise PortSilent(message)
+
+    def _gone(self) -> None:
+        self._let_go()
+        self.cut()
+
+    def _let_go(self) -> None:
+        if self in self._visits.held:
+            self._visits.held.discard(self)
+            self._means.places.give_back()
+            self._means.hangups.unwatch(self.transport)
+
+    def _failed(self, failure: Failure) -> None:
+        self._waiting = None
+        self._let_go()
+        if failure.check(CancelledError):
+            return
+        if not failure.check(WebspacedError):
+            self.log.failure("a visit to webspace {uid} failed", failure, uid=self._destination.uid)
+        error = failure.value
+        self._refuse(error if isinstance(error, Exception) else ConnectionError())
+
+    def _refuse(self, error: Exception) -> None:
+        self._visits.refused += 1
+        if not self._destination.http:
+            self.cut()
+            return
+        self._refused = True
+        self.transport.write(refusal(error))
+        self.transport.loseWriteConnection()
+        # The request must be read, or closing would reset the answer away.
+        self.transport.resumeProducing()
+        self._means.clock.callLater(FAREWELL, self.cut)
+
+
+class _BackendFactory(Factory):
+    """Builds the container's side of a relay."""
+
+    noisy = False
+
+    def buildProtocol(self, addr: Any) -> Leg:  # noqa: N802, ARG002
+        return Leg()
+
+
+_BACKEND = _BackendFactory()
+
+
+class Visits(Factory):
+    """The factory of one listener: its visits, and where they lead. ``None`` as destination turns visitors away."""
+
+    noisy = False
+
+    def __init__(self, means: Means, destination: Callable[[], Destination | None]) -> None:
+        self.destination = destination
+        self.held: set[Visit] = set()
+        self.relayed: set[Visit] = set()
+        self.refused = 0
+        self._means = means
+
+    def buildProtocol(self, addr: IPv4Address) -> Visit | None:  # type: ignore[override]  # noqa: N802, ARG002
+        """Give a visit, or ``None`` to close the connection at once."""
+        destination = self.destination()
+        return None if destination is None else Visit(self._means, destination, self)
+
+    def cut_relayed(self) -> None:
+        """Reset the connections to a container that is gone."""
+        for visit in list(self.relayed):
+            visit.cut()
+
+    def cut_all(self) -> None:
+        """Reset every connection: the listener is no longer wanted."""
+        for visit in [*self.held, *self.relayed]:
+            visit.cut()

@@ -1,0 +1,192 @@
+"""The public API: every path of the contract. Handlers say what they need; rules are the webspaces' and errors `problems`'."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from attrs import frozen
+from klein import Klein
+from twisted.python.failure import Failure
+from twisted.web.iweb import IRequest
+
+from webspaced.core.webspace import parse_port
+from webspaced.errors import Unsupported
+from webspaced.http import views
+from webspaced.http.auth import Auth
+from webspaced.http.bodies import check_known, read_object, text_member
+from webspaced.http.problems import answer
+from webspaced.lib.deferreds import shield
+from webspaced.webspaces.service import WebspaceService
+
+WEBSPACE = "/v1/webspace/<who>"
+PORTS = f"{WEBSPACE}/ports"
+LATER = (
+    f"{WEBSPACE}/domains",
+    f"{WEBSPACE}/domains/<domain>",
+    f"{WEBSPACE}/log",
+    f"{WEBSPACE}/exec",
+    f"{WEBSPACE}/console",
+    "/internal/<who>/ensure-started",
+    "/static/api.yaml",
+    "/swagger",
+)
+"""Paths of the contract that this version does not serve."""
+
+
+@frozen(kw_only=True)
+class Backing:
+    """What the API stands on. ``now`` gives seconds since the epoch; ``resync`` brings one webspace in order."""
+
+    service: WebspaceService
+    auth: Auth
+    resync: Callable[[int], Coroutine[Any, Any, None]]
+    now: Callable[[], float]
+
+
+def _json(request: IRequest, status: int, document: Any) -> bytes:
+    request.setResponseCode(status)
+    request.setHeader(b"content-type", b"application/json")
+    return json.dumps(document).encode()
+
+
+def _nothing(request: IRequest, status: int = 204) -> bytes:
+    request.setResponseCode(status)
+    return b""
+
+
+class Api:
+    """The handlers. Changes are shielded: a client that goes away does not leave its change half done."""
+
+    app = Klein()
+
+    def __init__(self, backing: Backing) -> None:
+        self._service = backing.service
+        self._auth = backing.auth
+        self._resync = backing.resync
+        self._now = backing.now
+
+    @app.handle_errors(Exception)
+    def on_error(self, request: IRequest, failure: Failure) -> bytes:
+        """Answer every error."""
+        return answer(request, failure)
+
+    async def _for(self, request: IRequest, who: str, work: Callable[[int], Coroutine[Any, Any, Any]]) -> Any:
+        user = await self._auth.subject(request, who)
+        return await shield(work(user.id))
+
+    @app.route("/v1/images", methods=["GET"])
+    async def images(self, request: IRequest) -> bytes:
+        """List the images; no token needed."""
+        return _json(request, 200, [views.image(image) for image in await self._service.images()])
+
+    @app.route(WEBSPACE, methods=["GET"])
+    async def read_webspace(self, request: IRequest, who: str) -> bytes:
+        """Give a webspace."""
+        webspace = await self._for(request, who, self._service.read)
+        return _json(request, 200, webspace.to_json())
+
+    @app.route(WEBSPACE, methods=["POST"])
+    async def create_webspace(self, request: IRequest, who: str) -> bytes:
+        """Create a webspace from an image."""
+        user = await self._auth.subject(request, who)
+        body = read_object(request)
+        check_known(body, ("image", "password", "ssh"))
+        image = text_member(body, "image")
+        if body.get("password") is not None or body.get("ssh"):
+            message = "password and ssh are not served by this version yet"
+            raise Unsupported(message)
+        webspace = await shield(self._service.create(user, image))
+        return _json(request, 201, webspace.to_json())
+
+    @app.route(WEBSPACE, methods=["DELETE"])
+    async def delete_webspace(self, request: IRequest, who: str) -> bytes:
+        """Delete a webspace."""
+        await self._for(request, who, self._service.delete)
+        return _nothing(request)
+
+    @app.route(f"{WEBSPACE}/state", methods=["GET"])
+    async def read_state(self, request: IRequest, who: str) -> bytes:
+        """Give the run state."""
+        observed, state = await self._for(request, who, self._service.state)
+        return _json(request, 200, views.state(observed, state, self._now()))
+
+    @app.route(f"{WEBSPACE}/state", methods=["POST"])
+    async def boot(self, request: IRequest, who: str) -> bytes:
+        """Boot."""
+        await self._for(request, who, self._service.power.boot)
+        return _nothing(request)
+
+    @app.route(f"{WEBSPACE}/state", methods=["PUT"])
+    async def reboot(self, request: IRequest, who: str) -> bytes:
+        """Reboot."""
+        await self._for(request, who, self._service.power.reboot)
+        return _nothing(request)
+
+    @app.route(f"{WEBSPACE}/state", methods=["PATCH"])
+    async def resync(self, request: IRequest, who: str) -> bytes:
+        """Bring routes and forwards in order."""
+
+        async def work(uid: int) -> None:
+            await self._service.read(uid)
+            await self._resync(uid)
+
+        await self._for(request, who, work)
+        return _nothing(request)
+
+    @app.route(f"{WEBSPACE}/state", methods=["DELETE"])
+    async def shut_down(self, request: IRequest, who: str) -> bytes:
+        """Shut down."""
+        await self._for(request, who, self._service.power.shut_down)
+        return _nothing(request)
+
+    @app.route(f"{WEBSPACE}/config", methods=["GET"])
+    async def read_config(self, request: IRequest, who: str) -> bytes:
+        """Give the Config."""
+        webspace = await self._for(request, who, self._service.read)
+        return _json(request, 200, webspace.config.to_json())
+
+    @app.route(f"{WEBSPACE}/config", methods=["PATCH"])
+    async def change_config(self, request: IRequest, who: str) -> bytes:
+        """Change some of the Config; the answer is the old one."""
+        user = await self._auth.subject(request, who)
+        old = await shield(self._service.set_config(user.id, read_object(request)))
+        return _json(request, 200, old.to_json())
+
+    @app.route(PORTS, methods=["GET"])
+    async def read_ports(self, request: IRequest, who: str) -> bytes:
+        """Give the forwards."""
+        webspace = await self._for(request, who, self._service.read)
+        return _json(request, 200, webspace.to_json()["ports"])
+
+    @app.route(f"{PORTS}/<port>", methods=["POST"])
+    async def add_random_port(self, request: IRequest, who: str, port: str) -> bytes:
+        """Forward a random external port to an internal one."""
+        user = await self._auth.subject(request, who)
+        external = await shield(self._service.add_random_port(user.id, parse_port(port)))
+        return _json(request, 201, {"ePort": external})
+
+    @app.route(f"{PORTS}/<external>/<internal>", methods=["POST"])
+    async def add_port(self, request: IRequest, who: str, external: str, internal: str) -> bytes:
+        """Forward an external port to an internal one."""
+        user = await self._auth.subject(request, who)
+        await shield(self._service.add_port(user.id, parse_port(external), parse_port(internal)))
+        return _nothing(request, 201)
+
+    @app.route(f"{PORTS}/<port>", methods=["DELETE"])
+    async def remove_port(self, request: IRequest, who: str, port: str) -> bytes:
+        """Stop forwarding an external port."""
+        user = await self._auth.subject(request, who)
+        await shield(self._service.remove_port(user.id, parse_port(port)))
+        return _nothing(request)
+
+
+def _later(_self: Api, _request: IRequest, **_parameters: str) -> bytes:
+    message = "this call is not served by this version yet"
+    raise Unsupported(message)
+
+
+for _path in LATER:
+    Api.app.route(_path, endpoint=f"later {_path}")(_later)
+

@@ -1,0 +1,52 @@
+"""Request bodies: JSON objects of which every member is known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from typing import Any
+
+from twisted.web.iweb import IRequest
+
+from webspaced.errors import Invalid
+from webspaced.http.problems import BodyTooLarge
+
+LARGEST = 1024 * 1024
+"""Bytes."""
+
+
+def read_object(request: IRequest) -> dict[str, Any]:
+    """Give the body's JSON object.
+
+    :raises Invalid: it is not one.
+    """
+    text = request.content.read(LARGEST + 1)  # type: ignore[attr-defined]
+    if len(text) > LARGEST:
+        message = f"the body is larger than {LARGEST} bytes"
+        raise BodyTooLarge(message)
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        message = "the body is not JSON"
+        raise Invalid(message) from error
+    if not isinstance(document, dict):
+        message = "the body must be a JSON object"
+        raise Invalid(message)
+    return document
+
+
+def check_known(document: dict[str, Any], known: Collection[str]) -> None:
+    """Refuse members that nothing reads: a misspelt one would be lost silently."""
+    unknown = sorted(set(document) - set(known))
+    if unknown:
+        message = f"unknown field: {', '.join(unknown)}"
+        raise Invalid(message)
+
+
+def text_member(document: dict[str, Any], name: str) -> str:
+    """Give a required, non-empty text member."""
+    value = document.get(name)
+    if not isinstance(value, str) or not value:
+        message = f"{name} must be a text"
+        raise Invalid(message)
+    return value

@@ -1,0 +1,98 @@
+"""Errors as answers: one total table from error types to statuses, and problem documents (RFC 9457).
+
+``message`` is what existing clients show; the RFC's own members stand beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from attrs import frozen
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http import RESPONSES
+from twisted.web.iweb import IRequest
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from webspaced import errors
+
+CONTENT_TYPE = "application/problem+json"
+BUG = "webspaced made a mistake; the operator finds it in the log"
+log = Logger()
+
+
+class BodyTooLarge(errors.Invalid):
+    """The request's body is larger than any that makes sense here."""
+
+
+# Narrow before broad: the first that fits counts.
+STATUSES: tuple[tuple[type[Exception], int], ...] = (
+    (BodyTooLarge, 413),
+    (errors.Invalid, 400),
+    (errors.Unauthenticated, 401),
+    (errors.Forbidden, 403),
+    (errors.NotFound, 404),
+    (errors.Conflict, 409),
+    (errors.Unsupported, 501),
+    (errors.Temporary, 503),
+    (errors.BootFailed, 502),
+    (errors.DeadlineExceeded, 504),
+    (errors.RemoteError, 502),
+)
+
+
+@frozen(kw_only=True)
+class Problem:
+    """An error as it is answered."""
+
+    status: int
+    message: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def document(self) -> dict[str, Any]:
+        """Give the problem document."""
+        title = RESPONSES.get(self.status, b"Error").decode()
+        return {"message": self.message, "title": title, "status": self.status, "detail": self.message}
+
+    def write(self, request: IRequest) -> bytes:
+        """Set status and headers, and give the body."""
+        request.setResponseCode(self.status)
+        request.setHeader(b"content-type", CONTENT_TYPE.encode())
+        for name, value in self.headers:
+            request.setHeader(name.encode(), value.encode())
+        return json.dumps(self.document()).encode()
+
+
+def problem_of(error: BaseException) -> Problem:
+    """Give the answer to any error whatever. What is not ours is a bug, and answered with a constant text."""
+    if isinstance(error, HTTPException):
+        return _routing_problem(error)
+    for kind, status in STATUSES:
+        if isinstance(error, kind):
+            return Problem(status=status, message=str(error), headers=_headers(status, error))
+    return Problem(status=500, message=BUG)
+
+
+def _headers(status: int, error: BaseException) -> tuple[tuple[str, str], ...]:
+    if isinstance(error, errors.Temporary):
+        return (("Retry-After", str(max(1, math.ceil(error.retry_after)))),)
+    return (("WWW-Authenticate", "Bearer"),) if status == 401 else ()  # noqa: PLR2004
+
+
+def _routing_problem(error: HTTPException) -> Problem:
+    status = error.code or 500
+    if isinstance(error, MethodNotAllowed):
+        allowed = ", ".join(sorted(error.valid_methods or ()))
+        return Problem(status=405, message=f"this path takes {allowed}", headers=(("Allow", allowed),))
+    message = "there is nothing at this path" if status == 404 else str(error.name)  # noqa: PLR2004
+    return Problem(status=status, message=message)
+
+
+def answer(request: IRequest, failure: Failure) -> bytes:
+    """Answer a failed request, and log it if it is our bug."""
+    problem = problem_of(failure.value)
+    if problem.status == 500:  # noqa: PLR2004
+        log.failure("{method} {path} failed", failure, method=request.method, path=request.path)  # type: ignore[attr-defined]
+    return problem.write(request)

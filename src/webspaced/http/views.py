@@ -1,0 +1,77 @@
+"""Values in the shapes of the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from webspaced.core.instance import Image, InstanceState
+from webspaced.webspaces.registry import Observed
+
+
+def image(value: Image) -> dict[str, Any]:
+    """Give the contract's Image object."""
+    return {
+        "aliases": [{"name": name, "description": description} for name, description in value.aliases],
+        "fingerprint": value.fingerprint,
+        "properties": dict(value.properties),
+        "size": value.size,
+    }
+
+
+def state(observed: Observed, value: InstanceState, now: float) -> dict[str, Any]:
+    """Give the contract's State object; every field is present, whether the webspace runs or not.
+
+    :param now: seconds since the epoch, for the uptime.
+    """
+    document = value.document
+    return {
+        "running": value.status.runs,
+        "uptime": _uptime(observed.instance.last_used_at, now) if value.status.runs else 0,
+        "usage": {
+            "cpu": _number(document.get("cpu"), "usage"),
+            "disks": {name: _number(disk, "usage") for name, disk in (document.get("disk") or {}).items()},
+            "memory": _number(document.get("memory"), "usage"),
+            "processes": max(0, _number(document, "processes")),
+        },
+        "networkInterfaces": {
+            name: _interface(nic)
+            for name, nic in (document.get("network") or {}).items()
+            if nic.get("type") != "loopback"
+        },
+    }
+
+
+def _interface(nic: Mapping[str, Any]) -> dict[str, Any]:
+    counters = nic.get("counters") or {}
+    return {
+        "mac": nic.get("hwaddr", ""),
+        "mtu": nic.get("mtu", 0),
+        "state": nic.get("state", ""),
+        "counters": {
+            "bytesReceived": _number(counters, "bytes_received"),
+            "bytesSent": _number(counters, "bytes_sent"),
+            "packetsReceived": _number(counters, "packets_received"),
+            "packetsSent": _number(counters, "packets_sent"),
+        },
+        "addresses": [
+            {key: str(entry.get(key, "")) for key in ("family", "address", "netmask", "scope")}
+            for entry in nic.get("addresses") or ()
+        ],
+    }
+
+
+def _number(document: Any, key: str) -> int:
+    value = document.get(key, 0) if isinstance(document, Mapping) else 0
+    return value if isinstance(value, int) else 0
+
+
+def _uptime(started: str, now: float) -> int:
+    """Give whole seconds since an RFC 3339 time with LXD's nanoseconds, which Python reads only up to microseconds."""
+    seconds, _, fraction = started.rstrip("Z").partition(".")
+    try:
+        since = datetime.fromisoformat(f"{seconds}.{fraction[:6]:0<6}+00:00")
+    except ValueError:
+        return 0
+    return max(0, int(now - since.timestamp()))

@@ -1,0 +1,135 @@
+"""What the rooms ask of each other. Each interface belongs to those who call it.
+
+All coroutines may raise :class:`webspaced.errors.WebspacedError`; those that talk to LXD raise ``Unavailable`` while LXD is
+away, ``DeadlineExceeded`` when it does not answer in time and ``RemoteError`` for its errors. Cancelling one gives the call
+up; whether LXD goes on with what was asked is said where it matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from zope.interface import Interface
+
+from webspaced.core.address import Endpoint
+from webspaced.core.instance import Image, Instance, InstanceState, NewInstance
+from webspaced.core.routes import Route
+from webspaced.core.user import Caller, User
+
+# ruff: noqa: N805, D102
+# (zope.interface: methods have no self, and the class docstring of each interface speaks for short ones)
+
+
+class IInstances(Interface):
+    """LXD's instances, as webspaces need them. Operations are waited for; names are within one LXD project."""
+
+    async def list_all() -> Sequence[Instance]:  # type: ignore[misc]
+        """Give every instance of the project, without ETags."""
+
+    async def get(name: str) -> Instance:  # type: ignore[misc]
+        """Give one instance with its ETag; ``NotFound`` if there is none."""
+
+    async def state(name: str) -> InstanceState:  # type: ignore[misc]
+        """Give run state, addresses and counters; ``NotFound`` if there is no such instance."""
+
+    async def images() -> Sequence[Image]:  # type: ignore[misc]
+        """Give the images that a webspace can be made of."""
+
+    async def create(new: NewInstance) -> None:  # type: ignore[misc]
+        """Create a stopped instance. When this fails or is cancelled, the operation is cancelled too where LXD can."""
+
+    async def start(name: str) -> None:  # type: ignore[misc]
+        """Start; one that runs already, or that LXD is still stopping, is a ``RemoteError``."""
+
+    async def stop(name: str, timeout: float, *, force: bool) -> None:  # type: ignore[misc]
+        """Stop, gracefully within ``timeout`` seconds unless forced; past it a ``RemoteError``, and it still runs."""
+
+    async def resume(name: str) -> None:  # type: ignore[misc]
+        """Thaw a frozen instance."""
+
+    async def delete(name: str) -> None:  # type: ignore[misc]
+        """Delete a stopped instance."""
+
+    async def configure(name: str, changes: Mapping[str, str], etag: str) -> None:  # type: ignore[misc]
+        """Set configuration keys; ``Changed`` if the instance is no longer the one that was read."""
+
+
+class IEventListener(Interface):
+    """Who wants to know that something happened in LXD. An event is only a hint to look."""
+
+    def connected() -> Deferred[Any]:  # type: ignore[misc]
+        """Subscribed anew: events in between are lost, so list everything. A failure is logged and tried again."""
+
+    def happened(name: str) -> None:  # type: ignore[misc]
+        """Look at this instance (called for both names of a rename)."""
+
+    def disconnected(reason: str) -> None:  # type: ignore[misc]
+        """No event comes until :meth:`connected`."""
+
+
+class IBootGate(Interface):
+    """The one waist: whoever needs a webspace to run waits here (design decision 2)."""
+
+    def ready(uid: int, port: int, *, http: bool = False) -> Deferred[Endpoint]:  # type: ignore[misc]
+        """Wake the webspace if it sleeps and give the endpoint once the port answers.
+
+        One boot and one probe serve all who wait; each has its own Deferred, and cancelling it lets only that one go.
+        With ``http``, an answer of 502, 503 or 504 means not ready, for at most the webspace's ``startupDelay``.
+        Fails with ``NotFound``, ``Refused`` (says until when), ``BootFailed``, ``PortSilent`` or ``Unavailable``.
+        """
+
+    async def suspect(uid: int, endpoint: Endpoint, *, http: bool = False) -> None:  # type: ignore[misc]
+        """Say that a ready endpoint did not answer: LXD is asked again, and readiness drops if it is as it was."""
+
+
+class IRoutes(Interface):
+    """What the webspaces' rules ask of the reconciler."""
+
+    def settled(uid: int) -> Deferred[None]:  # type: ignore[misc]
+        """Fire once visitors can no longer be on their way to a backend that the wanted route does not name."""
+
+
+class IRouteStore(Interface):
+    """Where routes are kept for Traefik to read (a provider of Traefik's). The reconciler decides, this stores."""
+
+    async def load() -> Mapping[str, Route]:  # type: ignore[misc]
+        """Give the routes that are published now, by name; what cannot be read counts as absent."""
+
+    async def apply(put: Mapping[str, Route], remove: Sequence[str]) -> None:  # type: ignore[misc]
+        """Write all of this as one change. Idempotent: after a failure the same difference is tried again."""
+
+
+class IForwards(Interface):
+    """The listeners for forwarded ports, as the webspaces' rules need them."""
+
+    def reserve(port: int) -> None:  # type: ignore[misc]
+        """Bind an external port ahead of its being written to LXD; ``Conflict`` if it cannot be bound."""
+
+    def unreserve(port: int) -> None:  # type: ignore[misc]
+        """Let go of a reserved port, if no webspace has it."""
+
+
+class IIdentity(Interface):
+    """The IAM service: who is calling, and who is meant."""
+
+    async def authenticate(token: str) -> Caller:  # type: ignore[misc]
+        """Give who holds the token; ``Unauthenticated`` if malformed, ``Forbidden`` if refused, ``Unavailable``."""
+
+    async def by_username(username: str, caller: Caller) -> User:  # type: ignore[misc]
+        """Give a user by name on behalf of a caller; ``NotFound``, ``Forbidden``, ``Unavailable``."""
+
+    async def by_id(uid: int) -> User:  # type: ignore[misc]
+        """Give a user by id; ``NotFound``, ``Unavailable``."""
+
+
+__all__ = [
+    "IBootGate",
+    "IEventListener",
+    "IForwards",
+    "IIdentity",
+    "IInstances",
+    "IRouteStore",
+    "IRoutes",
+]

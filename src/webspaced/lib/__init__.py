@@ -1,0 +1,1 @@
+"""Small tools for Deferreds and time that know nothing of webspaces."""

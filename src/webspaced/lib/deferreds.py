@@ -1,0 +1,96 @@
+"""Waiting, bounds on waiting, and results with many observers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Hashable
+from typing import Any, Generic, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+
+from webspaced.errors import DeadlineExceeded
+
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
+
+
+def sleep(clock: IReactorTime, seconds: float) -> Deferred[None]:
+    """Fire after so many seconds."""
+    return deferLater(clock, seconds)
+
+
+def bounded(clock: IReactorTime, seconds: float, work: Coroutine[Any, Any, T], what: str) -> Deferred[T]:
+    """Run a coroutine, cancel it after so many seconds, and fail then with ``DeadlineExceeded`` that names ``what``."""
+
+    def expired(_result: object, bound: float) -> Any:
+        message = f"{what} took longer than {bound:g} s"
+        raise DeadlineExceeded(message)
+
+    return Deferred.fromCoroutine(work).addTimeout(seconds, clock, expired)
+
+
+class Flight(Generic[T]):
+    """One run of something, and whoever waits for it. Observers may be cancelled; the run goes on."""
+
+    def __init__(self, run: Deferred[T]) -> None:
+        self._observers: list[Deferred[T]] = []
+        self._result: T | Failure | None = None
+        self._landed = False
+        run.addBoth(self._land)
+
+    def observe(self) -> Deferred[T]:
+        """Give a Deferred of one's own for the result."""
+        observer: Deferred[T] = Deferred(self._observers_remove)
+        if self._landed:
+            self._tell(observer)
+        else:
+            self._observers.append(observer)
+        return observer
+
+    def _observers_remove(self, observer: Deferred[T]) -> None:
+        if observer in self._observers:
+            self._observers.remove(observer)
+
+    def _land(self, result: T | Failure) -> None:
+        self._landed = True
+        self._result = result
+        waiting, self._observers = self._observers, []
+        for observer in waiting:
+            self._tell(observer)
+
+    def _tell(self, observer: Deferred[T]) -> None:
+        # A Failure makes callback() start the errback chain, so one call serves both.
+        observer.callback(self._result)  # type: ignore[arg-type]
+
+
+def shield(work: Coroutine[Any, Any, T]) -> Deferred[T]:
+    """Run a coroutine to its end even if who waits for it goes away (Klein cancels a handler when its client is gone)."""
+    return Flight(Deferred.fromCoroutine(work)).observe()
+
+
+class Flights(Generic[K, T]):
+    """At most one run at a time for each key; all who ask meanwhile share its result, each with its own Deferred."""
+
+    def __init__(self) -> None:
+        self._flying: dict[K, Flight[T]] = {}
+
+    def __contains__(self, key: K) -> bool:
+        return key in self._flying
+
+    def join(self, key: K, start: Callable[[], Coroutine[Any, Any, T]]) -> Deferred[T]:
+        """Wait for the key's run, starting one if there is none."""
+        flight = self._flying.get(key)
+        if flight is not None:
+            return flight.observe()
+        run = Deferred.fromCoroutine(start())
+        if run.called:
+            # Done without waiting for anything: nothing to share.
+            return run
+        flight = self._flying[key] = Flight(run.addBoth(self._landed, key))
+        return flight.observe()
+
+    def _landed(self, result: Any, key: K) -> Any:
+        del self._flying[key]
+        return result

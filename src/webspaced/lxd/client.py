@@ -1,0 +1,152 @@
+"""One request to LXD: deadline, error mapping, ETag, and the wait for an operation.
+
+Source: https://documentation.ubuntu.com/lxd/en/latest/rest-api/ (the same for Incus). Answers are told apart by codes
+only: LXD reports a failed operation as 200 with a ``status_code`` of 400 in the operation, Incus as 200 with ``error``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from attrs import frozen
+from treq.client import HTTPClient
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectError, ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.client import ResponseFailed, ResponseNeverReceived
+from twisted.web.iweb import IAgent
+
+from webspaced.errors import Changed, NotFound, RemoteError, Unavailable
+from webspaced.lib.deferreds import bounded
+
+REQUEST_TIMEOUT = 30.0
+LONGEST_ERROR = 200
+OPERATION_CANCELLED = 401
+
+_UNREACHABLE = (ConnectError, ConnectionDone, ConnectionLost, ResponseFailed, ResponseNeverReceived, OSError)
+
+
+@frozen
+class Reply:
+    """The ``metadata`` of an answer, its ETag, and for an asynchronous one the operation's path."""
+
+    metadata: Any
+    etag: str = ""
+    operation: str = ""
+
+
+class LxdClient:
+    """Requests to one LXD within one project."""
+
+    def __init__(self, agent: IAgent, clock: IReactorTime, project: str, base: str = "http://lxd") -> None:
+        self._http = HTTPClient(agent)
+        self._clock = clock
+        self._project = project
+        self._base = base
+
+    async def get(self, path: str, **query: str) -> Reply:
+        """Give what lies at a path below ``/1.0``; ``NotFound`` if nothing does."""
+        return await self._request("GET", path, query=query)
+
+    async def send(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, etag: str = "", **query: str
+    ) -> Reply:
+        """Make a change that LXD answers at once. With an ``etag``, only if nothing changed since (else ``Changed``)."""
+        headers = {"If-Match": etag} if etag else {}
+        return await self._request(method, path, body=body, headers=headers, query=query)
+
+    async def operate(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, timeout: float = 60.0
+    ) -> None:
+        """Make a change and wait until its operation ended well.
+
+        When the wait is cancelled or takes longer than ``timeout`` seconds, the operation is asked to stop; LXD heeds
+        that for creations, and carries others through.
+        """
+        reply = await self._request(method, path, body=body)
+        try:
+            await bounded(self._clock, timeout, self._ended(reply.operation), f"{method} {path}")
+        except BaseException:
+            await self._abandon(reply.operation)
+            raise
+
+    async def _ended(self, operation: str) -> None:
+        reply = await self._request("GET", f"{operation.removeprefix('/1.0')}/wait", deadline=None)
+        status = reply.metadata.get("status_code", 0)
+        if status >= 400:  # noqa: PLR2004
+            raise RemoteError(_brief(reply.metadata.get("err", "")), status)
+
+    async def _abandon(self, operation: str) -> None:
+        try:
+            await self._request("DELETE", operation.removeprefix("/1.0"), deadline=5.0)
+        except (NotFound, RemoteError, Unavailable):
+            # It ended meanwhile, or cannot be cancelled: whoever gave up looks at the instance afterwards.
+            return
+
+    def _url(self, path: str, query: Mapping[str, str]) -> str:
+        return f"{self._base}/1.0{quote(path)}?{urlencode({'project': self._project, **query})}"
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        deadline: float | None = REQUEST_TIMEOUT,
+    ) -> Reply:
+        work = self._exchange(method, self._url(path, query or {}), body, headers or {})
+        try:
+            if deadline is None:
+                return await work
+            return await bounded(self._clock, deadline, work, f"LXD's answer to {method} {path}")
+        except _UNREACHABLE as error:
+            message = "LXD cannot be reached"
+            raise Unavailable(message, retry_after=2.0) from error
+
+    async def _exchange(
+        self, method: str, url: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]
+    ) -> Reply:
+        data = None if body is None else json.dumps(body).encode()
+        sent = {"Content-Type": "application/json", **headers} if data is not None else dict(headers)
+        # Read unbuffered and in this Deferred, so that cancelling reaches the body, too.
+        response = await self._http.request(method, url, data=data, headers=sent, unbuffered=True, reactor=self._clock)
+        text: bytes = await _content(response)
+        etag = (response.headers.getRawHeaders("ETag") or [""])[0]
+        return _reply(response.code, text, etag)
+
+
+def _content(response: Any) -> Deferred[bytes]:
+    content: Deferred[bytes] = response.content()
+    return content
+
+
+def _reply(code: int, text: bytes, etag: str) -> Reply:
+    try:
+        document = json.loads(text)
+        kind = document["type"]
+    except (ValueError, KeyError, TypeError) as error:
+        message = f"LXD answered {code} with something that is not its API's JSON"
+        raise RemoteError(message, code) from error
+    if kind == "error":
+        raise _error(document.get("error_code") or code, document.get("error", ""))
+    return Reply(document.get("metadata"), etag, document.get("operation") or "")
+
+
+def _error(code: int, text: str) -> Exception:
+    message = _brief(text)
+    if code == 404:  # noqa: PLR2004
+        return NotFound(message)
+    if code == 412:  # noqa: PLR2004
+        return Changed(message, code)
+    return RemoteError(message, code)
+
+
+def _brief(text: str) -> str:
+    return text if len(text) <= LONGEST_ERROR else f"{text[:LONGEST_ERROR]}…"
+
+

@@ -1,0 +1,181 @@
+"""The subscription to LXD's lifecycle events (``/1.0/events?type=lifecycle``).
+
+Subscribe, then list, then stream: :meth:`IEventListener.connected` is called when the stream is up, so that whoever lists
+then misses nothing. The stream has no replay. LXD answers pings; one that stays silent is dead and is opened anew.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IProtocolFactory, IReactorTime, IStreamClientEndpoint
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.client import URI
+from twisted.web.iweb import IAgentEndpointFactory
+from twisted.web.websocket import WebSocketClientEndpoint, WebSocketTransport
+from zope.interface import implementer
+
+from webspaced.interfaces import IEventListener
+from webspaced.lib.backoff import pauses
+from webspaced.lib.deferreds import bounded, sleep
+
+PING_INTERVAL = 10.0
+SILENCE_LIMIT = 30.0
+HANDSHAKE_TIMEOUT = 10.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0
+
+
+@implementer(IAgentEndpointFactory)
+class _Aborting:
+    """Hands out endpoints and remembers the transports, so that a stalled stream can be cut without waiting for it."""
+
+    def __init__(self, inner: IAgentEndpointFactory) -> None:
+        self._inner = inner
+        self._transport: Any = None
+
+    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802
+        self._endpoint = self._inner.endpointForURI(uri)
+        endpoint: Any = self
+        return endpoint
+
+    def connect(self, factory: IProtocolFactory) -> Deferred[Any]:
+        return self._endpoint.connect(factory).addCallback(self._remember)
+
+    def _remember(self, protocol: Any) -> Any:
+        self._transport = protocol.transport
+        return protocol
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abortConnection()
+
+
+class _Stream:
+    """One open subscription (a ``WebSocketProtocol`` of Twisted's). ``ended`` fires with the reason."""
+
+    def __init__(self, clock: IReactorTime, listener: IEventListener) -> None:
+        self.established: Deferred[None] = Deferred()
+        self.ended: Deferred[str] = Deferred()
+        self._clock = clock
+        self._listener = listener
+        self._heard = clock.seconds()
+        self._pinging = LoopingCall(self._ping)
+        self._pinging.clock = clock
+
+    def buildProtocol(self, _url: str) -> _Stream:  # noqa: N802
+        return self
+
+    def negotiationStarted(self, transport: WebSocketTransport) -> None:  # noqa: N802
+        self._transport = transport
+
+    def negotiationFinished(self) -> None:  # noqa: N802
+        self._pinging.start(PING_INTERVAL)
+        self.established.callback(None)
+
+    def _ping(self) -> None:
+        silence = self._clock.seconds() - self._heard
+        if silence >= SILENCE_LIMIT:
+            self.end(f"no sign of life for {silence:.0f} s")
+        else:
+            self._transport.ping()
+
+    def pongReceived(self, _payload: bytes) -> None:  # noqa: N802
+        self._heard = self._clock.seconds()
+
+    def textMessageReceived(self, message: str) -> None:  # noqa: N802
+        self._heard = self._clock.seconds()
+        for name in read_event(message):
+            self._listener.happened(name)
+
+    def bytesMessageReceived(self, data: bytes | bytearray) -> None:  # noqa: N802
+        # LXD before 5.0 sent events as binary frames.
+        self.textMessageReceived(bytes(data).decode(errors="replace"))
+
+    def connectionLost(self, reason: Failure) -> None:  # noqa: N802
+        self.end(reason.getErrorMessage())
+
+    def end(self, reason: str) -> None:
+        if self._pinging.running:
+            self._pinging.stop()
+        if not self.ended.called:
+            self.ended.callback(reason)
+        if not self.established.called:
+            self.established.errback(ConnectionError(reason))
+
+
+def read_event(message: str) -> tuple[str, ...]:
+    """Give the names of the instances that a lifecycle event is about: none, one, or both names of a rename."""
+    try:
+        metadata = json.loads(message)["metadata"]
+        parts = urlsplit(metadata["source"]).path.split("/")
+        old_name = (metadata.get("context") or {}).get("old_name")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ()
+    # /1.0/instances/<name>; LXD before 4.12 says containers.
+    if len(parts) < 4 or parts[2] not in ("instances", "containers"):  # noqa: PLR2004
+        return ()
+    name = unquote(parts[3])
+    return (name, old_name) if isinstance(old_name, str) else (name,)
+
+
+class EventSubscription(Service):
+    """Keeps one subscription open for as long as it runs, with a pause that grows while LXD is away."""
+
+    log = Logger()
+
+    def __init__(
+        self, clock: IReactorTime, endpoints: IAgentEndpointFactory, project: str, listener: IEventListener
+    ) -> None:
+        self._clock = clock
+        self._endpoints = endpoints
+        self._url = f"ws://lxd/1.0/events?type=lifecycle&project={quote(project)}"
+        self._listener = listener
+        self._running: Deferred[None] | None = None
+
+    def startService(self) -> None:  # noqa: N802
+        """Begin to subscribe."""
+        super().startService()
+        self._running = Deferred.fromCoroutine(self._keep_open())
+        self._running.addErrback(lambda failure: failure.trap(CancelledError) and None)
+
+    def stopService(self) -> None:  # noqa: N802
+        """Close the subscription and open no other."""
+        super().stopService()
+        if self._running is not None:
+            self._running.cancel()
+
+    async def _keep_open(self) -> None:
+        waits = pauses(FIRST_PAUSE, LONGEST_PAUSE)
+        while True:
+            aborting = _Aborting(self._endpoints)
+            try:
+                reason = await self._stream(aborting)
+                waits = pauses(FIRST_PAUSE, LONGEST_PAUSE)
+            except CancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001  (whatever it is, the next try may work)
+                reason = str(error)
+            finally:
+                aborting.abort()
+            self.log.warn("LXD's event stream ended: {reason}", reason=reason)
+            self._listener.disconnected(reason)
+            await sleep(self._clock, next(waits))
+
+    async def _stream(self, endpoints: _Aborting) -> str:
+        stream = _Stream(self._clock, self._listener)
+        await bounded(self._clock, HANDSHAKE_TIMEOUT, self._open(endpoints, stream), "LXD's event stream")
+        self.log.info("subscribed to LXD's events")
+        await self._listener.connected()
+        return await stream.ended
+
+    async def _open(self, endpoints: _Aborting, stream: _Stream) -> None:
+        # Twisted's connect() never fires if the connection is lost within the handshake; `established` does.
+        opening = Deferred.fromCoroutine(WebSocketClientEndpoint(endpoints, self._url).connect(stream))
+        opening.addErrback(lambda failure: stream.end(failure.getErrorMessage()))
+        await stream.established

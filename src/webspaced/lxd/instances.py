@@ -1,0 +1,117 @@
+"""LXD in the terms of webspaces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
+
+from attrs import frozen
+from zope.interface import implementer
+
+from webspaced.core.instance import Image, Instance, InstanceState, IPAddress, NewInstance
+from webspaced.errors import NotFound
+from webspaced.interfaces import IInstances
+from webspaced.lxd import parse
+from webspaced.lxd.client import LxdClient
+
+CREATE_TIMEOUT = 600.0
+"""Seconds: an image may have to be unpacked on a slow disk."""
+STATE_TIMEOUT = 60.0
+"""Seconds: a start whose init is missing fails only after 5."""
+
+
+@frozen(kw_only=True)
+class ProfileNetwork:
+    """The NIC of the webspaces' profile: its device name, and what a managed bridge says of its subnets."""
+
+    nic: str
+    networks: tuple[IPv4Network | IPv6Network, ...]
+    gateways: tuple[IPAddress, ...]
+
+
+@implementer(IInstances)
+class LxdInstances:
+    """See :class:`webspaced.interfaces.IInstances`."""
+
+    def __init__(self, client: LxdClient) -> None:
+        self._client = client
+
+    async def list_all(self) -> Sequence[Instance]:
+        reply = await self._client.get("/instances", recursion="1")
+        return [parse.instance(document) for document in reply.metadata]
+
+    async def get(self, name: str) -> Instance:
+        reply = await self._client.get(f"/instances/{name}")
+        return parse.instance(reply.metadata, reply.etag)
+
+    async def state(self, name: str) -> InstanceState:
+        reply = await self._client.get(f"/instances/{name}/state")
+        return parse.state(reply.metadata)
+
+    async def images(self) -> Sequence[Image]:
+        reply = await self._client.get("/images", recursion="1")
+        return [parse.image(document) for document in reply.metadata if document.get("type") != "virtual-machine"]
+
+    async def create(self, new: NewInstance) -> None:
+        body = {
+            "name": new.name,
+            "type": "container",
+            "source": {"type": "image", "fingerprint": new.fingerprint},
+            "profiles": [new.profile],
+            "config": dict(new.config),
+        }
+        await self._client.operate("POST", "/instances", body, timeout=CREATE_TIMEOUT)
+
+    async def start(self, name: str) -> None:
+        await self._put_state(name, "start", STATE_TIMEOUT)
+
+    async def stop(self, name: str, timeout: float, *, force: bool) -> None:
+        # LXD's own bound ends a graceful stop; ours is later, so that LXD's answer is the one that counts.
+        await self._put_state(name, "stop", timeout + STATE_TIMEOUT, timeout=round(timeout), force=force)
+
+    async def resume(self, name: str) -> None:
+        await self._put_state(name, "unfreeze", STATE_TIMEOUT)
+
+    async def delete(self, name: str) -> None:
+        await self._client.operate("DELETE", f"/instances/{name}", timeout=CREATE_TIMEOUT)
+
+    async def configure(self, name: str, changes: Mapping[str, str], etag: str) -> None:
+        await self._client.send("PATCH", f"/instances/{name}", {"config": dict(changes)}, etag=etag)
+
+    async def _put_state(self, name: str, action: str, deadline: float, **more: object) -> None:
+        body = {"action": action, "timeout": round(deadline), "force": False, "stateful": False, **more}
+        await self._client.operate("PUT", f"/instances/{name}/state", body, timeout=deadline)
+
+
+async def profile_network(client: LxdClient, profile: str) -> ProfileNetwork:
+    """Find the NIC that every webspace gets from the profile, and the subnets of its bridge if LXD manages it.
+
+    :raises NotFound: there is no such profile, or it has no NIC.
+    """
+    devices = (await client.get(f"/profiles/{profile}")).metadata.get("devices") or {}
+    nics = sorted(name for name, device in devices.items() if device.get("type") == "nic")
+    if not nics:
+        message = f"the LXD profile {profile} has no network interface"
+        raise NotFound(message)
+    # The first by name is eth0 wherever there is one.
+    device = devices[nics[0]]
+    bridge = device.get("network") or device.get("parent") or ""
+    return await _bridge_network(client, nics[0], bridge)
+
+
+async def _bridge_network(client: LxdClient, nic: str, bridge: str) -> ProfileNetwork:
+    try:
+        config = (await client.get(f"/networks/{bridge}")).metadata.get("config") or {}
+    except NotFound:
+        # A bridge that LXD does not manage says nothing of its subnet: webspaces.networks is required then.
+        config = {}
+    interfaces = [
+        ip_interface(config[key])
+        for key in ("ipv4.address", "ipv6.address")
+        if config.get(key, "none") not in ("none", "auto", "")
+    ]
+    return ProfileNetwork(
+        nic=nic,
+        networks=tuple(ip_network(interface.network) for interface in interfaces),
+        gateways=tuple(interface.ip for interface in interfaces),
+    )

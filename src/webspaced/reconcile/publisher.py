@@ -1,0 +1,152 @@
+"""Keeping the published routes equal to the wanted ones, with few writes, and knowing when a change has taken effect."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from webspaced.core.address import Endpoint
+from webspaced.core.instance import IPAddress
+from webspaced.core.routes import Route, difference
+from webspaced.interfaces import IRouteStore
+from webspaced.lib.backoff import pauses
+from webspaced.lib.deferreds import sleep
+
+FOREVER = float("inf")
+
+
+class Publisher:
+    """Wanted routes by name in, writes to the store out. Nothing is written before :meth:`open`."""
+
+    log = Logger()
+
+    def __init__(self, clock: IReactorTime, store: IRouteStore, settle_time: float) -> None:
+        self._clock = clock
+        self._store = store
+        self._settle_time = settle_time
+        self._wanted: dict[str, Route] = {}
+        self._actual: dict[str, Route] = {}
+        self._changed: dict[str, float] = {}
+        self._naming: dict[IPAddress, dict[str, float]] = {}
+        self._open = False
+        self._pending: IDelayedCall | None = None
+        self._flushing: Deferred[None] | None = None
+        self._waiting: list[tuple[str, Deferred[None]]] = []
+        self.writes = 0
+
+    async def load(self) -> Collection[Endpoint]:
+        """Read what is published, and give the backends that it names."""
+        self._actual = dict(await self._store.load())
+        for name, route in self._actual.items():
+            self._naming.setdefault(route.backend.host, {})[name] = FOREVER
+        return {route.backend for route in self._actual.values()}
+
+    def open(self) -> None:
+        """Begin to write: what is wanted is complete now."""
+        self._open = True
+        self._kick()
+
+    def published(self, name: str) -> Endpoint | None:
+        """Give the backend that the published route names."""
+        route = self._actual.get(name)
+        return None if route is None else route.backend
+
+    def named_by_others(self, address: IPAddress, name: str) -> bool:
+        """Whether Traefik may still send another webspace's visitors to this address."""
+        now = self._clock.seconds()
+        return any(until > now for other, until in self._naming.get(address, {}).items() if other != name)
+
+    def want(self, name: str, route: Route | None) -> None:
+        """Make this the wanted route; ``None``: no route."""
+        if self._wanted.get(name) == route:
+            return
+        if route is None:
+            del self._wanted[name]
+        else:
+            self._wanted[name] = route
+        self._kick()
+
+    def settled(self, name: str) -> Deferred[None]:
+        """Fire once the wanted route of a name is published and Traefik has had the time to take it up."""
+        return Deferred.fromCoroutine(self._settle(name))
+
+    async def _settle(self, name: str) -> None:
+        while self._open and self._wanted.get(name) != self._actual.get(name):
+            written: Deferred[None] = Deferred()
+            self._waiting.append((name, written))
+            await written
+        rest = self._changed.get(name, 0.0) + self._settle_time - self._clock.seconds()
+        if name in self._changed and rest > 0:
+            await sleep(self._clock, rest)
+
+    def close(self) -> Deferred[None] | None:
+        """Write no more; gives a Deferred for a write that is under way."""
+        self._open = False
+        if self._pending is not None and self._pending.active():
+            self._pending.cancel()
+        return self._flushing
+
+    def _kick(self) -> None:
+        if self._open and self._flushing is None and (self._pending is None or not self._pending.active()):
+            # At the end of this turn of the reactor, so that changes that come together are one write.
+            self._pending = self._clock.callLater(0, self._begin)
+
+    def _begin(self) -> None:
+        flushing = Deferred.fromCoroutine(self._flush())
+        flushing.addErrback(lambda failure: self.log.failure("routes could not be published", failure))
+        if not flushing.called:
+            self._flushing = flushing.addCallback(self._flushed)
+
+    def _flushed(self, _result: None) -> None:
+        self._flushing = None
+
+    async def _flush(self) -> None:
+        waits = pauses(0.1, 10.0)
+        while self._open and (todo := difference(self._actual, self._wanted)):
+            try:
+                await self._store.apply(todo.put, sorted(todo.remove))
+            except Exception as error:  # noqa: BLE001  (the store may be away for any reason; the wish stays)
+                self.log.warn("routes could not be written: {error}", error=str(error))
+                await sleep(self._clock, next(waits))
+                continue
+            self.writes += 1
+            for name in todo.remove:
+                self._took_effect(name, None)
+            for name, route in todo.put.items():
+                self._took_effect(name, route)
+            self._tell_waiting()
+
+    def _took_effect(self, name: str, route: Route | None) -> None:
+        now = self._clock.seconds()
+        before = self._actual.get(name)
+        if before is not None and (route is None or before.backend.host != route.backend.host):
+            self._naming.setdefault(before.backend.host, {})[name] = now + self._settle_time
+        if route is None:
+            self._actual.pop(name, None)
+        else:
+            self._actual[name] = route
+            self._naming.setdefault(route.backend.host, {})[name] = FOREVER
+        self._changed[name] = now
+        self._forget_expired(now)
+
+    def _forget_expired(self, now: float) -> None:
+        # Only now and then: the tables are small unless many webspaces come and go.
+        if len(self._naming) > 2 * len(self._actual) + 64:
+            for address, names in list(self._naming.items()):
+                alive = {name: until for name, until in names.items() if until > now}
+                if alive:
+                    self._naming[address] = alive
+                else:
+                    del self._naming[address]
+            self._changed = {n: at for n, at in self._changed.items() if at + self._settle_time > now}
+
+    def _tell_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for name, written in waiting:
+            if self._wanted.get(name) == self._actual.get(name):
+                written.callback(None)
+            else:
+                self._waiting.append((name, written))

@@ -1,0 +1,257 @@
+"""From what LXD says to what is served: level-triggered, key by key (design decisions 1, 4 and 5).
+
+An event, a full pass, a probe's result or a stop in progress all end in :meth:`Reconciler.act`, which derives everything
+that a webspace should have now and hands it to the listeners and the publisher; those change only what differs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import frozen
+from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults, succeed
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from zope.interface import Interface, implementer
+
+from webspaced.core.address import Endpoint
+from webspaced.core.boot import Hold
+from webspaced.core.hosts import HostClaims
+from webspaced.core.instance import IPAddress
+from webspaced.core.names import default_domain
+from webspaced.core.routes import Readiness, Standing, wanted_route
+from webspaced.errors import WebspacedError
+from webspaced.interfaces import IBootGate, IEventListener, IRoutes
+from webspaced.lib.keyed import Coalesced
+from webspaced.reconcile.publisher import Publisher
+from webspaced.webspaces.adoption import Adoption
+from webspaced.webspaces.booter import Booter
+from webspaced.webspaces.conditions import Conditions, Kind
+from webspaced.webspaces.readiness import Probe, ReadinessTable
+from webspaced.webspaces.registry import Observed, Registry
+
+PARALLEL_ADOPTIONS = 8
+
+
+class IListeners(Interface):
+    """The listeners that the reconciler keeps as they should be; see ``forward.listeners.Listeners``."""
+
+    def want_forwards(uid: int, ports: Any) -> None:  # type: ignore[misc]  # noqa: N805
+        """Make a webspace's forwards these (external to internal)."""
+
+    def want_boot_port(uid: int, port: int | None) -> None:  # type: ignore[misc]  # noqa: N805
+        """Make this a webspace's boot port; ``CannotListenError`` if it cannot be bound."""
+
+    def cut_relayed(uid: int) -> None:  # type: ignore[misc]  # noqa: N805
+        """Reset what is relayed to a container that is gone."""
+
+    def retry() -> None:  # type: ignore[misc]
+        """Try again what could not be bound."""
+
+
+@frozen(kw_only=True)
+class Collaborators:
+    """What the reconciler works with."""
+
+    registry: Registry
+    readiness: ReadinessTable
+    booter: Booter
+    gate: IBootGate
+    adoption: Adoption
+    conditions: Conditions
+    publisher: Publisher
+    listeners: IListeners
+
+
+@frozen(kw_only=True)
+class Serving:
+    """Where webspaces are served: the service's domain, and the address at which Traefik reaches boot ports."""
+
+    domain: str
+    boot_address: IPAddress
+    settle_time: float
+
+
+@implementer(IEventListener, IRoutes)
+class Reconciler:
+    """Keeps routes and listeners as they should be."""
+
+    log = Logger()
+
+    def __init__(self, clock: IReactorTime, serving: Serving, with_: Collaborators) -> None:
+        self.synced: Deferred[None] = Deferred()
+        self.connected_to_lxd = False
+        self._clock = clock
+        self._serving = serving
+        self._with = with_
+        self._complete = False
+        self._hosts = HostClaims()
+        self._served: dict[int, tuple[str, int | None]] = {}
+        self._adoptions: Coalesced[int, None] = Coalesced(with_.adoption.complete)
+        with_.registry.subscribe(self.act)
+        with_.readiness.subscribe(self.act)
+        with_.booter.subscribe(self.act)
+
+    # --- what happens in LXD
+
+    def connected(self) -> Deferred[Any]:
+        """See :meth:`webspaced.interfaces.IEventListener.connected`."""
+        self.connected_to_lxd = True
+        return Deferred.fromCoroutine(self.full_pass())
+
+    def happened(self, name: str) -> None:
+        """See :meth:`webspaced.interfaces.IEventListener.happened`."""
+        uid = self._with.registry.uid_of(name)
+        if uid is not None:
+            # What cannot be read now is read by the next full pass.
+            self._with.registry.look(uid).addErrback(self._not_seen, uid)
+
+    def disconnected(self, reason: str) -> None:  # noqa: ARG002  (logged where it was found)
+        """See :meth:`webspaced.interfaces.IEventListener.disconnected`."""
+        self.connected_to_lxd = False
+
+    def _not_seen(self, failure: Any, uid: int) -> None:
+        failure.trap(WebspacedError)
+        self.log.info("webspace {uid} could not be looked at: {error}", uid=uid, error=failure.getErrorMessage())
+
+    # --- the full pass
+
+    async def full_pass(self) -> None:
+        """Read everything, complete what needs it, and apply what differs. The first one opens the doors."""
+        await self._with.registry.sync()
+        first = not self._complete
+        self._complete = True
+        for observed in self._with.registry:
+            self.act(observed.uid)
+        await self._adopt_all()
+        self._with.listeners.retry()
+        self._with.publisher.open()
+        if first:
+            self.log.info("{count} webspaces are known", count=len(list(self._with.registry)))
+            self.synced.callback(None)
+
+    def periodic_pass(self) -> Deferred[None]:
+        """Make a full pass if LXD is there; while it is away, reconnecting makes one."""
+        return Deferred.fromCoroutine(self.full_pass()) if self.connected_to_lxd else succeed(None)
+
+    async def _adopt_all(self) -> None:
+        places = DeferredSemaphore(PARALLEL_ADOPTIONS)
+        uids = [observed.uid for observed in self._with.registry]
+        await gatherResults([places.run(self._adoptions.request, uid).addErrback(self._not_seen, uid) for uid in uids])
+
+    # --- one webspace
+
+    async def resync(self, uid: int) -> None:
+        """Look at one webspace and bring everything of it in order (``PATCH …/state``)."""
+        await self._with.registry.look(uid)
+        await self._adoptions.request(uid)
+        self.act(uid)
+        self._with.listeners.retry()
+
+    def settled(self, uid: int) -> Deferred[None]:
+        """See :meth:`webspaced.interfaces.IRoutes.settled`."""
+        return self._with.publisher.settled(self._with.registry.name_of(uid))
+
+    def act(self, uid: int) -> None:
+        """Make what a webspace has what it should have."""
+        if not self._complete:
+            return
+        observed = self._with.registry.get(uid)
+        if observed is None:
+            self._forget(uid)
+            return
+        self._cut_if_gone(observed)
+        if self._with.adoption.lacks(observed):
+            self._adoptions.request(uid).addErrback(self._not_seen, uid)
+        self._listen(observed)
+        self._route(observed)
+        self._probe(observed)
+
+    def _forget(self, uid: int) -> None:
+        _, boot_port = self._served.pop(uid, ("", None))
+        self._with.adoption.leave(boot_port)
+        self._with.listeners.cut_relayed(uid)
+        self._with.listeners.want_forwards(uid, {})
+        self._with.listeners.want_boot_port(uid, None)
+        self._hosts.release(uid, ())
+        self._with.publisher.want(self._with.registry.name_of(uid), None)
+        self._with.readiness.forget(uid)
+        self._with.booter.forget(uid)
+
+    def _cut_if_gone(self, observed: Observed) -> None:
+        """Reset connections into an incarnation that ended: a container killed by force sends no FIN."""
+        frozen_now = observed.instance.status.name in ("FROZEN", "FREEZING")
+        incarnation = observed.instance.incarnation if observed.runs or frozen_now else ""
+        before, _ = self._served.get(observed.uid, ("", None))
+        self._served[observed.uid] = (incarnation, observed.boot_port)
+        if before and before != incarnation:
+            self._with.listeners.cut_relayed(observed.uid)
+
+    def _listen(self, observed: Observed) -> None:
+        deleting = self._with.booter.memory(observed.uid).hold is Hold.DELETING
+        self._with.listeners.want_forwards(observed.uid, {} if deleting else observed.webspace.ports)
+        port = observed.boot_port if self._with.adoption.owns_boot_port(observed) else None
+        try:
+            self._with.listeners.want_boot_port(observed.uid, port)
+        except CannotListenError as error:
+            detail = f"boot port {port}: {error.socketError}"
+            self._with.conditions.note(observed.uid, Kind.BOOT_PORT_UNBOUND, detail)
+        else:
+            self._with.conditions.note(observed.uid, Kind.BOOT_PORT_UNBOUND, None)
+
+    def _route(self, observed: Observed) -> None:
+        publisher = self._with.publisher
+        standing = self._standing(observed)
+        if standing is None:
+            publisher.want(observed.name, None)
+            return
+        address = standing.address
+        taken = {address} if address and publisher.named_by_others(address, observed.name) else set()
+        route = wanted_route(standing, publisher.published(observed.name), taken)
+        publisher.want(observed.name, route)
+        if taken and standing.readiness is Readiness.READY and route.backend == standing.boot:
+            # Somebody else's visitors may still be on their way there: look again when that has settled.
+            self._clock.callLater(self._serving.settle_time, self.act, observed.uid)
+
+    def _standing(self, observed: Observed) -> Standing | None:
+        hold = self._with.booter.memory(observed.uid).hold
+        hosts = self._own_hosts(observed)
+        if hold is Hold.DELETING or not hosts or not self._with.adoption.owns_boot_port(observed):
+            return None
+        return Standing(
+            name=observed.name,
+            hosts=hosts,
+            http_port=observed.webspace.config.http_port,
+            passthrough=not observed.web_is_http,
+            boot=Endpoint(self._serving.boot_address, observed.boot_port or 0),
+            address=observed.address if observed.runs else None,
+            readiness=self._with.readiness.get(observed, self._web(observed)),
+            diverted=hold is not Hold.NONE,
+        )
+
+    def _web(self, observed: Observed) -> Probe:
+        return Probe(observed.webspace.config.http_port, observed.web_is_http)
+
+    def _own_hosts(self, observed: Observed) -> tuple[str, ...]:
+        """Give the names under which this webspace alone is served; the first that claims a name keeps it."""
+        inside = f".{self._serving.domain}"
+        default = [default_domain(observed.username, self._serving.domain)] if observed.username else []
+        # A name inside the service's own domain is some member's default domain, whatever a document says.
+        wanted = default + [d for d in observed.webspace.domains if not d.endswith(inside) and d != self._serving.domain]
+        self._hosts.release(observed.uid, wanted)
+        own = tuple(host for host in wanted if self._hosts.claim(host, observed.uid))
+        lost = [f"{host} is served for another webspace" for host in wanted if host not in own]
+        self._with.conditions.note(observed.uid, Kind.HOST_CLASH, "; ".join(lost) or None)
+        return own
+
+    def _probe(self, observed: Observed) -> None:
+        """Ask a running webspace's web port, whoever started it, so that its route can become direct."""
+        if not observed.runs or self._with.booter.memory(observed.uid).hold is not Hold.NONE:
+            return
+        web = self._web(observed)
+        if self._with.readiness.get(observed, web) is Readiness.UNKNOWN:
+            asked = self._with.gate.ready(observed.uid, web.port, http=web.http)
+            # The gate remembers and logs what it found; there is no visitor to tell.
+            asked.addErrback(lambda failure: failure.trap(WebspacedError) and None)
+

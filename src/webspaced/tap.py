@@ -1,0 +1,56 @@
+"""The ``webspaced`` subcommand of twistd: options, settings, and the daemon built of them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from twisted.application.service import IService
+from twisted.python.usage import Options as TwistedOptions
+
+from webspaced.errors import WebspacedError
+from webspaced.settings import Settings, SettingsError, find_config, load
+
+
+class Options(TwistedOptions):
+    """Command line options."""
+
+    synopsis = "[--config FILE]"
+    optParameters = [  # noqa: RUF012  (Twisted's way)
+        ["config", "c", None, "The YAML file with the settings (default: webspaced.yaml here, then below /run/config)"],
+    ]
+
+
+def makeService(options: Options) -> IService:  # noqa: N802  (Twisted's name)
+    """Build the daemon, or end with a line for each mistake and an exit status that is not 0."""
+    from twisted.internet import reactor  # noqa: PLC0415, TID251  (the plugin's entry: the one place that picks it)
+
+    try:
+        settings = _load(options)
+        from webspaced.assembly import build  # noqa: PLC0415  (settings are checked before the rest is loaded)
+
+        return build(reactor, settings)
+    except (SettingsError, WebspacedError) as error:
+        sys.exit(str(error))
+
+
+def _load(options: Options) -> Settings:
+    given = options["config"]
+    settings = load(Path(given) if given else find_config(Path.cwd()), os.environ)
+    not_served = [*_not_served(settings)]
+    if not_served:
+        raise SettingsError(not_served)
+    return settings
+
+
+def _not_served(settings: Settings) -> list[str]:
+    """Name settings that are understood, but ask for what this version does not have: better than doing nothing."""
+    found = []
+    if settings.traefik.provider != "file":
+        found.append(f"traefik.provider: {settings.traefik.provider} is not served by this version yet (file is)")
+    if settings.iam.provider != "static":
+        found.append(f"iam.provider: {settings.iam.provider} is not served by this version yet (static is)")
+    if settings.lxd.url.startswith("https"):
+        found.append("lxd.url: HTTPS is not served by this version yet (a unix:// socket is)")
+    return found

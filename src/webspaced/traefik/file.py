@@ -1,0 +1,43 @@
+"""Routes in one file that Traefik's file provider watches: JSON, which is YAML, as ``*.json`` is not read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from webspaced.core.routes import Route
+from webspaced.interfaces import IRouteStore
+from webspaced.lib.files import make_private_directory, replace_file
+from webspaced.traefik.render import EntryPoints, read, render
+
+
+@implementer(IRouteStore)
+class FileStore:
+    """See :class:`webspaced.interfaces.IRouteStore`."""
+
+    log = Logger()
+
+    def __init__(self, path: Path, entry_points: EntryPoints) -> None:
+        self._path = path
+        self._entry_points = entry_points
+        self._routes: dict[str, Route] = {}
+
+    async def load(self) -> Mapping[str, Route]:
+        try:
+            self._routes = read(json.loads(self._path.read_text()))
+        except FileNotFoundError:
+            self._routes = {}
+        except (ValueError, AttributeError) as error:
+            self.log.warn("{path} cannot be read and will be written anew: {error}", path=self._path, error=error)
+            self._routes = {}
+        return dict(self._routes)
+
+    async def apply(self, put: Mapping[str, Route], remove: Sequence[str]) -> None:
+        routes = {name: route for name, route in {**self._routes, **put}.items() if name not in remove}
+        make_private_directory(self._path.parent)
+        replace_file(self._path, json.dumps(render(routes, self._entry_points), indent=1).encode())
+        self._routes = routes

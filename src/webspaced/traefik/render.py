@@ -1,0 +1,95 @@
+"""The one place that knows Traefik's dynamic configuration (https://doc.traefik.io/traefik/reference/dynamic-configuration/).
+
+Only checked values are rendered (design decision 12): one bad value would stop Traefik from taking up everybody's routes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Any
+
+from attrs import frozen
+
+from webspaced.core.address import Endpoint
+from webspaced.core.routes import Route
+
+TRANSPORT = "webspaced"
+DIAL_TIMEOUT = "2s"
+"""Traefik's own default of 30 s would let a visitor stare at a container that lost its power."""
+_HOST = re.compile(r"`([^`]*)`")
+
+
+@frozen(kw_only=True)
+class EntryPoints:
+    """Names of Traefik's entry points; ``http`` may be empty: nothing is served in plain then."""
+
+    http: str
+    https: str
+
+
+def render(routes: Mapping[str, Route], entry_points: EntryPoints) -> dict[str, Any]:
+    """Give the whole dynamic configuration for these routes. Equal routes give equal documents."""
+    http: dict[str, Any] = {"routers": {}, "services": {}}
+    tcp: dict[str, Any] = {"routers": {}, "services": {}}
+    for name, route in sorted(routes.items()):
+        if route.passthrough:
+            tcp["routers"][name] = _tcp_router(route, entry_points)
+            tcp["services"][name] = {"loadBalancer": {"servers": [{"address": str(route.backend)}]}}
+        else:
+            http["routers"].update(_http_routers(route, entry_points))
+            http["services"][name] = _http_service(route.backend)
+    document = {}
+    if http["routers"]:
+        transport = {"forwardingTimeouts": {"dialTimeout": DIAL_TIMEOUT}}
+        document["http"] = {**http, "serversTransports": {TRANSPORT: transport}}
+    if tcp["routers"]:
+        document["tcp"] = tcp
+    return document
+
+
+def _http_routers(route: Route, entry_points: EntryPoints) -> dict[str, Any]:
+    rule = " || ".join(f"Host(`{host}`)" for host in route.hosts)
+    routers = {
+        f"{route.name}-https": {"rule": rule, "service": route.name, "entryPoints": [entry_points.https], "tls": {}}
+    }
+    if entry_points.http:
+        routers[route.name] = {"rule": rule, "service": route.name, "entryPoints": [entry_points.http]}
+    return routers
+
+
+def _tcp_router(route: Route, entry_points: EntryPoints) -> dict[str, Any]:
+    rule = " || ".join(f"HostSNI(`{host}`)" for host in route.hosts)
+    return {"rule": rule, "service": route.name, "entryPoints": [entry_points.https], "tls": {"passthrough": True}}
+
+
+def _http_service(backend: Endpoint) -> dict[str, Any]:
+    return {"loadBalancer": {"servers": [{"url": f"http://{backend}"}], "serversTransport": TRANSPORT}}
+
+
+def read(document: Mapping[str, Any]) -> dict[str, Route]:
+    """Give the routes of a document that :func:`render` made; what is not of its making is left out."""
+    found: dict[str, Route] = {}
+    for kind in ("http", "tcp"):
+        section = document.get(kind) or {}
+        for name, service in (section.get("services") or {}).items():
+            route = _read_route(name, service, section.get("routers") or {}, passthrough=kind == "tcp")
+            if route is not None:
+                found[name] = route
+    return found
+
+
+def _read_route(name: str, service: Any, routers: Mapping[str, Any], *, passthrough: bool) -> Route | None:
+    try:
+        server = service["loadBalancer"]["servers"][0]
+        backend = _read_endpoint(server["address"] if passthrough else server["url"].removeprefix("http://"))
+        rule = routers[name if passthrough else f"{name}-https"]["rule"]
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError):
+        return None
+    return Route(name=name, hosts=tuple(_HOST.findall(rule)), backend=backend, passthrough=passthrough)
+
+
+def _read_endpoint(text: str) -> Endpoint:
+    host, _, port = text.rpartition(":")
+    return Endpoint(ip_address(host.strip("[]")), int(port))

@@ -1,0 +1,78 @@
+"""Giving out what must be unique: external ports and boot ports. LXD holds what was given; this only adds what is new."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from twisted.internet.interfaces import IReactorTime
+
+from webspaced.core.ports import first_free, free_ports
+from webspaced.errors import Conflict
+from webspaced.webspaces.registry import Registry
+
+REST = 600.0
+"""Seconds for which a boot port that somebody's route may still name is not given to anybody else."""
+
+
+class Allocator:
+    """One for the process; rebuilt from LXD by being built on the registry."""
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        registry: Registry,
+        *,
+        external: range,
+        boot: range,
+        pick: Callable[[int], int] = secrets.randbelow,
+    ) -> None:
+        self.external = external
+        self.boot = boot
+        self._clock = clock
+        self._registry = registry
+        self._pick = pick
+        self._claimed_external: set[int] = set()
+        self._claimed_boot: set[int] = set()
+        self._resting: dict[int, float] = {}
+
+    def rest(self, boot_ports: Iterable[int]) -> None:
+        """Keep boot ports from being given for ten minutes: a route of a webspace that is gone may still name them."""
+        until = self._clock.seconds() + REST
+        self._resting.update(dict.fromkeys(boot_ports, until))
+
+    @contextmanager
+    def external_port(self, port: int) -> Iterator[None]:
+        """Hold a wanted external port while it is written to LXD; ``Conflict`` if anybody has it."""
+        if port in self._used_external():
+            message = f"port {port} is in use"
+            raise Conflict(message)
+        self._claimed_external.add(port)
+        try:
+            yield
+        finally:
+            self._claimed_external.discard(port)
+
+    def free_external_ports(self) -> Iterator[int]:
+        """Give free external ports to try, in no order that could be guessed."""
+        return free_ports(self.external, self._used_external(), self._pick)
+
+    @contextmanager
+    def boot_port(self) -> Iterator[int]:
+        """Hold a new boot port while it is written to LXD; ``Conflict`` if there is none left."""
+        self._wake_rested()
+        used = {o.boot_port for o in self._registry if o.boot_port} | self._claimed_boot | self._resting.keys()
+        port = first_free(self.boot, used, self._pick, "boot port")
+        self._claimed_boot.add(port)
+        try:
+            yield port
+        finally:
+            self._claimed_boot.discard(port)
+
+    def _used_external(self) -> set[int]:
+        return {port for observed in self._registry for port in observed.webspace.ports} | self._claimed_external
+
+    def _wake_rested(self) -> None:
+        now = self._clock.seconds()
+        self._resting = {port: until for port, until in self._resting.items() if until > now}

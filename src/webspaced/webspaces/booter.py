@@ -1,0 +1,204 @@
+"""Waking webspaces: one boot for all who wait, a bound on parallel boots, memory of failures.
+
+What to do next is :func:`webspaced.core.boot.decide`'s; this carries it out against LXD and looks again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from attrs import evolve, frozen
+from twisted.internet.defer import Deferred, DeferredSemaphore, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from webspaced.core.boot import Act, Decision, Hold, Memory, decide
+from webspaced.errors import BootFailed, DeadlineExceeded, NotFound, Refused, RemoteError
+from webspaced.interfaces import IInstances
+from webspaced.lib.backoff import pauses
+from webspaced.lib.deferreds import Flights, sleep
+from webspaced.webspaces.conditions import Conditions, Kind
+from webspaced.webspaces.registry import Observed, Registry
+
+STOP_WINDOW = 2.0
+"""Seconds for which a failed start is tried again: LXD refuses one for up to 0.7 s after a stop, by no code of its own."""
+RETRY_PAUSE = 0.05
+BUSY_LIMIT = 90.0
+"""Seconds that LXD may be in the middle of something else, such as a graceful stop, before waiting is given up."""
+ADDRESS_POLL_FIRST, ADDRESS_POLL_LONGEST = 0.02, 0.2
+
+
+@frozen(kw_only=True)
+class BootLimits:
+    """Bounds on boots; ``max_running`` of 0 means none. ``ip_timeout`` is in seconds."""
+
+    max_concurrent: int
+    max_running: int
+    ip_timeout: float
+
+
+class Booter:
+    """Boots webspaces."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        registry: Registry,
+        instances: IInstances,
+        conditions: Conditions,
+        limits: BootLimits,
+    ) -> None:
+        self._clock = clock
+        self._registry = registry
+        self._instances = instances
+        self._conditions = conditions
+        self._limits = limits
+        self._flights: Flights[int, Observed] = Flights()
+        self._places = DeferredSemaphore(limits.max_concurrent)
+        self._starting: set[int] = set()
+        self._memories: dict[int, Memory] = {}
+        self._listeners: list[Callable[[int], None]] = []
+
+    def subscribe(self, listener: Callable[[int], None]) -> None:
+        """Call ``listener(uid)`` when a webspace's hold changes."""
+        self._listeners.append(listener)
+
+    def memory(self, uid: int) -> Memory:
+        """Give what is remembered of a webspace between boots."""
+        return self._memories.get(uid, Memory())
+
+    def hold(self, uid: int, hold: Hold) -> None:
+        """Say what is being done to a webspace; ``Hold.NONE`` when it is over."""
+        self._remember(uid, evolve(self.memory(uid), hold=hold))
+
+    def stopped(self, uid: int) -> None:
+        """Say that an orderly stop is done: visitors that are still clicking do not wake it again at once."""
+        self._remember(uid, self.memory(uid).stopped(self._clock.seconds()))
+
+    def forget(self, uid: int) -> None:
+        """Drop what is remembered of a webspace that is gone."""
+        self._memories.pop(uid, None)
+
+    def boot(self, uid: int, *, by_api: bool = False) -> Deferred[Observed]:
+        """Give the webspace once it runs and has an address; see :class:`webspaced.interfaces.IBootGate` for errors."""
+        observed = self._registry.get(uid)
+        if observed is not None and observed.runs and observed.address and self.memory(uid).hold is Hold.NONE:
+            return succeed(observed)
+        return self._flights.join(uid, lambda: self._boot(uid, by_api=by_api))
+
+    def _remember(self, uid: int, memory: Memory) -> None:
+        before = self.memory(uid)
+        self._memories[uid] = memory
+        if before.hold is not memory.hold:
+            for listener in self._listeners:
+                listener(uid)
+
+    async def _boot(self, uid: int, *, by_api: bool) -> Observed:
+        began = self._clock.seconds()
+        try:
+            await self._bring_up(uid, by_api=by_api)
+            observed = await self._address(uid)
+        except (BootFailed, DeadlineExceeded) as error:
+            self._remember(uid, self.memory(uid).failed(self._clock.seconds(), str(error)))
+            self.log.warn("webspace {uid} did not boot: {reason}", uid=uid, reason=str(error))
+            raise
+        self._remember(uid, self.memory(uid).succeeded())
+        self.log.info("webspace {uid} is up at {address} after {seconds:.3f} s", uid=uid, address=observed.address,
+                      seconds=self._clock.seconds() - began)
+        return observed
+
+    async def _bring_up(self, uid: int, *, by_api: bool) -> None:
+        """Act and look again until it runs. What was seen last is good enough to begin with: LXD refuses a wrong act."""
+        began = self._clock.seconds()
+        observed = self._registry.get(uid) or await self._registry.look(uid)
+        started = False
+        while True:
+            if observed is None:
+                message = "there is no such webspace"
+                raise NotFound(message)
+            decision = decide(observed.instance.status, self.memory(uid), self._clock.seconds(), by_api=by_api)
+            if decision.act is Act.SERVE:
+                return
+            if decision.act is Act.START and started:
+                message = "it stopped again at once"
+                raise BootFailed(message)
+            started = await self._carry_out(decision, observed, began)
+            observed = await self._registry.look(uid)
+
+    async def _carry_out(self, decision: Decision, observed: Observed, began: float) -> bool:
+        """Act; whether a start was asked for and went well."""
+        if decision.act is Act.REFUSE:
+            raise Refused(_sentence(decision.reason), decision.retry_after)
+        if decision.act is Act.START:
+            return await self._start(observed, began)
+        if decision.act is Act.RESUME:
+            await self._tried(self._instances.resume(observed.name), began)
+        else:
+            await self._wait_for_lxd(began)
+        return False
+
+    async def _wait_for_lxd(self, began: float) -> None:
+        if self._clock.seconds() - began > BUSY_LIMIT:
+            message = f"LXD was busy with the webspace for more than {BUSY_LIMIT:g} s"
+            raise BootFailed(message)
+        await sleep(self._clock, RETRY_PAUSE)
+
+    async def _start(self, observed: Observed, began: float) -> bool:
+        self._check_room(observed.uid)
+        self._starting.add(observed.uid)
+        try:
+            return await self._places.run(Deferred.fromCoroutine, self._start_in_place(observed, began))
+        finally:
+            self._starting.discard(observed.uid)
+
+    async def _start_in_place(self, observed: Observed, began: float) -> bool:
+        # While this waited for its place, the webspace may have been claimed by a stop or a deletion.
+        if self.memory(observed.uid).hold is not Hold.NONE:
+            return False
+        return await self._tried(self._instances.start(observed.name), began)
+
+    def _check_room(self, uid: int) -> None:
+        running = {other.uid for other in self._registry if other.runs} | self._starting
+        if 0 < self._limits.max_running <= len(running - {uid}):
+            message = "too many webspaces are running already"
+            raise Refused(message, retry_after=10.0)
+
+    async def _tried(self, act: Awaitable[None], began: float) -> bool:
+        """Carry out an act that may fail because LXD is not done with the last one; past the stop window it is final."""
+        try:
+            await act
+        except RemoteError as error:
+            if self._clock.seconds() - began > STOP_WINDOW:
+                message = f"LXD could not start it: {error}"
+                raise BootFailed(message) from error
+            await sleep(self._clock, RETRY_PAUSE)
+            return False
+        return True
+
+    async def _address(self, uid: int) -> Observed:
+        """Wait for an address that counts. Polled, as no event carries it, and not too often: it slows the start down."""
+        deadline = self._clock.seconds() + self._limits.ip_timeout
+        for pause in pauses(ADDRESS_POLL_FIRST, ADDRESS_POLL_LONGEST, factor=1.2):
+            observed = self._registry.get(uid)
+            if observed is None or not observed.runs:
+                message = "it stopped again while it was starting"
+                raise BootFailed(message)
+            if observed.address is not None:
+                self._conditions.note(uid, Kind.NO_ADDRESS, None)
+                return observed
+            if self._clock.seconds() > deadline:
+                self._no_address(uid)
+            await sleep(self._clock, pause)
+            await self._registry.read_address(uid)
+        raise AssertionError  # pauses() never ends
+
+    def _no_address(self, uid: int) -> None:
+        message = f"it got no usable address within {self._limits.ip_timeout:g} s"
+        self._conditions.note(uid, Kind.NO_ADDRESS, message)
+        raise BootFailed(message)
+
+
+def _sentence(reason: str) -> str:
+    return f"the webspace {reason}" if reason.startswith(("is ", "was ")) else reason

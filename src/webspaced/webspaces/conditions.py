@@ -1,0 +1,58 @@
+"""What is wrong with a webspace right now: said once in the log when it begins and when it ends."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+
+from twisted.logger import Logger
+
+
+class Kind(enum.Enum):
+    """The vocabulary of conditions, for logs and documents."""
+
+    UNREADABLE = "unreadable"
+    """What LXD remembers of the webspace cannot be understood; it is left alone and not served."""
+    ADDRESS_CLASH = "address-clash"
+    """Another running instance claims the same address; neither is routed there."""
+    NO_ADDRESS = "no-address"
+    """It runs, but has no address that may be a backend."""
+    FORWARD_UNBOUND = "forward-unbound"
+    """A forwarded port could not be bound; it is tried again."""
+    BOOT_PORT_UNBOUND = "boot-port-unbound"
+    """Its boot port could not be bound: it cannot be woken over HTTP until it can."""
+    PORT_CLASH = "port-clash"
+    """Another webspace has the same external port."""
+    NAMELESS = "nameless"
+    """No username is known, so there is no default domain."""
+    HOST_CLASH = "host-clash"
+    """Another webspace is served under the same host name."""
+
+
+class Conditions:
+    """The present conditions of every webspace."""
+
+    log = Logger()
+
+    def __init__(self) -> None:
+        self._present: dict[int, dict[Kind, str]] = {}
+
+    def of(self, uid: int) -> Mapping[Kind, str]:
+        """Give a webspace's conditions with their details."""
+        return self._present.get(uid, {})
+
+    def note(self, uid: int, kind: Kind, detail: str | None) -> None:
+        """Say that a condition holds, or with ``None`` that it does not."""
+        before = self.of(uid).get(kind)
+        if detail == before:
+            return
+        if detail is None:
+            del self._present[uid][kind]
+            self.log.info("webspace {uid}: {kind} is over", uid=uid, kind=kind.value)
+        else:
+            self._present.setdefault(uid, {})[kind] = detail
+            self.log.warn("webspace {uid}: {kind}: {detail}", uid=uid, kind=kind.value, detail=detail)
+
+    def forget(self, uid: int) -> None:
+        """Drop what is known of a webspace that is gone."""
+        self._present.pop(uid, None)

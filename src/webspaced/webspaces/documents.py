@@ -1,0 +1,59 @@
+"""Changing what LXD remembers of a webspace: one change at a time for each webspace, each through LXD's ETag."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from webspaced.core.webspace import KEY, Webspace
+from webspaced.errors import Changed, NotFound, Unavailable
+from webspaced.interfaces import IInstances
+from webspaced.lib.keyed import KeyedLock
+from webspaced.webspaces.registry import Observed, Registry
+
+TRIES = 8
+
+
+class Documents:
+    """The keyed queue for changes of documents. Starting and stopping does not wait in it."""
+
+    def __init__(self, registry: Registry, instances: IInstances) -> None:
+        self._registry = registry
+        self._instances = instances
+        self._turn: KeyedLock[int] = KeyedLock()
+
+    async def change(self, uid: int, changed: Callable[[Webspace], Webspace]) -> Webspace:
+        """Replace a webspace's document and give the **old** one.
+
+        :param changed: gives the new document from the present one; its errors end the change with nothing written.
+        """
+
+        def keys(observed: Observed) -> dict[str, str]:
+            return {KEY: changed(observed.webspace).dump()}
+
+        return (await self.change_keys(uid, keys)).webspace
+
+    async def change_keys(self, uid: int, keys: Callable[[Observed], Mapping[str, str]]) -> Observed:
+        """Set configuration keys that depend on what is there, and give what was there before. No keys: no write."""
+        async with self._turn(uid):
+            for _ in range(TRIES):
+                before = await self.present(uid)
+                changes = keys(before)
+                if not changes:
+                    return before
+                try:
+                    await self._instances.configure(before.name, changes, before.instance.etag)
+                except Changed:
+                    # A start or stop changes the ETag, too: read again and redo the change.
+                    continue
+                await self._registry.look(uid)
+                return before
+        message = "the webspace changes too often to be changed"
+        raise Unavailable(message)
+
+    async def present(self, uid: int) -> Observed:
+        """Read a webspace anew; ``NotFound`` if there is none."""
+        observed = await self._registry.look(uid)
+        if observed is None:
+            message = "there is no such webspace"
+            raise NotFound(message)
+        return observed

@@ -1,0 +1,137 @@
+"""Starting and stopping webspaces without a visitor noticing more than a wait (design decision 5)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from attrs import frozen
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from webspaced.core.boot import Hold
+from webspaced.errors import Conflict, NotRunning, RemoteError
+from webspaced.interfaces import IInstances, IRoutes
+from webspaced.lib.deferreds import sleep
+from webspaced.lib.keyed import KeyedLock
+from webspaced.webspaces.booter import Booter
+from webspaced.webspaces.documents import Documents
+from webspaced.webspaces.registry import Observed, Registry
+
+
+@frozen(kw_only=True)
+class StopTimes:
+    """Seconds: ``drain`` for requests under way, ``graceful`` for the container's own shutdown before force."""
+
+    drain: float
+    graceful: float
+
+
+class Power:
+    """Changes of power state, one at a time for each webspace."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        registry: Registry,
+        instances: IInstances,
+        documents: Documents,
+        booter: Booter,
+        routes: IRoutes,
+        times: StopTimes,
+    ) -> None:
+        self._clock = clock
+        self._registry = registry
+        self._instances = instances
+        self._documents = documents
+        self._booter = booter
+        self._routes = routes
+        self._times = times
+        self._turn: KeyedLock[int] = KeyedLock()
+
+    async def boot(self, uid: int) -> None:
+        """Start a webspace and wait until it has an address; ``Conflict`` if it runs already."""
+        async with self._turn(uid):
+            observed = await self._documents.present(uid)
+            if observed.runs:
+                message = "the webspace is running already"
+                raise Conflict(message)
+            await self._booter.boot(uid, by_api=True)
+
+    async def shut_down(self, uid: int) -> None:
+        """Stop a webspace in order: route, settle, drain, then the container; ``NotRunning`` if it does not run."""
+        async with self._turn(uid):
+            observed = await self._running(uid)
+            with self._held(uid, Hold.DRAINING):
+                await self._drained(uid)
+                self._booter.hold(uid, Hold.STOPPING)
+                await self._halt(observed)
+            self._booter.stopped(uid)
+
+    async def reboot(self, uid: int) -> None:
+        """Stop and start again; visitors wait meanwhile. ``NotRunning`` if it does not run."""
+        async with self._turn(uid):
+            observed = await self._running(uid)
+            with self._held(uid, Hold.DRAINING):
+                await self._drained(uid)
+                self._booter.hold(uid, Hold.RESTARTING)
+                await self._halt(observed)
+            await self._booter.boot(uid, by_api=True)
+
+    @asynccontextmanager
+    async def for_deletion(self, uid: int) -> AsyncIterator[Observed]:
+        """Close a webspace to visitors, stop it by force, and keep it so for the time of the context."""
+        async with self._turn(uid):
+            observed = await self._documents.present(uid)
+            with self._held(uid, Hold.DELETING):
+                await self._routes.settled(uid)
+                if observed.runs or not _is_stopped(observed):
+                    await self._force(observed)
+                yield observed
+
+    @contextmanager
+    def _held(self, uid: int, hold: Hold) -> Iterator[None]:
+        self._booter.hold(uid, hold)
+        try:
+            yield
+        finally:
+            # Whatever went wrong, the webspace must not stay closed.
+            self._booter.hold(uid, Hold.NONE)
+
+    async def _running(self, uid: int) -> Observed:
+        observed = await self._documents.present(uid)
+        if _is_stopped(observed):
+            message = "the webspace is not running"
+            raise NotRunning(message)
+        return observed
+
+    async def _drained(self, uid: int) -> None:
+        await self._routes.settled(uid)
+        await sleep(self._clock, self._times.drain)
+
+    async def _halt(self, observed: Observed) -> None:
+        if observed.runs:
+            try:
+                await self._instances.stop(observed.name, self._times.graceful, force=False)
+            except RemoteError as error:
+                self.log.info("{name} did not stop by itself: {error}", name=observed.name, error=str(error))
+            else:
+                await self._registry.look(observed.uid)
+                return
+        await self._force(observed)
+
+    async def _force(self, observed: Observed) -> None:
+        try:
+            await self._instances.stop(observed.name, self._times.graceful, force=True)
+        except RemoteError:
+            # It may have stopped in between: only one that still runs is an error.
+            now = await self._registry.look(observed.uid)
+            if now is not None and not _is_stopped(now):
+                raise
+        await self._registry.look(observed.uid)
+
+
+def _is_stopped(observed: Observed) -> bool:
+    return not observed.runs and observed.instance.status.name in ("STOPPED", "ERROR")

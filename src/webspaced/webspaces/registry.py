@@ -1,0 +1,257 @@
+"""The mirror of LXD that everything else decides on: every webspace as it was last seen.
+
+It is filled by looking (:meth:`Registry.look`, :meth:`Registry.sync`), never by believing an event. Whoever needs to act on
+a change subscribes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from attrs import evolve, frozen
+from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
+from twisted.logger import Logger
+
+from webspaced.core.address import AddressRule, choose
+from webspaced.core.instance import Instance, IPAddress
+from webspaced.core.names import instance_name, uid_of_instance
+from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY, Config, Webspace, load_webspace, parse_port
+from webspaced.errors import Invalid, NotFound, Unavailable
+from webspaced.interfaces import IInstances
+from webspaced.lib.keyed import Coalesced
+from webspaced.webspaces.conditions import Conditions, Kind
+
+PARALLEL_READS = 8
+
+
+@frozen(kw_only=True)
+class Observed:
+    """A webspace as last seen. ``claims`` are its possible addresses, ``None`` while not read in this incarnation."""
+
+    uid: int
+    instance: Instance
+    webspace: Webspace
+    username: str | None
+    boot_port: int | None
+    claims: tuple[IPAddress, ...] | None = None
+    address: IPAddress | None = None
+
+    @property
+    def name(self) -> str:
+        """The instance's name in LXD, which also names its routes."""
+        return self.instance.name
+
+    @property
+    def runs(self) -> bool:
+        """Whether its processes run now."""
+        return self.instance.status.runs
+
+    @property
+    def web_is_http(self) -> bool:
+        """Whether Traefik speaks plain HTTP to its web port (else TLS passes through to it)."""
+        return not self.webspace.config.sni_passthrough
+
+
+class Registry:
+    """Every webspace by user id. Before :meth:`prepare`, every read fails with ``Unavailable``."""
+
+    log = Logger()
+
+    def __init__(self, instances: IInstances, prefix: str, defaults: Config, conditions: Conditions) -> None:
+        self._instances = instances
+        self._prefix = prefix
+        self._defaults = defaults
+        self._conditions = conditions
+        self._nic = ""
+        self._rule: AddressRule | None = None
+        self._seen: dict[int, Observed] = {}
+        self._versions: dict[int, int] = {}
+        self._strangers: frozenset[IPAddress] = frozenset()
+        self._listeners: list[Callable[[int], None]] = []
+        self._looks: Coalesced[int, Observed | None] = Coalesced(self._look)
+
+    def prepare(self, nic: str, rule: AddressRule) -> None:
+        """Say which NIC and which addresses count, once LXD told."""
+        self._nic, self._rule = nic, rule
+
+    def subscribe(self, listener: Callable[[int], None]) -> None:
+        """Call ``listener(uid)`` after each change, deletion included. It must not raise."""
+        self._listeners.append(listener)
+
+    def name_of(self, uid: int) -> str:
+        """Give the name that a user's instance has or would have."""
+        return instance_name(self._prefix, uid)
+
+    def uid_of(self, name: str) -> int | None:
+        """Give the user id of a webspace's instance name, else ``None``."""
+        return uid_of_instance(self._prefix, name)
+
+    def get(self, uid: int) -> Observed | None:
+        """Give a webspace as last seen."""
+        return self._seen.get(uid)
+
+    def __iter__(self) -> Iterator[Observed]:
+        return iter(list(self._seen.values()))
+
+    def look(self, uid: int) -> Deferred[Observed | None]:
+        """Read a webspace from LXD, beginning now or later, and give what was seen; ``None`` if there is none."""
+        return self._looks.request(uid)
+
+    async def sync(self) -> None:
+        """Read every webspace of LXD. What is looked at meanwhile wins over the list."""
+        if self._rule is None:
+            message = "webspaced is still starting"
+            raise Unavailable(message)
+        before = dict(self._versions)
+        listed = await self._instances.list_all()
+        await self._read_strangers(listed)
+        found = {uid: instance for instance in listed if (uid := self.uid_of(instance.name)) is not None}
+        gone = [uid for uid in self._seen if uid not in found]
+        changed = [uid for uid, instance in found.items() if self._differs(uid, instance)]
+        await self._in_parallel(self._take(uid, found.get(uid), before.get(uid)) for uid in [*changed, *gone])
+
+    def _differs(self, uid: int, instance: Instance) -> bool:
+        known = self._seen.get(uid)
+        if known is None or (known.runs and known.address is None):
+            return True
+        return known.instance != evolve(instance, etag=known.instance.etag)
+
+    async def _take(self, uid: int, instance: Instance | None, version: int | None) -> None:
+        if self._versions.get(uid) != version or instance is None:
+            await self.look(uid)
+        else:
+            await self._examine(uid, instance)
+
+    async def _in_parallel(self, work: Iterable[Any]) -> None:
+        places = DeferredSemaphore(PARALLEL_READS)
+        # One webspace that cannot be read must not keep the others from being served.
+        jobs = [places.run(Deferred.fromCoroutine, job).addErrback(self._unread) for job in work]
+        await gatherResults(jobs)
+
+    def _unread(self, failure: Any) -> None:
+        self.log.warn("a webspace could not be read: {error}", error=failure.getErrorMessage())
+
+    async def _read_strangers(self, listed: Iterable[Instance]) -> None:
+        """Collect what running instances that are no webspaces claim: such an address is never a webspace's."""
+        rule = self._ready_rule()
+        claimed: set[IPAddress] = set()
+        for instance in listed:
+            if self.uid_of(instance.name) is None and instance.status.runs:
+                try:
+                    state = await self._instances.state(instance.name)
+                except NotFound:
+                    continue
+                claimed |= {a for nic in state.interfaces for a, scope in nic.addresses if scope == "global" and rule.allows(a)}
+        self._strangers = frozenset(claimed)
+
+    def _ready_rule(self) -> AddressRule:
+        if self._rule is None:
+            message = "webspaced is still starting"
+            raise Unavailable(message)
+        return self._rule
+
+    async def _look(self, uid: int) -> Observed | None:
+        self._ready_rule()
+        try:
+            instance = await self._instances.get(self.name_of(uid))
+        except NotFound:
+            self._forget(uid)
+            return None
+        return await self._examine(uid, instance)
+
+    async def _examine(self, uid: int, instance: Instance) -> Observed | None:
+        observed = self._read(uid, instance)
+        if observed is None:
+            self._forget(uid)
+            return None
+        if observed.runs and observed.address is None:
+            observed = await self._with_address(observed)
+        self._store(observed)
+        return observed
+
+    def _read(self, uid: int, instance: Instance) -> Observed | None:
+        try:
+            observed = self._parse(uid, instance)
+        except Invalid as error:
+            self._conditions.note(uid, Kind.UNREADABLE, str(error))
+            return None
+        self._conditions.note(uid, Kind.UNREADABLE, None)
+        known = self._seen.get(uid)
+        if known is None or known.instance.incarnation != instance.incarnation or not observed.runs:
+            return observed
+        return evolve(observed, claims=known.claims, address=known.address)
+
+    def _parse(self, uid: int, instance: Instance) -> Observed:
+        if KEY not in instance.config:
+            message = f"{instance.name} has no {KEY}: it was not created by webspaced"
+            raise Invalid(message)
+        webspace = load_webspace(instance.config[KEY], self._defaults)
+        # A renamed or copied instance still carries the other webspace's identity: that is not its own.
+        own = webspace.user == uid
+        port = instance.config.get(BOOT_PORT_KEY)
+        return Observed(
+            uid=uid,
+            instance=instance,
+            webspace=evolve(webspace, user=uid),
+            username=instance.config.get(USERNAME_KEY) or None if own else None,
+            boot_port=parse_port(port) if port and own else None,
+        )
+
+    async def read_address(self, uid: int) -> Observed | None:
+        """Read only the addresses of a running webspace: cheaper for LXD than a look while it is coming up."""
+        observed = self._seen.get(uid)
+        if observed is None or not observed.runs:
+            return observed
+        renewed = await self._with_address(observed)
+        current = self._seen.get(uid)
+        if current is None or current.instance.incarnation != observed.instance.incarnation:
+            return current
+        renewed = evolve(current, claims=renewed.claims, address=renewed.address)
+        self._store(renewed)
+        return renewed
+
+    async def _with_address(self, observed: Observed) -> Observed:
+        try:
+            state = await self._instances.state(observed.name)
+        except NotFound:
+            return observed
+        mac = observed.instance.nic_mac(self._nic)
+        claims = self._ready_rule().claims(state, mac)
+        others = self._claimed_by_others(observed.uid)
+        self._note_clash(observed.uid, [address for address in claims if address in others])
+        return evolve(observed, claims=claims, address=choose(claims, others))
+
+    def _claimed_by_others(self, uid: int) -> frozenset[IPAddress]:
+        claimed = {a for other in self._seen.values() if other.uid != uid and other.runs for a in other.claims or ()}
+        return self._strangers | claimed
+
+    def _note_clash(self, uid: int, clashing: list[IPAddress]) -> None:
+        detail = ", ".join(str(address) for address in clashing) if clashing else None
+        self._conditions.note(uid, Kind.ADDRESS_CLASH, detail and f"{detail} is claimed by another instance, too")
+
+    def _store(self, observed: Observed) -> None:
+        known = self._seen.get(observed.uid)
+        self._versions[observed.uid] = self._versions.get(observed.uid, 0) + 1
+        self._seen[observed.uid] = observed
+        if known != observed:
+            self._tell(observed.uid)
+        self._unseat(observed)
+
+    def _unseat(self, observed: Observed) -> None:
+        """Take an address from every other webspace that claims it, too: neither is routed there."""
+        for other in list(self._seen.values()):
+            if other.uid != observed.uid and other.runs and other.address in (observed.claims or ()):
+                self._note_clash(other.uid, [other.address] if other.address else [])
+                self._seen[other.uid] = evolve(other, address=None)
+                self._tell(other.uid)
+
+    def _forget(self, uid: int) -> None:
+        self._versions[uid] = self._versions.get(uid, 0) + 1
+        if self._seen.pop(uid, None) is not None:
+            self._conditions.forget(uid)
+            self._tell(uid)
+
+    def _tell(self, uid: int) -> None:
+        for listener in self._listeners:
+            listener(uid)

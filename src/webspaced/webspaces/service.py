@@ -1,0 +1,186 @@
+"""What a member may do with a webspace: the rules behind the HTTP API, free of HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from attrs import frozen
+
+from webspaced.core.instance import Image, InstanceState, NewInstance
+from webspaced.core.user import User
+from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY, Config, Webspace
+from webspaced.errors import Conflict, Invalid, NotFound, RemoteError, Unavailable, WebspacedError
+from webspaced.interfaces import IForwards, IInstances
+from webspaced.lib.keyed import KeyedLock
+from webspaced.webspaces.allocator import Allocator
+from webspaced.webspaces.documents import Documents
+from webspaced.webspaces.power import Power
+from webspaced.webspaces.registry import Observed, Registry
+
+
+@frozen(kw_only=True)
+class Rules:
+    """What the operator set. ``max_startup_delay`` is in seconds; ``max_ports`` counts forwards per webspace."""
+
+    profile: str
+    defaults: Config
+    max_startup_delay: float
+    max_ports: int
+
+
+class WebspaceService:
+    """Webspaces by user id. Every method raises ``NotFound`` where there is no webspace."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        instances: IInstances,
+        documents: Documents,
+        power: Power,
+        allocator: Allocator,
+        forwards: IForwards,
+        rules: Rules,
+    ) -> None:
+        self.power = power
+        self._registry = registry
+        self._instances = instances
+        self._documents = documents
+        self._allocator = allocator
+        self._forwards = forwards
+        self._rules = rules
+        self._existence: KeyedLock[int] = KeyedLock()
+
+    async def images(self) -> Sequence[Image]:
+        """Give what webspaces can be made of."""
+        return await self._instances.images()
+
+    async def read(self, uid: int) -> Webspace:
+        """Give a webspace's document."""
+        return (await self._documents.present(uid)).webspace
+
+    async def create(self, user: User, image: str) -> Webspace:
+        """Create a stopped webspace from an image's alias or fingerprint; ``Conflict`` if the user has one.
+
+        When this fails, nothing of it is left.
+        """
+        async with self._existence(user.id):
+            fingerprint = _find_image(await self._instances.images(), image)
+            if await self._exists(user.id):
+                message = "the webspace exists already"
+                raise Conflict(message)
+            with self._allocator.boot_port() as boot_port:
+                webspace = Webspace(user=user.id, config=self._rules.defaults)
+                await self._create(user, fingerprint, webspace, boot_port)
+            return webspace
+
+    async def _exists(self, uid: int) -> bool:
+        try:
+            # Asked by name: an instance that is there but cannot be read as a webspace is in the way, too.
+            await self._instances.get(self._registry.name_of(uid))
+        except NotFound:
+            return False
+        return True
+
+    async def _create(self, user: User, fingerprint: str, webspace: Webspace, boot_port: int) -> None:
+        new = NewInstance(
+            name=self._registry.name_of(user.id),
+            fingerprint=fingerprint,
+            profile=self._rules.profile,
+            config={KEY: webspace.dump(), USERNAME_KEY: user.username, BOOT_PORT_KEY: str(boot_port)},
+        )
+        try:
+            await self._instances.create(new)
+        except BaseException:
+            await self._undo_creation(user.id, boot_port)
+            raise
+        if await self._registry.look(user.id) is None:
+            message = "LXD created the webspace, and it is gone again"
+            raise RemoteError(message, 404)
+
+    async def _undo_creation(self, uid: int, boot_port: int) -> None:
+        """Remove what a failed creation left, known as this creation's by its boot port, which is nobody else's."""
+        try:
+            left = await self._registry.look(uid)
+            if left is not None and left.boot_port == boot_port:
+                await self._instances.delete(left.name)
+                await self._registry.look(uid)
+        except (RemoteError, NotFound, Unavailable):
+            # The first failure is the one to report; the next full pass shows what is left, if anything.
+            return
+
+    async def delete(self, uid: int) -> None:
+        """Delete a webspace, whether it runs or not: visitors first, then the container."""
+        async with self._existence(uid), self.power.for_deletion(uid) as observed:
+            await self._instances.delete(observed.name)
+            await self._registry.look(uid)
+
+    async def state(self, uid: int) -> tuple[Observed, InstanceState]:
+        """Give a webspace and its run state as LXD tells it now."""
+        observed = await self._documents.present(uid)
+        return observed, await self._instances.state(observed.name)
+
+    async def set_config(self, uid: int, patch: Mapping[str, object]) -> Config:
+        """Change some of the Config and give the **old** one; ``Invalid`` names what is wrong."""
+        bound = self._rules.max_startup_delay
+
+        def changed(webspace: Webspace) -> Webspace:
+            config = webspace.config.patched(patch, max_startup_delay=bound)
+            return webspace.with_config(config)
+
+        return (await self._documents.change(uid, changed)).config
+
+    async def add_port(self, uid: int, external: int, internal: int) -> None:
+        """Forward an external port; ``Invalid`` outside the range or past the bound, ``Conflict`` if it is taken."""
+        if external not in self._allocator.external:
+            ports = self._allocator.external
+            message = f"external ports are {ports.start} to {ports.stop - 1}"
+            raise Invalid(message)
+        await self._documents.present(uid)
+        with self._allocator.external_port(external):
+            await self._forward(uid, external, internal)
+
+    async def add_random_port(self, uid: int, internal: int) -> int:
+        """Forward a random free external port and give it; it is bound before it is written to LXD."""
+        await self._documents.present(uid)
+        for external in self._allocator.free_external_ports():
+            try:
+                await self.add_port(uid, external, internal)
+            except Conflict:
+                # Somebody on this machine has that port: the next one.
+                continue
+            return external
+        message = "no external port is free"
+        raise Conflict(message)
+
+    async def _forward(self, uid: int, external: int, internal: int) -> None:
+        self._forwards.reserve(external)
+        try:
+            await self._documents.change(uid, lambda webspace: self._with_port(webspace, external, internal))
+        except WebspacedError:
+            self._forwards.unreserve(external)
+            raise
+
+    def _with_port(self, webspace: Webspace, external: int, internal: int) -> Webspace:
+        if len(webspace.ports) >= self._rules.max_ports:
+            message = f"a webspace has at most {self._rules.max_ports} forwarded ports"
+            raise Invalid(message)
+        return webspace.with_port(external, internal)
+
+    async def remove_port(self, uid: int, external: int) -> None:
+        """Stop forwarding an external port; ``NotFound`` if the webspace does not have it."""
+
+        def changed(webspace: Webspace) -> Webspace:
+            if external not in webspace.ports:
+                message = f"port {external} is not forwarded to this webspace"
+                raise NotFound(message)
+            return webspace.without_port(external)
+
+        await self._documents.change(uid, changed)
+
+
+def _find_image(images: Sequence[Image], wanted: str) -> str:
+    for image in images:
+        if wanted == image.fingerprint or any(wanted == name for name, _ in image.aliases):
+            return image.fingerprint
+    message = f"there is no image {wanted!r}"
+    raise NotFound(message)
