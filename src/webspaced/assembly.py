@@ -222,9 +222,7 @@ def _build_service(
     return WebspaceService(known.registry, instances, known.documents, power, known.allocator, listeners, rules)
 
 
-def _build_periodic(
-    reactor: Any, settings: Settings, reconciler: Reconciler, listeners: Listeners
-) -> tuple[Periodic, ...]:
+def _build_periodic(reactor: Any, settings: Settings, reconciler: Reconciler, listeners: Listeners) -> tuple[Periodic, ...]:
     return (
         Periodic(reactor, settings.webspaces.resync_interval, "the full pass", reconciler.periodic_pass),
         Periodic(reactor, RETRY_UNBOUND, "binding forwards", listeners.retry),
@@ -249,15 +247,13 @@ def address_rule(settings: Settings, network: ProfileNetwork) -> AddressRule:
 
     :raises Invalid: LXD does not manage the bridge, and ``webspaces.networks`` is not set.
     """
-    return AddressRule(
-        networks=settings.webspaces.networks or network.networks,
-        reserved={
-            *network.gateways,
-            *settings.webspaces.reserved_addresses,
-            settings.traefik.boot_address,
-            *_literal_addresses(_helper_hosts(settings)),
-        },
-    )
+    reserved: list[IPAddress] = [
+        *network.gateways,
+        *settings.webspaces.reserved_addresses,
+        settings.traefik.boot_address,
+        *_literal_addresses(_helper_hosts(settings)),
+    ]
+    return AddressRule(networks=settings.webspaces.networks or network.networks, reserved=frozenset(reserved))
 
 
 def _helper_hosts(settings: Settings) -> Iterable[str]:

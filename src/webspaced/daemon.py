@@ -66,7 +66,7 @@ class Daemon(Service):
         self._parts = parts
         self._starting: Deferred[None] | None = None
 
-    def privilegedStartService(self) -> None:  # noqa: N802
+    def privilegedStartService(self) -> None:
         """Bind the API before privileges are dropped; a daemon that is deaf must not start."""
         super().privilegedStartService()
         try:
@@ -74,7 +74,7 @@ class Daemon(Service):
         except Unavailable as error:
             raise SystemExit(str(error)) from error
 
-    def startService(self) -> None:  # noqa: N802
+    def startService(self) -> None:
         """Begin to start; :attr:`ready` tells when that is done. A start that fails ends the process."""
         super().startService()
         what = "the first full sync (timeouts.startup)"
@@ -132,7 +132,7 @@ class Daemon(Service):
         self._reactor.addSystemEventTrigger("after", "shutdown", atexit.register, os._exit, 1)
         self._reactor.stop()
 
-    def stopService(self) -> Deferred[None]:  # noqa: N802
+    def stopService(self) -> Deferred[None]:
         """Stop in order, within the bound of ``timeouts.shutdown``."""
         super().stopService()
         self.ready = False

@@ -18,61 +18,61 @@ from webspaced.core.instance import Image, Instance, InstanceState, NewInstance
 from webspaced.core.routes import Route
 from webspaced.core.user import Caller, User
 
-# ruff: noqa: N805, D102
+# ruff: noqa: N805
 # (zope.interface: methods have no self, and the class docstring of each interface speaks for short ones)
 
 
 class IInstances(Interface):
     """LXD's instances, as webspaces need them. Operations are waited for; names are within one LXD project."""
 
-    async def list_all() -> Sequence[Instance]:  # type: ignore[misc]
+    async def list_all() -> Sequence[Instance]:
         """Give every instance of the project, without ETags."""
 
-    async def get(name: str) -> Instance:  # type: ignore[misc]
+    async def get(name: str) -> Instance:
         """Give one instance with its ETag; ``NotFound`` if there is none."""
 
-    async def state(name: str) -> InstanceState:  # type: ignore[misc]
+    async def state(name: str) -> InstanceState:
         """Give run state, addresses and counters; ``NotFound`` if there is no such instance."""
 
-    async def images() -> Sequence[Image]:  # type: ignore[misc]
+    async def images() -> Sequence[Image]:
         """Give the images that a webspace can be made of."""
 
-    async def create(new: NewInstance) -> None:  # type: ignore[misc]
+    async def create(new: NewInstance) -> None:
         """Create a stopped instance. When this fails or is cancelled, the operation is cancelled too where LXD can."""
 
-    async def start(name: str) -> None:  # type: ignore[misc]
+    async def start(name: str) -> None:
         """Start; one that runs already, or that LXD is still stopping, is a ``RemoteError``."""
 
-    async def stop(name: str, timeout: float, *, force: bool) -> None:  # type: ignore[misc]
+    async def stop(name: str, timeout: float, *, force: bool) -> None:
         """Stop, gracefully within ``timeout`` seconds unless forced; past it a ``RemoteError``, and it still runs."""
 
-    async def resume(name: str) -> None:  # type: ignore[misc]
+    async def resume(name: str) -> None:
         """Thaw a frozen instance."""
 
-    async def delete(name: str) -> None:  # type: ignore[misc]
+    async def delete(name: str) -> None:
         """Delete a stopped instance."""
 
-    async def configure(name: str, changes: Mapping[str, str], etag: str) -> None:  # type: ignore[misc]
+    async def configure(name: str, changes: Mapping[str, str], etag: str) -> None:
         """Set configuration keys; ``Changed`` if the instance is no longer the one that was read."""
 
 
 class IEventListener(Interface):
     """Who wants to know that something happened in LXD. An event is only a hint to look."""
 
-    def connected() -> Deferred[Any]:  # type: ignore[misc]
+    def connected() -> Deferred[Any]:
         """Subscribed anew: events in between are lost, so list everything. A failure is logged and tried again."""
 
-    def happened(name: str) -> None:  # type: ignore[misc]
+    def happened(name: str) -> None:
         """Look at this instance (called for both names of a rename)."""
 
-    def disconnected(reason: str) -> None:  # type: ignore[misc]
+    def disconnected(reason: str) -> None:
         """No event comes until :meth:`connected`."""
 
 
 class IBootGate(Interface):
     """The one waist: whoever needs a webspace to run waits here (design decision 2)."""
 
-    def ready(uid: int, port: int, *, http: bool = False) -> Deferred[Endpoint]:  # type: ignore[misc]
+    def ready(uid: int, port: int, *, http: bool = False) -> Deferred[Endpoint]:
         """Wake the webspace if it sleeps and give the endpoint once the port answers.
 
         One boot and one probe serve all who wait; each has its own Deferred, and cancelling it lets only that one go.
@@ -80,47 +80,63 @@ class IBootGate(Interface):
         Fails with ``NotFound``, ``Refused`` (says until when), ``BootFailed``, ``PortSilent`` or ``Unavailable``.
         """
 
-    async def suspect(uid: int, endpoint: Endpoint, *, http: bool = False) -> None:  # type: ignore[misc]
+    async def suspect(uid: int, endpoint: Endpoint, *, http: bool = False) -> None:
         """Say that a ready endpoint did not answer: LXD is asked again, and readiness drops if it is as it was."""
 
 
 class IRoutes(Interface):
     """What the webspaces' rules ask of the reconciler."""
 
-    def settled(uid: int) -> Deferred[None]:  # type: ignore[misc]
+    def settled(uid: int) -> Deferred[None]:
         """Fire once visitors can no longer be on their way to a backend that the wanted route does not name."""
 
 
 class IRouteStore(Interface):
     """Where routes are kept for Traefik to read (a provider of Traefik's). The reconciler decides, this stores."""
 
-    async def load() -> Mapping[str, Route]:  # type: ignore[misc]
+    async def load() -> Mapping[str, Route]:
         """Give the routes that are published now, by name; what cannot be read counts as absent."""
 
-    async def apply(put: Mapping[str, Route], remove: Sequence[str]) -> None:  # type: ignore[misc]
+    async def apply(put: Mapping[str, Route], remove: Sequence[str]) -> None:
         """Write all of this as one change. Idempotent: after a failure the same difference is tried again."""
 
 
 class IForwards(Interface):
     """The listeners for forwarded ports, as the webspaces' rules need them."""
 
-    def reserve(port: int) -> None:  # type: ignore[misc]
+    def reserve(port: int) -> None:
         """Bind an external port ahead of its being written to LXD; ``Conflict`` if it cannot be bound."""
 
-    def unreserve(port: int) -> None:  # type: ignore[misc]
+    def unreserve(port: int) -> None:
         """Let go of a reserved port, if no webspace has it."""
+
+
+class IListeners(Interface):
+    """The listeners for forwarded ports and boot ports, as the reconciler keeps them."""
+
+    def want_forwards(uid: int, ports: Mapping[int, int]) -> None:
+        """Make a webspace's forwards these (external to internal)."""
+
+    def want_boot_port(uid: int, port: int | None) -> None:
+        """Make this a webspace's boot port; ``CannotListenError`` if it cannot be bound."""
+
+    def cut_relayed(uid: int) -> None:
+        """Reset what is relayed to a container that is gone."""
+
+    def retry() -> None:
+        """Try again what could not be bound."""
 
 
 class IIdentity(Interface):
     """The IAM service: who is calling, and who is meant."""
 
-    async def authenticate(token: str) -> Caller:  # type: ignore[misc]
+    async def authenticate(token: str) -> Caller:
         """Give who holds the token; ``Unauthenticated`` if malformed, ``Forbidden`` if refused, ``Unavailable``."""
 
-    async def by_username(username: str, caller: Caller) -> User:  # type: ignore[misc]
+    async def by_username(username: str, caller: Caller) -> User:
         """Give a user by name on behalf of a caller; ``NotFound``, ``Forbidden``, ``Unavailable``."""
 
-    async def by_id(uid: int) -> User:  # type: ignore[misc]
+    async def by_id(uid: int) -> User:
         """Give a user by id; ``NotFound``, ``Unavailable``."""
 
 
@@ -130,6 +146,7 @@ __all__ = [
     "IForwards",
     "IIdentity",
     "IInstances",
+    "IListeners",
     "IRouteStore",
     "IRoutes",
 ]

@@ -22,7 +22,7 @@ class Options(TwistedOptions):
     ]
 
 
-def makeService(options: Options) -> IService:  # noqa: N802  (Twisted's name)
+def makeService(options: Options) -> IService:
     """Build the daemon, or end with a line for each mistake and an exit status that is not 0."""
     from twisted.internet import reactor  # noqa: PLC0415, TID251  (the plugin's entry: the one place that picks it)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network
 
-from attrs import field, frozen
+from attrs import frozen
 
 from webspaced.core.instance import InstanceState, IPAddress
 
@@ -32,16 +32,14 @@ class AddressRule:
     """The networks in which webspaces have their addresses, and the addresses there that are somebody else's."""
 
     networks: tuple[IPv4Network | IPv6Network, ...]
-    reserved: frozenset[IPAddress] = field(default=frozenset(), converter=frozenset)
+    reserved: frozenset[IPAddress] = frozenset()
 
     def allows(self, address: IPAddress) -> bool:
         """Whether a container of a webspace may have this address at all."""
         if address in self.reserved or address.is_multicast or address.is_loopback or address.is_link_local:
             return False
         return any(
-            address.version == network.version
-            and address in network
-            and address not in _edges(network)
+            address.version == network.version and address in network and address not in _edges(network)
             for network in self.networks
         )
 

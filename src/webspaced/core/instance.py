@@ -25,7 +25,7 @@ class Status(enum.IntEnum):
     READY = 113
 
     @classmethod
-    def _missing_(cls, value: object) -> Status:
+    def _missing_(cls, value: object) -> Status:  # noqa: ARG003
         # A code that this version does not know says nothing that could be acted on.
         return cls.ERROR
 

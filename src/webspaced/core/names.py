@@ -6,6 +6,8 @@ import re
 
 from webspaced.errors import Invalid
 
+# RFC 1035 section 2.3.4, as text.
+LONGEST_DOMAIN = 253
 # RFC 1035 label; underscores and dots would change the meaning of a host rule.
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _INSTANCE_SUFFIX = re.compile(r"u([1-9][0-9]{0,17}|0)")
@@ -25,7 +27,7 @@ def parse_username(text: str) -> str:
 
 def is_domain(text: str) -> bool:
     """Whether the text is a lower-case DNS name of at least one label, at most 253 characters."""
-    return len(text) <= 253 and all(_LABEL.fullmatch(label) for label in text.split("."))
+    return len(text) <= LONGEST_DOMAIN and all(_LABEL.fullmatch(label) for label in text.split("."))
 
 
 def default_domain(username: str, domain: str) -> str:

@@ -7,6 +7,7 @@ is written back, so that an older or newer webspaced loses nothing.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -22,6 +23,7 @@ USERNAME_KEY = "user._webspaced_username"
 
 _MEMBERS = ("user", "config", "domains", "ports")
 _PORTS = range(1, 65536)
+_PORT = re.compile("[0-9]{1,5}")
 
 
 def _number(value: object) -> float | None:
@@ -34,7 +36,7 @@ def parse_port(value: object) -> int:
     :raises Invalid: it is not a whole number from 1 to 65535.
     """
     text = str(value)
-    if isinstance(value, bool) or not (text.isascii() and text.isdecimal() and len(text) <= 5) or int(text) not in _PORTS:
+    if isinstance(value, bool) or not _PORT.fullmatch(text) or int(text) not in _PORTS:
         message = f"{value!r} is not a port (1 to 65535)"
         raise Invalid(message)
     return int(text)

@@ -21,10 +21,10 @@ _HUNG_UP = select.EPOLLHUP | select.EPOLLERR
 class IHangups(Interface):
     """Watches paused transports."""
 
-    def watch(transport: Any, gone: Callable[[], None], *, half: bool) -> None:  # type: ignore[misc]  # noqa: N805
+    def watch(transport: Any, gone: Callable[[], None], *, half: bool) -> None:  # noqa: N805
         """Call ``gone`` once when the peer reset the connection or closed it; with ``half`` its sending side suffices."""
 
-    def unwatch(transport: Any) -> None:  # type: ignore[misc]  # noqa: N805
+    def unwatch(transport: Any) -> None:  # noqa: N805
         """Stop watching; harmless if the transport is not watched."""
 
     watched = Attribute("The number of transports watched.")
@@ -67,7 +67,7 @@ class EpollHangups:
                 # The socket is closed, and with it the registration.
                 return
 
-    def doRead(self) -> None:  # noqa: N802
+    def doRead(self) -> None:
         """Tell those whose peers are gone (called by the reactor)."""
         for fd, _events in self._epoll.poll(0):
             gone = self._gone.get(fd)
@@ -78,11 +78,11 @@ class EpollHangups:
         """Give the epoll object's descriptor."""
         return self._epoll.fileno()
 
-    def logPrefix(self) -> str:  # noqa: N802
+    def logPrefix(self) -> str:
         """Name this in the reactor's log lines."""
         return "hangups"
 
-    def connectionLost(self, reason: Failure) -> None:  # noqa: N802
+    def connectionLost(self, reason: Failure) -> None:
         """Be told by the reactor that it dropped this reader."""
         self.log.debug("hang-ups are no longer watched: {reason}", reason=reason.getErrorMessage())
 

@@ -8,12 +8,12 @@ from typing import Any
 from attrs import define, field
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IReactorTCP
+from twisted.internet.interfaces import IListeningPort
 from zope.interface import implementer
 
 from webspaced.errors import Conflict
 from webspaced.forward.visit import Destination, Means, Visits
-from webspaced.interfaces import IForwards
+from webspaced.interfaces import IForwards, IListeners
 from webspaced.webspaces.conditions import Conditions, Kind
 
 BACKLOG = 511
@@ -47,12 +47,12 @@ class Where:
     boot: str
 
 
-@implementer(IForwards)
+@implementer(IForwards, IListeners)
 @define
 class Listeners:
     """All listeners, by external port and by webspace."""
 
-    _reactor: IReactorTCP
+    _reactor: Any
     _means: Means
     _conditions: Conditions
     _where: Where
@@ -117,7 +117,7 @@ class Listeners:
 
     def close(self) -> Deferred[Any]:
         """Stop to listen and reset what is left; fires when every port is closed."""
-        bound = [*self._forwards.values(), *self._boot_ports.values()]
+        bound: list[_Bound | _BootPort] = [*self._forwards.values(), *self._boot_ports.values()]
         self._forwards.clear()
         self._boot_ports.clear()
         self._wanted.clear()

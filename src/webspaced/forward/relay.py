@@ -26,15 +26,15 @@ class Leg(Protocol):
     def join(self, peer: Leg) -> None:
         """Begin to copy in both directions. The other side must be connected already."""
         self.peer, peer.peer = peer, self
-        self.transport.registerProducer(peer.transport, True)  # noqa: FBT003
-        peer.transport.registerProducer(self.transport, True)  # noqa: FBT003
+        self.transport.registerProducer(peer.transport, True)
+        peer.transport.registerProducer(self.transport, True)
 
-    def dataReceived(self, data: bytes) -> None:  # noqa: N802
+    def dataReceived(self, data: bytes) -> None:
         """Pass bytes on."""
         if self.peer is not None:
             self.peer.transport.write(data)
 
-    def readConnectionLost(self) -> None:  # noqa: N802
+    def readConnectionLost(self) -> None:
         """Pass the end of this direction on; close both sides after the second."""
         self._ended = True
         peer = self.peer
@@ -49,10 +49,10 @@ class Leg(Protocol):
         else:
             peer.transport.loseWriteConnection()
 
-    def writeConnectionLost(self) -> None:  # noqa: N802
+    def writeConnectionLost(self) -> None:
         """Nothing to do: the other direction goes on."""
 
-    def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: N802, B008
+    def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
         """Close the other side in the way in which this one was closed."""
         peer, self.peer = self.peer, None
         if peer is None:

@@ -7,7 +7,7 @@ port a closed sending side counts as gone (Traefik closes when its client does),
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from attrs import define, frozen
 from twisted.internet.address import IPv4Address
@@ -84,9 +84,9 @@ class Visit(Leg):
         self._destination = destination
         self._visits = visits
 
-    def connectionMade(self) -> None:  # noqa: N802
+    def connectionMade(self) -> None:
         """Pause, and wait for the gate."""
-        self.transport.setTcpNoDelay(True)  # noqa: FBT003
+        self.transport.setTcpNoDelay(True)
         if not self._means.places.take(len(self._visits.held)):
             self._refuse(Refused("too many visitors are waiting for it", retry_after=2.0))
             return
@@ -96,19 +96,19 @@ class Visit(Leg):
         self._waiting = Deferred.fromCoroutine(self._reach())
         self._waiting.addErrback(self._failed)
 
-    def dataReceived(self, data: bytes) -> None:  # noqa: N802
+    def dataReceived(self, data: bytes) -> None:
         """Pass bytes on; what a refused visitor still sends is dropped."""
         if not self._refused:
             super().dataReceived(data)
 
-    def readConnectionLost(self) -> None:  # noqa: N802
+    def readConnectionLost(self) -> None:
         """Pass the end on; a refused visitor has taken its answer."""
         if self._refused or self.peer is None:
             self.transport.loseConnection()
         else:
             super().readConnectionLost()
 
-    def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: N802, B008
+    def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
         """Forget the visitor."""
         self._let_go()
         self._visits.relayed.discard(self)
@@ -134,12 +134,12 @@ class Visit(Leg):
         for _ in range(TRIES):
             endpoint: Endpoint = await self._means.gate.ready(uid, port, http=http)
             try:
-                backend: Leg = await client_endpoint(self._means.reactor, endpoint, CONNECT_TIMEOUT).connect(_BACKEND)
+                backend: Any = await client_endpoint(self._means.reactor, endpoint, CONNECT_TIMEOUT).connect(_BACKEND)
             except ConnectError:
                 # It stopped a moment ago, or its server did: what was known of it may be stale.
                 await self._means.gate.suspect(uid, endpoint, http=http)
             else:
-                return backend
+                return cast("Leg", backend)
         message = f"nothing answers on port {port} of the webspace"
         raise PortSilent(message)
 
@@ -181,7 +181,7 @@ class _BackendFactory(Factory):
 
     noisy = False
 
-    def buildProtocol(self, addr: Any) -> Leg:  # noqa: N802, ARG002
+    def buildProtocol(self, addr: Any) -> Leg:
         return Leg()
 
 
@@ -200,7 +200,7 @@ class Visits(Factory):
         self.refused = 0
         self._means = means
 
-    def buildProtocol(self, addr: IPv4Address) -> Visit | None:  # type: ignore[override]  # noqa: N802, ARG002
+    def buildProtocol(self, addr: IPv4Address) -> Visit | None:  # type: ignore[override]
         """Give a visit, or ``None`` to close the connection at once."""
         destination = self.destination()
         return None if destination is None else Visit(self._means, destination, self)

@@ -1,4 +1,4 @@
-"""The public API: every path of the contract. Handlers say what they need; rules are the webspaces' and errors `problems`'."""
+"""The public API: every path of the contract. The rules are the webspaces', the errors `problems`'."""
 
 from __future__ import annotations
 
@@ -189,4 +189,3 @@ def _later(_self: Api, _request: IRequest, **_parameters: str) -> bytes:
 
 for _path in LATER:
     Api.app.route(_path, endpoint=f"later {_path}")(_later)
-

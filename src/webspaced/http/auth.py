@@ -22,7 +22,7 @@ class Auth:
 
     async def caller(self, request: IRequest) -> Caller:
         """Give who holds the request's token; ``Unauthenticated`` without one."""
-        header: str = (request.requestHeaders.getRawHeaders("authorization") or [""])[0]  # type: ignore[attr-defined]
+        header: str = (request.requestHeaders.getRawHeaders("authorization") or [""])[0]
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             message = "a bearer token is needed"

@@ -20,7 +20,7 @@ def read_object(request: IRequest) -> dict[str, Any]:
 
     :raises Invalid: it is not one.
     """
-    text = request.content.read(LARGEST + 1)  # type: ignore[attr-defined]
+    text = request.content.read(LARGEST + 1)
     if len(text) > LARGEST:
         message = f"the body is larger than {LARGEST} bytes"
         raise BodyTooLarge(message)

@@ -65,7 +65,7 @@ class Problem:
         return json.dumps(self.document()).encode()
 
 
-def problem_of(error: BaseException) -> Problem:
+def problem_of(error: BaseException | None) -> Problem:
     """Give the answer to any error whatever. What is not ours is a bug, and answered with a constant text."""
     if isinstance(error, HTTPException):
         return _routing_problem(error)
@@ -75,7 +75,7 @@ def problem_of(error: BaseException) -> Problem:
     return Problem(status=500, message=BUG)
 
 
-def _headers(status: int, error: BaseException) -> tuple[tuple[str, str], ...]:
+def _headers(status: int, error: BaseException | None) -> tuple[tuple[str, str], ...]:
     if isinstance(error, errors.Temporary):
         return (("Retry-After", str(max(1, math.ceil(error.retry_after)))),)
     return (("WWW-Authenticate", "Bearer"),) if status == 401 else ()  # noqa: PLR2004
@@ -94,5 +94,5 @@ def answer(request: IRequest, failure: Failure) -> bytes:
     """Answer a failed request, and log it if it is our bug."""
     problem = problem_of(failure.value)
     if problem.status == 500:  # noqa: PLR2004
-        log.failure("{method} {path} failed", failure, method=request.method, path=request.path)  # type: ignore[attr-defined]
+        log.failure("{method} {path} failed", failure, method=request.method, path=request.path)
     return problem.write(request)

@@ -29,7 +29,7 @@ class _Root(Resource):
         self._health = health.resource()
         self._api = api.resource()
 
-    def getChild(self, path: bytes, request: Any) -> IResource:  # noqa: N802
+    def getChild(self, path: bytes, request: Any) -> IResource:
         # The router below matches whole paths, so what was taken off is put back.
         request.postpath.insert(0, request.prepath.pop())
         resource: IResource = self._health if path in HEALTH_PATHS else self._api
@@ -40,7 +40,7 @@ class Sites:
     """Binds and closes the listeners."""
 
     def __init__(self, reactor: IReactorTCP, api: Api, health: Health, public: Address, internal: Address) -> None:
-        self._reactor = reactor
+        self._reactor: Any = reactor
         self._sites = ((public, _Root(health.app, api.app)), (internal, health.app.resource()))
         self._listening: list[IListeningPort] = []
 

@@ -36,9 +36,7 @@ def state(observed: Observed, value: InstanceState, now: float) -> dict[str, Any
             "processes": max(0, _number(document, "processes")),
         },
         "networkInterfaces": {
-            name: _interface(nic)
-            for name, nic in (document.get("network") or {}).items()
-            if nic.get("type") != "loopback"
+            name: _interface(nic) for name, nic in (document.get("network") or {}).items() if nic.get("type") != "loopback"
         },
     }
 

@@ -105,7 +105,8 @@ def _read_user(path: Path, number: int, entry: Any) -> tuple[User, str]:
 
 
 def _check_unique(path: Path, users: list[User]) -> None:
-    for what, values in (("id", [u.id for u in users]), ("username", [u.username for u in users])):
+    columns: tuple[tuple[str, list[Any]], ...] = (("id", [u.id for u in users]), ("username", [u.username for u in users]))
+    for what, values in columns:
         twice = sorted({str(value) for value in values if values.count(value) > 1})
         if twice:
             message = f"{path}: {what} {', '.join(twice)} is given twice"

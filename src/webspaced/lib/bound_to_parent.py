@@ -1,4 +1,6 @@
-"""Run a program that the kernel kills when its parent ends: ``python -m webspaced.lib.bound_to_parent PROGRAM [ARGUMENT …]``.
+"""Run a program that the kernel kills when its parent ends.
+
+``python -m webspaced.lib.bound_to_parent PROGRAM [ARGUMENT …]``
 
 Linux only: prctl(2), PR_SET_PDEATHSIG. It survives the exec that follows.
 """

@@ -63,7 +63,7 @@ class Coalesced(Generic[K, T]):
         return flight
 
     async def _after(self, key: K) -> T:
-        await self._running[key].observe().addErrback(lambda _failure: None)  # type: ignore[arg-type, return-value]
+        await self._running[key].observe().addErrback(lambda _failure: None)
         self._next.pop(key, None)
         return await self._start(key).observe()
 

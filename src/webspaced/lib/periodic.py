@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 
 
 class Periodic(Service):
-    """Calls ``work`` every ``interval`` seconds, the first time after one interval; a run that takes longer is not overlapped."""
+    """Calls ``work`` every ``interval`` seconds, first after one interval; a run that takes longer is not overlapped."""
 
     log = Logger()
 
@@ -25,12 +25,12 @@ class Periodic(Service):
         self._loop = LoopingCall(self._once)
         self._loop.clock = clock
 
-    def startService(self) -> None:  # noqa: N802
+    def startService(self) -> None:
         """Begin."""
         super().startService()
         self._loop.start(self._interval, now=False)
 
-    def stopService(self) -> None:  # noqa: N802
+    def stopService(self) -> None:
         """End; a run under way is not waited for."""
         super().stopService()
         if self._loop.running:
@@ -45,5 +45,9 @@ class Periodic(Service):
         return None if running is None else running.addErrback(self._failed)
 
     def _failed(self, failure: Failure) -> None:
-        self.log.warn("{what} failed and is tried again in {interval:g} s: {error}", what=self._what,
-                      interval=self._interval, error=failure.getErrorMessage())
+        self.log.warn(
+            "{what} failed and is tried again in {interval:g} s: {error}",
+            what=self._what,
+            interval=self._interval,
+            error=failure.getErrorMessage(),
+        )

@@ -48,7 +48,7 @@ class UnixEndpoints:
     reactor: IReactorUNIX
     path: str
 
-    def endpointForURI(self, uri: URI) -> UNIXClientEndpoint:  # noqa: N802, ARG002
+    def endpointForURI(self, uri: URI) -> UNIXClientEndpoint:
         """Give the socket, whatever the host of the URI."""
         return UNIXClientEndpoint(self.reactor, self.path, timeout=CONNECT_TIMEOUT)
 

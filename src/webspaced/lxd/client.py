@@ -44,6 +44,7 @@ class LxdClient:
     def __init__(self, agent: IAgent, clock: IReactorTime, project: str, base: str = "http://lxd") -> None:
         self._http = HTTPClient(agent)
         self._clock = clock
+        self._reactor: Any = clock
         self._project = project
         self._base = base
 
@@ -58,9 +59,7 @@ class LxdClient:
         headers = {"If-Match": etag} if etag else {}
         return await self._request(method, path, body=body, headers=headers, query=query)
 
-    async def operate(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, timeout: float = 60.0
-    ) -> None:
+    async def operate(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, timeout: float = 60.0) -> None:
         """Make a change and wait until its operation ended well.
 
         When the wait is cancelled or takes longer than ``timeout`` seconds, the operation is asked to stop; LXD heeds
@@ -108,13 +107,11 @@ class LxdClient:
             message = "LXD cannot be reached"
             raise Unavailable(message, retry_after=2.0) from error
 
-    async def _exchange(
-        self, method: str, url: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]
-    ) -> Reply:
+    async def _exchange(self, method: str, url: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]) -> Reply:
         data = None if body is None else json.dumps(body).encode()
-        sent = {"Content-Type": "application/json", **headers} if data is not None else dict(headers)
+        sent: Any = {"Content-Type": "application/json", **headers} if data is not None else dict(headers)
         # Read unbuffered and in this Deferred, so that cancelling reaches the body, too.
-        response = await self._http.request(method, url, data=data, headers=sent, unbuffered=True, reactor=self._clock)
+        response = await self._http.request(method, url, data=data, headers=sent, unbuffered=True, reactor=self._reactor)
         text: bytes = await _content(response)
         etag = (response.headers.getRawHeaders("ETag") or [""])[0]
         return _reply(response.code, text, etag)
@@ -148,5 +145,3 @@ def _error(code: int, text: str) -> Exception:
 
 def _brief(text: str) -> str:
     return text if len(text) <= LONGEST_ERROR else f"{text[:LONGEST_ERROR]}…"
-
-

@@ -7,7 +7,7 @@ then misses nothing. The stream has no replay. LXD answers pings; one that stays
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote, unquote, urlsplit
 
 from twisted.application.service import Service
@@ -39,13 +39,13 @@ class _Aborting:
         self._inner = inner
         self._transport: Any = None
 
-    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802
-        self._endpoint = self._inner.endpointForURI(uri)
-        endpoint: Any = self
-        return endpoint
+    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
+        self._endpoint: Any = self._inner.endpointForURI(uri)
+        return cast("IStreamClientEndpoint", self)
 
     def connect(self, factory: IProtocolFactory) -> Deferred[Any]:
-        return self._endpoint.connect(factory).addCallback(self._remember)
+        connecting: Deferred[Any] = self._endpoint.connect(factory)
+        return connecting.addCallback(self._remember)
 
     def _remember(self, protocol: Any) -> Any:
         self._transport = protocol.transport
@@ -68,13 +68,13 @@ class _Stream:
         self._pinging = LoopingCall(self._ping)
         self._pinging.clock = clock
 
-    def buildProtocol(self, _url: str) -> _Stream:  # noqa: N802
+    def buildProtocol(self, _url: str) -> _Stream:
         return self
 
-    def negotiationStarted(self, transport: WebSocketTransport) -> None:  # noqa: N802
+    def negotiationStarted(self, transport: WebSocketTransport) -> None:
         self._transport = transport
 
-    def negotiationFinished(self) -> None:  # noqa: N802
+    def negotiationFinished(self) -> None:
         self._pinging.start(PING_INTERVAL)
         self.established.callback(None)
 
@@ -85,19 +85,19 @@ class _Stream:
         else:
             self._transport.ping()
 
-    def pongReceived(self, _payload: bytes) -> None:  # noqa: N802
+    def pongReceived(self, _payload: bytes) -> None:
         self._heard = self._clock.seconds()
 
-    def textMessageReceived(self, message: str) -> None:  # noqa: N802
+    def textMessageReceived(self, message: str) -> None:
         self._heard = self._clock.seconds()
         for name in read_event(message):
             self._listener.happened(name)
 
-    def bytesMessageReceived(self, data: bytes | bytearray) -> None:  # noqa: N802
+    def bytesMessageReceived(self, data: bytes | bytearray) -> None:
         # LXD before 5.0 sent events as binary frames.
         self.textMessageReceived(bytes(data).decode(errors="replace"))
 
-    def connectionLost(self, reason: Failure) -> None:  # noqa: N802
+    def connectionLost(self, reason: Failure) -> None:
         self.end(reason.getErrorMessage())
 
     def end(self, reason: str) -> None:
@@ -124,6 +124,10 @@ def read_event(message: str) -> tuple[str, ...]:
     return (name, old_name) if isinstance(old_name, str) else (name,)
 
 
+def _cancelled(failure: Failure) -> None:
+    failure.trap(CancelledError)
+
+
 class EventSubscription(Service):
     """Keeps one subscription open for as long as it runs, with a pause that grows while LXD is away."""
 
@@ -138,13 +142,13 @@ class EventSubscription(Service):
         self._listener = listener
         self._running: Deferred[None] | None = None
 
-    def startService(self) -> None:  # noqa: N802
+    def startService(self) -> None:
         """Begin to subscribe."""
         super().startService()
         self._running = Deferred.fromCoroutine(self._keep_open())
-        self._running.addErrback(lambda failure: failure.trap(CancelledError) and None)
+        self._running.addErrback(_cancelled)
 
-    def stopService(self) -> None:  # noqa: N802
+    def stopService(self) -> None:
         """Close the subscription and open no other."""
         super().stopService()
         if self._running is not None:

@@ -13,7 +13,8 @@ from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults, s
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from zope.interface import Interface, implementer
+from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from webspaced.core.address import Endpoint
 from webspaced.core.boot import Hold
@@ -22,7 +23,7 @@ from webspaced.core.instance import IPAddress
 from webspaced.core.names import default_domain
 from webspaced.core.routes import Readiness, Standing, wanted_route
 from webspaced.errors import WebspacedError
-from webspaced.interfaces import IBootGate, IEventListener, IRoutes
+from webspaced.interfaces import IBootGate, IEventListener, IListeners, IRoutes
 from webspaced.lib.keyed import Coalesced
 from webspaced.reconcile.publisher import Publisher
 from webspaced.webspaces.adoption import Adoption
@@ -32,22 +33,6 @@ from webspaced.webspaces.readiness import Probe, ReadinessTable
 from webspaced.webspaces.registry import Observed, Registry
 
 PARALLEL_ADOPTIONS = 8
-
-
-class IListeners(Interface):
-    """The listeners that the reconciler keeps as they should be; see ``forward.listeners.Listeners``."""
-
-    def want_forwards(uid: int, ports: Any) -> None:  # type: ignore[misc]  # noqa: N805
-        """Make a webspace's forwards these (external to internal)."""
-
-    def want_boot_port(uid: int, port: int | None) -> None:  # type: ignore[misc]  # noqa: N805
-        """Make this a webspace's boot port; ``CannotListenError`` if it cannot be bound."""
-
-    def cut_relayed(uid: int) -> None:  # type: ignore[misc]  # noqa: N805
-        """Reset what is relayed to a container that is gone."""
-
-    def retry() -> None:  # type: ignore[misc]
-        """Try again what could not be bound."""
 
 
 @frozen(kw_only=True)
@@ -107,11 +92,11 @@ class Reconciler:
             # What cannot be read now is read by the next full pass.
             self._with.registry.look(uid).addErrback(self._not_seen, uid)
 
-    def disconnected(self, reason: str) -> None:  # noqa: ARG002  (logged where it was found)
+    def disconnected(self, reason: str) -> None:
         """See :meth:`webspaced.interfaces.IEventListener.disconnected`."""
         self.connected_to_lxd = False
 
-    def _not_seen(self, failure: Any, uid: int) -> None:
+    def _not_seen(self, failure: Failure, uid: int) -> None:
         failure.trap(WebspacedError)
         self.log.info("webspace {uid} could not be looked at: {error}", uid=uid, error=failure.getErrorMessage())
 
@@ -245,6 +230,9 @@ class Reconciler:
         self._with.conditions.note(observed.uid, Kind.HOST_CLASH, "; ".join(lost) or None)
         return own
 
+    def _probe_failed(self, failure: Failure) -> None:
+        failure.trap(WebspacedError)
+
     def _probe(self, observed: Observed) -> None:
         """Ask a running webspace's web port, whoever started it, so that its route can become direct."""
         if not observed.runs or self._with.booter.memory(observed.uid).hold is not Hold.NONE:
@@ -253,5 +241,4 @@ class Reconciler:
         if self._with.readiness.get(observed, web) is Readiness.UNKNOWN:
             asked = self._with.gate.ready(observed.uid, web.port, http=web.http)
             # The gate remembers and logs what it found; there is no visitor to tell.
-            asked.addErrback(lambda failure: failure.trap(WebspacedError) and None)
-
+            asked.addErrback(self._probe_failed)

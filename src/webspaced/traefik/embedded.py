@@ -86,14 +86,14 @@ class _Child(ProcessProtocol):
     def __init__(self) -> None:
         self.ended: Deferred[str] = Deferred()
 
-    def errReceived(self, data: bytes) -> None:  # noqa: N802
+    def errReceived(self, data: bytes) -> None:
         self.outReceived(data)
 
-    def outReceived(self, data: bytes) -> None:  # noqa: N802
+    def outReceived(self, data: bytes) -> None:
         for line in data.decode(errors="replace").splitlines():
             self.log.info("traefik: {line}", line=line)
 
-    def processEnded(self, reason: Failure) -> None:  # noqa: N802
+    def processEnded(self, reason: Failure) -> None:
         self.ended.callback("it exited" if reason.check(ProcessDone) else reason.getErrorMessage())
 
 
@@ -115,13 +115,13 @@ class EmbeddedTraefik(Service):
         """The child's process id while it runs."""
         return None if self._transport is None else self._transport.pid
 
-    def startService(self) -> None:  # noqa: N802
+    def startService(self) -> None:
         """Start the child."""
         super().startService()
         self._loop = Deferred.fromCoroutine(self._supervise())
         self._loop.addErrback(lambda failure: self.log.failure("Traefik is no longer supervised", failure))
 
-    async def stopService(self) -> None:  # noqa: N802
+    async def stopService(self) -> None:
         """End the child: asked first, by force after ten seconds."""
         super().stopService()
         if self._transport is None or self._child is None:
@@ -169,6 +169,12 @@ class EmbeddedTraefik(Service):
         replace_file(configuration, json.dumps(static_configuration(self._embedding), indent=1).encode())
         self._child = _Child()
         # The wrapper makes the kernel end Traefik with us, even if we are killed.
-        arguments = [sys.executable, "-m", "webspaced.lib.bound_to_parent", self._program, f"--configFile={configuration}"]
+        arguments = [
+            sys.executable,
+            "-m",
+            "webspaced.lib.bound_to_parent",
+            self._program,
+            f"--configFile={configuration}",
+        ]
         self._transport = self._reactor.spawnProcess(self._child, sys.executable, arguments, env=None)
         return self._child.ended

@@ -51,9 +51,7 @@ def render(routes: Mapping[str, Route], entry_points: EntryPoints) -> dict[str, 
 
 def _http_routers(route: Route, entry_points: EntryPoints) -> dict[str, Any]:
     rule = " || ".join(f"Host(`{host}`)" for host in route.hosts)
-    routers = {
-        f"{route.name}-https": {"rule": rule, "service": route.name, "entryPoints": [entry_points.https], "tls": {}}
-    }
+    routers = {f"{route.name}-https": {"rule": rule, "service": route.name, "entryPoints": [entry_points.https], "tls": {}}}
     if entry_points.http:
         routers[route.name] = {"rule": rule, "service": route.name, "entryPoints": [entry_points.http]}
     return routers

@@ -105,8 +105,12 @@ class Booter:
             self.log.warn("webspace {uid} did not boot: {reason}", uid=uid, reason=str(error))
             raise
         self._remember(uid, self.memory(uid).succeeded())
-        self.log.info("webspace {uid} is up at {address} after {seconds:.3f} s", uid=uid, address=observed.address,
-                      seconds=self._clock.seconds() - began)
+        self.log.info(
+            "webspace {uid} is up at {address} after {seconds:.3f} s",
+            uid=uid,
+            address=observed.address,
+            seconds=self._clock.seconds() - began,
+        )
         return observed
 
     async def _bring_up(self, uid: int, *, by_api: bool) -> None:

@@ -30,22 +30,24 @@ def client_endpoint(reactor: Any, endpoint: Endpoint, timeout: float) -> IStream
 class _Head(Protocol):
     """Sends one HEAD request and gives the status of the answer; ``None`` if no parsable status line came."""
 
+    transport: Any
+
     def __init__(self, host: str) -> None:
         self.answered: Deferred[int | None] = Deferred(lambda _: self._drop())
         self._host = host
         self._received = b""
 
-    def connectionMade(self) -> None:  # noqa: N802
+    def connectionMade(self) -> None:
         self.transport.write(
             f"HEAD / HTTP/1.1\r\nHost: {self._host}\r\nUser-Agent: webspaced\r\nConnection: close\r\n\r\n".encode()
         )
 
-    def dataReceived(self, data: bytes) -> None:  # noqa: N802
+    def dataReceived(self, data: bytes) -> None:
         self._received += data
         if b"\n" in self._received or len(self._received) >= LONGEST_STATUS_LINE:
             self._answer()
 
-    def connectionLost(self, reason: Failure = Failure(ConnectError())) -> None:  # noqa: N802, ARG002, B008
+    def connectionLost(self, reason: Failure = Failure(ConnectError())) -> None:  # noqa: B008
         self._answer()
 
     def _answer(self) -> None:
@@ -56,7 +58,7 @@ class _Head(Protocol):
 
     def _drop(self) -> None:
         if self.transport is not None:
-            self.transport.abortConnection()  # type: ignore[attr-defined]
+            self.transport.abortConnection()
 
 
 class _Probes(Factory):
@@ -75,7 +77,7 @@ class PortProbe:
     async def accepts(self, endpoint: Endpoint, timeout: float) -> bool:
         """Whether the port takes a connection within so many seconds."""
         try:
-            protocol = await client_endpoint(self._reactor, endpoint, timeout).connect(_Probes.forProtocol(Protocol))
+            protocol: Any = await client_endpoint(self._reactor, endpoint, timeout).connect(_Probes.forProtocol(Protocol))
         except ConnectError:
             return False
         protocol.transport.abortConnection()
@@ -85,7 +87,7 @@ class PortProbe:
         """Give the status of ``HEAD /``; ``None`` if the answer is no HTTP, or takes longer than 250 ms."""
         factory = _Probes.forProtocol(lambda: _Head(host))
         try:
-            protocol = await client_endpoint(self._reactor, endpoint, HEAD_TIMEOUT).connect(factory)
+            protocol: Any = await client_endpoint(self._reactor, endpoint, HEAD_TIMEOUT).connect(factory)
         except ConnectError:
             return None
         answered: Deferred[int | None] = protocol.answered

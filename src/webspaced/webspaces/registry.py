@@ -142,7 +142,9 @@ class Registry:
                     state = await self._instances.state(instance.name)
                 except NotFound:
                     continue
-                claimed |= {a for nic in state.interfaces for a, scope in nic.addresses if scope == "global" and rule.allows(a)}
+                claimed |= {
+                    a for nic in state.interfaces for a, scope in nic.addresses if scope == "global" and rule.allows(a)
+                }
         self._strangers = frozenset(claimed)
 
     def _ready_rule(self) -> AddressRule:
