@@ -52,14 +52,18 @@ def ensure(packages: Sequence[str], purpose: str) -> None:
     if not is_root():
         raise CannotGoOn(f"{purpose} needs packages; type:\n  sudo {' '.join(install)}")
     say(f"{purpose}: installing {' '.join(wanted)} ...")
-    _apt("apt-get", "update", "-q")
+    try:
+        _apt("apt-get", "update", "-q")
+    except CannotGoOn as error:
+        # One foreign source that is away spoils the update, and what is wanted may be known all the same.
+        say(f"going on with the package lists as they are: {error}")
     _apt(*install, "-q")
 
 
 def _apt(*command: str) -> None:
+    """Run apt-get to its end, whatever happens to us: a half-installed package stops the next installation."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     waiting = ["-o", "DPkg::Lock::Timeout=300", "-o", "APT::Get::Assume-Yes=true"]
-    # Neither Ctrl-C nor our own end may cut it short: a half-installed package stops the next installation.
     process = subprocess.Popen(
         [command[0], *waiting, *command[1:]], env=environment, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
