@@ -94,7 +94,8 @@ def _bring_up(stack: ExitStack) -> int:
         say(READY.format(**facts, image=IMAGE, port=ports.http, facts=facts_file))
     status = child.wait()
     say(f"webspaced ended with status {status}")
-    return status
+    # A signal is told as shells do.
+    return status if status >= 0 else 128 - status
 
 
 def main() -> int:
