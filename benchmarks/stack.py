@@ -1,0 +1,225 @@
+"""What a benchmark measures: a private LXD, webspaced with an embedded Traefik in front of it, and containers.
+
+All of it lies in one folder of the checkout and listens on loopback and on a bridge of its own; it is removed at the end
+however that comes. What a killed run left behind is removed by the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import http.client
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from benchmarks.clients import ask
+from benchmarks.lxd import PARALLEL_CHANGES, DirectLxd, in_parallel
+from harness import daemon, lock, own_lxd, packages, places, processes, settings_file, tiny_image
+from harness import ports as port_choice
+from harness.private_lxd import PROFILE
+from harness.saying import CannotGoOn, say, tail
+from webspaced.settings import Settings, load
+from webspaced.traefik.render import read
+
+IMAGE = "tiny"
+ADMIN = "benchmark"
+READY_SECONDS = 60
+STOP_WINDOW = 1.5
+"""Seconds after LXD said "stopped" within which it may still refuse a start, with a margin."""
+# A full pass in the middle of a round would be measured, too; nothing here needs one.
+EXTRA_SETTINGS = {"WSD_WEBSPACES_RESYNC_INTERVAL": "1h"}
+
+
+@frozen(kw_only=True)
+class Stack:
+    """Everything, up: `members` have sleeping webspaces; `plain` containers are the same without webspaced."""
+
+    lxd: DirectLxd
+    settings: Settings
+    token: str
+    bridge: str
+    members: Sequence[str]
+    plain: Sequence[str]
+
+    @property
+    def front(self) -> tuple[str, int]:
+        """Where visitors find Traefik."""
+        address = self.settings.traefik.http_address
+        return address.host, address.port
+
+    def host(self, member: str) -> str:
+        """The name of a member's webspace."""
+        return f"{member}.{self.settings.webspaces.domain}"
+
+    def instance(self, member: str) -> str:
+        """The container of a member's webspace, which is also what its web page says."""
+        return f"{self.settings.webspaces.instance_prefix}u{self.members.index(member) + 1}"
+
+    async def prepare(self) -> Mapping[str, str]:
+        """Create all containers and wake each once, so that none is measured at its very first start.
+
+        Gives the addresses of the plain ones, which they keep.
+        """
+        say(f"creating {len(self.members)} webspaces through the API ...")
+        await in_parallel(PARALLEL_CHANGES, self._create_webspace, self.members)
+        say(f"creating {len(self.plain)} containers directly ...")
+        await in_parallel(PARALLEL_CHANGES, lambda name: self.lxd.create(name, IMAGE, PROFILE), self.plain)
+        addresses: dict[str, str] = {}
+
+        async def first_start(name: str) -> None:
+            await self.lxd.start(name)
+            addresses[name] = await self.lxd.address(name)
+
+        say("starting each once ...")
+        parallel = self.settings.webspaces.max_concurrent_boots
+        await in_parallel(parallel, first_start, self.plain)
+        await in_parallel(parallel, self._first_visit, self.members)
+        await self.rest()
+        return addresses
+
+    async def rest(self) -> None:
+        """Stop all containers directly, wait until webspaced has seen it, and until LXD would start them again."""
+        await self.lxd.stop_all()
+        for _ in range(300):
+            if self._all_asleep():
+                await asyncio.sleep(STOP_WINDOW)
+                return
+            await asyncio.sleep(0.1)
+        raise CannotGoOn("webspaced still routes to containers that LXD stopped 30 s ago")
+
+    def _all_asleep(self) -> bool:
+        """Whether every webspace's route names webspaced itself."""
+        routes = read(json.loads(self.settings.traefik.file.path.read_text()))
+        boot = self.settings.traefik.boot_address
+        return len(routes) == len(self.members) and all(route.backend.host == boot for route in routes.values())
+
+    async def _create_webspace(self, member: str) -> None:
+        await asyncio.to_thread(self._post_webspace, member)
+
+    def _post_webspace(self, member: str) -> None:
+        address = self.settings.http.listen_address
+        connection = http.client.HTTPConnection(address.host, address.port, timeout=120)
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        try:
+            connection.request("POST", f"/v1/webspace/{member}", json.dumps({"image": IMAGE}), headers)
+            answer = connection.getresponse()
+            text = answer.read()
+        finally:
+            connection.close()
+        if answer.status != http.client.CREATED:
+            raise CannotGoOn(f"webspaced did not create {member}'s webspace: {answer.status} {text.decode()}")
+
+    async def _first_visit(self, member: str) -> None:
+        visit = await ask(self.front, self.host(member))
+        if visit.status != http.client.OK:
+            raise CannotGoOn(f"{member}'s webspace did not wake: {visit.status} {visit.body!r}")
+
+
+@contextmanager
+def stack(count: int) -> Iterator[Stack]:
+    """Bring up everything but the containers: so many webspaces, and as many plain containers."""
+    if not packages.is_root():
+        raise CannotGoOn("a private LXD needs root")
+    folder = places.private_folder(places.RUN_TEST) / "bench"
+    places.private_folder(folder)
+    with ExitStack() as cleaning:
+        _lock(cleaning, folder)
+        _remove(folder)
+        cleaning.callback(_remove, folder)
+        yield _bring_up(cleaning, folder, count)
+
+
+def _lock(cleaning: ExitStack, folder: Path) -> None:
+    try:
+        cleaning.enter_context(lock.held(folder.with_suffix(".lock")))
+    except CannotGoOn as error:
+        raise CannotGoOn("a benchmark runs in this checkout already") from error
+
+
+def _remove(folder: Path) -> None:
+    """Remove whatever there is of a run, alive or not."""
+    daemon.end_stale(folder / "webspaced.yaml")
+    own_lxd.delete(folder / "lxd")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _bring_up(cleaning: ExitStack, folder: Path, count: int) -> Stack:
+    places.private_folder(folder)
+    lxd = own_lxd.ensured(folder / "lxd")
+    tiny_image.import_image(lxd.rest, "fast", IMAGE)
+    ports = port_choice.remembered(folder / "ports.json")
+    path = settings_file.write_settings(folder, settings_file.Server(lxd.socket, "default"), ports)
+    members = [f"m{number}" for number in range(1, count + 1)]
+    token = secrets.token_urlsafe(32)
+    _write_users(folder / "users.yaml", members, token)
+    environment = {**os.environ, **EXTRA_SETTINGS}
+    settings = load(path, environment)
+    cleaning.enter_context(_webspaced(folder, path, environment, ports.api))
+    return Stack(
+        lxd=DirectLxd(lxd.socket), settings=settings, token=token, bridge=lxd.bridge,
+        members=members, plain=[f"plain-{number}" for number in range(1, count + 1)],
+    )  # fmt: skip
+
+
+def _write_users(path: Path, members: Sequence[str], token: str) -> None:
+    """Write the static users: the members, who never log in, and an admin who acts for them."""
+    users: list[dict[str, Any]] = [{"id": uid, "username": name} for uid, name in enumerate(members, 1)]
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    users.append({"id": len(members) + 1, "username": ADMIN, "is_admin": True, "token_sha256": digest})
+    places.write_private(path, json.dumps({"users": users}))
+
+
+@contextmanager
+def _webspaced(folder: Path, settings: Path, environment: Mapping[str, str], api_port: int) -> Iterator[None]:
+    """Run this environment's webspaced, ready; its log goes to a file, whose end is told with an error."""
+    log = folder / "webspaced.log"
+    program = Path(sys.executable).parent / "twistd"
+    say("starting webspaced ...")
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            [program, "-n", "--pidfile=", "webspaced", "--config", settings], cwd=folder, env=environment,
+            stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+        )  # fmt: skip
+    try:
+        _wait_ready(child, api_port)
+        yield
+    except Exception as error:
+        raise CannotGoOn(f"{error}\nwebspaced's last words:\n{tail(log)}") from error
+    finally:
+        _end(child)
+
+
+def _wait_ready(child: subprocess.Popen[bytes], api_port: int) -> None:
+    processes.wait_until(lambda: _ready(api_port) or child.poll() is not None, READY_SECONDS)
+    if not _ready(api_port):
+        raise CannotGoOn(f"webspaced ended, or was not ready within {READY_SECONDS} s")
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    child.terminate()
+    try:
+        child.wait(daemon.STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+def _ready(port: int) -> bool:
+    connection = http.client.HTTPConnection(port_choice.LOOPBACK, port, timeout=2)
+    try:
+        connection.request("GET", "/ready")
+        return connection.getresponse().status < 300
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
