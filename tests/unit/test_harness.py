@@ -1,0 +1,53 @@
+"""What make test says of the tiers is what continuous integration believes."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from harness.network import _networks
+from harness.tiers import Tier, verdict
+
+UNIT = Tier("unit")
+LINT = Tier("lint", trial=False)
+
+
+class VerdictTests(SynchronousTestCase):
+    def counts(self, tier: Tier, status: int, *lines: str) -> tuple[int, int, int]:
+        outcome = verdict(tier, status, lines, 1)
+        return outcome.passed, outcome.failed, outcome.skipped
+
+    def test_trial_passed(self) -> None:
+        self.assertEqual(self.counts(UNIT, 0, "Ran 3 tests\n", "PASSED (successes=3)\n"), (3, 0, 0))
+
+    def test_trial_failed(self) -> None:
+        line = "FAILED (skips=1, failures=2, errors=1, successes=4)\n"
+        self.assertEqual(self.counts(UNIT, 1, line), (4, 3, 1))
+
+    def test_expected_failures_pass_and_unexpected_successes_fail(self) -> None:
+        line = "FAILED (expectedFailures=2, unexpectedSuccesses=1, successes=1)\n"
+        self.assertEqual(self.counts(UNIT, 1, line), (3, 1, 0))
+
+    def test_broken_off_before_a_verdict(self) -> None:
+        self.assertEqual(self.counts(UNIT, 1, "Traceback\n"), (0, 1, 0))
+
+    def test_broken_off_after_a_verdict(self) -> None:
+        self.assertEqual(self.counts(UNIT, 1, "PASSED (successes=3)\n"), (3, 1, 0))
+
+    def test_nothing_ran(self) -> None:
+        self.assertEqual(self.counts(UNIT, 0, "Ran 0 tests\n", "PASSED\n"), (0, 1, 0))
+
+    def test_only_skipped(self) -> None:
+        self.assertEqual(self.counts(UNIT, 0, "PASSED (skips=2)\n"), (0, 1, 2))
+
+    def test_what_a_test_prints_is_no_verdict(self) -> None:
+        self.assertEqual(self.counts(UNIT, 0, "I PASSED (successes=9)\n", "PASSED (successes=1)\n"), (1, 0, 0))
+
+    def test_other_tiers_count_as_one(self) -> None:
+        self.assertEqual(self.counts(LINT, 0), (1, 0, 0))
+        self.assertEqual(self.counts(LINT, 2), (0, 1, 0))
+
+
+class RouteTests(SynchronousTestCase):
+    def test_lines_of_ip_route(self) -> None:
+        self.assertEqual(_networks("default via 192.0.2.1 dev eth0"), [])
+        self.assertEqual([str(net) for net in _networks("10.1.2.0/24 dev br0 scope link")], ["10.1.2.0/24"])
+        self.assertEqual([str(net) for net in _networks("local 10.1.2.1 dev br0 table local")], ["10.1.2.1/32"])
+        self.assertEqual(_networks("0.0.0.0/0 dev tun0"), [])
