@@ -94,7 +94,7 @@ class Daemon(Service):
             periodic.startService()
         if parts.traefik is not None:
             parts.traefik.startService()
-            await parts.traefik.accepting()
+            await parts.traefik.serving()
         self.ready = True
         self.log.info("webspaced is ready")
 

@@ -80,8 +80,11 @@ class IBootGate(Interface):
         Fails with ``NotFound``, ``Refused`` (says until when), ``BootFailed``, ``PortSilent`` or ``Unavailable``.
         """
 
-    async def suspect(uid: int, endpoint: Endpoint, *, http: bool = False) -> None:
-        """Say that a ready endpoint did not answer: LXD is asked again, and readiness drops if it is as it was."""
+    async def suspect(uid: int, endpoint: Endpoint, *, refused: bool, http: bool = False) -> None:
+        """Say that a ready endpoint did not answer: LXD is asked again what runs there.
+
+        If it is as it was and the port *refused*, its readiness drops; a port that said nothing may just be busy.
+        """
 
 
 class IRoutes(Interface):
@@ -98,7 +101,10 @@ class IRouteStore(Interface):
         """Give the routes that are published now, by name; what cannot be read counts as absent."""
 
     async def apply(put: Mapping[str, Route], remove: Sequence[str]) -> None:
-        """Write all of this as one change. Idempotent: after a failure the same difference is tried again."""
+        """Write all of this as one change. Idempotent: after a failure the same difference is tried again.
+
+        Called with nothing at the start: what is there is then renewed if this version would write it differently.
+        """
 
 
 class IForwards(Interface):

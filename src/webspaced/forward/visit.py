@@ -13,6 +13,7 @@ from attrs import define, frozen
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError, ConnectionDone
+from twisted.internet.error import ConnectionRefusedError as Refusal
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
@@ -26,8 +27,8 @@ from webspaced.forward.relay import Leg
 from webspaced.interfaces import IBootGate
 from webspaced.webspaces.probe import client_endpoint
 
-TRIES = 3
-CONNECT_TIMEOUT = 1.0
+CONNECT_TIMEOUTS = (1.0, 2.0, 4.0, 8.0)
+"""Seconds for each try to connect to a ready port. The first is short: a container that just lost its power is silent."""
 FAREWELL = 2.0
 """Seconds that a refused HTTP visitor has to take its answer; closing earlier could reset it away."""
 
@@ -131,13 +132,14 @@ class Visit(Leg):
 
     async def _connect(self) -> Leg:
         uid, port, http = self._destination.uid, self._destination.port, self._destination.http
-        for _ in range(TRIES):
+        for timeout in CONNECT_TIMEOUTS:
             endpoint: Endpoint = await self._means.gate.ready(uid, port, http=http)
             try:
-                backend: Any = await client_endpoint(self._means.reactor, endpoint, CONNECT_TIMEOUT).connect(_BACKEND)
-            except ConnectError:
-                # It stopped a moment ago, or its server did: what was known of it may be stale.
-                await self._means.gate.suspect(uid, endpoint, http=http)
+                backend: Any = await client_endpoint(self._means.reactor, endpoint, timeout).connect(_BACKEND)
+            except ConnectError as error:
+                # It stopped a moment ago, or its server did, or has too many visitors to accept one more at once.
+                refused = isinstance(error, Refusal)
+                await self._means.gate.suspect(uid, endpoint, refused=refused, http=http)
             else:
                 return cast("Leg", backend)
         message = f"nothing answers on port {port} of the webspace"

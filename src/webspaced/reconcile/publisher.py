@@ -32,6 +32,7 @@ class Publisher:
         self._changed: dict[str, float] = {}
         self._naming: dict[IPAddress, dict[str, float]] = {}
         self._open = False
+        self._renew = False
         self._pending: IDelayedCall | None = None
         self._flushing: Deferred[None] | None = None
         self._waiting: list[tuple[str, Deferred[None]]] = []
@@ -45,8 +46,13 @@ class Publisher:
         return {route.backend for route in self._actual.values()}
 
     def open(self) -> None:
-        """Begin to write: what is wanted is complete now."""
-        self._open = True
+        """Begin to write: what is wanted is complete now.
+
+        The store is told once even if nothing differs: a new version may render the same routes in another way.
+        """
+        if self._open:
+            return
+        self._open = self._renew = True
         self._kick()
 
     def published(self, name: str) -> Endpoint | None:
@@ -105,9 +111,10 @@ class Publisher:
 
     async def _flush(self) -> None:
         waits = pauses(0.1, 10.0)
-        while self._open and (todo := difference(self._actual, self._wanted)):
+        while self._open and ((todo := difference(self._actual, self._wanted)) or self._renew):
             try:
                 await self._store.apply(todo.put, sorted(todo.remove))
+                self._renew = False
             except Exception as error:  # noqa: BLE001  (the store may be away for any reason; the wish stays)
                 self.log.warn("routes could not be written: {error}", error=str(error))
                 await sleep(self._clock, next(waits))

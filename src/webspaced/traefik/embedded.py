@@ -25,13 +25,14 @@ from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import sleep
 from webspaced.lib.files import make_private_directory, replace_file
 from webspaced.settings import Address
-from webspaced.traefik.render import EntryPoints
+from webspaced.traefik.render import SENTINEL_HOST, SENTINEL_STATUS, EntryPoints
 from webspaced.webspaces.probe import PortProbe
 
 THROTTLE = "10ms"
 """Traefik's default of 2 s would be the longest part of every change."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 GRACE = 10.0
+POLL = 0.05
 
 
 @frozen(kw_only=True)
@@ -133,13 +134,13 @@ class EmbeddedTraefik(Service):
         if forced.active():
             forced.cancel()
 
-    async def accepting(self) -> None:
-        """Wait until both entry points accept connections."""
+    async def serving(self) -> None:
+        """Wait until both entry points accept connections and the routes are taken up."""
         probe = PortProbe(self._reactor)
-        for address in (self._embedding.http, self._embedding.https):
-            endpoint = Endpoint(ip_address(address.host or "127.0.0.1"), address.port)
-            while not await probe.accepts(endpoint, 1.0):
-                await sleep(self._reactor, 0.05)
+        while not await probe.accepts(_endpoint(self._embedding.https), 1.0):
+            await sleep(self._reactor, POLL)
+        while await probe.head(_endpoint(self._embedding.http), SENTINEL_HOST) != SENTINEL_STATUS:
+            await sleep(self._reactor, POLL)
 
     def _signal(self, name: str) -> None:
         if self._transport is not None:
@@ -178,3 +179,9 @@ class EmbeddedTraefik(Service):
         ]
         self._transport = self._reactor.spawnProcess(self._child, sys.executable, arguments, env=None)
         return self._child.ended
+
+
+def _endpoint(address: Address) -> Endpoint:
+    """Give where an entry point can be tried: a wildcard is on loopback, too."""
+    wildcards = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (compared, not bound)
+    return Endpoint(ip_address(wildcards.get(address.host, address.host)), address.port)

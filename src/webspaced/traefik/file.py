@@ -25,12 +25,14 @@ class FileStore:
         self._path = path
         self._entry_points = entry_points
         self._routes: dict[str, Route] = {}
+        self._content = b""
 
     async def load(self) -> Mapping[str, Route]:
         try:
-            self._routes = read(json.loads(self._path.read_text()))
+            self._content = self._path.read_bytes()
+            self._routes = read(json.loads(self._content))
         except FileNotFoundError:
-            self._routes = {}
+            self._routes, self._content = {}, b""
         except (ValueError, AttributeError) as error:
             self.log.warn("{path} cannot be read and will be written anew: {error}", path=self._path, error=error)
             self._routes = {}
@@ -39,5 +41,7 @@ class FileStore:
     async def apply(self, put: Mapping[str, Route], remove: Sequence[str]) -> None:
         routes = {name: route for name, route in {**self._routes, **put}.items() if name not in remove}
         make_private_directory(self._path.parent)
-        replace_file(self._path, json.dumps(render(routes, self._entry_points), indent=1).encode())
-        self._routes = routes
+        content = json.dumps(render(routes, self._entry_points), indent=1).encode()
+        if content != self._content:
+            replace_file(self._path, content)
+        self._routes, self._content = routes, content

@@ -16,6 +16,9 @@ from webspaced.core.address import Endpoint
 from webspaced.core.routes import Route
 
 TRANSPORT = "webspaced"
+SENTINEL = "webspaced"
+SENTINEL_HOST = "webspaced.invalid"
+SENTINEL_STATUS = 418
 DIAL_TIMEOUT = "2s"
 """Traefik's own default of 30 s would let a visitor stare at a container that lost its power."""
 _HOST = re.compile(r"`([^`]*)`")
@@ -40,13 +43,26 @@ def render(routes: Mapping[str, Route], entry_points: EntryPoints) -> dict[str, 
         else:
             http["routers"].update(_http_routers(route, entry_points))
             http["services"][name] = _http_service(route.backend)
-    document = {}
-    if http["routers"]:
-        transport = {"forwardingTimeouts": {"dialTimeout": DIAL_TIMEOUT}}
-        document["http"] = {**http, "serversTransports": {TRANSPORT: transport}}
+    http["routers"][SENTINEL] = _sentinel(entry_points)
+    transport = {"forwardingTimeouts": {"dialTimeout": DIAL_TIMEOUT}}
+    if not http["services"]:
+        # Traefik refuses sections that are there and empty.
+        del http["services"]
+    document: dict[str, Any] = {"http": {**http, "serversTransports": {TRANSPORT: transport}}}
     if tcp["routers"]:
         document["tcp"] = tcp
     return document
+
+
+def _sentinel(entry_points: EntryPoints) -> dict[str, Any]:
+    """Give a router that is always there: its answer tells that Traefik has taken the document up.
+
+    It leads to Traefik's own service that answers 418 to everything.
+    """
+    entry_point = (
+        {"entryPoints": [entry_points.http]} if entry_points.http else {"entryPoints": [entry_points.https], "tls": {}}
+    )
+    return {"rule": f"Host(`{SENTINEL_HOST}`)", "service": "noop@internal", **entry_point}
 
 
 def _http_routers(route: Route, entry_points: EntryPoints) -> dict[str, Any]:

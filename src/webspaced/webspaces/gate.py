@@ -68,7 +68,7 @@ class BootGate:
             return succeed(Endpoint(observed.address, port))
         return Deferred.fromCoroutine(self._ready(uid, probe))
 
-    async def suspect(self, uid: int, endpoint: Endpoint, *, http: bool = False) -> None:
+    async def suspect(self, uid: int, endpoint: Endpoint, *, refused: bool, http: bool = False) -> None:
         """See :meth:`webspaced.interfaces.IBootGate.suspect`."""
         before = self._registry.get(uid)
         after = await self._registry.look(uid)
@@ -77,6 +77,7 @@ class BootGate:
         if before.instance.incarnation == after.instance.incarnation:
             # Root may have changed its addresses since the start.
             after = await self._registry.read_address(uid) or after
+        if refused and before.instance.incarnation == after.instance.incarnation:
             self._readiness.put(after, Probe(endpoint.port, http), Readiness.NEVER)
 
     async def _ready(self, uid: int, probe: Probe) -> Endpoint:

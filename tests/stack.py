@@ -1,0 +1,318 @@
+"""A whole webspaced for tests: real LXD, real Traefik, the daemon as a process of its own that can be killed.
+
+The LXD is the run's (``make test`` starts it and says where it is); each stack has an LXD project of its own in it, so that
+test cases do not meet. Everything here blocks: the daemon under test is another process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from unittest import SkipTest, TestCase
+
+import yaml
+
+from harness import own_lxd, tiny_image
+from harness.private_lxd import PrivateLxd
+from harness.rest import Rest
+
+PATIENCE = 60.0
+"""Seconds after which a test gives up waiting: far beyond what anything here takes, so that only a hang gets there."""
+MEMBERS = {1: "alice", 2: "bob", 3: "carol", 4: "dave", 5: "erin", 6: "frank"}
+ADMIN = 99
+
+
+def lxd_of_this_run() -> PrivateLxd:
+    """Give the LXD that ``make test`` started; skips the test where there is none."""
+    directory = os.environ.get("WEBSPACED_TEST_LXD_DIR")
+    lxd = own_lxd.known(Path(directory)) if directory else None
+    if lxd is None:
+        message = "no LXD for tests: run them by `make test` as root"
+        raise SkipTest(message)
+    return lxd
+
+
+def free_port() -> int:
+    """Give a loopback port that nobody has now."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def wait_until(what: str, true: Callable[[], Any]) -> Any:
+    """Wait until something is true, and give it; fails with ``what`` only when it hangs."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if result := true():
+            return result
+        time.sleep(0.02)
+    message = f"waited in vain until {what}"
+    raise AssertionError(message)
+
+
+class Answer:
+    """An HTTP response, read whole."""
+
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.status = response.status
+        self.headers = response.headers
+        self.body = response.read()
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+    def __repr__(self) -> str:
+        """Show what a failed assertion needs."""
+        return f"<{self.status} {self.body[:300]!r}>"
+
+
+class Stack:
+    """One webspaced with its Traefik, its ports, its directory and its LXD project."""
+
+    def __init__(self, lxd: PrivateLxd, **webspaces: Any) -> None:
+        self.lxd = lxd
+        self.directory = Path(tempfile.mkdtemp(prefix="webspaced-test-"))
+        self.project = f"t{secrets.token_hex(4)}"
+        self.rest = Rest(lxd.socket, self.project)
+        self.api_port, self.http_port, self.https_port = free_port(), free_port(), free_port()
+        self.boot_ports = self._boot_range()
+        self._webspaces = webspaces
+        self._daemon: subprocess.Popen[bytes] | None = None
+        self._log = self.directory / "log"
+
+    @staticmethod
+    def _boot_range() -> tuple[int, int]:
+        start = 20000 + 50 * secrets.randbelow(190)
+        return start, start + 49
+
+    # --- life
+
+    def set_up(self, *variants: str) -> None:
+        """Create the project, import images, start the daemon."""
+        body = {"name": self.project, "config": {"features.images": "false", "features.profiles": "false"}}
+        self.lxd.rest.ask("POST", "/1.0/projects", body)
+        for variant in variants or ("fast",):
+            tiny_image.import_image(self.lxd.rest, variant, variant)
+        self.write_configuration()
+        self.start()
+
+    def tear_down(self) -> None:
+        """Stop the daemon, remove the containers, the project and the directory."""
+        self.stop()
+        for url in self.rest.get("/1.0/instances"):
+            self.remove_instance(url)
+        self.lxd.rest.ask("DELETE", f"/1.0/projects/{self.project}")
+        shutil.rmtree(self.directory)
+
+    def remove_instance(self, url: str) -> None:
+        """Stop by force and delete, whatever state it is in."""
+        path = url.partition("?")[0]
+        wait_until(f"{path} is gone", lambda: self._removed(path))
+
+    def _removed(self, path: str) -> bool:
+        if not self.rest.exists(path):
+            return True
+        try:
+            if self.rest.get(path)["status"] != "Stopped":
+                self.rest.ask("PUT", f"{path}/state", {"action": "stop", "force": True, "timeout": 10})
+            self.rest.ask("DELETE", path)
+        except Exception:  # noqa: BLE001  (LXD may be busy with it: the next try sees)
+            return False
+        return True
+
+    def write_configuration(self) -> None:
+        """Write the settings and the members' file; each member's token is ``token-<name>``."""
+        users = [
+            {"id": uid, "username": name, "token_sha256": _hash(f"token-{name}"), "is_admin": uid == ADMIN}
+            for uid, name in [*MEMBERS.items(), (ADMIN, "root")]
+        ]
+        (self.directory / "users.yaml").write_text(yaml.safe_dump({"users": users}))
+        (self.directory / "webspaced.yaml").write_text(yaml.safe_dump(self._settings()))
+
+    def _settings(self) -> dict[str, Any]:
+        webspaces: dict[str, Any] = {
+            "domain": "example.test",
+            "ports": {"listen_address": "127.0.0.1"},
+            "boot_ports": {"start": self.boot_ports[0], "end": self.boot_ports[1]},
+            "drain_time": "200ms",
+            "stop_timeout": "5s",
+        }
+        return {
+            "data_dir": str(self.directory / "data"),
+            "iam": {"provider": "static", "users_file": str(self.directory / "users.yaml")},
+            "lxd": {"url": f"unix://{self.lxd.socket}", "project": self.project},
+            "webspaces": {**webspaces, **self._webspaces},
+            "http": {
+                "listen_address": f"127.0.0.1:{self.api_port}",
+                "internal_address": f"127.0.0.1:{free_port()}",
+            },
+            "traefik": {
+                "provider": "file",
+                "embedded": True,
+                "http_address": f"127.0.0.1:{self.http_port}",
+                "https_address": f"127.0.0.1:{self.https_port}",
+            },
+        }
+
+    def start(self, *, wait: bool = True) -> None:
+        """Start the daemon and wait until it is ready."""
+        command = [
+            str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile=", "webspaced",
+            "--config", str(self.directory / "webspaced.yaml"),
+        ]  # fmt: skip
+        with self._log.open("ab") as log:
+            self._daemon = subprocess.Popen(command, cwd=self.directory, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        if wait:
+            wait_until("webspaced is ready", self._is_ready)
+
+    def _is_ready(self) -> bool:
+        if self._daemon is None or self._daemon.poll() is not None:
+            message = f"webspaced ended:\n{self.log()[-4000:]}"
+            raise AssertionError(message)
+        try:
+            return self.ask("GET", "/ready").status == 204
+        except OSError:
+            return False
+
+    def stop(self) -> int | None:
+        """Stop the daemon in order and give its exit status."""
+        return self._end(signal.SIGTERM)
+
+    def kill(self) -> int | None:
+        """Kill the daemon."""
+        return self._end(signal.SIGKILL)
+
+    def _end(self, number: signal.Signals) -> int | None:
+        daemon, self._daemon = self._daemon, None
+        if daemon is None:
+            return None
+        if daemon.poll() is None:
+            daemon.send_signal(number)
+        return daemon.wait(PATIENCE)
+
+    @property
+    def pid(self) -> int:
+        """The daemon's process id."""
+        assert self._daemon is not None
+        return self._daemon.pid
+
+    def log(self) -> str:
+        """Everything that the daemon has logged."""
+        return self._log.read_text(errors="replace") if self._log.exists() else ""
+
+    # --- as a member
+
+    def ask(self, method: str, path: str, body: Any = None, *, token: str | None = "token-alice") -> Answer:
+        """Call the API."""
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        raw = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        return _exchange("127.0.0.1", self.api_port, method, path, raw, headers)
+
+    def create(self, name: str = "alice", image: str = "fast") -> None:
+        """Create a member's webspace, which must work."""
+        answer = self.ask("POST", "/v1/webspace/self", {"image": image}, token=f"token-{name}")
+        assert answer.status == 201, answer
+
+    def forward(self, internal: int, name: str = "alice") -> int:
+        """Forward a random port to an internal one, which must work; gives the external one."""
+        answer = self.ask("POST", f"/v1/webspace/self/ports/{internal}", token=f"token-{name}")
+        assert answer.status == 201, answer
+        return int(answer.json["ePort"])
+
+    # --- as a visitor
+
+    def visit(self, name: str = "alice", path: str = "/", method: str = "GET") -> Answer:
+        """Request a page of a member's webspace through Traefik."""
+        headers = {"Host": f"{name}.example.test"}
+        return _exchange("127.0.0.1", self.http_port, method, path, None, headers)
+
+    def echo(self, port: int, data: bytes = b"hello") -> bytes:
+        """Send to a forwarded port, end one's own side, and give all that comes back."""
+        with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+            return receive_all(connection)
+
+    # --- as an operator
+
+    def status(self, uid: int = 1) -> str:
+        """Give LXD's word for the state of a webspace's instance."""
+        return str(self.rest.get(f"/1.0/instances/ws-u{uid}")["status"])
+
+    def put_state(self, action: str, uid: int = 1, *, force: bool = False) -> None:
+        """Change an instance's state behind webspaced's back."""
+        body = {"action": action, "force": force, "timeout": 10}
+        self.rest.ask("PUT", f"/1.0/instances/ws-u{uid}/state", body)
+
+    def run_inside(self, *command: str, uid: int = 1) -> str:
+        """Run a command as the container's root."""
+        return self.lxd.lxc("--project", self.project, "exec", f"ws-u{uid}", "--", *command)
+
+    def key(self, key: str, uid: int = 1) -> str | None:
+        """Give a configuration key of an instance."""
+        value = self.rest.get(f"/1.0/instances/ws-u{uid}")["config"].get(key)
+        return None if value is None else str(value)
+
+    def routes(self) -> Mapping[str, str]:
+        """Give the published backends by route name."""
+        path = self.directory / "data" / "traefik" / "dynamic" / "webspaced.yml"
+        document = json.loads(path.read_text()) if path.exists() else {}
+        services = (document.get("http") or {}).get("services") or {}
+        return {name: service["loadBalancer"]["servers"][0]["url"] for name, service in services.items()}
+
+    def leads_to_itself(self, uid: int = 1) -> bool:
+        """Whether a webspace's route names its boot port."""
+        port = self.key("user._webspaced_boot_port", uid)
+        return self.routes().get(f"ws-u{uid}") == f"http://127.0.0.1:{port}"
+
+    def is_direct(self, uid: int = 1) -> bool:
+        """Whether a webspace's route names the container."""
+        route = self.routes().get(f"ws-u{uid}", "")
+        return bool(route) and not route.startswith("http://127.")
+
+
+def receive_all(connection: socket.socket) -> bytes:
+    """Read until the peer ends its side."""
+    received = b""
+    while chunk := connection.recv(65536):
+        received += chunk
+    return received
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _exchange(host: str, port: int, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+    connection = http.client.HTTPConnection(host, port, timeout=PATIENCE)
+    try:
+        connection.request(method, path, body, dict(headers))
+        return Answer(connection.getresponse())
+    finally:
+        connection.close()
+
+
+class StackCase(TestCase):
+    """A test case of which each test has a stack of its own: up in about a second, and no test sees another's."""
+
+    variants: tuple[str, ...] = ("fast",)
+    webspaces: Mapping[str, Any] = {}
+
+    def setUp(self) -> None:
+        self.stack = Stack(lxd_of_this_run(), **self.webspaces)
+        self.addCleanup(self.stack.tear_down)
+        self.stack.set_up(*self.variants)
