@@ -10,6 +10,7 @@ from twisted.application.service import IService
 from twisted.python.usage import Options as TwistedOptions
 
 from webspaced.errors import WebspacedError
+from webspaced.lib.logs import log_observer
 from webspaced.settings import Settings, SettingsError, find_config, load
 
 
@@ -30,9 +31,18 @@ def makeService(options: Options) -> IService:
         settings = _load(options)
         from webspaced.assembly import build  # noqa: PLC0415  (settings are checked before the rest is loaded)
 
-        return build(reactor, settings)
+        daemon = build(reactor, settings)
+        if _logs_to_terminal(options):
+            daemon.log_observer = log_observer(sys.stdout, settings.log_level, settings.log_format)
+        return daemon
     except (SettingsError, WebspacedError) as error:
         sys.exit(str(error))
+
+
+def _logs_to_terminal(options: Options) -> bool:
+    """Whether twistd was told nothing else of its log: a file, syslog or a logger of the operator's own has its way."""
+    twistd = options.parent
+    return twistd is not None and bool(twistd["nodaemon"]) and not any(twistd[o] for o in ("logfile", "syslog", "logger"))
 
 
 def _load(options: Options) -> Settings:

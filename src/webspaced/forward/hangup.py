@@ -84,7 +84,7 @@ class EpollHangups:
 
     def connectionLost(self, reason: Failure) -> None:
         """Be told by the reactor that it dropped this reader."""
-        self.log.debug("hang-ups are no longer watched: {reason}", reason=reason.getErrorMessage())
+        self.log.debug("hang-ups are no longer watched")
 
     def close(self) -> None:
         """Leave the reactor and close the epoll object."""

@@ -113,7 +113,7 @@ class Reconciler:
         self._with.listeners.retry()
         self._with.publisher.open()
         if first:
-            self.log.info("{count} webspaces are known", count=len(list(self._with.registry)))
+            self.log.info("webspaces known: {count}", count=len(list(self._with.registry)))
             self.synced.callback(None)
 
     def periodic_pass(self) -> Deferred[None]:
