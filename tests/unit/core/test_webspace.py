@@ -1,0 +1,142 @@
+"""A webspace's document: what is written can be read, foreign members survive, mistakes are named."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from webspaced.core.webspace import Config, Webspace, load_webspace, parse_port
+from webspaced.errors import Invalid
+
+DEFAULTS = Config(startup_delay=3.0, http_port=80, sni_passthrough=False)
+PORT = st.integers(1, 65535)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+CONFIGS = st.builds(Config, startup_delay=st.floats(0, 60), http_port=PORT, sni_passthrough=st.booleans())
+DOMAINS = st.lists(st.sampled_from(["a.org", "b.example.com", "xn--4ca.net"]), unique=True, max_size=3).map(tuple)
+FOREIGN = st.dictionaries(st.text(max_size=6).filter(lambda n: n not in ("user", "config", "domains", "ports")), JSON)
+WEBSPACES = st.builds(
+    Webspace,
+    user=st.integers(0, 10**9),
+    config=CONFIGS,
+    domains=DOMAINS,
+    ports=st.dictionaries(PORT, PORT, max_size=3),
+    extra=FOREIGN,
+)
+
+
+def load(document: Any) -> Webspace:
+    return load_webspace(json.dumps(document), DEFAULTS)
+
+
+class RoundTripTests(SynchronousTestCase):
+    @settings(deadline=None, max_examples=40)
+    @given(WEBSPACES)
+    def test_what_is_dumped_is_read_back_with_foreign_members(self, webspace: Webspace) -> None:
+        self.assertEqual(load_webspace(webspace.dump(), DEFAULTS), webspace)
+
+    @settings(deadline=None, max_examples=25)
+    @given(WEBSPACES, PORT, PORT)
+    def test_a_change_keeps_everything_else(self, webspace: Webspace, external: int, internal: int) -> None:
+        changed = load_webspace(webspace.with_port(external, internal).dump(), DEFAULTS)
+        self.assertEqual(changed.ports[external], internal)
+        self.assertEqual((changed.extra, changed.domains, changed.user), (webspace.extra, webspace.domains, webspace.user))
+        self.assertNotIn(external, changed.without_port(external).ports)
+
+    def test_a_document_of_the_predecessor(self) -> None:
+        webspace = load({
+            "user": 7,
+            "config": {"startupDelay": 1.5, "httpPort": 8080, "sniPassthrough": True},
+            "domains": ["www.example.net"],
+            "ports": {"49152": 22, "50000": 25565},
+        })  # fmt: skip
+        self.assertEqual(webspace.config, Config(startup_delay=1.5, http_port=8080, sni_passthrough=True))
+        self.assertEqual(webspace.domains, ("www.example.net",))
+        self.assertEqual(dict(webspace.ports), {49152: 22, 50000: 25565})
+
+    def test_its_empty_members_may_be_null(self) -> None:
+        webspace = load({"user": 7, "config": None, "domains": None, "ports": None})
+        self.assertEqual(webspace, Webspace(user=7, config=DEFAULTS))
+
+    def test_a_member_of_config_that_is_missing_has_the_default(self) -> None:
+        self.assertEqual(load({"user": 7, "config": {"httpPort": 81}}).config, Config(
+            startup_delay=3.0, http_port=81, sni_passthrough=False,
+        ))  # fmt: skip
+
+    def test_a_bound_that_was_lowered_since_does_not_make_it_unreadable(self) -> None:
+        self.assertEqual(load({"user": 7, "config": {"startupDelay": 9999}}).config.startup_delay, 9999)
+
+    def test_a_domain_that_is_none_never_gets_in(self) -> None:
+        self.assertEqual(load({"user": 7, "domains": ["a`) || Host(`b", 7, "ok.org", None]}).domains, ("ok.org",))
+
+    def test_ports_are_in_order(self) -> None:
+        self.assertEqual(list(load({"user": 7, "ports": {"50000": 1, "49152": 2}}).ports), [49152, 50000])
+
+
+class UnreadableTests(SynchronousTestCase):
+    def test_is_told_by_its_member_and_never_by_its_content(self) -> None:
+        for text, said in (
+            ("{", "is not JSON"),
+            ("[]", "has no user"),
+            ('{"user": "secret"}', "has no user"),
+            ('{"user": 7, "config": {"startupDelay": "secret"}}', "startupDelay"),
+            ('{"user": 7, "config": {"startupDelay": NaN}}', "startupDelay"),
+            ('{"user": 7, "config": {"sniPassthrough": 1}}', "sniPassthrough"),
+            ('{"user": 7, "ports": {"0": 1}}', "port"),
+            ('{"user": 7, "ports": {"80": "x"}}', "port"),
+        ):
+            error = self.assertRaises(Invalid, load_webspace, text, DEFAULTS)
+            self.assertIn(said, str(error))
+            self.assertNotIn("secret", str(error))
+
+    @settings(deadline=None, max_examples=60)
+    @given(JSON | st.fixed_dictionaries({"user": st.integers()}, optional={"config": JSON, "domains": JSON, "ports": JSON}))
+    def test_any_other_json_is_read_or_refused(self, document: Any) -> None:
+        try:
+            load(document)
+        except Invalid:
+            return
+
+
+class PatchTests(SynchronousTestCase):
+    def refusal(self, **patch: object) -> str:
+        return str(self.assertRaises(Invalid, DEFAULTS.patched, patch, max_startup_delay=60.0))
+
+    def test_changes_what_is_named_and_nothing_else(self) -> None:
+        self.assertEqual(DEFAULTS.patched({"httpPort": 8080}, max_startup_delay=60), Config(
+            startup_delay=3.0, http_port=8080, sni_passthrough=False,
+        ))  # fmt: skip
+        self.assertEqual(DEFAULTS.patched({"startupDelay": 0}, max_startup_delay=60).startup_delay, 0.0)
+        self.assertTrue(DEFAULTS.patched({"sniPassthrough": True}, max_startup_delay=60).sni_passthrough)
+
+    def test_nothing_changes_nothing(self) -> None:
+        self.assertEqual(DEFAULTS.patched({}, max_startup_delay=60), DEFAULTS)
+
+    def test_an_unknown_field_is_named(self) -> None:
+        self.assertIn("httpport, zzz", self.refusal(zzz=1, httpport=80))
+
+    def test_a_wrong_field_is_named(self) -> None:
+        for value in (-1, "3", None, True, float("nan"), float("inf"), []):
+            self.assertIn("startupDelay", self.refusal(startupDelay=value))
+        for value in ("80", 80.0, None, True, 0, 65536, -1, []):
+            self.assertRegex(self.refusal(httpPort=value), "httpPort|is not a port")
+        for value in (0, 1, "true", None):
+            self.assertIn("sniPassthrough", self.refusal(sniPassthrough=value))
+
+    def test_the_bound_of_startup_delay(self) -> None:
+        self.assertEqual(DEFAULTS.patched({"startupDelay": 60}, max_startup_delay=60).startup_delay, 60)
+        self.assertIn("at most 60 seconds", self.refusal(startupDelay=60.5))
+
+
+class PortTests(SynchronousTestCase):
+    def test_edges(self) -> None:
+        self.assertEqual([parse_port(value) for value in (1, "1", 65535, "65535", "080")], [1, 1, 65535, 65535, 80])
+        for value in (0, 65536, -1, "0", "65536", "", "+80", " 80", "80\n", "٣", "8e1", 80.0, True, None, "123456"):
+            self.assertRaises(Invalid, parse_port, value)
