@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from unittest import SkipTest, TestCase
 
 import yaml
@@ -309,8 +309,8 @@ def _exchange(host: str, port: int, method: str, path: str, body: bytes | None, 
 class StackCase(TestCase):
     """A test case of which each test has a stack of its own: up in about a second, and no test sees another's."""
 
-    variants: tuple[str, ...] = ("fast",)
-    webspaces: Mapping[str, Any] = {}
+    variants: ClassVar[tuple[str, ...]] = ("fast",)
+    webspaces: ClassVar[Mapping[str, Any]] = {}
 
     def setUp(self) -> None:
         self.stack = Stack(lxd_of_this_run(), **self.webspaces)

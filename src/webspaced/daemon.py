@@ -23,6 +23,7 @@ from webspaced.errors import DeadlineExceeded, Invalid, Unavailable, WebspacedEr
 from webspaced.forward.listeners import Listeners
 from webspaced.http.site import Sites
 from webspaced.lib.deferreds import bounded, sleep
+from webspaced.lib.ephemeral import collision_advice, ephemeral_ports, reserved_ports
 from webspaced.lib.periodic import Periodic
 from webspaced.lxd.events import EventSubscription
 from webspaced.lxd.instances import ProfileNetwork
@@ -96,6 +97,7 @@ class Daemon(Service):
         parts.registry.prepare(network.nic, self._checked_rule(network))
         # Numbers in routes that were published before this start may not be given to anybody else yet.
         parts.allocator.rest([backend.port for backend in await parts.publisher.load()])
+        self._warn_of_collisions()
         parts.events.startService()
         await parts.reconciler.synced
         self._check_boot_ports()
@@ -121,6 +123,15 @@ class Daemon(Service):
             message = "LXD does not manage the webspaces' bridge: set webspaces.networks to its subnet"
             raise Invalid(message)
         return rule
+
+    def _warn_of_collisions(self) -> None:
+        allocator = self._parts.allocator
+        for what, ours in (("webspaces.ports", allocator.external), ("webspaces.boot_ports", allocator.boot)):
+            advice = collision_advice(ours, ephemeral_ports(), reserved_ports())
+            if advice is not None:
+                self.log.warn(
+                    "outgoing connections can take ports of {what}; to prevent that: {advice}", what=what, advice=advice
+                )
 
     def _check_boot_ports(self) -> None:
         conditions = self._parts.conditions

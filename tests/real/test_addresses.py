@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from typing import Any, ClassVar
 
 from tests.stack import PATIENCE, StackCase, wait_until
 
@@ -40,7 +41,7 @@ def trap(address: str, port: int) -> Iterator[list[str]]:
 class HostileRootTests(StackCase):
     """Root of webspace 1 adds every address that it might like to reach through webspaced."""
 
-    webspaces = {"ip_timeout": "2s"}
+    webspaces: ClassVar[Mapping[str, Any]] = {"ip_timeout": "2s"}
 
     def _address(self, uid: int) -> str:
         addresses = self.stack.rest.get(f"/1.0/instances/ws-u{uid}/state")["network"]["eth0"]["addresses"]

@@ -14,7 +14,7 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError, ConnectionDone
 from twisted.internet.error import ConnectionRefusedError as Refusal
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -78,6 +78,7 @@ class Visit(Leg):
 
     log = Logger()
     _waiting: Deferred[None] | None = None
+    _farewell: IDelayedCall | None = None
     _refused = False
 
     def __init__(self, means: Means, destination: Destination, visits: Visits) -> None:
@@ -111,6 +112,8 @@ class Visit(Leg):
 
     def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
         """Forget the visitor."""
+        if self._farewell is not None and self._farewell.active():
+            self._farewell.cancel()
         self._let_go()
         self._visits.relayed.discard(self)
         waiting, self._waiting = self._waiting, None
@@ -175,7 +178,7 @@ class Visit(Leg):
         self.transport.loseWriteConnection()
         # The request must be read, or closing would reset the answer away.
         self.transport.resumeProducing()
-        self._means.clock.callLater(FAREWELL, self.cut)
+        self._farewell = self._means.clock.callLater(FAREWELL, self.cut)
 
 
 class _BackendFactory(Factory):

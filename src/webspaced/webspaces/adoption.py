@@ -53,6 +53,8 @@ class Adoption:
             return
         username = await self._username(observed)
         self._conditions.note(uid, Kind.NAMELESS, None if username else "IAM has told no username for it")
+        if not self._keys(observed, username, spare=0):
+            return
         with self._allocator.boot_port() as spare:
             await self._documents.change_keys(uid, lambda present: self._keys(present, username, spare))
 

@@ -5,7 +5,7 @@ What to do next is :func:`webspaced.core.boot.decide`'s; this carries it out aga
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from attrs import evolve, frozen
 from twisted.internet.defer import Deferred, DeferredSemaphore, succeed
@@ -13,18 +13,14 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from webspaced.core.boot import Act, Decision, Hold, Memory, decide
-from webspaced.errors import BootFailed, DeadlineExceeded, NotFound, Refused, RemoteError
+from webspaced.errors import BootFailed, DeadlineExceeded, NotFound, Refused
 from webspaced.interfaces import IInstances
 from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import Flights, sleep
 from webspaced.webspaces.conditions import Conditions, Kind
+from webspaced.webspaces.patience import Patience
 from webspaced.webspaces.registry import Observed, Registry
 
-STOP_WINDOW = 2.0
-"""Seconds for which a failed start is tried again: LXD refuses one for up to 0.7 s after a stop, by no code of its own."""
-RETRY_PAUSE = 0.05
-BUSY_LIMIT = 90.0
-"""Seconds that LXD may be in the middle of something else, such as a graceful stop, before waiting is given up."""
 ADDRESS_POLL_FIRST, ADDRESS_POLL_LONGEST = 0.02, 0.2
 
 
@@ -115,7 +111,7 @@ class Booter:
 
     async def _bring_up(self, uid: int, *, by_api: bool) -> None:
         """Act and look again until it runs. What was seen last is good enough to begin with: LXD refuses a wrong act."""
-        began = self._clock.seconds()
+        patience = Patience(self._clock)
         observed = self._registry.get(uid) or await self._registry.look(uid)
         started = False
         while True:
@@ -128,58 +124,40 @@ class Booter:
             if decision.act is Act.START and started:
                 message = "it stopped again at once"
                 raise BootFailed(message)
-            started = await self._carry_out(decision, observed, began)
+            started = await self._carry_out(decision, observed, patience)
             observed = await self._registry.look(uid)
 
-    async def _carry_out(self, decision: Decision, observed: Observed, began: float) -> bool:
+    async def _carry_out(self, decision: Decision, observed: Observed, patience: Patience) -> bool:
         """Act; whether a start was asked for and went well."""
         if decision.act is Act.REFUSE:
             raise Refused(_sentence(decision.reason), decision.retry_after)
         if decision.act is Act.START:
-            return await self._start(observed, began)
+            return await self._start(observed, patience)
         if decision.act is Act.RESUME:
-            await self._tried(self._instances.resume(observed.name), began)
+            await patience.tried(self._instances.resume(observed.name))
         else:
-            await self._wait_for_lxd(began)
+            await patience.wait()
         return False
 
-    async def _wait_for_lxd(self, began: float) -> None:
-        if self._clock.seconds() - began > BUSY_LIMIT:
-            message = f"LXD was busy with the webspace for more than {BUSY_LIMIT:g} s"
-            raise BootFailed(message)
-        await sleep(self._clock, RETRY_PAUSE)
-
-    async def _start(self, observed: Observed, began: float) -> bool:
+    async def _start(self, observed: Observed, patience: Patience) -> bool:
         self._check_room(observed.uid)
         self._starting.add(observed.uid)
         try:
-            return await self._places.run(Deferred.fromCoroutine, self._start_in_place(observed, began))
+            return await self._places.run(Deferred.fromCoroutine, self._start_in_place(observed, patience))
         finally:
             self._starting.discard(observed.uid)
 
-    async def _start_in_place(self, observed: Observed, began: float) -> bool:
+    async def _start_in_place(self, observed: Observed, patience: Patience) -> bool:
         # While this waited for its place, the webspace may have been claimed by a stop or a deletion.
         if self.memory(observed.uid).hold is not Hold.NONE:
             return False
-        return await self._tried(self._instances.start(observed.name), began)
+        return await patience.tried(self._instances.start(observed.name))
 
     def _check_room(self, uid: int) -> None:
         running = {other.uid for other in self._registry if other.runs} | self._starting
         if 0 < self._limits.max_running <= len(running - {uid}):
             message = "too many webspaces are running already"
             raise Refused(message, retry_after=10.0)
-
-    async def _tried(self, act: Awaitable[None], began: float) -> bool:
-        """Carry out an act that may fail because LXD is not done with the last one; past the stop window it is final."""
-        try:
-            await act
-        except RemoteError as error:
-            if self._clock.seconds() - began > STOP_WINDOW:
-                message = f"LXD could not start it: {error}"
-                raise BootFailed(message) from error
-            await sleep(self._clock, RETRY_PAUSE)
-            return False
-        return True
 
     async def _address(self, uid: int) -> Observed:
         """Wait for an address that counts. Polled, as no event carries it, and not too often: it slows the start down."""

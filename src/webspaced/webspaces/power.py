@@ -87,8 +87,8 @@ class Power:
             observed = await self._documents.present(uid)
             with self._held(uid, Hold.DELETING):
                 await self._routes.settled(uid)
-                if observed.runs or not _is_stopped(observed):
-                    await self._force(observed)
+                if not _is_stopped(observed):
+                    await self.force(observed)
                 yield observed
 
     @contextmanager
@@ -120,9 +120,10 @@ class Power:
             else:
                 await self._registry.look(observed.uid)
                 return
-        await self._force(observed)
+        await self.force(observed)
 
-    async def _force(self, observed: Observed) -> None:
+    async def force(self, observed: Observed) -> None:
+        """Stop by force, now; one that has stopped in between is fine."""
         try:
             await self._instances.stop(observed.name, self._times.graceful, force=True)
         except RemoteError:

@@ -111,7 +111,12 @@ class WebspaceService:
     async def delete(self, uid: int) -> None:
         """Delete a webspace, whether it runs or not: visitors first, then the container."""
         async with self._existence(uid), self.power.for_deletion(uid) as observed:
-            await self._instances.delete(observed.name)
+            try:
+                await self._instances.delete(observed.name)
+            except RemoteError:
+                # A start that was under way may have ended after the stop.
+                await self.power.force(observed)
+                await self._instances.delete(observed.name)
             await self._registry.look(uid)
 
     async def state(self, uid: int) -> tuple[Observed, InstanceState]:
