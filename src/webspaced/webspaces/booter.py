@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from webspaced.core.boot import Act, Decision, Hold, Memory, decide
+from webspaced.core.instance import Status
 from webspaced.errors import BootFailed, DeadlineExceeded, NotFound, Refused
 from webspaced.interfaces import IInstances
 from webspaced.lib.backoff import pauses
@@ -21,6 +22,8 @@ from webspaced.webspaces.conditions import Conditions, Kind
 from webspaced.webspaces.patience import Patience
 from webspaced.webspaces.registry import Observed, Registry
 
+FREEZING_LIMIT = 5.0
+"""Seconds: an LXD that was killed within a freeze says "Freezing" for ever, and a resume does not help (seen on 5.0.2)."""
 ADDRESS_POLL_FIRST, ADDRESS_POLL_LONGEST = 0.02, 0.2
 
 
@@ -135,6 +138,9 @@ class Booter:
             return await self._start(observed, patience)
         if decision.act is Act.RESUME:
             await patience.tried(self._instances.resume(observed.name))
+        elif observed.instance.status is Status.FREEZING and patience.busy_for() > FREEZING_LIMIT:
+            self.log.warn("{name} is stuck in freezing and is stopped by force", name=observed.name)
+            await patience.tried(self._instances.stop(observed.name, FREEZING_LIMIT, force=True))
         else:
             await patience.wait()
         return False

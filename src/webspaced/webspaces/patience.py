@@ -13,13 +13,13 @@ STOP_WINDOW = 2.0
 """Seconds for which a failed act is tried again: LXD refuses a start for up to 0.7 s after a stop, by no code of its own."""
 QUICK = 1.0
 """Seconds within which LXD refuses because it is busy; a start that fails later has really been tried."""
-BUSY_LIMIT = 90.0
+BUSY_LIMIT = 45.0
 """Seconds that LXD may be in the middle of something else, such as a graceful stop, before waiting is given up."""
 PAUSE = 0.05
 
 
 class Patience:
-    """One boot's waits, counted from the first time that LXD was not ready: before that the boot may have queued for long."""
+    """One boot's waits, counted from the first time that LXD was not ready: the boot may have queued before."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
@@ -40,6 +40,10 @@ class Patience:
             await sleep(self._clock, PAUSE)
             return False
         return True
+
+    def busy_for(self) -> float:
+        """Give the seconds since LXD was first found in the middle of something."""
+        return 0.0 if self._busy_since is None else self._clock.seconds() - self._busy_since
 
     async def wait(self) -> None:
         """Wait a moment for LXD to finish something; ``BootFailed`` when it never does."""
