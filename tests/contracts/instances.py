@@ -1,0 +1,281 @@
+"""What every :class:`webspaced.interfaces.IInstances` does: run on the fake in the fast tier, and on the real LXD.
+
+The tests are coroutines; a subclass says how they are run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults
+
+from webspaced.core.instance import Instance, InstanceState, NewInstance, Status
+from webspaced.errors import Changed, NotFound, RemoteError, WebspacedError
+from webspaced.interfaces import IInstances
+
+NAME = "ws-u1"
+GRACE = 10.0
+STEP, STEPS = 0.05, 400
+
+
+def contract(test: Callable[[Any], Coroutine[Any, Any, None]]) -> Callable[[Any], Any]:
+    """Let the subclass run a test that is a coroutine."""
+
+    @wraps(test)
+    def run(self: Any) -> Any:
+        return self.drive(test(self))
+
+    return run
+
+
+class InstancesContract:
+    """Mixed into a trial test case that sets ``instances`` and ``fingerprint``."""
+
+    instances: IInstances
+    fingerprint: str
+    nic: str
+    name = NAME
+    assertEqual: Any
+    assertNotEqual: Any
+    assertIn: Any
+    assertTrue: Any
+    fail: Any
+
+    def drive(self, test: Coroutine[Any, Any, None]) -> Any:
+        """Run a coroutine as a test."""
+        raise NotImplementedError
+
+    def sleep(self, seconds: float) -> Deferred[None]:
+        """Let time go by."""
+        raise NotImplementedError
+
+    async def freeze(self, name: str) -> None:
+        """Freeze an instance, which webspaced itself never does."""
+        raise NotImplementedError
+
+    # --- helpers
+
+    def new(self, **more: Any) -> NewInstance:
+        keys = {"user._webspaced": '{"user": 1}', "user._webspaced_boot_port": "20001"}
+        return NewInstance(**{"name": self.name, "fingerprint": self.fingerprint, "profile": "webspace", "config": keys, **more})
+
+    async def refused(self, kind: type[Exception], work: Any) -> Exception:
+        try:
+            await work
+        except kind as error:
+            return error
+        return self.fail(f"no {kind.__name__}")
+
+    async def create_and_start(self) -> Instance:
+        await self.instances.create(self.new())
+        await self.instances.start(self.name)
+        return await self.instances.get(self.name)
+
+    async def address_shown(self) -> InstanceState:
+        for _ in range(STEPS):
+            state = await self.instances.state(self.name)
+            if any(scope == "global" for nic in state.interfaces for _, scope in nic.addresses):
+                return state
+            await self.sleep(STEP)
+        return self.fail("no address")
+
+    async def started_again(self) -> None:
+        """Start as webspaced does after a stop: LXD may be busy with the last one for a moment."""
+        for _ in range(STEPS):
+            try:
+                await self.instances.start(self.name)
+            except RemoteError:
+                await self.sleep(STEP)
+            else:
+                return
+        self.fail("it does not start again")
+
+    # --- creating
+
+    @contract
+    async def test_a_created_one_is_stopped_and_has_its_keys(self) -> None:
+        await self.instances.create(self.new())
+        instance = await self.instances.get(self.name)
+        self.assertEqual((instance.name, instance.status), (self.name, Status.STOPPED))
+        self.assertEqual(instance.config["user._webspaced"], '{"user": 1}')
+        self.assertTrue(instance.nic_mac(self.nic))
+        self.assertTrue(instance.created_at)
+
+    @contract
+    async def test_the_list_says_the_same_without_etags(self) -> None:
+        await self.instances.create(self.new())
+        (listed,) = await self.instances.list_all()
+        got = await self.instances.get(self.name)
+        self.assertEqual(listed.etag, "")
+        self.assertNotEqual(got.etag, "")
+        self.assertEqual((listed.incarnation, listed.config, listed.status), (got.incarnation, got.config, got.status))
+        self.assertEqual(listed.nic_mac(self.nic), got.nic_mac(self.nic))
+
+    @contract
+    async def test_a_name_that_is_taken_fails_and_harms_nobody(self) -> None:
+        await self.instances.create(self.new())
+        await self.refused(RemoteError, self.instances.create(self.new(config={"user._webspaced": "other"})))
+        self.assertEqual((await self.instances.get(self.name)).config["user._webspaced"], '{"user": 1}')
+
+    @contract
+    async def test_an_image_that_is_not_there_leaves_nothing(self) -> None:
+        await self.refused(WebspacedError, self.instances.create(self.new(fingerprint="0" * 64)))
+        self.assertEqual(list(await self.instances.list_all()), [])
+
+    @contract
+    async def test_images_name_what_can_be_used(self) -> None:
+        self.assertIn(self.fingerprint, [image.fingerprint for image in await self.instances.images()])
+
+    @contract
+    async def test_what_is_not_there_is_not_found(self) -> None:
+        missing = "ws-u404"
+        for work in (
+            self.instances.get(missing),
+            self.instances.state(missing),
+            self.instances.start(missing),
+            self.instances.stop(missing, GRACE, force=False),
+            self.instances.stop(missing, GRACE, force=True),
+            self.instances.resume(missing),
+            self.instances.delete(missing),
+            self.instances.configure(missing, {"user.a": "b"}, ""),
+        ):
+            await self.refused(NotFound, work)
+
+    # --- running
+
+    @contract
+    async def test_a_start_changes_status_etag_and_incarnation(self) -> None:
+        await self.instances.create(self.new())
+        before = await self.instances.get(self.name)
+        await self.instances.start(self.name)
+        after = await self.instances.get(self.name)
+        self.assertTrue(after.status.runs)
+        self.assertNotEqual(before.etag, after.etag)
+        self.assertNotEqual(before.incarnation, after.incarnation)
+
+    @contract
+    async def test_a_running_one_shows_its_address_on_lxds_hardware_address(self) -> None:
+        instance = await self.create_and_start()
+        state = await self.address_shown()
+        macs = [nic.mac for nic in state.interfaces if any(scope == "global" for _, scope in nic.addresses)]
+        self.assertEqual(macs, [instance.nic_mac(self.nic)])
+        self.assertTrue(state.status.runs)
+
+    @contract
+    async def test_a_stopped_one_shows_no_address(self) -> None:
+        await self.instances.create(self.new())
+        state = await self.instances.state(self.name)
+        self.assertEqual((state.status, state.interfaces), (Status.STOPPED, ()))
+
+    @contract
+    async def test_a_start_of_a_running_one_is_refused(self) -> None:
+        await self.create_and_start()
+        error = await self.refused(RemoteError, self.instances.start(self.name))
+        self.assertTrue(not isinstance(error, Changed))
+
+    @contract
+    async def test_two_starts_at_once_both_work(self) -> None:
+        await self.instances.create(self.new())
+        await gatherResults([Deferred.fromCoroutine(self.instances.start(self.name)) for _ in range(2)])
+        self.assertTrue((await self.instances.get(self.name)).status.runs)
+
+    @contract
+    async def test_a_graceful_stop(self) -> None:
+        running = await self.create_and_start()
+        await self.address_shown()
+        await self.instances.stop(self.name, GRACE, force=False)
+        stopped = await self.instances.get(self.name)
+        self.assertEqual(stopped.status, Status.STOPPED)
+        self.assertNotEqual(stopped.etag, running.etag)
+        self.assertEqual((await self.instances.state(self.name)).interfaces, ())
+
+    @contract
+    async def test_a_forced_stop(self) -> None:
+        await self.create_and_start()
+        await self.instances.stop(self.name, GRACE, force=True)
+        self.assertEqual((await self.instances.get(self.name)).status, Status.STOPPED)
+
+    @contract
+    async def test_a_stop_of_a_stopped_one_is_refused(self) -> None:
+        await self.instances.create(self.new())
+        await self.refused(RemoteError, self.instances.stop(self.name, GRACE, force=False))
+        await self.refused(RemoteError, self.instances.stop(self.name, GRACE, force=True))
+
+    @contract
+    async def test_after_a_stop_it_starts_again_within_a_moment_as_another_incarnation(self) -> None:
+        first = await self.create_and_start()
+        await self.instances.stop(self.name, GRACE, force=True)
+        await self.started_again()
+        again = await self.instances.get(self.name)
+        self.assertTrue(again.status.runs)
+        self.assertNotEqual(first.incarnation, again.incarnation)
+
+    @contract
+    async def test_a_frozen_one_is_resumed_as_the_same_incarnation(self) -> None:
+        running = await self.create_and_start()
+        await self.freeze(self.name)
+        self.assertEqual((await self.instances.get(self.name)).status, Status.FROZEN)
+        await self.instances.resume(self.name)
+        resumed = await self.instances.get(self.name)
+        self.assertTrue(resumed.status.runs)
+        self.assertEqual(resumed.incarnation, running.incarnation)
+
+    @contract
+    async def test_a_frozen_one_can_be_stopped_by_force(self) -> None:
+        await self.create_and_start()
+        await self.freeze(self.name)
+        await self.instances.stop(self.name, GRACE, force=True)
+        self.assertEqual((await self.instances.get(self.name)).status, Status.STOPPED)
+
+    @contract
+    async def test_a_start_of_a_frozen_one_is_refused(self) -> None:
+        await self.create_and_start()
+        await self.freeze(self.name)
+        await self.refused(RemoteError, self.instances.start(self.name))
+
+    @contract
+    async def test_a_resume_of_one_that_is_stopped_is_refused(self) -> None:
+        await self.instances.create(self.new())
+        await self.refused(RemoteError, self.instances.resume(self.name))
+
+    # --- changing and deleting
+
+    @contract
+    async def test_configured_keys_are_set_beside_the_others_and_empty_ones_vanish(self) -> None:
+        await self.instances.create(self.new())
+        await self.instances.configure(self.name, {"user.a": "b", "user._webspaced_boot_port": ""}, "")
+        config = (await self.instances.get(self.name)).config
+        self.assertEqual((config["user.a"], config["user._webspaced"]), ("b", '{"user": 1}'))
+        self.assertEqual(config.get("user._webspaced_boot_port"), None)
+
+    @contract
+    async def test_an_etag_that_is_right_once_is_wrong_afterwards(self) -> None:
+        await self.instances.create(self.new())
+        etag = (await self.instances.get(self.name)).etag
+        await self.instances.configure(self.name, {"user.a": "b"}, etag)
+        await self.refused(Changed, self.instances.configure(self.name, {"user.a": "c"}, etag))
+        self.assertEqual((await self.instances.get(self.name)).config["user.a"], "b")
+
+    @contract
+    async def test_a_running_one_can_be_configured(self) -> None:
+        instance = await self.create_and_start()
+        await self.instances.configure(self.name, {"user.a": "b"}, instance.etag)
+        after = await self.instances.get(self.name)
+        self.assertEqual((after.config["user.a"], after.incarnation), ("b", instance.incarnation))
+
+    @contract
+    async def test_a_running_one_is_not_deleted(self) -> None:
+        await self.create_and_start()
+        await self.refused(RemoteError, self.instances.delete(self.name))
+        self.assertTrue((await self.instances.get(self.name)).status.runs)
+
+    @contract
+    async def test_a_deleted_one_is_gone_and_its_name_is_free(self) -> None:
+        await self.instances.create(self.new())
+        first = await self.instances.get(self.name)
+        await self.instances.delete(self.name)
+        await self.refused(NotFound, self.instances.get(self.name))
+        await self.instances.create(self.new())
+        self.assertNotEqual((await self.instances.get(self.name)).incarnation, first.incarnation)

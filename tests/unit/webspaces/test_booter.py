@@ -1,0 +1,353 @@
+"""Waking: one boot for all, bounds, memory, and an LXD that is busy, away, or changed behind our back."""
+
+from __future__ import annotations
+
+from attrs import evolve
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.contracts.fake_instances import Timings
+from tests.unit.timing import Watched, watch
+from tests.unit.world import World
+from webspaced.core.boot import Hold
+from webspaced.core.instance import Status
+from webspaced.errors import BootFailed, NotFound, Refused, RemoteError, Unavailable
+from webspaced.webspaces.conditions import Kind
+
+
+class BooterCase(SynchronousTestCase):
+    def world(self, *uids: int, **more: int) -> World:
+        self.w = World(**more)
+        for uid in uids or (1,):
+            self.w.webspace(uid)
+        self.w.start()
+        self.w.lxd.calls.clear()
+        return self.w
+
+    def boot(self, uid: int = 1, *, by_api: bool = False) -> Watched:
+        return watch(self.w.booter.boot(uid, by_api=by_api))
+
+    def booted(self, uid: int = 1, *, by_api: bool = False) -> str:
+        return str(self.w.clock.result_of(self.w.booter.boot(uid, by_api=by_api)).address)
+
+    def refusal(self, kind: type[Exception], uid: int = 1, *, by_api: bool = False) -> Exception:
+        return self.assertRaises(kind, self.w.clock.result_of, self.w.booter.boot(uid, by_api=by_api))
+
+    def starts(self) -> int:
+        return len(self.w.calls("start"))
+
+
+class OneBootTests(BooterCase):
+    def test_a_sleeping_one_is_started_and_its_address_given(self) -> None:
+        self.world()
+        self.assertEqual(self.booted(), "10.7.0.10")
+        self.assertEqual(self.starts(), 1)
+
+    def test_a_thousand_who_wait_share_one_start(self) -> None:
+        self.world()
+        waiting = [self.boot() for _ in range(1000)]
+        self.w.clock.run_for(5)
+        self.assertEqual({str(each.value.address) for each in waiting}, {"10.7.0.10"})
+        self.assertEqual(self.starts(), 1)
+
+    def test_one_who_leaves_stops_nothing_for_the_others(self) -> None:
+        self.world()
+        first, second = self.boot(), self.boot()
+        self.w.clock.run_for(0.1)
+        first.deferred.cancel()
+        self.w.clock.run_for(5)
+        self.assertEqual(str(second.value.address), "10.7.0.10")
+
+    def test_one_that_runs_is_given_at_once_and_lxd_is_not_asked(self) -> None:
+        self.world()
+        self.booted()
+        self.w.clock.run_for(60)
+        self.w.lxd.calls.clear()
+        self.assertTrue(self.boot().done)
+        self.assertEqual(self.w.lxd.calls, [])
+
+    def test_what_is_not_there(self) -> None:
+        self.world()
+        self.assertIn("no such webspace", str(self.refusal(NotFound, uid=4)))
+
+    def test_one_that_was_created_since_the_last_look(self) -> None:
+        self.world()
+        self.w.lxd.listeners.clear()
+        self.w.webspace(2)
+        self.assertEqual(self.booted(2), "10.7.0.11")
+
+    def test_one_that_was_deleted_since_the_last_look(self) -> None:
+        self.world()
+        self.w.lxd.listeners.clear()
+        self.w.lxd.remove("ws-u1")
+        self.refusal(NotFound)
+
+    def test_a_frozen_one_is_resumed(self) -> None:
+        self.world()
+        self.booted()
+        self.w.lxd.freeze("ws-u1")
+        self.w.clock.run_for(1)
+        self.assertEqual(self.booted(), "10.7.0.10")
+        self.assertEqual((self.starts(), len(self.w.calls("resume"))), (1, 1))
+
+    def test_one_that_somebody_else_starts_meanwhile(self) -> None:
+        self.world()
+        self.w.lxd.listeners.clear()
+        self.w.lxd.power_on("ws-u1")
+        self.assertEqual(self.booted(), "10.7.0.10")
+
+
+class BoundTests(BooterCase):
+    def test_so_many_start_at_once_and_the_others_in_the_order_of_coming(self) -> None:
+        self.world(1, 2, 3, 4, max_concurrent=2)
+        order: list[int] = []
+        for uid in (3, 1, 4, 2):
+            self.w.booter.boot(uid).addCallback(lambda observed: order.append(observed.uid))
+        self.w.clock.run_for(0.01)
+        self.assertEqual([name for _, name in self.w.calls("start")], ["ws-u3", "ws-u1"])
+        self.w.clock.run_for(0.29)
+        self.assertEqual([name for _, name in self.w.calls("start")][2:], ["ws-u4", "ws-u2"])
+        self.w.clock.run_for(10)
+        self.assertEqual(order, [3, 1, 4, 2])
+
+    def test_a_place_is_held_for_the_start_only_not_for_the_address(self) -> None:
+        self.world(1, 2, max_concurrent=1)
+        self.w.lxd.timings = Timings(address=5)
+        self.boot(1)
+        self.boot(2)
+        self.w.clock.run_for(0.6)
+        self.assertEqual(self.starts(), 2)
+
+    def test_a_failed_start_gives_its_place_back(self) -> None:
+        self.world(1, 2, max_concurrent=1)
+        self.w.lxd.fail_next("start", Unavailable("gone"))
+        first, second = self.boot(1), self.boot(2)
+        self.w.clock.run_for(10)
+        self.assertIsInstance(first.error, Unavailable)
+        self.assertTrue(second.value)
+
+    def test_a_stop_that_begins_while_it_waits_for_its_place_wins(self) -> None:
+        self.world(1, 2, max_concurrent=1)
+        self.boot(1)
+        waiting = self.boot(2)
+        self.w.clock.run_for(0.1)
+        self.w.booter.hold(2, Hold.DELETING)
+        self.w.clock.run_for(10)
+        self.assertIsInstance(waiting.error, Refused)
+        self.assertEqual([name for _, name in self.w.calls("start")], ["ws-u1"])
+
+    def test_no_more_than_so_many_run(self) -> None:
+        self.world(1, 2, 3, max_running=2)
+        self.booted(1)
+        self.booted(2)
+        error = self.refusal(Refused, 3)
+        self.assertIn("too many webspaces", str(error))
+        self.w.lxd.crash("ws-u1")
+        self.w.clock.run_for(1)
+        self.assertTrue(self.booted(3))
+
+    def test_those_that_are_about_to_run_count(self) -> None:
+        self.world(1, 2, max_running=1)
+        self.boot(1)
+        self.refusal(Refused, 2)
+
+    def test_one_that_runs_already_is_served_however_many_run(self) -> None:
+        self.world(1, 2, max_running=1)
+        self.booted(1)
+        self.w.lxd.power_on("ws-u2")
+        self.w.clock.run_for(0.1)
+        self.assertTrue(self.booted(1))
+        self.assertTrue(self.booted(2))
+
+
+class FailureTests(BooterCase):
+    def test_one_that_crashes_at_once(self) -> None:
+        self.world()
+        self.w.lxd.containers["ws-u1"].crashes = True
+        self.assertIn("stopped again", str(self.refusal(BootFailed)))
+        self.assertEqual(self.starts(), 1)
+
+    def test_one_that_crashes_while_its_address_is_waited_for(self) -> None:
+        self.world()
+        waiting = self.boot()
+        self.w.clock.run_for(0.3)
+        self.w.lxd.crash("ws-u1")
+        self.w.clock.run_for(5)
+        self.assertIn("stopped again", str(waiting.error))
+
+    def test_one_that_gets_no_address(self) -> None:
+        self.world()
+        self.w.lxd.containers["ws-u1"].has_network = False
+        began = self.w.clock.seconds()
+        self.assertIn("no usable address within 10 s", str(self.refusal(BootFailed)))
+        self.assertLess(self.w.clock.seconds() - began, 11)
+        self.assertIn(Kind.NO_ADDRESS, self.w.conditions.of(1))
+
+    def test_the_condition_ends_with_the_address(self) -> None:
+        self.world()
+        self.w.lxd.containers["ws-u1"].has_network = False
+        self.refusal(BootFailed)
+        self.w.lxd.containers["ws-u1"].has_network = True
+        self.booted(by_api=True)
+        self.assertNotIn(Kind.NO_ADDRESS, self.w.conditions.of(1))
+
+    def test_visitors_after_a_failure_are_told_the_reason_at_once(self) -> None:
+        self.world()
+        self.w.lxd.containers["ws-u1"].crashes = True
+        self.refusal(BootFailed)
+        self.w.lxd.calls.clear()
+        now = self.boot()
+        self.assertTrue(now.done)
+        self.assertIsInstance(now.error, Refused)
+        self.assertIn("stopped again", str(now.error))
+        self.assertEqual(self.w.lxd.calls, [])
+
+    def test_the_rests_grow_to_a_minute_and_a_success_ends_them(self) -> None:
+        self.world()
+        self.w.lxd.containers["ws-u1"].crashes = True
+        rests = []
+        for _ in range(8):
+            self.refusal(BootFailed)
+            rests.append(round(self.refusal(Refused).retry_after, 3))
+            self.w.clock.run_for(rests[-1])
+        self.assertEqual(rests, [1, 2, 4, 8, 16, 32, 60, 60])
+        self.w.lxd.containers["ws-u1"].crashes = False
+        self.booted()
+        self.assertEqual(self.w.booter.memory(1).failures, 0)
+
+    def test_a_boot_by_api_bypasses_the_rest(self) -> None:
+        self.world()
+        self.w.lxd.containers["ws-u1"].crashes = True
+        self.refusal(BootFailed)
+        self.w.lxd.containers["ws-u1"].crashes = False
+        self.assertTrue(self.booted(by_api=True))
+
+    def test_the_memory_of_one_that_is_gone_is_dropped(self) -> None:
+        self.world()
+        self.w.lxd.containers["ws-u1"].crashes = True
+        self.refusal(BootFailed)
+        self.w.lxd.remove("ws-u1")
+        self.w.clock.run_for(0.1)
+        self.w.webspace(1)
+        self.assertTrue(self.booted())
+
+    def test_lxd_away_before_the_start(self) -> None:
+        self.world()
+        self.w.lose_lxd()
+        self.refusal(Unavailable)
+        self.w.regain_lxd()
+        self.assertTrue(self.booted())
+
+    def test_lxd_away_in_the_middle_is_no_failure_of_the_webspace(self) -> None:
+        self.world()
+        waiting = self.boot()
+        self.w.clock.run_for(0.1)
+        self.w.lose_lxd(finish=True)
+        self.assertIsInstance(waiting.error, Unavailable)
+        self.assertEqual(self.w.booter.memory(1).failures, 0)
+        self.w.clock.run_for(1)
+        self.w.regain_lxd()
+        self.assertTrue(self.booted())
+        self.assertEqual(self.starts(), 1)
+
+
+class BusyTests(BooterCase):
+    def test_a_start_within_the_stop_window_is_tried_until_it_works(self) -> None:
+        self.world()
+        self.booted()
+        self.w.lxd.crash("ws-u1")
+        self.w.clock.run_for(0.05)
+        began = self.w.clock.seconds()
+        self.assertTrue(self.booted())
+        self.assertLess(self.w.clock.seconds() - began, 1.2)
+        self.assertGreater(self.starts(), 2)
+
+    def test_a_start_that_is_refused_for_longer_has_failed_with_lxds_reason(self) -> None:
+        self.world()
+        self.w.lxd.fail_next("start", *[RemoteError("no init", 400)] * 1000)
+        began = self.w.clock.seconds()
+        self.assertIn("no init", str(self.refusal(BootFailed)))
+        self.assertLess(self.w.clock.seconds() - began, 3)
+
+    def test_a_stop_in_lxd_is_waited_for(self) -> None:
+        self.world()
+        container = self.w.lxd.containers["ws-u1"]
+        self.w.lxd._change(container, Status.STOPPING)
+        self.w.clock.run_for(0.1)
+        waiting = self.boot()
+        self.w.clock.run_for(1)
+        self.assertFalse(waiting.done)
+        self.assertEqual(self.starts(), 0)
+        self.w.lxd._change(container, Status.STOPPED)
+        self.w.clock.run_for(5)
+        self.assertTrue(waiting.value)
+
+    def test_a_long_stop_leaves_the_stop_window_after_it_its_own_patience(self) -> None:
+        self.world()
+        container = self.w.lxd.containers["ws-u1"]
+        self.w.lxd._change(container, Status.STOPPING)
+        self.w.clock.run_for(0.1)
+        waiting = self.boot()
+        self.w.clock.run_for(10)
+        self.w.lxd.crash("ws-u1")
+        self.w.clock.run_for(5)
+        self.assertTrue(waiting.value)
+
+    def test_one_that_is_stuck_in_freezing_is_stopped_by_force(self) -> None:
+        self.world()
+        self.w.lxd._change(self.w.lxd.containers["ws-u1"], Status.FREEZING)
+        self.w.clock.run_for(0.1)
+        self.assertTrue(self.booted())
+        self.assertEqual(len(self.w.calls("force")), 1)
+
+    def test_but_not_for_ever(self) -> None:
+        self.world()
+        self.w.lxd._change(self.w.lxd.containers["ws-u1"], Status.STOPPING)
+        self.assertIn("busy with the webspace", str(self.refusal(BootFailed)))
+
+
+class HoldTests(BooterCase):
+    def setUp(self) -> None:
+        self.world()
+
+    def test_one_that_is_being_stopped_or_deleted_is_not_woken(self) -> None:
+        for hold in (Hold.STOPPING, Hold.DELETING):
+            self.w.booter.hold(1, hold)
+            for by_api in (False, True):
+                error = self.refusal(Refused, by_api=by_api)
+                self.assertEqual(str(error), f"the webspace {hold.value}")
+        self.assertEqual(self.starts(), 0)
+
+    def test_one_that_drains_is_served_while_it_runs_and_not_woken(self) -> None:
+        self.booted()
+        self.w.booter.hold(1, Hold.DRAINING)
+        self.assertTrue(self.booted())
+        self.w.lxd.crash("ws-u1")
+        self.w.clock.run_for(1)
+        self.refusal(Refused)
+
+    def test_who_comes_during_a_restart_waits_until_it_is_back(self) -> None:
+        self.w.booter.hold(1, Hold.RESTARTING)
+        waiting = self.boot()
+        self.w.clock.run_for(1)
+        self.assertFalse(waiting.done)
+        self.w.booter.hold(1, Hold.NONE)
+        self.w.clock.run_for(5)
+        self.assertTrue(waiting.value)
+
+    def test_after_an_orderly_stop_it_is_quiet_for_visitors_only(self) -> None:
+        self.w.booter.stopped(1)
+        error = self.refusal(Refused)
+        self.assertEqual(str(error), "the webspace was stopped a moment ago")
+        self.assertAlmostEqual(error.retry_after, 2.0)
+        self.assertTrue(self.booted(by_api=True))
+
+    def test_listeners_hear_of_holds_and_of_nothing_else(self) -> None:
+        heard: list[int] = []
+        self.w.booter.subscribe(heard.append)
+        self.w.booter.hold(1, Hold.STOPPING)
+        self.w.booter.hold(1, Hold.STOPPING)
+        self.assertEqual(heard, [1])
+        self.w.booter.stopped(1)
+        self.assertEqual(heard, [1, 1])
+        self.w.booter._remember(1, evolve(self.w.booter.memory(1), failures=3))
+        self.assertEqual(heard, [1, 1])

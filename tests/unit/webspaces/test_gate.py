@@ -1,0 +1,290 @@
+"""The waist: who waits, for how long, and what they are told."""
+
+from __future__ import annotations
+
+from unittest import mock
+
+from attrs import evolve
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit.timing import Watched, watch
+from tests.unit.world import DEFAULTS, DOMAIN, World
+from webspaced.core.address import Endpoint
+from webspaced.core.boot import Hold
+from webspaced.core.routes import Readiness
+from webspaced.core.webspace import USERNAME_KEY
+from webspaced.errors import BootFailed, NotFound, PortSilent, Refused, Unavailable
+from webspaced.webspaces.readiness import Probe
+
+
+class GateCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.w = World()
+        self.container = self.w.webspace(1)
+        self.w.start()
+
+    def ready(self, port: int = 22, *, http: bool = False) -> Watched:
+        return watch(self.w.ready(1, port, http=http))
+
+    def reached(self, port: int = 22, *, http: bool = False) -> str:
+        return str(self.w.clock.result_of(self.w.ready(1, port, http=http)))
+
+    def refusal(self, kind: type[Exception], port: int = 22, *, http: bool = False) -> Exception:
+        return self.assertRaises(kind, self.w.clock.result_of, self.w.ready(1, port, http=http))
+
+    def known(self, port: int = 22, *, http: bool = False) -> Readiness:
+        return self.w.readiness.get(self.w.seen(1), Probe(port, http))
+
+
+class ReadyTests(GateCase):
+    def test_wakes_and_gives_the_endpoint_once_the_port_answers(self) -> None:
+        self.container.opens[22] = 3.0
+        waiting = self.ready()
+        self.w.clock.run_for(3.2)
+        self.assertFalse(waiting.done)
+        self.w.clock.run_for(0.4)
+        self.assertEqual(str(waiting.value), "10.7.0.10:22")
+        self.assertIs(self.known(), Readiness.READY)
+
+    def test_the_warm_path_is_synchronous_and_asks_nobody(self) -> None:
+        self.reached()
+        self.w.lxd.calls.clear()
+        self.w.probe.tried.clear()
+        warm = self.ready()
+        self.assertEqual(str(warm.value), "10.7.0.10:22")
+        self.assertEqual((self.w.lxd.calls, self.w.probe.tried), ([], []))
+
+    def test_each_port_is_probed_for_itself(self) -> None:
+        self.container.opens[23] = None
+        self.reached(22)
+        self.refusal(PortSilent, 23)
+        self.assertEqual((self.known(22), self.known(23)), (Readiness.READY, Readiness.NEVER))
+
+    def test_all_who_wait_for_a_port_share_its_probe(self) -> None:
+        self.reached(22)
+        self.container.opens[23] = 5.0
+        self.w.probe.tried.clear()
+        with mock.patch.object(self.w.probe, "accepts", wraps=self.w.probe.accepts) as accepts:
+            waiting = [self.ready(23) for _ in range(500)]
+            self.w.clock.run_for(0.0005)
+            self.assertEqual(accepts.call_count, 1)
+            self.w.clock.run_for(10)
+        self.assertEqual({str(each.value) for each in waiting}, {"10.7.0.10:23"})
+
+    def test_one_who_leaves_stops_nothing_for_the_others_at_any_moment(self) -> None:
+        for moment in (0.0, 0.1, 0.3, 0.39, 0.5):
+            self.setUp()
+            self.container.opens[22] = 0.6
+            leaving, staying = self.ready(), self.ready()
+            self.w.clock.run_for(moment)
+            leaving.deferred.cancel()
+            self.assertIsInstance(leaving.error, CancelledError)
+            self.w.clock.run_for(5)
+            self.assertEqual(str(staying.value), "10.7.0.10:22")
+
+    def test_everybody_leaving_still_wakes_it(self) -> None:
+        self.ready().deferred.cancel()
+        self.w.clock.run_for(5)
+        self.assertEqual(str(self.w.seen(1).address), "10.7.0.10")
+
+    def test_errors_of_the_boot_come_through(self) -> None:
+        self.assertRaises(NotFound, self.w.clock.result_of, self.w.ready(4))
+        self.container.crashes = True
+        self.refusal(BootFailed)
+        self.refusal(Refused)
+        self.w.clock.run_for(2)
+        self.w.lose_lxd()
+        self.refusal(Unavailable)
+
+    def test_the_first_tries_are_short_so_that_a_lost_syn_costs_little(self) -> None:
+        bounds: list[float] = []
+
+        async def silent(_endpoint: Endpoint, timeout: float) -> bool:
+            bounds.append(timeout)
+            await Deferred() if len(bounds) > 20 else None
+            return False
+
+        with mock.patch.object(self.w.probe, "accepts", silent):
+            self.ready()
+            self.w.clock.run_for(2)
+        self.assertLessEqual(bounds[0], 0.05)
+        self.assertEqual(bounds, sorted(bounds))
+
+    def test_a_stop_by_us_closes_the_warm_path_and_draining_does_not(self) -> None:
+        self.reached()
+        self.w.booter.hold(1, Hold.DRAINING)
+        self.assertTrue(self.ready().value)
+        for hold in (Hold.STOPPING, Hold.DELETING):
+            self.w.booter.hold(1, hold)
+            self.assertIsInstance(self.ready().error, Refused)
+        self.w.booter.hold(1, Hold.RESTARTING)
+        self.assertFalse(self.ready().done)
+
+    def test_a_new_incarnation_is_probed_anew(self) -> None:
+        self.reached()
+        self.w.lxd.reboot("ws-u1")
+        self.w.clock.run_for(0.05)
+        self.assertIs(self.known(), Readiness.UNKNOWN)
+        self.assertFalse(self.ready().done)
+        self.assertEqual(self.reached(), "10.7.0.10:22")
+
+    def test_one_that_stops_while_its_port_is_probed(self) -> None:
+        self.container.opens[22] = None
+        waiting = self.ready()
+        self.w.clock.run_for(1)
+        self.w.lxd.crash("ws-u1")
+        self.w.clock.run_for(1.5)
+        self.assertIn("stopped again", str(waiting.error))
+        self.assertIs(self.known(), Readiness.UNKNOWN)
+
+
+class SilentTests(GateCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.container.opens[22] = None
+
+    def test_a_port_that_never_answers_is_given_up_after_the_bound(self) -> None:
+        began = self.w.clock.seconds()
+        error = self.refusal(PortSilent)
+        self.assertIn("port 22", str(error))
+        self.assertTrue(30 <= self.w.clock.seconds() - began < 32)
+        self.assertIs(self.known(), Readiness.NEVER)
+
+    def test_afterwards_each_visitor_has_one_try(self) -> None:
+        self.refusal(PortSilent)
+        self.w.probe.tried.clear()
+        began = self.w.clock.seconds()
+        self.refusal(PortSilent)
+        self.assertEqual(len(self.w.probe.tried), 1)
+        self.assertLess(self.w.clock.seconds() - began, 0.1)
+
+    def test_a_server_that_was_started_late_is_found(self) -> None:
+        self.refusal(PortSilent)
+        self.container.opens[22] = 0.0
+        self.assertEqual(self.reached(), "10.7.0.10:22")
+        self.assertIs(self.known(), Readiness.READY)
+
+    def test_a_silent_port_is_no_failed_boot(self) -> None:
+        self.refusal(PortSilent)
+        self.assertEqual(self.w.booter.memory(1).failures, 0)
+        self.assertEqual(self.reached(23), "10.7.0.10:23")
+
+
+class WarmUpTests(GateCase):
+    def test_http_asks_once_per_incarnation_with_the_default_domain(self) -> None:
+        self.reached(80, http=True)
+        self.reached(80, http=True)
+        self.assertEqual([host for _, host in self.w.probe.heads], [f"alice.{DOMAIN}"])
+
+    def test_others_are_never_asked(self) -> None:
+        self.reached(22)
+        self.assertEqual([endpoint for endpoint, _ in self.w.probe.heads if endpoint.port == 22], [])
+
+    def test_502_to_504_mean_wait_and_anything_else_is_an_answer(self) -> None:
+        for status, waits in ((502, True), (503, True), (504, True), (500, False), (404, False), (301, False), (None, False)):
+            self.setUp()
+            self.container.head = status
+            waiting = self.ready(80, http=True)
+            self.w.clock.run_for(1.5)
+            self.assertEqual(waiting.done, not waits, status)
+
+    def test_it_is_over_when_the_server_says_so(self) -> None:
+        self.container.head = 503
+        waiting = self.ready(80, http=True)
+        self.w.clock.run_for(2)
+        self.container.head = 200
+        self.w.clock.run_for(0.2)
+        self.assertEqual(str(waiting.value), "10.7.0.10:80")
+
+    def test_at_most_the_webspaces_startup_delay(self) -> None:
+        self.container.head = 503
+        began = self.w.clock.seconds()
+        self.assertEqual(self.reached(80, http=True), "10.7.0.10:80")
+        self.assertTrue(3.3 < self.w.clock.seconds() - began < 3.7)
+        self.assertTrue(self.ready(80, http=True).done)
+
+    def test_a_startup_delay_of_nothing_never_waits(self) -> None:
+        observed = self.w.seen(1)
+        webspace = observed.webspace.with_config(evolve(DEFAULTS, startup_delay=0.0))
+        self.w.lxd.set_keys("ws-u1", **{"user._webspaced": webspace.dump()})
+        self.container.head = 503
+        began = self.w.clock.seconds()
+        self.reached(80, http=True)
+        self.assertLess(self.w.clock.seconds() - began, 0.6)
+
+    def test_one_that_stops_while_it_warms_up(self) -> None:
+        self.container.head = 503
+        waiting = self.ready(80, http=True)
+        self.w.clock.run_for(1)
+        self.w.lxd.crash("ws-u1")
+        self.w.clock.run_for(1)
+        self.assertIn("stopped again", str(waiting.error))
+
+    def test_a_nameless_one_is_asked_by_its_instances_name(self) -> None:
+        del self.w.identity.members[1]
+        self.w.lxd.set_keys("ws-u1", **{USERNAME_KEY: ""})
+        self.w.clock.run_for(1)
+        self.reached(80, http=True)
+        self.assertEqual(self.w.probe.heads[0][1], f"ws-u1.{DOMAIN}")
+
+
+class SuspectTests(GateCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.endpoint = self.w.clock.result_of(self.w.ready(1, 22, http=False))
+
+    def suspect(self, *, refused: bool) -> None:
+        self.w.clock.result_of(self.w.gate.suspect(1, self.endpoint, refused=refused))
+
+    def test_a_refused_port_of_the_same_incarnation_loses_its_readiness(self) -> None:
+        self.suspect(refused=True)
+        self.assertIs(self.known(), Readiness.NEVER)
+        self.assertEqual(self.reached(), "10.7.0.10:22")
+
+    def test_a_busy_one_keeps_it(self) -> None:
+        self.suspect(refused=False)
+        self.assertIs(self.known(), Readiness.READY)
+
+    def test_one_that_stopped_unnoticed_is_noticed_and_woken(self) -> None:
+        self.w.lxd.listeners.clear()
+        self.w.lxd.crash("ws-u1")
+        self.assertTrue(self.ready().done)
+        self.suspect(refused=False)
+        self.assertFalse(self.w.seen(1).runs)
+        self.assertEqual(self.reached(), "10.7.0.10:22")
+        self.assertTrue(self.w.seen(1).runs)
+
+    def test_one_that_started_anew_unnoticed_is_probed_anew(self) -> None:
+        self.w.lxd.listeners.clear()
+        self.w.lxd.reboot("ws-u1")
+        self.suspect(refused=True)
+        self.assertIs(self.known(), Readiness.UNKNOWN)
+
+    def test_an_address_that_root_changed_is_read_anew(self) -> None:
+        self.container.address = self.w.lxd._free_address()
+        self.suspect(refused=False)
+        self.assertEqual(str(self.w.seen(1).address), "10.7.0.11")
+        self.assertEqual(self.reached(), "10.7.0.11:22")
+
+    def test_one_that_is_gone(self) -> None:
+        self.w.lxd.listeners.clear()
+        self.w.lxd.remove("ws-u1")
+        self.suspect(refused=True)
+        self.refusal(NotFound)
+
+
+class ReadinessTests(GateCase):
+    def test_listeners_hear_of_changes_only(self) -> None:
+        heard: list[int] = []
+        self.w.readiness.subscribe(heard.append)
+        observed, probe = self.w.seen(1), Probe(22, http=False)
+        self.w.readiness.put(observed, probe, Readiness.READY)
+        self.w.readiness.put(observed, probe, Readiness.READY)
+        self.assertEqual(heard, [1])
+        self.w.readiness.forget(1)
+        self.assertIs(self.known(), Readiness.UNKNOWN)
+
+    def test_http_and_plain_are_told_apart(self) -> None:
+        self.w.readiness.put(self.w.seen(1), Probe(80, http=False), Readiness.READY)
+        self.assertIs(self.known(80, http=True), Readiness.UNKNOWN)

@@ -1,0 +1,268 @@
+"""All of webspaced between LXD and Traefik, around the fake LXD and on a clock: for tests of how the parts work together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
+from zope.interface import implementer
+
+from tests.contracts.fake_instances import NIC, Container, FakeInstances
+from tests.unit.timing import Time, watch
+from webspaced.core.address import AddressRule, Endpoint
+from webspaced.core.routes import Route
+from webspaced.core.user import Caller, User
+from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY, Config, Webspace
+from webspaced.errors import Conflict, NotFound, Unavailable
+from webspaced.interfaces import IForwards, IIdentity, IListeners, IRouteStore
+from webspaced.lib.deferreds import sleep
+from webspaced.reconcile.publisher import Publisher
+from webspaced.reconcile.reconciler import Collaborators, Reconciler, Serving
+from webspaced.webspaces.adoption import Adoption
+from webspaced.webspaces.allocator import Allocator
+from webspaced.webspaces.booter import Booter, BootLimits
+from webspaced.webspaces.conditions import Conditions
+from webspaced.webspaces.documents import Documents
+from webspaced.webspaces.gate import BootGate
+from webspaced.webspaces.power import Power, StopTimes
+from webspaced.webspaces.readiness import ReadinessTable
+from webspaced.webspaces.registry import Observed, Registry
+from webspaced.webspaces.service import Rules, WebspaceService
+
+DEFAULTS = Config(startup_delay=3.0, http_port=80, sni_passthrough=False)
+RULE = AddressRule(networks=(ip_network("10.7.0.0/24"),), reserved=frozenset({ip_address("10.7.0.1")}))
+BOOT_ADDRESS = ip_address("127.0.0.1")
+DOMAIN = "example.org"
+SETTLE, DRAIN, GRACE = 0.3, 1.0, 5.0
+EXTERNAL, BOOT = range(49152, 49162), range(20000, 20050)
+MEMBERS = {1: "alice", 2: "bob", 3: "carol", 4: "dave"}
+
+
+def keys_of(uid: int, *, boot_port: int | None = None, **more: Any) -> dict[str, str]:
+    """Give the keys of a webspace that is complete."""
+    webspace = Webspace(**{"user": uid, "config": DEFAULTS, **more})
+    port = 20000 + uid if boot_port is None else boot_port
+    return {KEY: webspace.dump(), BOOT_PORT_KEY: str(port), USERNAME_KEY: MEMBERS[uid]}
+
+
+class FakeProbe:
+    """Connects to the fake's containers. ``tried`` has every endpoint that was asked."""
+
+    def __init__(self, clock: Time, lxd: FakeInstances) -> None:
+        self.tried: list[Endpoint] = []
+        self.heads: list[tuple[Endpoint, str]] = []
+        self._clock = clock
+        self._lxd = lxd
+
+    async def accepts(self, endpoint: Endpoint, timeout: float) -> bool:
+        self.tried.append(endpoint)
+        if self._lxd.owner(endpoint.host) is None:
+            # Nobody there: silence.
+            await sleep(self._clock, timeout)
+            return False
+        await sleep(self._clock, 0.001)
+        return self._lxd.answers(endpoint) is not None
+
+    async def head(self, endpoint: Endpoint, host: str) -> int | None:
+        self.heads.append((endpoint, host))
+        await sleep(self._clock, 0.001)
+        container = self._lxd.answers(endpoint)
+        return None if container is None else container.head
+
+
+@implementer(IListeners, IForwards)
+class FakeListeners:
+    """Remembers what is wanted. Ports in ``taken`` cannot be bound."""
+
+    def __init__(self) -> None:
+        self.forwards: dict[int, dict[int, int]] = {}
+        self.boot_ports: dict[int, int] = {}
+        self.reserved: set[int] = set()
+        self.taken: set[int] = set()
+        self.cut: list[int] = []
+        self.retries = 0
+
+    def reserve(self, port: int) -> None:
+        if port in self.taken | self.reserved:
+            raise Conflict(f"port {port} is in use on this machine")
+        self.reserved.add(port)
+
+    def unreserve(self, port: int) -> None:
+        self.reserved.discard(port)
+
+    def want_forwards(self, uid: int, ports: Mapping[int, int]) -> None:
+        self.forwards[uid] = dict(ports)
+        self.reserved -= ports.keys()
+
+    def want_boot_port(self, uid: int, port: int | None) -> None:
+        if port in self.taken:
+            raise CannotListenError("127.0.0.1", port, "taken")
+        if port is None:
+            self.boot_ports.pop(uid, None)
+        else:
+            self.boot_ports[uid] = port
+
+    def cut_relayed(self, uid: int) -> None:
+        self.cut.append(uid)
+
+    def retry(self) -> None:
+        self.retries += 1
+
+
+@implementer(IRouteStore)
+class FakeStore:
+    """Routes in a dictionary; ``errors`` are raised by the next writes, ``delay`` is what a write takes."""
+
+    def __init__(self, clock: Time) -> None:
+        self.routes: dict[str, Route] = {}
+        self.writes: list[tuple[dict[str, Route], list[str]]] = []
+        self.errors: list[Exception] = []
+        self.delay = 0.0
+        self.writing = 0
+        self._clock = clock
+
+    async def load(self) -> Mapping[str, Route]:
+        return dict(self.routes)
+
+    async def apply(self, put: Mapping[str, Route], remove: Sequence[str]) -> None:
+        assert not self.writing, "two writes at once"
+        self.writing += 1
+        try:
+            if self.delay:
+                await sleep(self._clock, self.delay)
+            if self.errors:
+                raise self.errors.pop(0)
+        finally:
+            self.writing -= 1
+        self.writes.append((dict(put), list(remove)))
+        self.routes = {name: route for name, route in {**self.routes, **put}.items() if name not in remove}
+
+    def backend(self, name: str) -> str | None:
+        return str(self.routes[name].backend) if name in self.routes else None
+
+
+@implementer(IIdentity)
+class FakeIdentity:
+    """Members by id; every token is its holder's name."""
+
+    def __init__(self, members: Mapping[int, str] = MEMBERS) -> None:
+        self.members = dict(members)
+        self.admins: set[int] = set()
+        self.away = False
+
+    async def authenticate(self, token: str) -> Caller:
+        return Caller(user=self._user(next(uid for uid, name in self.members.items() if name == token)), token=token)
+
+    async def by_username(self, username: str, caller: Caller) -> User:
+        for uid, name in self.members.items():
+            if name == username:
+                return self._user(uid)
+        raise NotFound("there is no such user")
+
+    async def by_id(self, uid: int) -> User:
+        if self.away:
+            raise Unavailable("IAM cannot be reached")
+        if uid not in self.members:
+            raise NotFound("there is no such user")
+        return self._user(uid)
+
+    def _user(self, uid: int) -> User:
+        return User(id=uid, username=self.members[uid], is_admin=uid in self.admins)
+
+
+class World:
+    """See the module; ``start`` makes the first full pass."""
+
+    def __init__(self, *, max_concurrent: int = 8, max_running: int = 0, ready_timeout: float = 30.0) -> None:
+        self.clock = Time()
+        self.lxd = FakeInstances(self.clock)
+        self.probe = FakeProbe(self.clock, self.lxd)
+        self.listeners = FakeListeners()
+        self.store = FakeStore(self.clock)
+        self.identity = FakeIdentity()
+        self.conditions = Conditions()
+        self.registry = Registry(self.lxd, "ws-", DEFAULTS, self.conditions)
+        self.readiness = ReadinessTable()
+        limits = BootLimits(max_concurrent=max_concurrent, max_running=max_running, ip_timeout=10.0)
+        self.booter = Booter(self.clock, self.registry, self.lxd, self.conditions, limits)
+        self.gate = BootGate(
+            self.clock, self.registry, self.booter, self.readiness, self.probe, ready_timeout=ready_timeout, domain=DOMAIN
+        )
+        self.documents = Documents(self.registry, self.lxd)
+        self.allocator = Allocator(self.clock, self.registry, external=EXTERNAL, boot=BOOT, pick=lambda _: 0)
+        self.adoption = Adoption(self.registry, self.documents, self.allocator, self.identity, self.conditions)
+        self.publisher = Publisher(self.clock, self.store, SETTLE)
+        self.reconciler = self._reconciler()
+        times = StopTimes(drain=DRAIN, graceful=GRACE)
+        self.power = Power(self.clock, self.registry, self.lxd, self.documents, self.booter, self.reconciler, times)
+        rules = Rules(profile="webspace", defaults=DEFAULTS, max_startup_delay=60.0, max_ports=3)
+        self.service = WebspaceService(
+            self.registry, self.lxd, self.documents, self.power, self.allocator, self.listeners, rules
+        )
+        self.lxd.listeners.append(self.reconciler)
+
+    def _reconciler(self) -> Reconciler:
+        serving = Serving(domain=DOMAIN, boot_address=BOOT_ADDRESS, settle_time=SETTLE)
+        parts = Collaborators(
+            registry=self.registry,
+            readiness=self.readiness,
+            booter=self.booter,
+            gate=self.gate,
+            adoption=self.adoption,
+            conditions=self.conditions,
+            publisher=self.publisher,
+            listeners=self.listeners,
+        )
+        return Reconciler(self.clock, serving, parts)
+
+    def start(self) -> World:
+        """Prepare, read the store and make the first full pass."""
+        self.registry.prepare(NIC, RULE)
+        self.clock.result_of(self.publisher.load())
+        self.connect()
+        return self
+
+    def connect(self) -> None:
+        """Do what a new subscription does, again until it works."""
+        for _ in range(20):
+            try:
+                self.clock.result_of(self.reconciler.connected())
+            except Unavailable:
+                self.clock.run_for(0.1)
+            else:
+                break
+        self.clock.settle()
+
+    def lose_lxd(self, *, finish: bool = False) -> None:
+        """LXD goes away."""
+        self.lxd.go_away(finish=finish)
+        self.reconciler.disconnected("gone")
+
+    def regain_lxd(self) -> None:
+        """LXD is back."""
+        self.lxd.come_back()
+        self.connect()
+
+    def webspace(self, uid: int, *, running: bool = False, **more: Any) -> Container:
+        """Have a complete webspace in LXD."""
+        return self.lxd.put(f"ws-u{uid}", running=running, **keys_of(uid, **more))
+
+    def seen(self, uid: int) -> Observed:
+        """Give a webspace as last seen, which must be."""
+        observed = self.registry.get(uid)
+        assert observed is not None
+        return observed
+
+    def calls(self, *kinds: str) -> list[tuple[str, str]]:
+        """Give the calls of these kinds that LXD has got."""
+        return [call for call in self.lxd.calls if call[0] in kinds]
+
+    def ready(self, uid: int, port: int = 80, *, http: bool = True) -> Deferred[Endpoint]:
+        """Visit."""
+        return self.gate.ready(uid, port, http=http)
+
+
+__all__ = ["World", "keys_of", "watch"]
