@@ -14,6 +14,7 @@ import secrets
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -239,6 +240,17 @@ class Stack:
         """Request a page of a member's webspace through Traefik."""
         headers = {"Host": f"{name}.example.test"}
         return _exchange("127.0.0.1", self.http_port, method, path, None, headers)
+
+    def visit_https(self, name: str = "alice") -> Answer:
+        """Request a page over HTTPS; the certificate is Traefik's own, so it is not verified."""
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        plain = socket.create_connection(("127.0.0.1", self.https_port), PATIENCE)
+        with context.wrap_socket(plain, server_hostname=f"{name}.example.test") as connection:
+            connection.sendall(f"GET / HTTP/1.1\r\nHost: {name}.example.test\r\nConnection: close\r\n\r\n".encode())
+            response = http.client.HTTPResponse(connection)
+            response.begin()
+            return Answer(response)
 
     def echo(self, port: int, data: bytes = b"hello") -> bytes:
         """Send to a forwarded port, end one's own side, and give all that comes back."""

@@ -170,6 +170,7 @@ class Visit(Leg):
 
     def _refuse(self, error: Exception) -> None:
         self._visits.refused += 1
+        self.log.info("a visitor of webspace {uid} was refused: {error}", uid=self._destination.uid, error=str(error))
         if not self._destination.http:
             self.cut()
             return
