@@ -59,7 +59,9 @@ class InstancesContract:
 
     def new(self, **more: Any) -> NewInstance:
         keys = {"user._webspaced": '{"user": 1}', "user._webspaced_boot_port": "20001"}
-        return NewInstance(**{"name": self.name, "fingerprint": self.fingerprint, "profile": "webspace", "config": keys, **more})
+        return NewInstance(**{
+            "name": self.name, "fingerprint": self.fingerprint, "profile": "webspace", "config": keys, **more,
+        })  # fmt: skip
 
     async def refused(self, kind: type[Exception], work: Any) -> Exception:
         try:

@@ -1,0 +1,65 @@
+"""No number is given to two."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit.world import BOOT, EXTERNAL, World
+from webspaced.errors import Conflict
+
+
+class AllocatorTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.w = World()
+        self.w.webspace(1, boot_port=20000, ports={49152: 22})
+        self.w.start()
+        self.allocator = self.w.allocator
+
+    def boot_port(self) -> int:
+        with self.allocator.boot_port() as port:
+            return port
+
+    def test_what_lxd_remembers_is_not_given_again(self) -> None:
+        self.assertEqual(self.boot_port(), 20001)
+        self.assertEqual(next(self.allocator.free_external_ports()), 49153)
+
+    def test_what_is_held_is_not_given_to_another(self) -> None:
+        with self.allocator.boot_port() as one, self.allocator.boot_port() as two:
+            self.assertEqual((one, two), (20001, 20002))
+        self.assertEqual(self.boot_port(), 20001)
+
+    def test_an_external_port_that_is_used_or_held_is_a_conflict(self) -> None:
+        with self.allocator.external_port(49160):
+            for port in (49152, 49160):
+                with self.assertRaises(Conflict), self.allocator.external_port(port):
+                    self.fail("given twice")
+            self.assertNotIn(49160, list(self.allocator.free_external_ports()))
+        with self.allocator.external_port(49160):
+            pass
+
+    def test_an_error_inside_gives_it_back(self) -> None:
+        with self.assertRaises(ValueError), self.allocator.boot_port():
+            raise ValueError
+        self.assertEqual(self.boot_port(), 20001)
+
+    def test_a_boot_port_rests_for_ten_minutes(self) -> None:
+        self.allocator.rest([20001, 20002])
+        self.assertEqual(self.boot_port(), 20003)
+        self.w.clock.advance(599)
+        self.assertEqual(self.boot_port(), 20003)
+        self.w.clock.advance(1)
+        self.assertEqual(self.boot_port(), 20001)
+
+    def test_a_deleted_webspaces_boot_port_rests(self) -> None:
+        self.w.lxd.remove("ws-u1")
+        self.w.clock.run_for(1)
+        self.assertEqual(self.boot_port(), 20001)
+        self.w.clock.advance(600)
+        self.assertEqual(self.boot_port(), 20000)
+
+    def test_none_left(self) -> None:
+        self.allocator.rest(BOOT)
+        self.assertRaises(Conflict, self.boot_port)
+
+    def test_a_used_up_range_of_external_ports(self) -> None:
+        self.assertEqual(list(self.allocator.free_external_ports()), list(EXTERNAL)[1:])

@@ -1,0 +1,192 @@
+"""Stops in order: route, settle, drain, container. Whatever goes wrong, nothing stays closed."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.contracts.fake_instances import Timings
+from tests.unit.timing import Watched, watch
+from tests.unit.world import DRAIN, SETTLE, World
+from webspaced.core.boot import Hold
+from webspaced.core.instance import Status
+from webspaced.errors import Conflict, NotFound, NotRunning, Refused, RemoteError, Unavailable
+
+
+class PowerCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.w = World()
+        self.container = self.w.webspace(1, running=True)
+        self.w.start()
+        self.w.clock.run_for(10)
+        self.assertEqual(self.w.store.backend("ws-u1"), "10.7.0.10:80")
+        self.w.lxd.calls.clear()
+
+    def tearDown(self) -> None:
+        # Whatever a test did, the webspace is open afterwards.
+        self.w.clock.run_for(100)
+        self.assertIs(self.w.booter.memory(1).hold, Hold.NONE)
+        self.assertEqual(len(self.w.power._turn), 0)
+
+    def begin(self, work: object) -> Watched:
+        return watch(work)
+
+    def acts(self) -> list[str]:
+        return [call for call, _ in self.w.lxd.calls if call not in ("get", "state", "list_all")]
+
+
+class StopTests(PowerCase):
+    def test_the_order_and_its_times(self) -> None:
+        began = self.w.clock.seconds()
+        stop = self.begin(self.w.power.shut_down(1))
+        self.w.clock.run_for(0.01)
+        # The route leads to us at once, and the container runs on until Traefik knows and requests are done.
+        self.assertEqual(self.w.store.backend("ws-u1"), "127.0.0.1:20001")
+        self.assertIs(self.w.booter.memory(1).hold, Hold.DRAINING)
+        self.w.clock.run_for(SETTLE + DRAIN - 0.02)
+        self.assertEqual(self.acts(), [])
+        self.w.clock.run_for(0.02)
+        self.assertEqual(self.acts(), ["stop"])
+        self.assertIs(self.w.booter.memory(1).hold, Hold.STOPPING)
+        self.w.clock.run_until(lambda: stop.done)
+        self.assertIsNone(stop.value)
+        self.assertIs(self.container.status, Status.STOPPED)
+        self.assertLess(self.w.clock.seconds() - began, SETTLE + DRAIN + 0.5)
+
+    def test_visitors_are_served_while_it_drains_and_told_afterwards(self) -> None:
+        stop = self.begin(self.w.power.shut_down(1))
+        self.w.clock.run_for(SETTLE + DRAIN - 0.1)
+        self.assertTrue(watch(self.w.ready(1)).value)
+        self.w.clock.run_for(0.2)
+        self.assertIsInstance(watch(self.w.ready(1)).error, Refused)
+        self.w.clock.run_until(lambda: stop.done)
+        late = watch(self.w.ready(1)).error
+        self.assertIn("stopped a moment ago", str(late))
+        self.w.clock.run_for(2)
+        self.assertEqual(str(self.w.clock.result_of(self.w.ready(1))), "10.7.0.10:80")
+
+    def test_one_that_does_not_stop_by_itself_is_stopped_by_force(self) -> None:
+        self.w.lxd.timings = Timings(stop=60)
+        self.w.clock.result_of(self.w.power.shut_down(1))
+        self.assertEqual(self.acts(), ["stop", "force"])
+        self.assertIs(self.container.status, Status.STOPPED)
+
+    def test_one_that_ends_by_itself_meanwhile_is_no_error(self) -> None:
+        stop = self.begin(self.w.power.shut_down(1))
+        self.w.clock.run_for(SETTLE + DRAIN + 0.004)
+        self.w.lxd.crash("ws-u1")
+        self.w.clock.run_until(lambda: stop.done)
+        self.assertIsNone(stop.value)
+
+    def test_one_that_cannot_be_stopped_at_all_is_an_error_and_open_again(self) -> None:
+        self.w.lxd.fail_next("stop", RemoteError("no", 400))
+        self.w.lxd.fail_next("force", RemoteError("no", 400))
+        self.assertRaises(RemoteError, self.w.clock.result_of, self.w.power.shut_down(1))
+        self.w.clock.run_for(5)
+        self.assertEqual(self.w.store.backend("ws-u1"), "10.7.0.10:80")
+        self.assertTrue(watch(self.w.ready(1)).value)
+
+    def test_lxd_away_in_the_middle(self) -> None:
+        stop = self.begin(self.w.power.shut_down(1))
+        self.w.clock.run_for(SETTLE + DRAIN + 0.05)
+        self.w.lose_lxd()
+        self.w.clock.run_for(0.1)
+        self.assertIsInstance(stop.error, Unavailable)
+        self.w.regain_lxd()
+
+    def test_one_that_does_not_run(self) -> None:
+        self.w.clock.result_of(self.w.power.shut_down(1))
+        for work in (self.w.power.shut_down, self.w.power.reboot):
+            self.assertRaises(NotRunning, self.w.clock.result_of, work(1))
+        self.assertRaises(NotFound, self.w.clock.result_of, self.w.power.shut_down(4))
+
+    def test_a_frozen_one_is_stopped_by_force(self) -> None:
+        self.w.lxd.freeze("ws-u1")
+        self.w.clock.run_for(1)
+        self.w.clock.result_of(self.w.power.shut_down(1))
+        self.assertIs(self.container.status, Status.STOPPED)
+        self.assertNotIn("stop", self.acts())
+
+    def test_a_store_that_fails_delays_the_stop_until_it_works(self) -> None:
+        self.w.store.errors = [OSError("disk full")] * 3
+        stop = self.begin(self.w.power.shut_down(1))
+        self.w.clock.run_for(0.5)
+        self.assertEqual(self.acts(), [])
+        self.w.clock.run_for(5)
+        self.assertIsNone(stop.value)
+
+    def test_changes_of_power_take_turns(self) -> None:
+        stops = [self.begin(self.w.power.shut_down(1)) for _ in range(3)]
+        self.w.clock.run_for(20)
+        self.assertIsNone(stops[0].value)
+        self.assertIsInstance(stops[1].error, NotRunning)
+        self.assertEqual(self.acts(), ["stop"])
+
+
+class RebootTests(PowerCase):
+    def test_visitors_wait_until_it_is_back(self) -> None:
+        before = self.w.seen(1).instance.incarnation
+        reboot = self.begin(self.w.power.reboot(1))
+        self.w.clock.run_for(SETTLE + DRAIN + 0.1)
+        visitor = watch(self.w.ready(1))
+        self.assertFalse(visitor.done)
+        self.w.clock.run_for(5)
+        self.assertIsNone(reboot.value)
+        self.assertEqual(str(visitor.value), "10.7.0.10:80")
+        self.assertNotEqual(self.w.seen(1).instance.incarnation, before)
+        self.assertEqual(self.w.store.backend("ws-u1"), "10.7.0.10:80")
+
+    def test_a_reboot_after_failures_does_not_rest(self) -> None:
+        memory = self.w.booter.memory(1).failed(self.w.clock.seconds() + 1000, "no")
+        self.w.booter._remember(1, memory)
+        self.w.clock.result_of(self.w.power.reboot(1))
+        self.assertTrue(self.w.seen(1).runs)
+
+    def test_a_long_stop_within_a_reboot_harms_no_visitor(self) -> None:
+        self.w.lxd.timings = Timings(stop=4.5)
+        reboot = self.begin(self.w.power.reboot(1))
+        self.w.clock.run_for(2)
+        visitor = watch(self.w.ready(1))
+        self.w.clock.run_for(20)
+        self.assertIsNone(reboot.value)
+        self.assertTrue(visitor.value)
+
+
+class BootTests(PowerCase):
+    def test_one_that_runs_is_a_conflict(self) -> None:
+        self.assertRaises(Conflict, self.w.clock.result_of, self.w.power.boot(1))
+
+    def test_one_that_sleeps(self) -> None:
+        self.w.clock.result_of(self.w.power.shut_down(1))
+        self.w.clock.result_of(self.w.power.boot(1))
+        self.assertTrue(self.w.seen(1).runs)
+
+    def test_a_frozen_one_is_resumed(self) -> None:
+        self.w.lxd.freeze("ws-u1")
+        self.w.clock.result_of(self.w.power.boot(1))
+        self.assertTrue(self.w.seen(1).runs)
+
+
+class DeletionTests(PowerCase):
+    def test_visitors_first_then_by_force(self) -> None:
+        async def delete() -> None:
+            async with self.w.power.for_deletion(1):
+                seen.append((self.container.status, self.w.store.backend("ws-u1"), self.w.listeners.forwards[1]))
+
+        seen: list[object] = []
+        deleting = self.begin(delete())
+        self.w.clock.run_for(0.05)
+        self.assertIsNone(self.w.store.backend("ws-u1"))
+        self.assertIsInstance(watch(self.w.ready(1)).error, Refused)
+        self.assertIs(self.container.status, Status.RUNNING)
+        self.w.clock.run_until(lambda: deleting.done)
+        self.assertEqual(seen, [(Status.STOPPED, None, {})])
+        self.assertEqual(self.acts(), ["force"])
+
+    def test_an_error_inside_opens_it_again(self) -> None:
+        async def delete() -> None:
+            async with self.w.power.for_deletion(1):
+                raise RemoteError("no", 400)
+
+        self.assertRaises(RemoteError, self.w.clock.result_of, delete())
+        self.w.clock.run_for(1)
+        self.assertEqual(self.w.store.backend("ws-u1"), "127.0.0.1:20001")
