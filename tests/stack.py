@@ -215,6 +215,12 @@ class Stack:
         """Everything that the daemon has logged."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
+    def mishaps(self) -> list[str]:
+        """Give the lines of the log that only a bug writes, each with what follows it."""
+        lines = self.log().splitlines()
+        bad = ("Traceback", "Unhandled", "#critical")
+        return ["\n".join(lines[n : n + 30]) for n, line in enumerate(lines) if any(word in line for word in bad)]
+
     # --- as a member
 
     def ask(self, method: str, path: str, body: Any = None, *, token: str | None = "token-alice") -> Answer:
@@ -327,4 +333,9 @@ class StackCase(TestCase):
     def setUp(self) -> None:
         self.stack = Stack(lxd_of_this_run(), **self.webspaces)
         self.addCleanup(self.stack.tear_down)
+        self.addCleanup(self._no_mishap)
         self.stack.set_up(*self.variants)
+
+    def _no_mishap(self) -> None:
+        """Whatever a test is about: the daemon must not have stumbled."""
+        self.assertEqual(self.stack.mishaps(), [])

@@ -219,7 +219,7 @@ def _build_service(
         max_startup_delay=webspaces.max_startup_delay,
         max_ports=webspaces.ports.max,
     )
-    return WebspaceService(known.registry, instances, known.documents, power, known.allocator, listeners, rules)
+    return WebspaceService(known.registry, instances, known.documents, power, known.allocator, listeners, reconciler, rules)
 
 
 def _build_periodic(reactor: Any, settings: Settings, reconciler: Reconciler, listeners: Listeners) -> tuple[Periodic, ...]:

@@ -16,7 +16,7 @@ from treq.client import HTTPClient
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IReactorTime
-from twisted.web.client import ResponseFailed, ResponseNeverReceived
+from twisted.web.client import RequestNotSent, RequestTransmissionFailed, ResponseFailed, ResponseNeverReceived
 from twisted.web.iweb import IAgent
 
 from webspaced.errors import Changed, NotFound, RemoteError, Unavailable
@@ -26,7 +26,17 @@ REQUEST_TIMEOUT = 30.0
 LONGEST_ERROR = 200
 OPERATION_CANCELLED = 401
 
-_UNREACHABLE = (ConnectError, ConnectionDone, ConnectionLost, ResponseFailed, ResponseNeverReceived, OSError)
+# Every way in which a connection can end before the answer is whole.
+_UNREACHABLE = (
+    ConnectError,
+    ConnectionDone,
+    ConnectionLost,
+    RequestNotSent,
+    RequestTransmissionFailed,
+    ResponseFailed,
+    ResponseNeverReceived,
+    OSError,
+)
 
 
 @frozen

@@ -16,6 +16,8 @@ from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import sleep
 
 FOREVER = float("inf")
+WRITE_LIMIT = 10.0
+"""Seconds for which a member waits for a store that cannot be written; the wish stays, and is written when it can be."""
 
 
 class Publisher:
@@ -35,7 +37,7 @@ class Publisher:
         self._renew = False
         self._pending: IDelayedCall | None = None
         self._flushing: Deferred[None] | None = None
-        self._waiting: list[tuple[str, Deferred[None]]] = []
+        self._waiting: list[tuple[str, Deferred[bool]]] = []
         self.writes = 0
 
     async def load(self) -> Collection[Endpoint]:
@@ -81,9 +83,11 @@ class Publisher:
 
     async def _settle(self, name: str) -> None:
         while self._open and self._wanted.get(name) != self._actual.get(name):
-            written: Deferred[None] = Deferred()
+            written: Deferred[bool] = Deferred()
             self._waiting.append((name, written))
-            await written
+            if not await written.addTimeout(WRITE_LIMIT, self._clock, lambda *_: False):
+                self.log.warn("the route of {name} could not be published yet; going on", name=name)
+                return
         rest = self._changed.get(name, 0.0) + self._settle_time - self._clock.seconds()
         if name in self._changed and rest > 0:
             await sleep(self._clock, rest)
@@ -153,7 +157,9 @@ class Publisher:
     def _tell_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
         for name, written in waiting:
+            if written.called:
+                continue
             if self._wanted.get(name) == self._actual.get(name):
-                written.callback(None)
+                written.callback(True)
             else:
                 self._waiting.append((name, written))

@@ -24,7 +24,13 @@ CONNECT_FIRST, CONNECT_LONGEST = 0.05, 1.0
 """Seconds per try, growing: a SYN that is lost before the container has its address must not cost a full second."""
 TRY_PAUSE_FIRST, TRY_PAUSE_LONGEST = 0.01, 0.25
 WARM_UP_PAUSE = 0.1
-WARMING_UP = frozenset({502, 503, 504})
+BOOTS_PER_VISIT = 3
+WARMING_UP: frozenset[int | None] = frozenset({502, 503, 504})
+WARMING_UP_OR_SILENT = WARMING_UP | {None}
+
+
+class StoppedMeanwhile(BootFailed):
+    """The incarnation that was probed is over."""
 
 
 @implementer(IBootGate)
@@ -81,6 +87,15 @@ class BootGate:
             self._readiness.put(after, Probe(endpoint.port, http), Readiness.NEVER)
 
     async def _ready(self, uid: int, probe: Probe) -> Endpoint:
+        # A container that stops under a waiting visitor (somebody rebooted it) is woken again, but not for ever.
+        for _ in range(BOOTS_PER_VISIT - 1):
+            try:
+                return await self._boot_and_probe(uid, probe)
+            except StoppedMeanwhile:
+                continue
+        return await self._boot_and_probe(uid, probe)
+
+    async def _boot_and_probe(self, uid: int, probe: Probe) -> Endpoint:
         observed = await self._booter.boot(uid)
         key = (uid, observed.instance.incarnation, probe)
         return await self._probing.join(key, lambda: self._answers(observed, probe))
@@ -113,16 +128,24 @@ class BootGate:
         raise AssertionError  # pauses() never ends
 
     async def _warm_up(self, observed: Observed, endpoint: Endpoint) -> None:
-        """Wait while a web server says that what is behind it is not there yet, at most the webspace's own bound."""
+        """Wait while a web server says that what is behind it is not there yet, at most the webspace's own bound.
+
+        Silence on the first try means a server that is slow or speaks no HTTP: there is nothing to wait for. Silence after
+        it has said that it is not ready means that it is busy getting there.
+        """
         host = default_domain(observed.username or observed.name, self._domain)
         deadline = self._clock.seconds() + observed.webspace.config.startup_delay
-        while await self._probe.head(endpoint, host) in WARMING_UP and self._clock.seconds() < deadline:
+        status = await self._probe.head(endpoint, host)
+        not_ready = WARMING_UP
+        while status in not_ready and self._clock.seconds() < deadline:
+            not_ready = WARMING_UP_OR_SILENT
             await sleep(self._clock, WARM_UP_PAUSE)
             self._check_same(observed)
+            status = await self._probe.head(endpoint, host)
 
     def _check_same(self, observed: Observed) -> None:
         current = self._registry.get(observed.uid)
         same = current is not None and current.instance.incarnation == observed.instance.incarnation
         if current is None or not same or not current.runs:
             message = "it stopped again before its port answered"
-            raise BootFailed(message)
+            raise StoppedMeanwhile(message)

@@ -10,7 +10,7 @@ from webspaced.core.instance import Image, InstanceState, NewInstance
 from webspaced.core.user import User
 from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY, Config, Webspace
 from webspaced.errors import Conflict, Invalid, NotFound, RemoteError, Unavailable, WebspacedError
-from webspaced.interfaces import IForwards, IInstances
+from webspaced.interfaces import IForwards, IInstances, IRoutes
 from webspaced.lib.keyed import KeyedLock
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.documents import Documents
@@ -39,6 +39,7 @@ class WebspaceService:
         power: Power,
         allocator: Allocator,
         forwards: IForwards,
+        routes: IRoutes,
         rules: Rules,
     ) -> None:
         self.power = power
@@ -47,6 +48,7 @@ class WebspaceService:
         self._documents = documents
         self._allocator = allocator
         self._forwards = forwards
+        self._routes = routes
         self._rules = rules
         self._existence: KeyedLock[int] = KeyedLock()
 
@@ -71,6 +73,8 @@ class WebspaceService:
             with self._allocator.boot_port() as boot_port:
                 webspace = Webspace(user=user.id, config=self._rules.defaults)
                 await self._create(user, fingerprint, webspace, boot_port)
+            # Whoever opens the page upon our answer shall not be told that there is none.
+            await self._routes.settled(user.id)
             return webspace
 
     async def _exists(self, uid: int) -> bool:
