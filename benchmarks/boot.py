@@ -52,7 +52,7 @@ FIXED_DELAY = 3.0
 BATCH = 10
 """Rounds between two stops of everything: within a batch each round has containers of its own."""
 CALM = 0.3
-"""Seconds between two measurements, for what follows a start (routes, closing) not to be measured with the next."""
+"""Seconds between two measurements, for what follows a start not to be measured with the next."""
 
 
 @frozen(kw_only=True)
@@ -143,6 +143,7 @@ class Benchmark:
 
     async def _ours(self, member: str) -> float:
         took = await self._visit(member)
+        await self._target.routed(member)
         await asyncio.sleep(CALM)
         self.pairs.warm.append(await self._visit(member))
         return took

@@ -15,7 +15,8 @@ import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ from webspaced.traefik.render import read
 IMAGE = "tiny"
 ADMIN = "benchmark"
 READY_SECONDS = 60
+LONGEST_CHANGE = 30.0
+"""Seconds that webspaced may take to see what was done to containers."""
 STOP_WINDOW = 1.5
 """Seconds after LXD said "stopped" within which it may still refuse a start, with a margin."""
 # A full pass in the middle of a round would be measured, too; nothing here needs one.
@@ -90,18 +93,25 @@ class Stack:
     async def rest(self) -> None:
         """Stop all containers directly, wait until webspaced has seen it, and until LXD would start them again."""
         await self.lxd.stop_all()
-        for _ in range(300):
-            if self._all_asleep():
-                await asyncio.sleep(STOP_WINDOW)
-                return
-            await asyncio.sleep(0.1)
-        raise CannotGoOn("webspaced still routes to containers that LXD stopped 30 s ago")
+        await self._until(lambda: len(self._asleep()) == len(self.members), "webspaced routes to stopped containers")
+        await asyncio.sleep(STOP_WINDOW)
 
-    def _all_asleep(self) -> bool:
-        """Whether every webspace's route names webspaced itself."""
+    async def routed(self, member: str) -> None:
+        """Wait until a running webspace's route leads to its container: then nothing of its start is left to be done."""
+        name = self.instance(member)
+        await self._until(lambda: name not in self._asleep(), f"{member}'s webspace runs and has no route of its own")
+
+    async def _until(self, condition: Callable[[], bool], otherwise: str) -> None:
+        deadline = time.monotonic() + LONGEST_CHANGE
+        while not condition():
+            if time.monotonic() > deadline:
+                raise CannotGoOn(f"{otherwise} after {LONGEST_CHANGE:g} s")
+            await asyncio.sleep(0.05)
+
+    def _asleep(self) -> set[str]:
+        """The instances whose routes name webspaced itself."""
         routes = read(json.loads(self.settings.traefik.file.path.read_text()))
-        boot = self.settings.traefik.boot_address
-        return len(routes) == len(self.members) and all(route.backend.host == boot for route in routes.values())
+        return {name for name, route in routes.items() if route.backend.host == self.settings.traefik.boot_address}
 
     async def _create_webspace(self, member: str) -> None:
         await asyncio.to_thread(self._post_webspace, member)
