@@ -122,7 +122,7 @@ class FakeInstances:
             raise RemoteError("The instance is already running or busy", 400)
         container.starting = True
         try:
-            await self._operation(self.timings.start, lambda: self._started(container))
+            await self._operation(self.timings.start, lambda: self._started(self._still(container)))
         finally:
             container.starting = False
 
@@ -135,20 +135,20 @@ class FakeInstances:
         if seconds > timeout and not force:
             await self._operation(timeout, lambda: None)
             raise RemoteError('Failed shutting down instance, status is "Running": context deadline exceeded', 400)
-        await self._operation(seconds, lambda: self._stopped(container, BUSY_AFTER_STOP))
+        await self._operation(seconds, lambda: self._stopped(self._still(container), BUSY_AFTER_STOP))
 
     async def resume(self, name: str) -> None:
         await self._request("resume", name)
         container = self._found(name)
         if container.status is not Status.FROZEN:
             raise RemoteError("The instance is not frozen", 400)
-        await self._operation(self.timings.force, lambda: self._change(container, Status.RUNNING))
+        await self._operation(self.timings.force, lambda: self._change(self._still(container), Status.RUNNING))
 
     async def delete(self, name: str) -> None:
         await self._request("delete", name)
-        if self._found(name).status is not Status.STOPPED:
-            raise RemoteError("Instance is running", 400)
-        await self._operation(self.timings.delete, lambda: self.remove(name))
+        container = self._found(name)
+        self._check_stopped(container)
+        await self._operation(self.timings.delete, lambda: self._delete(container))
 
     async def configure(self, name: str, changes: Mapping[str, str], etag: str) -> None:
         await self._request("configure", name)
@@ -288,6 +288,19 @@ class FakeInstances:
         if name not in self.containers:
             raise NotFound("Instance not found")
         return self.containers[name]
+
+    def _still(self, container: Container) -> Container:
+        if self.containers.get(container.name) is not container:
+            raise RemoteError("Instance not found", 404)
+        return container
+
+    def _check_stopped(self, container: Container) -> None:
+        if container.status is not Status.STOPPED:
+            raise RemoteError("Instance is running", 400)
+
+    def _delete(self, container: Container) -> None:
+        self._check_stopped(self._still(container))
+        self.remove(container.name)
 
     def _create(self, new: NewInstance) -> None:
         if new.name in self.containers:

@@ -16,7 +16,12 @@ from treq.client import HTTPClient
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IReactorTime
-from twisted.web.client import RequestNotSent, RequestTransmissionFailed, ResponseFailed, ResponseNeverReceived
+from twisted.web.client import (
+    RequestNotSent,  # type: ignore[attr-defined]  # public, but missing in __all__
+    RequestTransmissionFailed,
+    ResponseFailed,
+    ResponseNeverReceived,
+)
 from twisted.web.iweb import IAgent
 
 from webspaced.errors import Changed, NotFound, RemoteError, Unavailable
