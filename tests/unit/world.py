@@ -200,7 +200,7 @@ class World:
         self.power = Power(self.clock, self.registry, self.lxd, self.documents, self.booter, self.reconciler, times)
         rules = Rules(profile="webspace", defaults=DEFAULTS, max_startup_delay=60.0, max_ports=3)
         self.service = WebspaceService(
-            self.registry, self.lxd, self.documents, self.power, self.allocator, self.listeners, rules
+            self.registry, self.lxd, self.documents, self.power, self.allocator, self.listeners, self.reconciler, rules
         )
         self.lxd.listeners.append(self.reconciler)
 

@@ -129,12 +129,22 @@ class ReadyTests(GateCase):
         self.assertFalse(self.ready().done)
         self.assertEqual(self.reached(), "10.7.0.10:22")
 
-    def test_one_that_stops_while_its_port_is_probed(self) -> None:
+    def test_one_that_stops_while_its_port_is_probed_is_woken_again(self) -> None:
         self.container.opens[22] = None
         waiting = self.ready()
         self.w.clock.run_for(1)
+        self.container.opens[22] = 0.0
         self.w.lxd.crash("ws-u1")
-        self.w.clock.run_for(1.5)
+        self.w.clock.run_for(5)
+        self.assertEqual(str(waiting.value), "10.7.0.10:22")
+
+    def test_but_not_for_ever(self) -> None:
+        self.container.opens[22] = None
+        waiting = self.ready()
+        for _ in range(10):
+            self.w.clock.run_for(4)
+            if self.w.seen(1).runs and not waiting.done:
+                self.w.lxd.crash("ws-u1")
         self.assertIn("stopped again", str(waiting.error))
         self.assertIs(self.known(), Readiness.UNKNOWN)
 
@@ -213,13 +223,27 @@ class WarmUpTests(GateCase):
         self.reached(80, http=True)
         self.assertLess(self.w.clock.seconds() - began, 0.6)
 
-    def test_one_that_stops_while_it_warms_up(self) -> None:
+    def test_one_that_stops_while_it_warms_up_is_woken_again(self) -> None:
         self.container.head = 503
         waiting = self.ready(80, http=True)
         self.w.clock.run_for(1)
+        self.container.head = 200
         self.w.lxd.crash("ws-u1")
+        self.w.clock.run_for(0.2)
+        self.assertFalse(waiting.done)
+        self.w.clock.run_for(3)
+        self.assertEqual(str(waiting.value), "10.7.0.10:80")
+
+    def test_silence_after_it_has_said_that_it_is_not_ready_means_wait(self) -> None:
+        self.container.head = 503
+        waiting = self.ready(80, http=True)
         self.w.clock.run_for(1)
-        self.assertIn("stopped again", str(waiting.error))
+        self.container.head = None
+        self.w.clock.run_for(1)
+        self.assertFalse(waiting.done)
+        self.container.head = 200
+        self.w.clock.run_for(0.2)
+        self.assertTrue(waiting.value)
 
     def test_a_nameless_one_is_asked_by_its_instances_name(self) -> None:
         del self.w.identity.members[1]

@@ -1,0 +1,88 @@
+"""Both directions on their own; an end is an end, a reset is a reset, and a slow reader is not drowned."""
+
+from __future__ import annotations
+
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit.forward.wires import Wire
+from webspaced.forward.relay import Leg
+
+
+class RelayTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.visitor, self.container = Leg(), Leg()
+        for leg in (self.visitor, self.container):
+            leg.makeConnection(Wire())
+        self.visitor.join(self.container)
+
+    def ends(self) -> tuple[list[str], list[str]]:
+        return self.visitor.transport.ends, self.container.transport.ends
+
+    def test_bytes_go_both_ways(self) -> None:
+        self.visitor.dataReceived(b"to")
+        self.container.dataReceived(b"fro")
+        self.assertEqual((self.visitor.transport.value(), self.container.transport.value()), (b"fro", b"to"))
+
+    def test_a_slow_reader_pauses_the_others_sender(self) -> None:
+        self.assertIs(self.visitor.transport.producer, self.container.transport)
+        self.assertIs(self.container.transport.producer, self.visitor.transport)
+        self.assertTrue(self.visitor.transport.streaming and self.container.transport.streaming)
+        self.container.transport.producer.pauseProducing()
+        self.assertEqual(self.visitor.transport.producerState, "paused")
+
+    def test_a_visitor_that_ends_first_still_gets_the_answer(self) -> None:
+        self.visitor.readConnectionLost()
+        self.assertEqual(self.ends(), ([], ["half"]))
+        self.container.dataReceived(b"answer")
+        self.assertEqual(self.visitor.transport.value(), b"answer")
+        self.container.readConnectionLost()
+        self.assertEqual(self.ends(), (["close"], ["half", "close"]))
+
+    def test_a_container_that_ends_first_still_gets_the_rest(self) -> None:
+        self.container.readConnectionLost()
+        self.assertEqual(self.ends(), (["half"], []))
+        self.visitor.dataReceived(b"rest")
+        self.assertEqual(self.container.transport.value(), b"rest")
+        self.visitor.readConnectionLost()
+        self.assertEqual(self.ends(), (["half", "close"], ["close"]))
+
+    def test_a_reset_is_passed_on_as_a_reset(self) -> None:
+        for one in ("visitor", "container"):
+            self.setUp()
+            leg = getattr(self, one)
+            other = leg.peer
+            leg.connectionLost(Failure(ConnectionLost()))
+            self.assertEqual(other.transport.ends, ["reset"])
+
+    def test_a_full_close_is_passed_on_as_a_close(self) -> None:
+        self.container.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(self.ends(), (["close"], []))
+
+    def test_a_reset_after_a_half_close_is_still_a_reset(self) -> None:
+        self.visitor.readConnectionLost()
+        self.container.connectionLost(Failure(ConnectionLost()))
+        self.assertEqual(self.ends(), (["reset"], ["half"]))
+
+    def test_the_second_to_be_lost_ends_nothing_more(self) -> None:
+        visitor, container = self.visitor, self.container
+        container.connectionLost(Failure(ConnectionLost()))
+        visitor.connectionLost(Failure(ConnectionLost()))
+        self.assertEqual(self.ends(), (["reset"], []))
+        self.assertIsNone(visitor.peer)
+        self.assertIsNone(container.peer)
+
+    def test_half_closes_are_told_to_it(self) -> None:
+        self.assertTrue(IHalfCloseableProtocol.providedBy(self.visitor))
+        self.visitor.writeConnectionLost()
+        self.assertEqual(self.ends(), ([], []))
+
+    def test_before_it_is_joined_nothing_happens(self) -> None:
+        alone = Leg()
+        alone.makeConnection(Wire())
+        alone.dataReceived(b"x")
+        alone.readConnectionLost()
+        alone.connectionLost(Failure(ConnectionLost()))
+        self.assertEqual(alone.transport.ends, [])

@@ -1,0 +1,214 @@
+"""A visitor's way: held, then relayed, or refused."""
+
+from __future__ import annotations
+
+from twisted.internet import error
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit.forward.wires import ENDPOINT, FakeGate, FakeHangups, Network, Wire, lose
+from webspaced.errors import BootFailed, Refused, Unavailable
+from webspaced.forward.visit import CONNECT_TIMEOUTS, FAREWELL, Destination, Means, Places, Visit, Visits
+
+PLAIN, WEB = Destination(1, 22), Destination(1, 80, http=True)
+
+
+class VisitCase(SynchronousTestCase):
+    destination: Destination | None = PLAIN
+
+    def setUp(self) -> None:
+        self.gate, self.hangups, self.network = FakeGate(), FakeHangups(), Network()
+        self.places = Places(4, 3)
+        means = Means(
+            reactor=self.network, clock=self.network, gate=self.gate, hangups=self.hangups, places=self.places
+        )
+        self.visits = Visits(means, lambda: self.destination)
+
+    def visitor(self, visits: Visits | None = None) -> Visit:
+        visit = (visits or self.visits).buildProtocol(None)
+        assert visit is not None
+        visit.makeConnection(Wire())
+        return visit
+
+    def relayed(self) -> tuple[Visit, object]:
+        visit = self.visitor()
+        self.gate.open()
+        return visit, self.network.accept()
+
+
+class HeldTests(VisitCase):
+    def test_is_paused_at_once_and_waits_for_its_webspace_and_port(self) -> None:
+        visit = self.visitor()
+        self.assertEqual(visit.transport.producerState, "paused")
+        self.assertEqual([what for what, _ in self.gate.asked], [(1, 22, False)])
+        self.assertEqual((self.visits.held, self.places.held), ({visit}, 1))
+        self.assertEqual(visit.transport.ends, [])
+
+    def test_half_a_close_counts_on_web_ports_only(self) -> None:
+        for self.destination, half in ((PLAIN, False), (WEB, True)):
+            visit = self.visitor()
+            self.assertEqual(self.hangups.by_transport[id(visit.transport)][1], half)
+
+    def test_when_the_gate_opens_it_is_joined_and_then_resumed(self) -> None:
+        visit = self.visitor()
+        self.gate.open()
+        self.assertEqual(visit.transport.producerState, "paused")
+        host, port, _, timeout, _ = self.network.tcpClients[0]
+        self.assertEqual((host, port, timeout), ("10.7.0.10", 22, CONNECT_TIMEOUTS[0]))
+        backend = self.network.accept()
+        self.assertEqual(visit.transport.producerState, "producing")
+        self.assertIs(visit.transport.producer, backend.transport)
+        self.assertEqual((self.visits.held, self.visits.relayed, self.places.held), (set(), {visit}, 0))
+        self.assertEqual(self.hangups.watched, 0)
+        visit.dataReceived(b"ping")
+        backend.dataReceived(b"pong")
+        self.assertEqual((backend.transport.value(), visit.transport.value()), (b"ping", b"pong"))
+
+    def test_one_that_goes_away_is_forgotten_and_cancels_only_itself(self) -> None:
+        leaving, staying = self.visitor(), self.visitor()
+        self.hangups.by_transport[id(leaving.transport)][0]()
+        self.assertEqual(leaving.transport.ends, ["reset"])
+        lose(leaving)
+        self.assertEqual(self.gate.cancelled, [0])
+        self.assertEqual((self.visits.held, self.places.held, self.hangups.watched), ({staying}, 1, 1))
+        self.gate.open(1)
+        self.network.accept()
+        self.assertEqual(self.visits.relayed, {staying})
+        self.assertEqual(len(self.network.tcpClients), 1)
+
+    def test_cutting_is_a_reset(self) -> None:
+        held = self.visitor()
+        relayed, backend = self.relayed()
+        self.visits.cut_all()
+        self.assertEqual((held.transport.ends, relayed.transport.ends), (["reset"], ["reset"]))
+        lose(relayed)
+        self.assertEqual(backend.transport.ends, ["reset"])
+        self.assertEqual(self.visits.relayed, set())
+
+    def test_cutting_what_is_relayed_leaves_who_waits(self) -> None:
+        held = self.visitor()
+        relayed, _ = self.relayed()
+        self.visits.cut_relayed()
+        self.assertEqual((held.transport.ends, relayed.transport.ends), ([], ["reset"]))
+
+    def test_a_listener_that_leads_nowhere_turns_visitors_away(self) -> None:
+        self.destination = None
+        self.assertIsNone(self.visits.buildProtocol(None))
+
+
+class ConnectTests(VisitCase):
+    def test_a_refused_connect_is_told_and_tried_again_through_the_gate(self) -> None:
+        visit = self.visitor()
+        self.gate.open()
+        self.network.refuse(error.ConnectionRefusedError())
+        self.assertEqual(self.gate.suspected, [(ENDPOINT, True, False)])
+        self.assertEqual(len(self.gate.asked), 2)
+        self.gate.open()
+        self.network.accept()
+        self.assertEqual(self.visits.relayed, {visit})
+
+    def test_a_silent_one_is_told_as_silent(self) -> None:
+        self.visitor()
+        self.gate.open()
+        self.network.refuse(error.TimeoutError())
+        self.assertEqual(self.gate.suspected, [(ENDPOINT, False, False)])
+
+    def test_each_try_has_more_time_and_the_last_one_ends_it(self) -> None:
+        visit = self.visitor()
+        for _ in CONNECT_TIMEOUTS:
+            self.gate.open()
+            self.network.refuse(error.ConnectionRefusedError())
+        self.assertEqual([client[3] for client in self.network.tcpClients], list(CONNECT_TIMEOUTS))
+        self.assertEqual(visit.transport.ends, ["reset"])
+        self.assertEqual(self.places.held, 0)
+
+    def test_lxd_being_away_when_it_is_suspected_refuses(self) -> None:
+        self.gate.suspect_error = Unavailable("LXD cannot be reached")
+        visit = self.visitor()
+        self.gate.open()
+        self.network.refuse(error.ConnectionRefusedError())
+        self.assertEqual(visit.transport.ends, ["reset"])
+
+
+class RefusedTests(VisitCase):
+    def test_other_protocols_are_reset(self) -> None:
+        visit = self.visitor()
+        self.gate.asked[0][1].errback(BootFailed("it crashed"))
+        self.assertEqual((visit.transport.ends, visit.transport.value()), (["reset"], b""))
+        self.assertEqual((self.visits.held, self.visits.refused, self.places.held), (set(), 1, 0))
+
+    def test_a_web_visitor_is_told_and_its_request_is_read(self) -> None:
+        self.destination = WEB
+        visit = self.visitor()
+        self.gate.asked[0][1].errback(Refused("the webspace is being stopped", retry_after=2))
+        self.assertTrue(visit.transport.value().startswith(b"HTTP/1.1 503 "))
+        self.assertIn(b"is being stopped", visit.transport.value())
+        self.assertEqual(visit.transport.ends, ["half"])
+        self.assertEqual(visit.transport.producerState, "producing")
+        visit.dataReceived(b"GET / HTTP/1.1\r\n\r\n")
+        visit.readConnectionLost()
+        self.assertEqual(visit.transport.ends, ["half", "close"])
+
+    def test_one_that_does_not_take_its_answer_is_cut(self) -> None:
+        self.destination = WEB
+        visit = self.visitor()
+        self.gate.asked[0][1].errback(Refused("no"))
+        self.network.advance(FAREWELL)
+        self.assertEqual(visit.transport.ends, ["half", "reset"])
+
+    def test_one_that_took_it_leaves_no_timer(self) -> None:
+        self.destination = WEB
+        visit = self.visitor()
+        self.gate.asked[0][1].errback(Refused("no"))
+        lose(visit)
+        self.assertEqual(self.network.getDelayedCalls(), [])
+
+    def test_our_own_mistake_is_logged_and_not_told(self) -> None:
+        self.destination = WEB
+        visit = self.visitor()
+        self.gate.asked[0][1].errback(ValueError("secret"))
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.assertNotIn(b"secret", visit.transport.value())
+
+    def test_one_refused_at_once_by_the_gate(self) -> None:
+        def refuse(*_: object, **__: object) -> object:
+            raise Refused("no")
+
+        self.gate.ready = refuse
+        self.assertEqual(self.visitor().transport.ends, ["reset"])
+        self.assertEqual((self.visits.held, self.places.held, self.hangups.watched), (set(), 0, 0))
+
+
+class PlacesTests(VisitCase):
+    def test_for_one_webspace(self) -> None:
+        held = [self.visitor() for _ in range(3)]
+        over = self.visitor()
+        self.assertEqual(over.transport.ends, ["reset"])
+        self.assertEqual(len(self.gate.asked), 3)
+        self.assertEqual(self.visits.held, set(held))
+
+    def test_in_all(self) -> None:
+        other = Visits(self.visits._means, lambda: WEB)
+        for visits in (self.visits, self.visits, self.visits, other):
+            self.visitor(visits)
+        over = self.visitor(other)
+        self.assertIn(b"too many visitors", over.transport.value())
+        self.assertEqual(self.places.held, 4)
+
+    def test_a_place_is_free_again_when_somebody_is_served_or_leaves(self) -> None:
+        visits = [self.visitor() for _ in range(3)]
+        self.gate.open(0)
+        self.network.accept()
+        lose(visits[1])
+        self.assertEqual(self.places.held, 1)
+        self.visitor()
+        self.assertEqual(self.places.held, 2)
+
+    def test_losing_one_that_was_refused_gives_nothing_back_twice(self) -> None:
+        for _ in range(3):
+            self.visitor()
+        lose(self.visitor())
+        self.assertEqual(self.places.held, 3)
+        for visit in list(self.visits.held):
+            lose(visit)
+            lose(visit)
+        self.assertEqual(self.places.held, 0)
