@@ -47,10 +47,11 @@ def _logs_to_terminal(options: Options) -> bool:
 
 def _load(options: Options) -> Settings:
     given = options["config"]
-    settings = load(Path(given) if given else find_config(Path.cwd()), os.environ)
-    not_served = [*_not_served(settings)]
+    path = Path(given) if given else find_config(Path.cwd())
+    settings = load(path, os.environ)
+    not_served = _not_served(settings)
     if not_served:
-        raise SettingsError(not_served)
+        raise SettingsError(f"{path or 'environment'}: {line}" for line in not_served)
     return settings
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from webspaced.core.names import parse_username
@@ -20,6 +21,7 @@ from webspaced.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from webspaced.interfaces import IIdentity
 
 LONGEST_TOKEN = 4096
+log = Logger()
 
 
 @implementer(IIdentity)
@@ -73,6 +75,7 @@ def read_users(path: Path) -> StaticIdentity:
     try:
         document = yaml.safe_load(path.read_text())
     except FileNotFoundError:
+        log.warn("{path} does not exist: nobody can call the API", path=path)
         return StaticIdentity(())
     except (OSError, yaml.YAMLError) as error:
         message = f"{path}: cannot be read as YAML"

@@ -16,8 +16,8 @@ from treq.client import HTTPClient
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IReactorTime
-from twisted.web.client import (
-    RequestNotSent,  # type: ignore[attr-defined]  # public, but missing in __all__
+from twisted.web.client import (  # type: ignore[attr-defined]  # RequestNotSent is missing in its __all__
+    RequestNotSent,
     RequestTransmissionFailed,
     ResponseFailed,
     ResponseNeverReceived,

@@ -88,7 +88,11 @@ async def profile_network(client: LxdClient, profile: str) -> ProfileNetwork:
 
     :raises NotFound: there is no such profile, or it has no NIC.
     """
-    devices = (await client.get(f"/profiles/{profile}")).metadata.get("devices") or {}
+    try:
+        devices = (await client.get(f"/profiles/{profile}")).metadata.get("devices") or {}
+    except NotFound as error:
+        message = f"LXD has no profile {profile} (webspaces.lxd_profile): create one with a NIC and a root disk"
+        raise NotFound(message) from error
     nics = sorted(name for name, device in devices.items() if device.get("type") == "nic")
     if not nics:
         message = f"the LXD profile {profile} has no network interface"
