@@ -1,0 +1,43 @@
+"""Every interface is kept by what implements it, the tests' stand-ins included."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.interface import InterfaceClass
+from zope.interface.verify import verifyClass
+
+from tests.contracts.fake_instances import FakeInstances
+from tests.unit.forward.wires import FakeGate, FakeHangups
+from tests.unit.world import FakeIdentity, FakeListeners, FakeStore
+from webspaced import interfaces
+from webspaced.forward.hangup import EpollHangups, IHangups
+from webspaced.forward.listeners import Listeners
+from webspaced.iam.static import StaticIdentity
+from webspaced.lxd.instances import LxdInstances
+from webspaced.reconcile.reconciler import Reconciler
+from webspaced.traefik.file import FileStore
+from webspaced.webspaces.gate import BootGate
+
+KEPT_BY = {
+    interfaces.IInstances: (LxdInstances, FakeInstances),
+    interfaces.IEventListener: (Reconciler,),
+    interfaces.IBootGate: (BootGate, FakeGate),
+    interfaces.IRoutes: (Reconciler,),
+    interfaces.IRouteStore: (FileStore, FakeStore),
+    interfaces.IForwards: (Listeners, FakeListeners),
+    interfaces.IListeners: (Listeners, FakeListeners),
+    interfaces.IIdentity: (StaticIdentity, FakeIdentity),
+    IHangups: (EpollHangups, FakeHangups),
+}
+
+
+class InterfaceTests(SynchronousTestCase):
+    def test_each_is_kept(self) -> None:
+        for interface, classes in KEPT_BY.items():
+            for kept_by in classes:
+                self.assertTrue(verifyClass(interface, kept_by), kept_by)
+
+    def test_none_is_forgotten(self) -> None:
+        named = {getattr(interfaces, name) for name in interfaces.__all__}
+        self.assertTrue(all(isinstance(each, InterfaceClass) for each in named))
+        self.assertEqual(named | {IHangups}, set(KEPT_BY))
