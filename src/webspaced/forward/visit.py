@@ -6,10 +6,11 @@ port a closed sending side counts as gone (Traefik closes when its client does),
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, cast
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError, ConnectionDone
@@ -44,22 +45,29 @@ class Destination:
 
 @define
 class Places:
-    """Bounds on held connections: in all, and for one webspace."""
+    """Bounds on held connections: in all, and for one webspace on all of its ports together."""
 
     most: int
     most_per_webspace: int
-    held: int = 0
+    _held: Counter[int] = field(factory=Counter, init=False)
 
-    def take(self, held_here: int) -> bool:
-        """Take a place for a webspace that holds so many already, if there is one."""
-        if self.held >= self.most or held_here >= self.most_per_webspace:
+    @property
+    def held(self) -> int:
+        """The number of connections held now."""
+        return self._held.total()
+
+    def take(self, uid: int) -> bool:
+        """Take a place for a visitor of a webspace, if there is one."""
+        if self.held >= self.most or self._held[uid] >= self.most_per_webspace:
             return False
-        self.held += 1
+        self._held[uid] += 1
         return True
 
-    def give_back(self) -> None:
+    def give_back(self, uid: int) -> None:
         """Give a taken place back."""
-        self.held -= 1
+        self._held[uid] -= 1
+        if not self._held[uid]:
+            del self._held[uid]
 
 
 @frozen(kw_only=True)
@@ -89,7 +97,7 @@ class Visit(Leg):
     def connectionMade(self) -> None:
         """Pause, and wait for the gate."""
         self.transport.setTcpNoDelay(True)
-        if not self._means.places.take(len(self._visits.held)):
+        if not self._means.places.take(self._destination.uid):
             self._refuse(Refused("too many visitors are waiting for it", retry_after=2.0))
             return
         self._visits.held.add(self)
@@ -155,7 +163,7 @@ class Visit(Leg):
     def _let_go(self) -> None:
         if self in self._visits.held:
             self._visits.held.discard(self)
-            self._means.places.give_back()
+            self._means.places.give_back(self._destination.uid)
             self._means.hangups.unwatch(self.transport)
 
     def _failed(self, failure: Failure) -> None:

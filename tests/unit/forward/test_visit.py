@@ -186,8 +186,15 @@ class PlacesTests(VisitCase):
         self.assertEqual(len(self.gate.asked), 3)
         self.assertEqual(self.visits.held, set(held))
 
+    def test_for_one_webspace_on_all_of_its_ports_together(self) -> None:
+        forward = Visits(self.visits._means, lambda: Destination(WEB.uid, 22))
+        for visits in (self.visits, forward, forward):
+            self.visitor(visits)
+        self.assertEqual(self.visitor(forward).transport.ends, ["reset"])
+        self.assertEqual(self.places.held, 3)
+
     def test_in_all(self) -> None:
-        other = Visits(self.visits._means, lambda: WEB)
+        other = Visits(self.visits._means, lambda: Destination(8, 80, http=True))
         for visits in (self.visits, self.visits, self.visits, other):
             self.visitor(visits)
         over = self.visitor(other)
