@@ -1,0 +1,123 @@
+"""Traefik's document: what is rendered can be read back, and no value can leave its place."""
+
+from __future__ import annotations
+
+import json
+from ipaddress import ip_address
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from webspaced.core.address import Endpoint
+from webspaced.core.names import is_domain
+from webspaced.core.routes import Route
+from webspaced.traefik.render import EntryPoints, read, render
+
+BOTH, HTTPS = EntryPoints(http="web", https="websecure"), EntryPoints(http="", https="websecure")
+HOST = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?(\.[a-z0-9]{1,5}){0,2}", fullmatch=True)
+HOSTS = st.lists(HOST, min_size=1, max_size=3, unique=True)
+ENDPOINTS = st.builds(
+    Endpoint, st.sampled_from(["10.7.0.5", "fd42::5", "127.0.0.1", "::1"]).map(ip_address), st.integers(1, 65535)
+)
+TABLES = st.dictionaries(
+    st.integers(0, 30).map(lambda uid: f"ws-u{uid}"), st.tuples(HOSTS.map(tuple), ENDPOINTS, st.booleans()), max_size=5
+).map(
+    lambda table: {
+        name: Route(name=name, hosts=hosts, backend=backend, passthrough=passthrough)
+        for name, (hosts, backend, passthrough) in table.items()
+    }
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def route(*, passthrough: bool = False) -> Route:
+    backend = Endpoint(ip_address("10.7.0.5"), 80)
+    return Route(name="ws-u7", hosts=("alice.example.org", "alice.net"), backend=backend, passthrough=passthrough)
+
+
+class RenderTests(SynchronousTestCase):
+    maxDiff = None
+
+    def test_the_whole_document(self) -> None:
+        rule = "Host(`alice.example.org`) || Host(`alice.net`)"
+        self.assertEqual(render({"ws-u7": route()}, BOTH), {
+            "http": {
+                "routers": {
+                    "ws-u7": {"rule": rule, "service": "ws-u7", "entryPoints": ["web"]},
+                    "ws-u7-https": {"rule": rule, "service": "ws-u7", "entryPoints": ["websecure"], "tls": {}},
+                    "webspaced": {
+                        "rule": "Host(`webspaced.invalid`)", "service": "noop@internal", "entryPoints": ["web"],
+                    },
+                },
+                "services": {
+                    "ws-u7": {
+                        "loadBalancer": {"servers": [{"url": "http://10.7.0.5:80"}], "serversTransport": "webspaced"},
+                    },
+                },
+                "serversTransports": {"webspaced": {"forwardingTimeouts": {"dialTimeout": "2s"}}},
+            },
+        })  # fmt: skip
+
+    def test_passthrough(self) -> None:
+        document = render({"ws-u7": route(passthrough=True)}, BOTH)
+        self.assertEqual(document["tcp"], {
+            "routers": {
+                "ws-u7": {
+                    "rule": "HostSNI(`alice.example.org`) || HostSNI(`alice.net`)",
+                    "service": "ws-u7",
+                    "entryPoints": ["websecure"],
+                    "tls": {"passthrough": True},
+                },
+            },
+            "services": {"ws-u7": {"loadBalancer": {"servers": [{"address": "10.7.0.5:80"}]}}},
+        })  # fmt: skip
+        self.assertNotIn("services", document["http"])
+
+    def test_without_a_plain_entry_point_there_is_no_plain_router(self) -> None:
+        routers = render({"ws-u7": route()}, HTTPS)["http"]["routers"]
+        self.assertEqual(sorted(routers), ["webspaced", "ws-u7-https"])
+        self.assertEqual({tuple(each["entryPoints"]) for each in routers.values()}, {("websecure",)})
+
+    def test_no_section_is_there_and_empty(self) -> None:
+        document = render({}, BOTH)
+        self.assertEqual((sorted(document), sorted(document["http"])), (["http"], ["routers", "serversTransports"]))
+
+    def test_order_does_not_matter(self) -> None:
+        one, two = route(), Route(name="ws-u8", hosts=("b",), backend=route().backend)
+        self.assertEqual(
+            json.dumps(render({"ws-u7": one, "ws-u8": two}, BOTH)), json.dumps(render({"ws-u8": two, "ws-u7": one}, BOTH))
+        )
+
+    @settings(deadline=None, max_examples=60)
+    @given(TABLES, st.sampled_from([BOTH, HTTPS]))
+    def test_what_is_rendered_is_read_back(self, routes: dict[str, Route], entry_points: EntryPoints) -> None:
+        self.assertEqual(read(json.loads(json.dumps(render(routes, entry_points)))), routes)
+
+    @settings(deadline=None, max_examples=60)
+    @given(HOSTS)
+    def test_hosts_are_domains_so_no_rule_has_another_meaning(self, hosts: list[str]) -> None:
+        self.assertTrue(all(is_domain(host) for host in hosts))
+        shown = Route(name="ws-u7", hosts=tuple(hosts), backend=route().backend)
+        rule = render({"ws-u7": shown}, BOTH)["http"]["routers"]["ws-u7"]["rule"]
+        self.assertEqual(rule.count("`"), 2 * len(hosts))
+
+
+class ReadTests(SynchronousTestCase):
+    def test_what_is_not_of_our_making_is_left_out(self) -> None:
+        document = render({"ws-u7": route()}, BOTH)
+        document["http"]["services"]["other"] = {"weighted": {}}
+        document["http"]["services"]["alone"] = {"loadBalancer": {"servers": [{"url": "http://10.7.0.9:80"}]}}
+        document["http"]["services"]["named"] = {"loadBalancer": {"servers": [{"url": "http://example.org:80"}]}}
+        self.assertEqual(list(read(document)), ["ws-u7"])
+
+    @settings(deadline=None, max_examples=60)
+    @given(st.dictionaries(st.sampled_from(["http", "tcp"]), st.none() | st.dictionaries(
+        st.sampled_from(["services", "routers"]), st.none() | st.dictionaries(st.sampled_from(["a", "a-https"]), JSON),
+    )))  # fmt: skip
+    def test_any_document_of_this_shape_is_read(self, document: dict[str, object]) -> None:
+        self.assertIsInstance(read(document), dict)
