@@ -1,0 +1,149 @@
+"""One request to LXD: what is sent, and what every kind of answer becomes."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import CancelledError
+from twisted.internet.error import ConnectError, ConnectionLost
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.client import RequestNotSent, RequestTransmissionFailed, ResponseFailed, ResponseNeverReceived
+
+from tests.unit.lxd.fake_lxd import Asked, FakeLxd, Reply, accepted, error, sync
+from tests.unit.timing import Time, Watched, watch
+from webspaced.errors import Changed, DeadlineExceeded, NotFound, RemoteError, Unavailable
+from webspaced.lxd.client import LONGEST_ERROR, REQUEST_TIMEOUT, LxdClient
+
+WAIT = "/1.0/operations/op-1/wait"
+
+
+class ClientCase(SynchronousTestCase):
+    def lxd(self, *replies: Reply | Exception | None) -> LxdClient:
+        self.clock = Time()
+        self.fake = FakeLxd(self.clock, *replies)
+        return LxdClient(self.fake, self.clock, "my project")
+
+    def fails(self, kind: type[Exception], work: object) -> Exception:
+        outcome = watch(work)
+        self.assertIsInstance(outcome.error, kind)
+        return outcome.error
+
+    def asked(self) -> list[tuple[str, str]]:
+        return [(each.method, each.path) for each in self.fake.asked]
+
+
+class RequestTests(ClientCase):
+    def test_get(self) -> None:
+        reply = watch(self.lxd(sync({"a": 1}, 'W/"abc"')).get("/instances/ws-u1", recursion="1")).value
+        self.assertEqual((reply.metadata, reply.etag), ({"a": 1}, 'W/"abc"'))
+        (asked,) = self.fake.asked
+        self.assertEqual((asked.method, asked.path), ("GET", "/1.0/instances/ws-u1"))
+        self.assertEqual(asked.query, {"project": "my project", "recursion": "1"})
+
+    def test_names_are_quoted(self) -> None:
+        watch(self.lxd(sync({})).get("/instances/a b?c")).value  # noqa: B018
+        self.assertEqual(self.fake.asked[0].path, "/1.0/instances/a%20b%3Fc")
+
+    def test_a_change_sends_json_and_the_etag(self) -> None:
+        watch(self.lxd(sync({})).send("PATCH", "/instances/x", {"config": {"a": "b"}}, etag='"e"')).value  # noqa: B018
+        asked: Asked = self.fake.asked[0]
+        self.assertEqual((asked.method, asked.body), ("PATCH", {"config": {"a": "b"}}))
+        self.assertEqual((asked.headers["if-match"], asked.headers["content-type"]), ('"e"', "application/json"))
+
+    def test_without_an_etag_there_is_no_condition(self) -> None:
+        watch(self.lxd(sync({})).send("PATCH", "/instances/x", {})).value  # noqa: B018
+        self.assertNotIn("if-match", self.fake.asked[0].headers)
+
+    def test_errors_are_told_apart_by_their_codes(self) -> None:
+        for code, kind in ((404, NotFound), (412, Changed), (400, RemoteError), (403, RemoteError), (500, RemoteError)):
+            failure = self.fails(kind, self.lxd(error(code, "said so")).get("/x"))
+            self.assertIn("said so", str(failure))
+            self.assertEqual(getattr(failure, "code", 404), code)
+
+    def test_an_error_within_a_200_counts(self) -> None:
+        failure = self.fails(RemoteError, self.lxd(error(400, status=200)).get("/x"))
+        self.assertEqual(failure.code, 400)
+
+    def test_a_long_error_is_cut(self) -> None:
+        failure = self.fails(RemoteError, self.lxd(error(500, "x" * 10_000)).get("/x"))
+        self.assertLessEqual(len(str(failure)), LONGEST_ERROR + 1)
+
+    def test_what_is_not_the_api_is_an_error_with_its_status(self) -> None:
+        for body in (b"", b"<html>", b"[]", b"{}", b"3", b"null", b"\xff"):
+            failure = self.fails(RemoteError, self.lxd(Reply(body, 502)).get("/x"))
+            self.assertEqual(failure.code, 502)
+
+    def test_a_connection_that_fails_in_whatever_way_is_unavailable(self) -> None:
+        lost = [Failure(ConnectionLost())]
+        for way in (
+            ConnectError(), ConnectionLost(), RequestNotSent(), RequestTransmissionFailed(lost), ResponseFailed(lost),
+            ResponseNeverReceived(lost), FileNotFoundError(2, "no socket"), PermissionError(13, "no"),
+        ):  # fmt: skip
+            failure = self.fails(Unavailable, self.lxd(way).get("/x"))
+            self.assertEqual(str(failure), "LXD cannot be reached")
+            self.assertGreater(failure.retry_after, 0)
+
+    def test_an_answer_that_does_not_come_is_given_up(self) -> None:
+        asking = watch(self.lxd(None).get("/x"))
+        self.clock.advance(REQUEST_TIMEOUT - 0.1)
+        self.assertFalse(asking.done)
+        self.clock.advance(0.1)
+        self.assertIsInstance(asking.error, DeadlineExceeded)
+        self.assertIn("GET /x", str(asking.error))
+        self.assertEqual(self.fake.cancelled, 1)
+
+    def test_cancelling_gives_the_request_up(self) -> None:
+        asking = watch(self.lxd(None).get("/x"))
+        asking.deferred.cancel()
+        self.assertIsInstance(asking.error, CancelledError)
+        self.assertEqual((self.fake.cancelled, self.clock.getDelayedCalls()), (1, []))
+
+
+class OperationTests(ClientCase):
+    def operate(self, *replies: Reply | Exception | None, timeout: float = 60.0) -> Watched:
+        return watch(self.lxd(*replies).operate("POST", "/instances", {"name": "x"}, timeout=timeout))
+
+    def test_one_that_ends_well(self) -> None:
+        self.assertIsNone(self.operate(accepted(), sync({"status_code": 200})).value)
+        self.assertEqual(self.asked(), [("POST", "/1.0/instances"), ("GET", WAIT)])
+
+    def test_one_that_fails_as_lxd_tells_it(self) -> None:
+        failed = self.operate(accepted(), sync({"status_code": 400, "err": "in use"}), error(404))
+        self.assertEqual((str(failed.error), failed.error.code), ("in use", 400))
+
+    def test_one_that_fails_as_incus_tells_it(self) -> None:
+        failed = self.operate(accepted(), error(400, "in use", status=200), error(404))
+        self.assertIsInstance(failed.error, RemoteError)
+        self.assertEqual((str(failed.error), failed.error.code), ("in use", 400))
+
+    def test_one_that_is_refused_at_once_is_not_waited_for(self) -> None:
+        self.assertIsInstance(self.operate(error(404)).error, NotFound)
+        self.assertEqual(len(self.asked()), 1)
+
+    def test_one_that_takes_too_long_is_cancelled(self) -> None:
+        slow = self.operate(accepted(), None, sync({}), timeout=10)
+        self.clock.advance(9.9)
+        self.assertFalse(slow.done)
+        self.clock.advance(0.1)
+        self.assertIsInstance(slow.error, DeadlineExceeded)
+        self.assertEqual(self.asked()[-1], ("DELETE", "/1.0/operations/op-1"))
+
+    def test_the_wait_has_no_deadline_of_its_own(self) -> None:
+        slow = self.operate(accepted(), None, sync({}), timeout=600)
+        self.clock.advance(REQUEST_TIMEOUT * 10)
+        self.assertFalse(slow.done)
+
+    def test_one_whose_caller_goes_away_is_cancelled(self) -> None:
+        left = self.operate(accepted(), None, sync({}))
+        left.deferred.cancel()
+        self.assertIsInstance(left.error, CancelledError)
+        self.assertEqual(self.asked()[-1], ("DELETE", "/1.0/operations/op-1"))
+
+    def test_one_that_cannot_be_cancelled_keeps_its_first_error(self) -> None:
+        for refusal in (error(404), error(400), ConnectError()):
+            slow = self.operate(accepted(), None, refusal, timeout=10)
+            self.clock.advance(10)
+            self.assertIsInstance(slow.error, DeadlineExceeded)
+            self.assertIn("10 s", str(slow.error))
+
+    def test_lxd_ending_in_the_middle(self) -> None:
+        self.assertIsInstance(self.operate(accepted(), ConnectionLost(), ConnectError()).error, Unavailable)
