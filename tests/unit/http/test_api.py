@@ -1,0 +1,276 @@
+"""The API as its clients see it, on the real rules and a fake LXD."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from treq.testing import StubTreq
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.contracts.fake_instances import FINGERPRINT
+from tests.unit.timing import watch
+from tests.unit.world import EXTERNAL, MEMBERS, World
+from webspaced.core.instance import Status
+from webspaced.core.user import User
+from webspaced.errors import RemoteError
+from webspaced.http.api import LATER, Api, Backing
+from webspaced.http.auth import Auth
+from webspaced.http.bodies import LARGEST
+from webspaced.http.health import Health
+from webspaced.http.site import _Root
+from webspaced.iam.static import StaticIdentity, hash_token
+
+ADMIN = 99
+PROBLEM = "application/problem+json"
+SELF = "/v1/webspace/self"
+
+
+class Answer:
+    def __init__(self, response: Any, body: bytes) -> None:
+        self.status, self.body = response.code, body
+        self.headers = {name.decode().lower(): values[0].decode() for name, values in response.headers.getAllRawHeaders()}
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class ApiCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.w = World().start()
+        users = [(User(id=uid, username=name), hash_token(name)) for uid, name in MEMBERS.items()]
+        admin = (User(id=ADMIN, username="root", is_admin=True), hash_token("root"))
+        identity = StaticIdentity([*users, admin])
+        resync = self.w.reconciler.resync
+        api = Api(Backing(service=self.w.service, auth=Auth(identity), resync=resync, now=lambda: 1000.0))
+        self.is_ready, self.is_healthy = True, True
+        health = Health(ready=lambda: self.is_ready, healthy=lambda: self.is_healthy)
+        self.treq = StubTreq(_Root(health.app, api.app))
+
+    def begin(self, method: str, path: str, body: Any = None, *, token: str | None = "alice", **headers: str) -> Any:
+        fields = {**headers, **({} if token is None else {"Authorization": f"Bearer {token}"})}
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        asking = watch(self.treq.request(method, f"http://webspaced.test{path}", headers=fields, data=data))
+        self.treq.flush()
+        return asking
+
+    def ask(self, method: str, path: str, body: Any = None, *, token: str | None = "alice", **headers: str) -> Answer:
+        asking = self.begin(method, path, body, token=token, **headers)
+        for _ in range(1000):
+            if asking.done:
+                break
+            self.w.clock.run_for(0.05)
+            self.treq.flush()
+        content = watch(self.treq.content(asking.value))
+        self.treq.flush()
+        return Answer(asking.value, content.value)
+
+    def problem(self, status: int, *request: Any, **more: Any) -> str:
+        """Make a request that must fail so, and give the message."""
+        answer = self.ask(*request, **more)
+        self.assertEqual((answer.status, answer.headers["content-type"]), (status, PROBLEM), (request, answer.body))
+        self.assertEqual((answer.json["status"], answer.json["detail"]), (status, answer.json["message"]))
+        self.assertTrue(answer.json["title"])
+        return answer.json["message"]
+
+    def nothing(self, status: int, *request: Any, **more: Any) -> None:
+        """Make a request that must work and say nothing."""
+        answer = self.ask(*request, **more)
+        self.assertEqual((answer.status, answer.body), (status, b""), request)
+
+    def create(self, token: str = "alice") -> None:
+        answer = self.ask("POST", SELF, {"image": "fast"}, token=token)
+        self.assertEqual(answer.status, 201, answer.body)
+
+
+class WebspaceTests(ApiCase):
+    def test_images_need_no_token(self) -> None:
+        answer = self.ask("GET", "/v1/images", token=None)
+        image = {"aliases": [{"name": "fast", "description": ""}], "fingerprint": FINGERPRINT, "properties": {}, "size": 1}
+        self.assertEqual((answer.status, answer.json, answer.headers["content-type"]), (200, [image], "application/json"))
+
+    def test_created_read_and_deleted(self) -> None:
+        created = self.ask("POST", SELF, {"image": "fast"})
+        config = {"startupDelay": 3.0, "httpPort": 80, "sniPassthrough": False}
+        self.assertEqual((created.status, created.json), (201, {"user": 1, "config": config, "domains": [], "ports": {}}))
+        self.assertEqual(self.ask("GET", SELF).json, created.json)
+        self.nothing(204, "DELETE", SELF)
+        self.problem(404, "GET", SELF)
+
+    def test_twice_at_once_is_one_and_a_conflict(self) -> None:
+        one, two = self.begin("POST", SELF, {"image": "fast"}), self.begin("POST", SELF, {"image": "fast"})
+        self.w.clock.run_for(5)
+        self.treq.flush()
+        self.assertEqual(sorted([one.value.code, two.value.code]), [201, 409])
+
+    def test_mistakes_in_a_creation(self) -> None:
+        self.assertIn("imagee", self.problem(400, "POST", SELF, {"imagee": "fast"}))
+        self.assertIn("image", self.problem(400, "POST", SELF, {}))
+        self.assertIn("image", self.problem(400, "POST", SELF, {"image": 3}))
+        self.problem(400, "POST", SELF)
+        for body in (b"{", b"[]", b"null", b"\xff", b"[" * 100_000):
+            self.problem(400, "POST", SELF, body)
+        self.problem(404, "POST", SELF, {"image": "none"})
+        for more in ({"password": "secret"}, {"ssh": True}):
+            self.assertNotIn("secret", self.problem(501, "POST", SELF, {"image": "fast", **more}))
+        self.assertEqual(self.w.lxd.containers, {})
+
+    def test_a_change_goes_on_when_its_client_is_gone(self) -> None:
+        self.begin("POST", SELF, {"image": "fast"}).deferred.cancel()
+        self.w.clock.run_for(5)
+        self.assertIn("ws-u1", self.w.lxd.containers)
+
+    def test_a_body_that_is_too_large(self) -> None:
+        self.assertIn(str(LARGEST), self.problem(413, "POST", SELF, b" " * (LARGEST + 1)))
+        self.problem(400, "POST", SELF, b" " * LARGEST)
+
+    def test_head_is_get_without_a_body(self) -> None:
+        self.create()
+        answer = self.ask("HEAD", SELF)
+        self.assertEqual((answer.status, answer.body), (200, b""))
+
+
+class StateTests(ApiCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.create()
+        self.container = self.w.lxd.containers["ws-u1"]
+
+    def test_every_field_is_there_though_it_sleeps(self) -> None:
+        usage = {"cpu": 0, "disks": {}, "memory": 0, "processes": 0}
+        self.assertEqual(self.ask("GET", f"{SELF}/state").json, {
+            "running": False, "uptime": 0, "usage": usage, "networkInterfaces": {},
+        })  # fmt: skip
+
+    def test_boot_reboot_and_shut_down(self) -> None:
+        self.nothing(204, "POST", f"{SELF}/state")
+        self.assertIs(self.container.status, Status.RUNNING)
+        self.assertTrue(self.ask("GET", f"{SELF}/state").json["running"])
+        self.assertIn("running already", self.problem(409, "POST", f"{SELF}/state"))
+        self.nothing(204, "PUT", f"{SELF}/state")
+        self.assertIs(self.container.status, Status.RUNNING)
+        self.nothing(204, "DELETE", f"{SELF}/state")
+        self.assertIs(self.container.status, Status.STOPPED)
+        for method in ("PUT", "DELETE"):
+            self.assertIn("not running", self.problem(404, method, f"{SELF}/state"))
+
+    def test_resync(self) -> None:
+        self.nothing(204, "PATCH", f"{SELF}/state")
+        self.problem(404, "PATCH", f"{SELF}/state", token="bob")
+
+    def test_a_boot_that_fails(self) -> None:
+        self.container.crashes = True
+        self.assertIn("stopped again", self.problem(502, "POST", f"{SELF}/state"))
+
+
+class ConfigTests(ApiCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.create()
+
+    def test_a_patch_answers_with_the_old_one(self) -> None:
+        old = self.ask("GET", f"{SELF}/config").json
+        self.assertEqual(self.ask("PATCH", f"{SELF}/config", {"httpPort": 8080}).json, old)
+        self.assertEqual(self.ask("GET", f"{SELF}/config").json, {**old, "httpPort": 8080})
+
+    def test_mistakes_are_named(self) -> None:
+        for patch, said in (({"zzz": 1}, "zzz"), ({"httpPort": 0}, "port"), ({"startupDelay": 61}, "at most 60")):
+            self.assertIn(said, self.problem(400, "PATCH", f"{SELF}/config", patch))
+
+    def test_forwards(self) -> None:
+        self.nothing(201, "POST", f"{SELF}/ports/{EXTERNAL[0]}/22")
+        random = self.ask("POST", f"{SELF}/ports/23")
+        self.assertEqual((random.status, random.json), (201, {"ePort": EXTERNAL[1]}))
+        self.assertEqual(self.ask("GET", f"{SELF}/ports").json, {str(EXTERNAL[0]): 22, str(EXTERNAL[1]): 23})
+        self.problem(409, "POST", f"{SELF}/ports/{EXTERNAL[0]}/22")
+        self.nothing(204, "DELETE", f"{SELF}/ports/{EXTERNAL[0]}")
+        self.problem(404, "DELETE", f"{SELF}/ports/{EXTERNAL[0]}")
+
+    def test_what_is_no_port(self) -> None:
+        for path in ("ports/0", "ports/x", "ports/65536", f"ports/{EXTERNAL[0]}/0", "ports/1/22", "ports/x/22"):
+            self.problem(400, "POST", f"{SELF}/{path}")
+        self.problem(400, "DELETE", f"{SELF}/ports/x")
+
+
+class WhoTests(ApiCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.create()
+
+    def test_self_name_and_id(self) -> None:
+        for who in ("self", "alice", "Alice", "+alice", "%61lice", "alice%20"):
+            self.assertEqual(self.ask("GET", f"/v1/webspace/{who}").status, 200, who)
+        for who in ("alice", "id:1", "id%3A1", "id%3a1"):
+            self.assertEqual(self.ask("GET", f"/v1/webspace/{who}", token="root").status, 200, who)
+
+    def test_no_or_half_a_token(self) -> None:
+        for header in ("", "Bearer", "Bearer ", "Basic YWxpY2U6", "alice"):
+            answer = self.ask("GET", SELF, token=None, Authorization=header)
+            self.assertEqual((answer.status, answer.headers["www-authenticate"]), (401, "Bearer"))
+        self.problem(401, "GET", SELF, token=None)
+
+    def test_a_wrong_token(self) -> None:
+        self.problem(403, "GET", SELF, token="eve")
+
+    def test_others_are_an_admins_business(self) -> None:
+        self.problem(403, "GET", "/v1/webspace/alice", token="bob")
+        self.problem(403, "GET", "/v1/webspace/nobody", token="bob")
+        self.problem(401, "GET", "/v1/webspace/id:2", token="bob")
+        self.problem(404, "GET", "/v1/webspace/nobody", token="root")
+        self.problem(404, "GET", "/v1/webspace/id:77", token="root")
+
+    def test_what_can_be_no_name(self) -> None:
+        for who in ("a.b", "a_b", "-", "%60", "id:", "id:x", "id:-1", "%C3%A4", "a" * 64):
+            self.problem(404, "GET", f"/v1/webspace/{who}", token="root")
+
+
+class RimTests(ApiCase):
+    def test_other_methods_are_told_which_there_are(self) -> None:
+        answer = self.ask("PUT", SELF)
+        self.assertEqual((answer.status, answer.headers["content-type"]), (405, PROBLEM))
+        self.assertEqual(set(answer.headers["allow"].split(", ")), {"GET", "HEAD", "POST", "DELETE"})
+
+    def test_nothing_is_there(self) -> None:
+        for path in ("/", "/v1", "/v1/", "/v2/images", "/v1/webspace", f"{SELF}/nothing", "/live/x"):
+            self.problem(404, "GET", path)
+
+    def test_what_comes_later(self) -> None:
+        for path in LATER:
+            path = path.replace("<who>", "self").replace("<domain>", "example.org")  # noqa: PLW2901
+            for method in ("GET", "POST", "DELETE"):
+                self.assertIn("not served", self.problem(501, method, path))
+
+    def test_lxd_away(self) -> None:
+        self.create()
+        self.w.lose_lxd()
+        answer = self.ask("GET", SELF)
+        self.assertEqual((answer.status, answer.headers["retry-after"]), (503, "2"))
+        self.problem(503, "GET", "/v1/images", token=None)
+
+    def test_lxds_errors(self) -> None:
+        self.w.lxd.fail_next("images", RemoteError("broken", 500))
+        self.problem(502, "GET", "/v1/images")
+
+    def test_our_own_mistake_says_nothing_and_is_logged(self) -> None:
+        self.w.lxd.fail_next("images", ValueError("secret"))
+        self.assertNotIn("secret", self.problem(500, "GET", "/v1/images"))
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+
+class HealthTests(ApiCase):
+    def test_none_needs_a_token_or_touches_lxd(self) -> None:
+        self.w.lxd.calls.clear()
+        for path in ("/live", "/ready", "/health"):
+            self.nothing(204, "GET", path, token=None)
+        self.assertEqual(self.w.lxd.calls, [])
+
+    def test_while_it_starts(self) -> None:
+        self.is_ready = False
+        self.problem(503, "GET", "/ready")
+        self.nothing(204, "GET", "/live")
+
+    def test_while_lxd_is_away(self) -> None:
+        self.is_healthy = False
+        self.problem(500, "GET", "/health")
+        self.nothing(204, "GET", "/ready")

@@ -1,0 +1,70 @@
+"""Every error has its status, and only a bug is a 500."""
+
+from __future__ import annotations
+
+import inspect
+
+from twisted.trial.unittest import SynchronousTestCase
+from werkzeug.exceptions import MethodNotAllowed, NotFound
+
+from webspaced import errors
+from webspaced.http.problems import BUG, STATUSES, BodyTooLarge, problem_of
+
+EXPECTED = {
+    errors.Invalid: 400,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.NotRunning: 404,
+    errors.Conflict: 409,
+    errors.Unsupported: 501,
+    errors.Temporary: 503,
+    errors.Unavailable: 503,
+    errors.Refused: 503,
+    errors.BootFailed: 502,
+    errors.PortSilent: 502,
+    errors.DeadlineExceeded: 504,
+    errors.RemoteError: 502,
+    errors.Changed: 502,
+    BodyTooLarge: 413,
+}
+
+
+def made(kind: type[Exception]) -> Exception:
+    return kind("why", 400) if issubclass(kind, errors.RemoteError) else kind("why")
+
+
+class TableTests(SynchronousTestCase):
+    def test_every_error_has_its_status(self) -> None:
+        for kind, status in EXPECTED.items():
+            problem = problem_of(made(kind))
+            self.assertEqual((problem.status, problem.message), (status, "why"), kind)
+
+    def test_none_is_forgotten(self) -> None:
+        ours = {kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.WebspacedError)}
+        self.assertEqual(ours - {errors.WebspacedError}, set(EXPECTED) - {BodyTooLarge})
+
+    def test_no_line_of_the_table_hides_behind_a_broader_one(self) -> None:
+        kinds = [kind for kind, _ in STATUSES]
+        for number, kind in enumerate(kinds):
+            self.assertFalse(any(issubclass(kind, before) for before in kinds[:number]), kind)
+
+    def test_what_is_not_ours_is_a_bug_with_a_constant_text(self) -> None:
+        for error in (ValueError("secret"), KeyError("secret"), RecursionError("secret"), None):
+            problem = problem_of(error)
+            self.assertEqual((problem.status, problem.message), (500, BUG))
+
+    def test_temporary_ones_say_when_in_whole_seconds(self) -> None:
+        for retry_after, said in ((0.0, "1"), (1.2, "2"), (60.0, "60")):
+            problem = problem_of(errors.Refused("why", retry_after))
+            self.assertEqual(problem.headers, (("Retry-After", said),))
+
+    def test_routing(self) -> None:
+        self.assertEqual(problem_of(NotFound()).status, 404)
+        problem = problem_of(MethodNotAllowed(valid_methods=["PUT", "GET"]))
+        self.assertEqual((problem.status, problem.headers), (405, (("Allow", "GET, PUT"),)))
+
+    def test_the_document(self) -> None:
+        self.assertEqual(problem_of(errors.NotFound("why")).document(), {
+            "message": "why", "title": "Not Found", "status": 404, "detail": "why",
+        })  # fmt: skip

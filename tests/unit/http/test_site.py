@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from twisted.internet.error import CannotListenError
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from webspaced.errors import Unavailable
+from webspaced.http.api import Api, Backing
+from webspaced.http.health import Health
+from webspaced.http.site import Sites
+from webspaced.settings import Address
+
+
+class SitesTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.reactor = MemoryReactorClock()
+        api = Api(Backing(service=None, auth=None, resync=None, now=lambda: 0.0))
+        health = Health(ready=lambda: True, healthy=lambda: True)
+        public, internal = Address(host="192.0.2.1", port=80), Address(host="127.0.0.1", port=81)
+        self.sites = Sites(self.reactor, api, health, public, internal)
+
+    def test_binds_both(self) -> None:
+        self.sites.listen()
+        self.assertEqual([(port, interface) for port, _, _, interface in self.reactor.tcpServers], [
+            (80, "192.0.2.1"), (81, "127.0.0.1"),
+        ])  # fmt: skip
+        self.successResultOf(self.sites.close())
+
+    def test_the_internal_one_serves_health_only(self) -> None:
+        self.sites.listen()
+        public, internal = (factory.resource for _, factory, _, _ in self.reactor.tcpServers)
+        self.assertIsNot(public, internal)
+
+    def test_one_that_cannot_be_bound_is_named(self) -> None:
+        def listen(port: int, *_: object, interface: str, **__: object) -> object:
+            raise CannotListenError(interface, port, OSError(98, "Address already in use"))
+
+        self.reactor.listenTCP = listen
+        error = self.assertRaises(Unavailable, self.sites.listen)
+        self.assertIn("192.0.2.1:80", str(error))
+        self.assertIn("Address already in use", str(error))

@@ -1,0 +1,98 @@
+"""Members from a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit.timing import watch
+from webspaced.core.user import User
+from webspaced.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from webspaced.iam.static import StaticIdentity, hash_token, read_users
+
+TEXT = f"""
+users:
+  - id: 1
+    username: Alice
+    token_sha256: {hash_token("a-token").upper()}
+    ssh_key: ssh-ed25519 AAAA
+    email: alice@example.org
+  - {{id: 99, username: root, is_admin: true, token_sha256: {hash_token("r-token")}}}
+  - {{id: 2, username: bob}}
+"""
+
+
+class StaticCase(SynchronousTestCase):
+    def read(self, text: str) -> StaticIdentity:
+        self.path = Path(self.mktemp())
+        self.path.write_text(text)
+        return read_users(self.path)
+
+    def refused(self, kind: type[Exception], work: object) -> str:
+        error = watch(work).error
+        self.assertIsInstance(error, kind)
+        return str(error)
+
+
+class IdentityTests(StaticCase):
+    def setUp(self) -> None:
+        self.identity = self.read(TEXT)
+        self.alice, self.root = (watch(self.identity.authenticate(token)).value for token in ("a-token", "r-token"))
+
+    def test_a_token_is_its_holders(self) -> None:
+        self.assertEqual(self.alice.user, User(id=1, username="alice", ssh_key="ssh-ed25519 AAAA"))
+        self.assertTrue(self.root.user.is_admin)
+        self.assertNotIn("a-token", repr(self.alice))
+
+    def test_another_token_is_refused(self) -> None:
+        for token in ("A-token", "a-token2", hash_token("a-token")):
+            self.refused(Forbidden, self.identity.authenticate(token))
+
+    def test_a_malformed_one(self) -> None:
+        for token in ("", "x" * 5000, "a\0b", "a\nb"):
+            self.refused(Unauthenticated, self.identity.authenticate(token))
+
+    def test_a_member_without_a_hash_has_no_token(self) -> None:
+        self.refused(Unauthenticated, self.identity.authenticate(""))
+        self.assertEqual(watch(self.identity.by_id(2)).value.username, "bob")
+
+    def test_by_username(self) -> None:
+        self.assertEqual(watch(self.identity.by_username("alice", self.alice)).value.id, 1)
+        self.assertEqual(watch(self.identity.by_username("bob", self.root)).value.id, 2)
+        for name in ("bob", "nobody"):
+            self.refused(Forbidden, self.identity.by_username(name, self.alice))
+        self.refused(NotFound, self.identity.by_username("nobody", self.root))
+
+    def test_by_id(self) -> None:
+        self.assertEqual(watch(self.identity.by_id(99)).value.username, "root")
+        self.refused(NotFound, self.identity.by_id(7))
+
+
+class FileTests(StaticCase):
+    def mistake(self, text: str) -> str:
+        return str(self.assertRaises(Invalid, self.read, text))
+
+    def test_one_that_is_not_there_has_no_users(self) -> None:
+        self.refused(NotFound, read_users(Path("nowhere.yaml")).by_id(1))
+
+    def test_what_is_no_yaml(self) -> None:
+        self.assertIn(": cannot be read as YAML", self.mistake("users: ["))
+
+    def test_what_is_no_list(self) -> None:
+        for text in ("", "[]", "users: 3", "users: {}", "other: []"):
+            self.assertIn("users must be a list", self.mistake(text))
+
+    def test_an_entry_is_named_by_file_and_number(self) -> None:
+        wrong_ids = [f"{{id: {value}, username: a}}" for value in ("x", "true", "-1", "1.5")]
+        for entry in ("3", "{username: a}", "{id: 2}", *wrong_ids):
+            said = self.mistake(f"users: [{{id: 1, username: a}}, {entry}]")
+            self.assertIn(f"{self.path}: users[2]", said)
+
+    def test_nobody_is_given_twice(self) -> None:
+        self.assertIn("id 1 is given twice", self.mistake("users: [{id: 1, username: a}, {id: 1, username: b}]"))
+        self.assertIn("username a is given twice", self.mistake("users: [{id: 1, username: a}, {id: 2, username: A}]"))
+
+    def test_only_true_makes_an_admin(self) -> None:
+        identity = self.read("users: [{id: 1, username: a, is_admin: 'yes'}, {id: 2, username: b, is_admin: 1}]")
+        self.assertEqual([watch(identity.by_id(uid)).value.is_admin for uid in (1, 2)], [False, False])
