@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from attrs import define, field, frozen
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
@@ -109,7 +109,7 @@ class FakeInstances:
         await self._request("create", new.name)
         if new.fingerprint != FINGERPRINT:
             raise RemoteError("Image not found", 400)
-        await self._operation(self.timings.create, lambda: self._create(new))
+        await self._operation(self.timings.create, lambda: self._create(new), cancellable=True)
 
     async def start(self, name: str) -> None:
         await self._request("start", name)
@@ -268,7 +268,7 @@ class FakeInstances:
             if call.active():
                 call.cancel()
 
-    async def _operation(self, seconds: float, effect: Callable[[], None]) -> None:
+    async def _operation(self, seconds: float, effect: Callable[[], None], *, cancellable: bool = False) -> None:
         failed: list[RemoteError] = []
 
         def act() -> None:
@@ -279,7 +279,13 @@ class FakeInstances:
 
         call = self._clock.callLater(seconds, act)
         self._operations.add(call)
-        await self._pass(seconds)
+        try:
+            await self._pass(seconds)
+        except CancelledError:
+            # LXD heeds that for creations, and carries others through.
+            if cancellable and call.active():
+                call.cancel()
+            raise
         self._operations.discard(call)
         if failed:
             raise failed[0]

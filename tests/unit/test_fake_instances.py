@@ -78,6 +78,16 @@ class BesideTheContractTests(SynchronousTestCase):
         self.lxd.remove("ws-u1")
         self.assertEqual(self.lxd.put("ws-u2").address, address)
 
+    def test_a_creation_that_is_given_up_is_cancelled_and_a_start_goes_on(self) -> None:
+        new = NewInstance(name="ws-u2", fingerprint=FINGERPRINT, profile="p", config={})
+        creating, starting = watch(self.lxd.create(new)), watch(self.lxd.start("ws-u1"))
+        self.clock.advance(0.01)
+        creating.deferred.cancel()
+        starting.deferred.cancel()
+        self.clock.advance(10)
+        self.assertEqual(list(self.lxd.containers), ["ws-u1"])
+        self.assertIs(self.container.status, Status.RUNNING)
+
     def test_a_name_that_clashes_late(self) -> None:
         creating = watch(self.lxd.create(NewInstance(name="ws-u2", fingerprint=FINGERPRINT, profile="p", config={})))
         self.clock.advance(0.01)

@@ -54,6 +54,11 @@ class FlightTests(SynchronousTestCase):
         self.run_.callback("x")
         self.assertEqual(two.value, "x")
 
+    def test_nothing_is_kept_of_those_who_left(self) -> None:
+        for _ in range(10):
+            watch(self.flight.observe()).deferred.cancel()
+        self.assertEqual(self.flight._observers, [])
+
     def test_cancelling_all_leaves_the_run_going(self) -> None:
         watch(self.flight.observe()).deferred.cancel()
         self.assertFalse(self.run_.called)

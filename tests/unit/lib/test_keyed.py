@@ -97,6 +97,16 @@ class CoalescedTests(SynchronousTestCase):
         self.end(1)
         self.assertEqual(two.value, 1)
 
+    def test_a_request_during_the_second_run_sees_the_third(self) -> None:
+        self.request()
+        self.request()
+        self.end(0)
+        late = self.request()
+        self.end(1)
+        self.assertFalse(late.done)
+        self.end(2)
+        self.assertEqual(late.value, 2)
+
     def test_however_many_requests_only_one_run_waits(self) -> None:
         waiting = [self.request() for _ in range(100)]
         self.end(0)

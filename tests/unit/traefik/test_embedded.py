@@ -114,14 +114,17 @@ class EmbeddedTests(SynchronousTestCase):
         self.assertFalse(stopping.done)
         child.end()
         self.assertTrue(stopping.done)
+        self.assertEqual(self.machine.getDelayedCalls(), [])
         self.machine.run_for(100)
         self.assertEqual((len(self.machine.children), child.signals), (1, ["TERM"]))
 
     def test_one_that_does_not_listen_is_killed(self) -> None:
         child = self.started()
-        watch(self.traefik.stopService())
+        stopping = watch(self.traefik.stopService())
         self.machine.run_for(11)
         self.assertEqual(child.signals, ["TERM", "KILL"])
+        child.end(9)
+        self.assertIsNone(stopping.value)
 
     def test_stopping_between_two_children_starts_no_other(self) -> None:
         self.started().end(1)
