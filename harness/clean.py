@@ -1,4 +1,4 @@
-"""`make clean`: remove everything that `make up` and `make test` made here, webspaces too."""
+"""`make clean`: remove everything that `make up`, `make test` and `make bench` made here, webspaces too."""
 
 import shutil
 
@@ -16,6 +16,9 @@ def main() -> int:
             own_lxd.delete(places.RUN / "lxd")
             _clean_host()
     own_lxd.delete(places.RUN_TEST / "lxd")
+    # Of a benchmark that was killed.
+    daemon.end_stale(places.RUN_TEST / "bench" / "webspaced.yaml")
+    own_lxd.delete(places.RUN_TEST / "bench" / "lxd")
     caches = [places.CHECKOUT / name for name in CACHES]
     caches += places.CHECKOUT.glob("_trial_temp*")
     caches += (places.CHECKOUT / "src").glob("*.egg-info")

@@ -10,6 +10,7 @@ from twisted.application.service import IService
 from twisted.python.usage import Options as TwistedOptions
 
 from webspaced.errors import WebspacedError
+from webspaced.lib.descriptors import raise_descriptor_limit
 from webspaced.lib.logs import log_observer
 from webspaced.settings import Settings, SettingsError, find_config, load
 
@@ -31,6 +32,7 @@ def makeService(options: Options) -> IService:
         settings = _load(options)
         from webspaced.assembly import build  # noqa: PLC0415  (settings are checked before the rest is loaded)
 
+        raise_descriptor_limit()
         daemon = build(reactor, settings)
         if _logs_to_terminal(options):
             daemon.log_observer = log_observer(sys.stdout, settings.log_level, settings.log_format)

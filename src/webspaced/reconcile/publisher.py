@@ -16,6 +16,12 @@ from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import sleep
 
 FOREVER = float("inf")
+LAZY_DELAY, LAZY_INTERVAL = 0.02, 1.0
+"""Seconds that a lazy change waits: for the visitor who caused it to have its answer, and since the last write.
+
+Traefik rebuilds everything at each change. When a hundred webspaces boot at once, a write for each took a fifth of the
+machine from the boots themselves (``make bench BENCH=boot``: burst_ratio).
+"""
 WRITE_LIMIT = 10.0
 """Seconds for which a member waits for a store that cannot be written; the wish stays, and is written when it can be."""
 
@@ -34,6 +40,7 @@ class Publisher:
         self._changed: dict[str, float] = {}
         self._naming: dict[IPAddress, dict[str, float]] = {}
         self._open = False
+        self._written = -LAZY_INTERVAL
         self._renew = False
         self._pending: IDelayedCall | None = None
         self._flushing: Deferred[None] | None = None
@@ -67,21 +74,25 @@ class Publisher:
         now = self._clock.seconds()
         return any(until > now for other, until in self._naming.get(address, {}).items() if other != name)
 
-    def want(self, name: str, route: Route | None) -> None:
-        """Make this the wanted route; ``None``: no route."""
+    def want(self, name: str, route: Route | None, *, lazy: bool = False) -> None:
+        """Make this the wanted route; ``None``: no route.
+
+        :param lazy: nobody is served worse while the published route stays as it is: the change may wait for others.
+        """
         if self._wanted.get(name) == route:
             return
         if route is None:
             del self._wanted[name]
         else:
             self._wanted[name] = route
-        self._kick()
+        self._kick(self._lazy_delay() if lazy else 0.0)
 
     def settled(self, name: str) -> Deferred[None]:
         """Fire once the wanted route of a name is published and Traefik has had the time to take it up."""
         return Deferred.fromCoroutine(self._settle(name))
 
     async def _settle(self, name: str) -> None:
+        self._kick()
         while self._open and self._wanted.get(name) != self._actual.get(name):
             written: Deferred[bool] = Deferred()
             self._waiting.append((name, written))
@@ -99,10 +110,18 @@ class Publisher:
             self._pending.cancel()
         return self._flushing
 
-    def _kick(self) -> None:
-        if self._open and self._flushing is None and (self._pending is None or not self._pending.active()):
-            # At the end of this turn of the reactor, so that changes that come together are one write.
-            self._pending = self._clock.callLater(0, self._begin)
+    def _lazy_delay(self) -> float:
+        next_write = self._written + LAZY_INTERVAL - self._clock.seconds()
+        return max(LAZY_DELAY, next_write)
+
+    def _kick(self, delay: float = 0.0) -> None:
+        """Write after so many seconds, or earlier; 0 is the end of this turn of the reactor, so that changes gather."""
+        if not self._open or self._flushing is not None:
+            return
+        if self._pending is None or not self._pending.active():
+            self._pending = self._clock.callLater(delay, self._begin)
+        elif self._pending.getTime() > self._clock.seconds() + delay:
+            self._pending.reset(delay)
 
     def _begin(self) -> None:
         flushing = Deferred.fromCoroutine(self._flush())
@@ -124,6 +143,7 @@ class Publisher:
                 await sleep(self._clock, next(waits))
                 continue
             self.writes += 1
+            self._written = self._clock.seconds()
             for name in todo.remove:
                 self._took_effect(name, None)
             for name, route in todo.put.items():

@@ -193,8 +193,11 @@ class Reconciler:
             return
         address = standing.address
         taken = {address} if address and publisher.named_by_others(address, observed.name) else set()
-        route = wanted_route(standing, publisher.published(observed.name), taken)
-        publisher.want(observed.name, route)
+        published = publisher.published(observed.name)
+        route = wanted_route(standing, published, taken)
+        # A boot port relays to a running webspace just as well: only leaving the container is urgent.
+        lazy = published == standing.boot and route.backend != standing.boot
+        publisher.want(observed.name, route, lazy=lazy)
         if taken and standing.readiness is Readiness.READY and route.backend == standing.boot:
             # Somebody else's visitors may still be on their way there: look again when that has settled.
             self._clock.callLater(self._serving.settle_time, self.act, observed.uid)

@@ -41,7 +41,7 @@ class FileStore:
     async def apply(self, put: Mapping[str, Route], remove: Sequence[str]) -> None:
         routes = {name: route for name, route in {**self._routes, **put}.items() if name not in remove}
         make_private_directory(self._path.parent)
-        content = json.dumps(render(routes, self._entry_points), indent=1).encode()
+        content = json.dumps(render(routes, self._entry_points)).encode()
         if content != self._content:
             replace_file(self._path, content)
         self._routes, self._content = routes, content

@@ -95,7 +95,10 @@ class Registry:
         return iter(list(self._seen.values()))
 
     def look(self, uid: int) -> Deferred[Observed | None]:
-        """Read a webspace from LXD, beginning now or later, and give what was seen; ``None`` if there is none."""
+        """Read a webspace from LXD, beginning now or later, and give what was seen; ``None`` if there is none.
+
+        A new incarnation has no address yet: whoever wants to reach it asks the booter, who polls for it.
+        """
         return self._looks.request(uid)
 
     async def sync(self) -> None:
@@ -121,7 +124,17 @@ class Registry:
         if self._versions.get(uid) != version or instance is None:
             await self.look(uid)
         else:
-            await self._examine(uid, instance)
+            await self._take_listed(uid, instance)
+
+    async def _take_listed(self, uid: int, instance: Instance) -> None:
+        observed = self._read(uid, instance)
+        if observed is None:
+            self._forget(uid)
+        elif observed.runs and observed.address is None:
+            # Read before anybody hears of it: without its address, a running webspace's direct route would be given up.
+            self._store(await self._with_address(observed))
+        else:
+            self._store(observed)
 
     async def _in_parallel(self, work: Iterable[Any]) -> None:
         places = DeferredSemaphore(PARALLEL_READS)
@@ -160,16 +173,11 @@ class Registry:
         except NotFound:
             self._forget(uid)
             return None
-        return await self._examine(uid, instance)
-
-    async def _examine(self, uid: int, instance: Instance) -> Observed | None:
         observed = self._read(uid, instance)
         if observed is None:
             self._forget(uid)
-            return None
-        if observed.runs and observed.address is None:
-            observed = await self._with_address(observed)
-        self._store(observed)
+        else:
+            self._store(observed)
         return observed
 
     def _read(self, uid: int, instance: Instance) -> Observed | None:

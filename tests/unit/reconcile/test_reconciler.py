@@ -212,7 +212,7 @@ class AddressTests(ReconcilerCase):
         thief = self.w.webspace(2)
         self.w.lxd.power_on("ws-u2")
         thief.extra.append((self.w.lxd.containers["ws-u1"].address, "global"))
-        self.w.clock.run_for(1)
+        self.w.clock.run_for(5)
         self.assertEqual(self.backend(1), "127.0.0.1:20001")
         self.assertEqual(self.backend(2), "10.7.0.11:80")
 
