@@ -34,7 +34,7 @@ class Everything(RuleBasedStateMachine):
         self.waiting: list[Watched] = []
         self.visitors: list[Watched] = []
 
-    @initialize(running=st.lists(st.none() | st.booleans(), min_size=3, max_size=3))
+    @initialize(running=st.lists(st.sampled_from([True, False, True, False, None]), min_size=3, max_size=3))
     def begin(self, running: list[bool | None]) -> None:
         for uid, runs in enumerate(running, 1):
             if runs is not None:
@@ -141,6 +141,11 @@ class Everything(RuleBasedStateMachine):
         if self.there(uid, Status.STOPPED) and not self.there(other, *Status):
             self.w.lxd.rename(name(uid), name(other))
 
+    @rule(uid=UIDS, other=UIDS)
+    def copy_behind(self, uid: int, other: int) -> None:
+        if self.there(uid, *Status) and not self.there(other, *Status):
+            self.w.lxd.copy(name(uid), name(other))
+
     @rule(uid=UIDS, crashes=st.booleans())
     def break_it(self, uid: int, crashes: bool) -> None:
         if container := self.there(uid, *Status):
@@ -238,6 +243,6 @@ class Everything(RuleBasedStateMachine):
 class MachineTests(SynchronousTestCase):
     def test_any_sequence(self) -> None:
         bounds = settings(
-            deadline=None, max_examples=25, stateful_step_count=20, suppress_health_check=list(HealthCheck), print_blob=True
+            deadline=None, max_examples=100, stateful_step_count=25, suppress_health_check=list(HealthCheck), print_blob=True
         )
         run_state_machine_as_test(Everything, settings=bounds)
