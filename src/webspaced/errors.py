@@ -59,7 +59,14 @@ class Refused(Temporary):
 
 
 class BootFailed(WebspacedError):
-    """The webspace was started, but did not come up."""
+    """The webspace was started, but did not come up.
+
+    ``detail``: what LXD said of it, for the member and the log, but not for everybody who visits.
+    """
+
+    def __init__(self, message: str, detail: str = "") -> None:
+        super().__init__(message)
+        self.detail = detail
 
 
 class PortSilent(BootFailed):

@@ -36,6 +36,9 @@ class AddressRule:
 
     def allows(self, address: IPAddress) -> bool:
         """Whether a container of a webspace may have this address at all."""
+        if getattr(address, "scope_id", None) is not None:
+            # fe80::1%eth0 and the like: the scope would make it unequal to what is reserved.
+            return False
         if address in self.reserved or address.is_multicast or address.is_loopback or address.is_link_local:
             return False
         return any(

@@ -19,7 +19,8 @@ def parse_username(text: str) -> str:
     :raises Invalid: it is not one DNS label, so it could not be part of a host name.
     """
     lowered = text.lower()
-    if not _LABEL.fullmatch(lowered):
+    # Some letters outside ASCII have ASCII lower cases.
+    if not text.isascii() or not _LABEL.fullmatch(lowered):
         message = f"the username {text!r} is not a DNS label"
         raise Invalid(message)
     return lowered

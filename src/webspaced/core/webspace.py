@@ -27,7 +27,12 @@ _PORT = re.compile("[0-9]{1,5}")
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
 
 
 def parse_port(value: object) -> int:
@@ -49,6 +54,8 @@ class Config:
     startup_delay: float
     http_port: int
     sni_passthrough: bool
+    extra: Mapping[str, Any] = field(default=MappingProxyType({}), repr=False)
+    """Members that are not ours: kept in LXD, not shown."""
 
     def to_json(self) -> dict[str, Any]:
         """Give the contract's Config object."""
@@ -129,7 +136,8 @@ class Webspace:
 
     def dump(self) -> str:
         """Give the text to keep in LXD, members that are not ours included."""
-        return json.dumps({**self.extra, **self.to_json()}, separators=(",", ":"))
+        config = {**self.config.extra, **self.config.to_json()}
+        return json.dumps({**self.extra, **self.to_json(), "config": config}, separators=(",", ":"))
 
     def with_config(self, config: Config) -> Webspace:
         """Give this with another Config."""
@@ -168,9 +176,11 @@ def load_webspace(text: str, defaults: Config) -> Webspace:
 
 
 def _load_config(document: object, defaults: Config) -> Config:
-    known = {name: value for name, value in document.items() if name in _FIELDS} if isinstance(document, dict) else {}
+    members = document if isinstance(document, dict) else {}
+    known = {name: value for name, value in members.items() if name in _FIELDS}
+    extra = {name: value for name, value in members.items() if name not in _FIELDS}
     # What is stored was accepted once: a bound that was lowered since must not make the webspace unreadable.
-    return defaults.patched(known, max_startup_delay=float("inf"))
+    return evolve(defaults.patched(known, max_startup_delay=float("inf")), extra=extra)
 
 
 def _load_domains(document: object) -> tuple[str, ...]:

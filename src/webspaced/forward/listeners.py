@@ -83,7 +83,13 @@ class Listeners:
         """Make a webspace's forwards these (external to internal). What does not change is not touched."""
         self._wanted[uid] = ports
         for external, bound in list(self._forwards.items()):
-            if bound.uid == uid and ports.get(external) != bound.internal:
+            if bound.uid != uid or ports.get(external) == bound.internal:
+                continue
+            if external in ports:
+                # The socket stays: the kernel would not give it back within this turn of the reactor.
+                bound.internal = ports[external]
+                bound.visits.cut_all()
+            else:
                 self._close(external)
         self._bind_wanted(uid)
         if not ports:
@@ -99,15 +105,15 @@ class Listeners:
         present = self._boot_ports.get(uid)
         if present is not None and present.port == port:
             return
+        # Visitors of an old number go on: their webspace is the same.
+        visits = present.visits if present is not None else Visits(self._means, lambda: self._web(uid))
+        listening = None if port is None else self._reactor.listenTCP(port, visits, BACKLOG, self._where.boot)
         if present is not None:
             del self._boot_ports[uid]
             present.listening.stopListening()
-            # Held visitors of the old number lose their wait; relayed ones go on: their container is the same.
-            for visit in list(present.visits.held):
-                visit.cut()
-        if port is not None:
-            visits = Visits(self._means, lambda: self._web(uid))
-            listening = self._reactor.listenTCP(port, visits, BACKLOG, self._where.boot)
+        if port is None or listening is None:
+            visits.cut_all()
+        else:
             self._boot_ports[uid] = _BootPort(port, listening, visits)
 
     def cut_relayed(self, uid: int) -> None:

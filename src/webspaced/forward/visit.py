@@ -13,7 +13,7 @@ from typing import Any, cast
 from attrs import define, field, frozen
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectError, ConnectionDone
+from twisted.internet.error import ConnectError, ConnectingCancelledError, ConnectionDone
 from twisted.internet.error import ConnectionRefusedError as Refusal
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import Factory
@@ -169,7 +169,7 @@ class Visit(Leg):
     def _failed(self, failure: Failure) -> None:
         self._waiting = None
         self._let_go()
-        if failure.check(CancelledError):
+        if failure.check(CancelledError, ConnectingCancelledError):
             return
         if not failure.check(WebspacedError):
             self.log.failure("a visit to webspace {uid} failed", failure, uid=self._destination.uid)

@@ -71,7 +71,9 @@ def problem_of(error: BaseException | None) -> Problem:
         return _routing_problem(error)
     for kind, status in STATUSES:
         if isinstance(error, kind):
-            return Problem(status=status, message=str(error), headers=_headers(status, error))
+            detail = error.detail if isinstance(error, errors.BootFailed) else ""
+            message = f"{error}: {detail}" if detail else str(error)
+            return Problem(status=status, message=message, headers=_headers(status, error))
     return Problem(status=500, message=BUG)
 
 

@@ -7,6 +7,7 @@ The file is YAML: ``users``, a list of ``id``, ``username``, ``token_sha256`` (h
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from webspaced.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from webspaced.interfaces import IIdentity
 
 LONGEST_TOKEN = 4096
+_SHA256 = re.compile("[0-9a-f]{64}")
 log = Logger()
 
 
@@ -77,7 +79,7 @@ def read_users(path: Path) -> StaticIdentity:
     except FileNotFoundError:
         log.warn("{path} does not exist: nobody can call the API", path=path)
         return StaticIdentity(())
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         message = f"{path}: cannot be read as YAML"
         raise Invalid(message) from error
     entries = document.get("users") if isinstance(document, dict) else None
@@ -85,7 +87,7 @@ def read_users(path: Path) -> StaticIdentity:
         message = f"{path}: users must be a list"
         raise Invalid(message)
     users = [_read_user(path, number, entry) for number, entry in enumerate(entries, 1)]
-    _check_unique(path, [user for user, _ in users])
+    _check_unique(path, users)
     return StaticIdentity(users)
 
 
@@ -98,17 +100,25 @@ def _read_user(path: Path, number: int, entry: Any) -> tuple[User, str]:
     if not isinstance(uid, int) or isinstance(uid, bool) or uid < 0 or not isinstance(name, str):
         message = f"{where} needs a numeric id and a username"
         raise Invalid(message)
-    user = User(
-        id=uid,
-        username=parse_username(name),
-        is_admin=entry.get("is_admin") is True,
-        ssh_key=entry.get("ssh_key") or None,
+    token_hash = str(entry.get("token_sha256") or "").lower()
+    if token_hash and not _SHA256.fullmatch(token_hash):
+        message = f"{where}: token_sha256 must be the SHA-256 of the token as 64 hexadecimal digits"
+        raise Invalid(message)
+    try:
+        username = parse_username(name)
+    except Invalid as error:
+        message = f"{where}: {error}"
+        raise Invalid(message) from error
+    admin = entry.get("is_admin") is True
+    return User(id=uid, username=username, is_admin=admin, ssh_key=entry.get("ssh_key") or None), token_hash
+
+
+def _check_unique(path: Path, users: list[tuple[User, str]]) -> None:
+    columns: tuple[tuple[str, list[Any]], ...] = (
+        ("id", [user.id for user, _ in users]),
+        ("username", [user.username for user, _ in users]),
+        ("token_sha256", [token_hash for _, token_hash in users if token_hash]),
     )
-    return user, str(entry.get("token_sha256") or "").lower()
-
-
-def _check_unique(path: Path, users: list[User]) -> None:
-    columns: tuple[tuple[str, list[Any]], ...] = (("id", [u.id for u in users]), ("username", [u.username for u in users]))
     for what, values in columns:
         twice = sorted({str(value) for value in values if values.count(value) > 1})
         if twice:

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 
 from attrs import frozen
 from treq.client import HTTPClient
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.client import (  # type: ignore[attr-defined]  # RequestNotSent is missing in its __all__
@@ -24,7 +24,7 @@ from twisted.web.client import (  # type: ignore[attr-defined]  # RequestNotSent
 )
 from twisted.web.iweb import IAgent
 
-from webspaced.errors import Changed, NotFound, RemoteError, Unavailable
+from webspaced.errors import Changed, DeadlineExceeded, NotFound, RemoteError, Unavailable
 from webspaced.lib.deferreds import bounded
 
 REQUEST_TIMEOUT = 30.0
@@ -83,7 +83,7 @@ class LxdClient:
         reply = await self._request(method, path, body=body)
         try:
             await bounded(self._clock, timeout, self._ended(reply.operation), f"{method} {path}")
-        except BaseException:
+        except (CancelledError, DeadlineExceeded):
             await self._abandon(reply.operation)
             raise
 

@@ -39,6 +39,7 @@ class Publisher:
         self._actual: dict[str, Route] = {}
         self._changed: dict[str, float] = {}
         self._naming: dict[IPAddress, dict[str, float]] = {}
+        self._named: dict[str, set[IPAddress]] = {}
         self._open = False
         self._written = -LAZY_INTERVAL
         self._renew = False
@@ -50,8 +51,8 @@ class Publisher:
     async def load(self) -> Collection[Endpoint]:
         """Read what is published, and give the backends that it names."""
         self._actual = dict(await self._store.load())
-        for name, route in self._actual.items():
-            self._naming.setdefault(route.backend.host, {})[name] = FOREVER
+        for route in self._actual.values():
+            self._name(route)
         return {route.backend for route in self._actual.values()}
 
     def open(self) -> None:
@@ -124,6 +125,8 @@ class Publisher:
             self._pending.reset(delay)
 
     def _begin(self) -> None:
+        if self._flushing is not None:
+            return
         flushing = Deferred.fromCoroutine(self._flush())
         flushing.addErrback(lambda failure: self.log.failure("routes could not be published", failure))
         if not flushing.called:
@@ -135,6 +138,9 @@ class Publisher:
     async def _flush(self) -> None:
         waits = pauses(0.1, 10.0)
         while self._open and ((todo := difference(self._actual, self._wanted)) or self._renew):
+            for route in todo.put.values():
+                # From here on the store may name it, even if the write fails half-way.
+                self._name(route)
             try:
                 await self._store.apply(todo.put, sorted(todo.remove))
                 self._renew = False
@@ -152,16 +158,21 @@ class Publisher:
 
     def _took_effect(self, name: str, route: Route | None) -> None:
         now = self._clock.seconds()
-        before = self._actual.get(name)
-        if before is not None and (route is None or before.backend.host != route.backend.host):
-            self._naming.setdefault(before.backend.host, {})[name] = now + self._settle_time
+        host = None if route is None else route.backend.host
+        for address in self._named.pop(name, set()) - {host}:
+            # Traefik may go on sending visitors there until it has taken the change up.
+            self._naming[address][name] = now + self._settle_time
         if route is None:
             self._actual.pop(name, None)
         else:
             self._actual[name] = route
-            self._naming.setdefault(route.backend.host, {})[name] = FOREVER
+            self._name(route)
         self._changed[name] = now
         self._forget_expired(now)
+
+    def _name(self, route: Route) -> None:
+        self._naming.setdefault(route.backend.host, {})[route.name] = FOREVER
+        self._named.setdefault(route.name, set()).add(route.backend.host)
 
     def _forget_expired(self, now: float) -> None:
         # Only now and then: the tables are small unless many webspaces come and go.

@@ -105,14 +105,13 @@ class Reconciler:
     async def full_pass(self) -> None:
         """Read everything, complete what needs it, and apply what differs. The first one opens the doors."""
         await self._with.registry.sync()
-        first = not self._complete
         self._complete = True
         for observed in self._with.registry:
             self.act(observed.uid)
         await self._adopt_all()
         self._with.listeners.retry()
         self._with.publisher.open()
-        if first:
+        if not self.synced.called:
             self.log.info("webspaces known: {count}", count=len(list(self._with.registry)))
             self.synced.callback(None)
 

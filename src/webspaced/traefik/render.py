@@ -98,10 +98,10 @@ def _read_route(name: str, service: Any, routers: Mapping[str, Any], *, passthro
     try:
         server = service["loadBalancer"]["servers"][0]
         backend = _read_endpoint(server["address"] if passthrough else server["url"].removeprefix("http://"))
-        rule = routers[name if passthrough else f"{name}-https"]["rule"]
+        hosts = tuple(_HOST.findall(routers[name if passthrough else f"{name}-https"]["rule"]))
     except (KeyError, IndexError, TypeError, AttributeError, ValueError):
         return None
-    return Route(name=name, hosts=tuple(_HOST.findall(rule)), backend=backend, passthrough=passthrough)
+    return Route(name=name, hosts=hosts, backend=backend, passthrough=passthrough)
 
 
 def _read_endpoint(text: str) -> Endpoint:

@@ -74,8 +74,7 @@ class Adoption:
         if port is None or port not in self._allocator.boot:
             return False
         # A copied instance has its original's number: the older one keeps it.
-        rivals = [other for other in self._registry if other.boot_port == port]
-        return observed.uid == min(rivals, key=_age, default=observed).uid
+        return observed.uid == min(self._registry.with_boot_port(port), key=_age, default=observed).uid
 
     async def _username(self, observed: Observed) -> str | None:
         try:

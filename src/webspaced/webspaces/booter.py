@@ -101,7 +101,8 @@ class Booter:
             observed = await self._address(uid)
         except (BootFailed, DeadlineExceeded) as error:
             self._remember(uid, self.memory(uid).failed(self._clock.seconds(), str(error)))
-            self.log.warn("webspace {uid} did not boot: {reason}", uid=uid, reason=str(error))
+            detail = getattr(error, "detail", "")
+            self.log.warn("webspace {uid} did not boot: {reason} {detail}", uid=uid, reason=str(error), detail=detail)
             raise
         self._remember(uid, self.memory(uid).succeeded())
         self.log.info(

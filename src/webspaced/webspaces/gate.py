@@ -119,9 +119,11 @@ class BootGate:
         deadline = self._clock.seconds() + self._ready_timeout
         timeouts = pauses(CONNECT_LONGEST if once else CONNECT_FIRST, CONNECT_LONGEST, factor=1.1)
         for pause, timeout in zip(pauses(TRY_PAUSE_FIRST, TRY_PAUSE_LONGEST, factor=1.05), timeouts, strict=False):
-            if await self._probe.accepts(endpoint, timeout):
-                return True
+            accepts = await self._probe.accepts(endpoint, timeout)
+            # If it stopped meanwhile, what accepted may have been somebody else at the same address.
             self._check_same(observed)
+            if accepts:
+                return True
             if once or self._clock.seconds() >= deadline:
                 return False
             await sleep(self._clock, pause)

@@ -35,8 +35,8 @@ class Patience:
             now = self._clock.seconds()
             self._refused_since = began if self._refused_since is None else self._refused_since
             if now - began > QUICK or now - self._refused_since > STOP_WINDOW:
-                message = f"LXD could not start it: {error}"
-                raise BootFailed(message) from error
+                message = "LXD could not start it"
+                raise BootFailed(message, detail=str(error)) from error
             await sleep(self._clock, PAUSE)
             return False
         return True
@@ -48,6 +48,7 @@ class Patience:
     async def wait(self) -> None:
         """Wait a moment for LXD to finish something; ``BootFailed`` when it never does."""
         now = self._clock.seconds()
+        self._refused_since = None
         self._busy_since = now if self._busy_since is None else self._busy_since
         if now - self._busy_since > BUSY_LIMIT:
             message = f"LXD was busy with the webspace for more than {BUSY_LIMIT:g} s"

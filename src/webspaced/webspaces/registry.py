@@ -17,9 +17,10 @@ from webspaced.core.address import AddressRule, choose
 from webspaced.core.instance import Instance, IPAddress
 from webspaced.core.names import instance_name, uid_of_instance
 from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY, Config, Webspace, load_webspace, parse_port
-from webspaced.errors import Invalid, NotFound, Unavailable
+from webspaced.errors import Invalid, NotFound, RemoteError, Unavailable
 from webspaced.interfaces import IInstances
 from webspaced.lib.keyed import Coalesced
+from webspaced.lib.multimap import Multimap
 from webspaced.webspaces.conditions import Conditions, Kind
 
 PARALLEL_READS = 8
@@ -67,7 +68,9 @@ class Registry:
         self._rule: AddressRule | None = None
         self._seen: dict[int, Observed] = {}
         self._versions: dict[int, int] = {}
-        self._strangers: frozenset[IPAddress] = frozenset()
+        self._strangers: dict[str, frozenset[IPAddress]] = {}
+        self._claimants: Multimap[IPAddress, int] = Multimap()
+        self._boot_ports: Multimap[int, int] = Multimap()
         self._listeners: list[Callable[[int], None]] = []
         self._looks: Coalesced[int, Observed | None] = Coalesced(self._look)
 
@@ -90,6 +93,10 @@ class Registry:
     def get(self, uid: int) -> Observed | None:
         """Give a webspace as last seen."""
         return self._seen.get(uid)
+
+    def with_boot_port(self, port: int) -> list[Observed]:
+        """Give the webspaces that have this boot port: one, unless an instance was copied."""
+        return [self._seen[uid] for uid in self._boot_ports.owners(port)]
 
     def __iter__(self) -> Iterator[Observed]:
         return iter(list(self._seen.values()))
@@ -121,18 +128,15 @@ class Registry:
         return known.instance != evolve(instance, etag=known.instance.etag)
 
     async def _take(self, uid: int, instance: Instance | None, version: int | None) -> None:
+        """Store what the list says of a webspace, unless somebody has looked meanwhile: then look again."""
+        observed = None if instance is None else self._read(uid, instance)
+        if observed is not None and observed.runs and observed.address is None:
+            # Read before anybody hears of it: without its address, a running webspace's direct route would be given up.
+            observed = await self._with_address(observed)
         if self._versions.get(uid) != version or instance is None:
             await self.look(uid)
-        else:
-            await self._take_listed(uid, instance)
-
-    async def _take_listed(self, uid: int, instance: Instance) -> None:
-        observed = self._read(uid, instance)
-        if observed is None:
+        elif observed is None:
             self._forget(uid)
-        elif observed.runs and observed.address is None:
-            # Read before anybody hears of it: without its address, a running webspace's direct route would be given up.
-            self._store(await self._with_address(observed))
         else:
             self._store(observed)
 
@@ -147,18 +151,26 @@ class Registry:
 
     async def _read_strangers(self, listed: Iterable[Instance]) -> None:
         """Collect what running instances that are no webspaces claim: such an address is never a webspace's."""
+        running = [i.name for i in listed if self.uid_of(i.name) is None and i.status.runs]
+        self._strangers = {name: await self._stranger_claims(name) for name in running}
+        claimed = self._claimed_by_strangers()
+        for observed in list(self._seen.values()):
+            if observed.address in claimed:
+                self._take_address(observed)
+
+    async def _stranger_claims(self, name: str) -> frozenset[IPAddress]:
         rule = self._ready_rule()
-        claimed: set[IPAddress] = set()
-        for instance in listed:
-            if self.uid_of(instance.name) is None and instance.status.runs:
-                try:
-                    state = await self._instances.state(instance.name)
-                except NotFound:
-                    continue
-                claimed |= {
-                    a for nic in state.interfaces for a, scope in nic.addresses if scope == "global" and rule.allows(a)
-                }
-        self._strangers = frozenset(claimed)
+        try:
+            state = await self._instances.state(name)
+        except NotFound:
+            return frozenset()
+        except RemoteError:
+            # It cannot be read in this moment: what it claimed last is still the best that is known.
+            return self._strangers.get(name, frozenset())
+        return frozenset(a for nic in state.interfaces for a, scope in nic.addresses if scope == "global" and rule.allows(a))
+
+    def _claimed_by_strangers(self) -> frozenset[IPAddress]:
+        return frozenset().union(*self._strangers.values())
 
     def _ready_rule(self) -> AddressRule:
         if self._rule is None:
@@ -172,6 +184,7 @@ class Registry:
             instance = await self._instances.get(self.name_of(uid))
         except NotFound:
             self._forget(uid)
+            self._conditions.forget(uid)
             return None
         observed = self._read(uid, instance)
         if observed is None:
@@ -199,13 +212,12 @@ class Registry:
         webspace = load_webspace(instance.config[KEY], self._defaults)
         # A renamed or copied instance still carries the other webspace's identity: that is not its own.
         own = webspace.user == uid
-        port = instance.config.get(BOOT_PORT_KEY)
         return Observed(
             uid=uid,
             instance=instance,
             webspace=evolve(webspace, user=uid),
             username=instance.config.get(USERNAME_KEY) or None if own else None,
-            boot_port=parse_port(port) if port and own else None,
+            boot_port=_boot_port(instance) if own else None,
         )
 
     async def read_address(self, uid: int) -> Observed | None:
@@ -228,13 +240,13 @@ class Registry:
             return observed
         mac = observed.instance.nic_mac(self._nic)
         claims = self._ready_rule().claims(state, mac)
-        others = self._claimed_by_others(observed.uid)
+        others = self._claimed_by_others(observed.uid, claims)
         self._note_clash(observed.uid, [address for address in claims if address in others])
         return evolve(observed, claims=claims, address=choose(claims, others))
 
-    def _claimed_by_others(self, uid: int) -> frozenset[IPAddress]:
-        claimed = {a for other in self._seen.values() if other.uid != uid and other.runs for a in other.claims or ()}
-        return self._strangers | claimed
+    def _claimed_by_others(self, uid: int, claims: Iterable[IPAddress]) -> frozenset[IPAddress]:
+        strangers = self._claimed_by_strangers()
+        return frozenset(a for a in claims if a in strangers or self._claimants.owners(a) - {uid})
 
     def _note_clash(self, uid: int, clashing: list[IPAddress]) -> None:
         detail = ", ".join(str(address) for address in clashing) if clashing else None
@@ -244,24 +256,39 @@ class Registry:
         known = self._seen.get(observed.uid)
         self._versions[observed.uid] = self._versions.get(observed.uid, 0) + 1
         self._seen[observed.uid] = observed
+        self._claimants.give(observed.uid, (observed.claims or ()) if observed.runs else ())
+        self._boot_ports.give(observed.uid, [observed.boot_port] if observed.boot_port else ())
         if known != observed:
             self._tell(observed.uid)
-        self._unseat(observed)
+        self._unseat_rivals(observed)
 
-    def _unseat(self, observed: Observed) -> None:
+    def _unseat_rivals(self, observed: Observed) -> None:
         """Take an address from every other webspace that claims it, too: neither is routed there."""
-        for other in list(self._seen.values()):
-            if other.uid != observed.uid and other.runs and other.address in (observed.claims or ()):
-                self._note_clash(other.uid, [other.address] if other.address else [])
-                self._seen[other.uid] = evolve(other, address=None)
-                self._tell(other.uid)
+        for address in (observed.claims or ()) if observed.runs else ():
+            for uid in self._claimants.owners(address) - {observed.uid}:
+                if self._seen[uid].address == address:
+                    self._take_address(self._seen[uid])
+
+    def _take_address(self, observed: Observed) -> None:
+        self._note_clash(observed.uid, [observed.address] if observed.address else [])
+        self._seen[observed.uid] = evolve(observed, address=None)
+        self._tell(observed.uid)
 
     def _forget(self, uid: int) -> None:
         self._versions[uid] = self._versions.get(uid, 0) + 1
+        self._claimants.give(uid, ())
+        self._boot_ports.give(uid, ())
         if self._seen.pop(uid, None) is not None:
-            self._conditions.forget(uid)
             self._tell(uid)
 
     def _tell(self, uid: int) -> None:
         for listener in self._listeners:
             listener(uid)
+
+
+def _boot_port(instance: Instance) -> int | None:
+    try:
+        return parse_port(instance.config.get(BOOT_PORT_KEY, ""))
+    except Invalid:
+        # It gets a new one: a number that is none is no reason not to serve the webspace.
+        return None

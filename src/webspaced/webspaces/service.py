@@ -9,7 +9,7 @@ from attrs import frozen
 from webspaced.core.instance import Image, InstanceState, NewInstance
 from webspaced.core.user import User
 from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY, Config, Webspace
-from webspaced.errors import Conflict, Invalid, NotFound, RemoteError, Unavailable, WebspacedError
+from webspaced.errors import Conflict, Invalid, NotFound, RemoteError, WebspacedError
 from webspaced.interfaces import IForwards, IInstances, IRoutes
 from webspaced.lib.keyed import KeyedLock
 from webspaced.webspaces.allocator import Allocator
@@ -108,7 +108,7 @@ class WebspaceService:
             if left is not None and left.boot_port == boot_port:
                 await self._instances.delete(left.name)
                 await self._registry.look(uid)
-        except (RemoteError, NotFound, Unavailable):
+        except WebspacedError:
             # The first failure is the one to report; the next full pass shows what is left, if anything.
             return
 
@@ -165,9 +165,9 @@ class WebspaceService:
         self._forwards.reserve(external)
         try:
             await self._documents.change(uid, lambda webspace: self._with_port(webspace, external, internal))
-        except WebspacedError:
+        finally:
+            # Does nothing where the webspace has it now.
             self._forwards.unreserve(external)
-            raise
 
     def _with_port(self, webspace: Webspace, external: int, internal: int) -> Webspace:
         if len(webspace.ports) >= self._rules.max_ports:

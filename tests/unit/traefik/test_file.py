@@ -79,3 +79,10 @@ class FileTests(SynchronousTestCase):
         self.path.parent.unlink()
         self.apply(store, ws_u7=route())
         self.assertEqual(list(self.document()["http"]["services"]), ["ws-u7"])
+
+    def test_a_rule_that_is_no_text_is_written_anew(self) -> None:
+        self.path.parent.mkdir(parents=True)
+        service = {"loadBalancer": {"servers": [{"url": "http://10.7.0.5:80"}]}}
+        self.path.write_text(json.dumps({"http": {"services": {"a": service}, "routers": {"a-https": {"rule": 5}}}}))
+        self.store()
+        self.assertEqual(self.loaded, {})

@@ -265,7 +265,9 @@ class BusyTests(BooterCase):
         self.world()
         self.w.lxd.fail_next("start", *[RemoteError("no init", 400)] * 1000)
         began = self.w.clock.seconds()
-        self.assertIn("no init", str(self.refusal(BootFailed)))
+        refusal = self.refusal(BootFailed)
+        # Everybody who visits is told the text; what LXD said is for the member and the log.
+        self.assertEqual((str(refusal), refusal.detail), ("LXD could not start it", "no init"))
         self.assertLess(self.w.clock.seconds() - began, 3)
 
     def test_a_stop_in_lxd_is_waited_for(self) -> None:

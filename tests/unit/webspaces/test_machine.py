@@ -234,6 +234,7 @@ class Everything(RuleBasedStateMachine):
             assert f'"user":{uid}' in containers[name(uid)].config[KEY]
             assert self.w.listeners.forwards[uid] == dict(self.w.seen(uid).webspace.ports)
         assert not any(ports for uid, ports in self.w.listeners.forwards.items() if uid not in wanted)
+        assert self.w.listeners.reserved == set()
 
     def teardown(self) -> None:
         self.calm()
