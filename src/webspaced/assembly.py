@@ -22,6 +22,7 @@ from webspaced.http.health import Health
 from webspaced.http.site import Sites
 from webspaced.iam.static import read_users
 from webspaced.interfaces import IIdentity
+from webspaced.lib.addresses import can_bind, own_addresses
 from webspaced.lib.periodic import Periodic
 from webspaced.lxd.agent import UnixEndpoints, find_socket, unix_agent
 from webspaced.lxd.client import LxdClient
@@ -89,7 +90,7 @@ def build(reactor: Any, settings: Settings) -> Daemon:
             publisher=publisher,
             reconciler=reconciler,
             events=EventSubscription(reactor, endpoints, settings.lxd.project, reconciler),
-            periodic=_build_periodic(reactor, settings, reconciler, listeners),
+            periodic=_build_periodic(reactor, settings, reconciler),
             listeners=listeners,
             traefik=_build_traefik(reactor, settings),
         ),
@@ -125,6 +126,7 @@ def _build_knowledge(reactor: Any, settings: Settings, instances: LxdInstances) 
         registry,
         external=range(webspaces.ports.start, webspaces.ports.end + 1),
         boot=range(webspaces.boot_ports.start, webspaces.boot_ports.end + 1),
+        can_bind=lambda port: can_bind(settings.traefik.boot_address, port),
     )
     return Knowledge(
         conditions=conditions,
@@ -222,10 +224,10 @@ def _build_service(
     return WebspaceService(known.registry, instances, known.documents, power, known.allocator, listeners, reconciler, rules)
 
 
-def _build_periodic(reactor: Any, settings: Settings, reconciler: Reconciler, listeners: Listeners) -> tuple[Periodic, ...]:
+def _build_periodic(reactor: Any, settings: Settings, reconciler: Reconciler) -> tuple[Periodic, ...]:
     return (
         Periodic(reactor, settings.webspaces.resync_interval, "the full pass", reconciler.periodic_pass),
-        Periodic(reactor, RETRY_UNBOUND, "binding forwards", listeners.retry),
+        Periodic(reactor, RETRY_UNBOUND, "binding ports", reconciler.retry_unbound),
     )
 
 
@@ -248,6 +250,7 @@ def address_rule(settings: Settings, network: ProfileNetwork) -> AddressRule:
     :raises Invalid: LXD does not manage the bridge, and ``webspaces.networks`` is not set.
     """
     reserved: list[IPAddress] = [
+        *own_addresses(),
         *network.gateways,
         *settings.webspaces.reserved_addresses,
         settings.traefik.boot_address,

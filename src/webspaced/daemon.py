@@ -169,6 +169,7 @@ class Daemon(Service):
                 periodic.stopService()
         if parts.events.running:
             parts.events.stopService()
+        parts.reconciler.close()
         await self._last_write()
         await parts.listeners.close()
         if parts.traefik is not None and parts.traefik.running:

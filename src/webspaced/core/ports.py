@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator
 
-from webspaced.errors import Conflict
-
 
 def free_ports(ports: range, used: Container[int], pick: Callable[[int], int]) -> Iterator[int]:
     """Give each free port of the range once, beginning at a picked place.
@@ -18,14 +16,3 @@ def free_ports(ports: range, used: Container[int], pick: Callable[[int], int]) -
         port = ports[(start + offset) % len(ports)]
         if port not in used:
             yield port
-
-
-def first_free(ports: range, used: Container[int], pick: Callable[[int], int], what: str) -> int:
-    """Give one free port.
-
-    :raises Conflict: the range has none left; the text names ``what``.
-    """
-    for port in free_ports(ports, used, pick):
-        return port
-    message = f"no free {what} is left in {ports.start} to {ports.stop - 1}"
-    raise Conflict(message)

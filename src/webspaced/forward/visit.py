@@ -96,7 +96,7 @@ class Visit(Leg):
 
     def connectionMade(self) -> None:
         """Pause, and wait for the gate."""
-        self.transport.setTcpNoDelay(True)
+        super().connectionMade()
         if not self._means.places.take(self._destination.uid):
             self._refuse(Refused("too many visitors are waiting for it", retry_after=2.0))
             return

@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from webspaced.core.names import parse_username
 from webspaced.core.user import Caller, User
-from webspaced.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from webspaced.errors import Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
 from webspaced.interfaces import IIdentity
 
 LONGEST_TOKEN = 4096
@@ -30,8 +30,10 @@ log = Logger()
 class StaticIdentity:
     """See :class:`webspaced.interfaces.IIdentity`."""
 
-    def __init__(self, users: Iterable[tuple[User, str]]) -> None:
+    def __init__(self, users: Iterable[tuple[User, str]], *, complete: bool = True) -> None:
+        """Know these users; unless ``complete``, whoever is not among them may exist all the same."""
         pairs = list(users)
+        self._complete = complete
         self._by_id = {user.id: user for user, _ in pairs}
         self._by_name = {user.username: user for user, _ in pairs}
         # Looked up by hash: neither the table nor the time it takes tells anything of a token.
@@ -54,6 +56,9 @@ class StaticIdentity:
         return _found(self._by_name.get(username))
 
     async def by_id(self, uid: int) -> User:
+        if not self._complete and uid not in self._by_id:
+            message = "the users file is missing"
+            raise Unavailable(message)
         return _found(self._by_id.get(uid))
 
 
@@ -78,7 +83,7 @@ def read_users(path: Path) -> StaticIdentity:
         document = yaml.safe_load(path.read_text())
     except FileNotFoundError:
         log.warn("{path} does not exist: nobody can call the API", path=path)
-        return StaticIdentity(())
+        return StaticIdentity((), complete=False)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         message = f"{path}: cannot be read as YAML"
         raise Invalid(message) from error

@@ -7,8 +7,10 @@ from pathlib import Path
 
 
 def make_private_directory(path: Path) -> None:
-    """Create a directory and its parents; the directory itself is for its owner only."""
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Create a directory, and whichever parents are missing, for its owner only."""
+    if not path.parent.exists():
+        make_private_directory(path.parent)
+    path.mkdir(exist_ok=True, mode=0o700)
 
 
 def replace_file(path: Path, content: bytes) -> None:

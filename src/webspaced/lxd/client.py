@@ -88,15 +88,15 @@ class LxdClient:
             raise
 
     async def _ended(self, operation: str) -> None:
-        reply = await self._request("GET", f"{operation.removeprefix('/1.0')}/wait", deadline=None)
+        reply = await self._request("GET", f"{_path(operation)}/wait", deadline=None)
         status = reply.metadata.get("status_code", 0)
         if status >= 400:  # noqa: PLR2004
             raise RemoteError(_brief(reply.metadata.get("err", "")), status)
 
     async def _abandon(self, operation: str) -> None:
         try:
-            await self._request("DELETE", operation.removeprefix("/1.0"), deadline=5.0)
-        except (NotFound, RemoteError, Unavailable):
+            await self._request("DELETE", _path(operation), deadline=5.0)
+        except (NotFound, RemoteError, Unavailable, DeadlineExceeded):
             # It ended meanwhile, or cannot be cancelled: whoever gave up looks at the instance afterwards.
             return
 
@@ -132,6 +132,11 @@ class LxdClient:
         return _reply(response.code, text, etag)
 
 
+def _path(operation: str) -> str:
+    # A cluster adds ?project=, which every request of ours has anyway.
+    return operation.removeprefix("/1.0").partition("?")[0]
+
+
 def _content(response: Any) -> Deferred[bytes]:
     content: Deferred[bytes] = response.content()
     return content
@@ -153,6 +158,9 @@ def _error(code: int, text: str) -> Exception:
     message = _brief(text)
     if code == 404:  # noqa: PLR2004
         return NotFound(message)
+    if code == 503:  # noqa: PLR2004
+        # It is still starting.
+        return Unavailable(message, retry_after=2.0)
     if code == 412:  # noqa: PLR2004
         return Changed(message, code)
     return RemoteError(message, code)

@@ -43,6 +43,7 @@ class Publisher:
         self._open = False
         self._written = -LAZY_INTERVAL
         self._renew = False
+        self._uncertain = False
         self._pending: IDelayedCall | None = None
         self._flushing: Deferred[None] | None = None
         self._waiting: list[tuple[str, Deferred[bool]]] = []
@@ -64,6 +65,7 @@ class Publisher:
             return
         self._open = self._renew = True
         self._kick()
+        self._tell_waiting()
 
     def published(self, name: str) -> Endpoint | None:
         """Give the backend that the published route names."""
@@ -94,7 +96,7 @@ class Publisher:
 
     async def _settle(self, name: str) -> None:
         self._kick()
-        while self._open and self._wanted.get(name) != self._actual.get(name):
+        while not self._open or self._wanted.get(name) != self._actual.get(name):
             written: Deferred[bool] = Deferred()
             self._waiting.append((name, written))
             if not await written.addTimeout(WRITE_LIMIT, self._clock, lambda *_: False):
@@ -146,6 +148,7 @@ class Publisher:
                 self._renew = False
             except Exception as error:  # noqa: BLE001  (the store may be away for any reason; the wish stays)
                 self.log.warn("routes could not be written: {error}", error=str(error))
+                self._uncertain = True
                 await sleep(self._clock, next(waits))
                 continue
             self.writes += 1
@@ -155,6 +158,21 @@ class Publisher:
             for name, route in todo.put.items():
                 self._took_effect(name, route)
             self._tell_waiting()
+        if self._uncertain and self._open:
+            self._uncertain = False
+            self._expire_unnamed()
+
+    def _expire_unnamed(self) -> None:
+        """After failed writes: what is named by no published route is free once that has settled."""
+        until = self._clock.seconds() + self._settle_time
+        for name, addresses in list(self._named.items()):
+            route = self._actual.get(name)
+            kept = set() if route is None else {route.backend.host}
+            for address in addresses - kept:
+                self._naming[address][name] = until
+            self._named[name] = kept
+            if not kept:
+                del self._named[name]
 
     def _took_effect(self, name: str, route: Route | None) -> None:
         now = self._clock.seconds()

@@ -11,7 +11,7 @@ from typing import Any
 from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults, succeed
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -71,6 +71,7 @@ class Reconciler:
         self._serving = serving
         self._with = with_
         self._complete = False
+        self._again: dict[int, IDelayedCall] = {}
         self._hosts = HostClaims()
         self._served: dict[int, tuple[str, int | None]] = {}
         self._adoptions: Coalesced[int, None] = Coalesced(with_.adoption.complete)
@@ -129,9 +130,27 @@ class Reconciler:
     async def resync(self, uid: int) -> None:
         """Look at one webspace and bring everything of it in order (``PATCH …/state``)."""
         await self._with.registry.look(uid)
+        await self._with.registry.read_address(uid)
         await self._adoptions.request(uid)
         self.act(uid)
         self._with.listeners.retry()
+
+    def retry_unbound(self) -> None:
+        """Try again to bind what could not be bound."""
+        self._with.listeners.retry()
+        for observed in self._with.registry:
+            if self._is_unbound(observed.uid):
+                self.act(observed.uid)
+
+    def _is_unbound(self, uid: int) -> bool:
+        return Kind.BOOT_PORT_UNBOUND in self._with.conditions.of(uid)
+
+    def close(self) -> None:
+        """Act no more: the daemon stops."""
+        self._complete = False
+        for again in self._again.values():
+            if again.active():
+                again.cancel()
 
     def settled(self, uid: int) -> Deferred[None]:
         """See :meth:`webspaced.interfaces.IRoutes.settled`."""
@@ -155,6 +174,9 @@ class Reconciler:
     def _forget(self, uid: int) -> None:
         _, boot_port = self._served.pop(uid, ("", None))
         self._with.adoption.leave(boot_port)
+        again = self._again.pop(uid, None)
+        if again is not None and again.active():
+            again.cancel()
         self._with.listeners.cut_relayed(uid)
         self._with.listeners.want_forwards(uid, {})
         self._with.listeners.want_boot_port(uid, None)
@@ -196,10 +218,19 @@ class Reconciler:
         route = wanted_route(standing, published, taken)
         # A boot port relays to a running webspace just as well: only leaving the container is urgent.
         lazy = published == standing.boot and route.backend != standing.boot
-        publisher.want(observed.name, route, lazy=lazy)
+        if route.backend == standing.boot and self._is_unbound(observed.uid):
+            # Whoever has that port is not to be sent the webspace's visitors.
+            publisher.want(observed.name, None)
+        else:
+            publisher.want(observed.name, route, lazy=lazy)
         if taken and standing.readiness is Readiness.READY and route.backend == standing.boot:
             # Somebody else's visitors may still be on their way there: look again when that has settled.
-            self._clock.callLater(self._serving.settle_time, self.act, observed.uid)
+            self._look_again(observed.uid)
+
+    def _look_again(self, uid: int) -> None:
+        pending = self._again.get(uid)
+        if pending is None or not pending.active():
+            self._again[uid] = self._clock.callLater(self._serving.settle_time, self.act, uid)
 
     def _standing(self, observed: Observed) -> Standing | None:
         hold = self._with.booter.memory(observed.uid).hold

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -177,7 +178,9 @@ class EmbeddedTraefik(Service):
             self._program,
             f"--configFile={configuration}",
         ]
-        self._transport = self._reactor.spawnProcess(self._child, sys.executable, arguments, env=None)
+        # Our own settings may hold secrets, and Traefik reads templates.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("WSD_")}
+        self._transport = self._reactor.spawnProcess(self._child, sys.executable, arguments, env=environment)
         return self._child.ended
 
 

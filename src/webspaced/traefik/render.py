@@ -39,7 +39,7 @@ def render(routes: Mapping[str, Route], entry_points: EntryPoints) -> dict[str, 
     for name, route in sorted(routes.items()):
         if route.passthrough:
             tcp["routers"][name] = _tcp_router(route, entry_points)
-            tcp["services"][name] = {"loadBalancer": {"servers": [{"address": str(route.backend)}]}}
+            tcp["services"][name] = _tcp_service(route.backend)
         else:
             http["routers"].update(_http_routers(route, entry_points))
             http["services"][name] = _http_service(route.backend)
@@ -50,7 +50,7 @@ def render(routes: Mapping[str, Route], entry_points: EntryPoints) -> dict[str, 
         del http["services"]
     document: dict[str, Any] = {"http": {**http, "serversTransports": {TRANSPORT: transport}}}
     if tcp["routers"]:
-        document["tcp"] = tcp
+        document["tcp"] = {**tcp, "serversTransports": {TRANSPORT: {"dialTimeout": DIAL_TIMEOUT}}}
     return document
 
 
@@ -80,6 +80,10 @@ def _tcp_router(route: Route, entry_points: EntryPoints) -> dict[str, Any]:
 
 def _http_service(backend: Endpoint) -> dict[str, Any]:
     return {"loadBalancer": {"servers": [{"url": f"http://{backend}"}], "serversTransport": TRANSPORT}}
+
+
+def _tcp_service(backend: Endpoint) -> dict[str, Any]:
+    return {"loadBalancer": {"servers": [{"address": str(backend)}], "serversTransport": TRANSPORT}}
 
 
 def read(document: Mapping[str, Any]) -> dict[str, Route]:

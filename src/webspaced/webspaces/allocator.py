@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 
 from twisted.internet.interfaces import IReactorTime
 
-from webspaced.core.ports import first_free, free_ports
+from webspaced.core.ports import free_ports
 from webspaced.errors import Conflict
 from webspaced.webspaces.registry import Registry
 
@@ -27,12 +27,14 @@ class Allocator:
         external: range,
         boot: range,
         pick: Callable[[int], int] = secrets.randbelow,
+        can_bind: Callable[[int], bool] = lambda _port: True,
     ) -> None:
         self.external = external
         self.boot = boot
         self._clock = clock
         self._registry = registry
         self._pick = pick
+        self._can_bind = can_bind
         self._claimed_external: set[int] = set()
         self._claimed_boot: set[int] = set()
         self._resting: dict[int, float] = {}
@@ -63,12 +65,20 @@ class Allocator:
         """Hold a new boot port while it is written to LXD; ``Conflict`` if there is none left."""
         self._wake_rested()
         used = {o.boot_port for o in self._registry if o.boot_port} | self._claimed_boot | self._resting.keys()
-        port = first_free(self.boot, used, self._pick, "boot port")
+        port = self._free_boot_port(used)
         self._claimed_boot.add(port)
         try:
             yield port
         finally:
             self._claimed_boot.discard(port)
+
+    def _free_boot_port(self, used: Container[int]) -> int:
+        for port in free_ports(self.boot, used, self._pick):
+            # Somebody else's program may have it: its visitors would be sent there.
+            if self._can_bind(port):
+                return port
+        message = f"no free boot port is left in {self.boot.start} to {self.boot.stop - 1}"
+        raise Conflict(message)
 
     def _used_external(self) -> set[int]:
         return {port for observed in self._registry for port in observed.webspace.ports} | self._claimed_external

@@ -57,6 +57,7 @@ class Booter:
         self._flights: Flights[int, Observed] = Flights()
         self._places = DeferredSemaphore(limits.max_concurrent)
         self._starting: set[int] = set()
+        self._asked_by_api: set[int] = set()
         self._memories: dict[int, Memory] = {}
         self._listeners: list[Callable[[int], None]] = []
 
@@ -85,7 +86,10 @@ class Booter:
         observed = self._registry.get(uid)
         if observed is not None and observed.runs and observed.address and self.memory(uid).hold is Hold.NONE:
             return succeed(observed)
-        return self._flights.join(uid, lambda: self._boot(uid, by_api=by_api))
+        if by_api:
+            # Also where a visitor's boot is under way that would be refused.
+            self._asked_by_api.add(uid)
+        return self._flights.join(uid, lambda: self._boot(uid))
 
     def _remember(self, uid: int, memory: Memory) -> None:
         before = self.memory(uid)
@@ -94,16 +98,18 @@ class Booter:
             for listener in self._listeners:
                 listener(uid)
 
-    async def _boot(self, uid: int, *, by_api: bool) -> Observed:
+    async def _boot(self, uid: int) -> Observed:
         began = self._clock.seconds()
         try:
-            await self._bring_up(uid, by_api=by_api)
-            observed = await self._address(uid)
+            acted = await self._bring_up(uid)
+            observed = await self._address(uid, patient=acted or uid in self._asked_by_api)
         except (BootFailed, DeadlineExceeded) as error:
             self._remember(uid, self.memory(uid).failed(self._clock.seconds(), str(error)))
             detail = getattr(error, "detail", "")
             self.log.warn("webspace {uid} did not boot: {reason} {detail}", uid=uid, reason=str(error), detail=detail)
             raise
+        finally:
+            self._asked_by_api.discard(uid)
         self._remember(uid, self.memory(uid).succeeded())
         self.log.info(
             "webspace {uid} is up at {address} after {seconds:.3f} s",
@@ -113,18 +119,23 @@ class Booter:
         )
         return observed
 
-    async def _bring_up(self, uid: int, *, by_api: bool) -> None:
-        """Act and look again until it runs. What was seen last is good enough to begin with: LXD refuses a wrong act."""
+    async def _bring_up(self, uid: int) -> bool:
+        """Act and look again until it runs; whether that took anything.
+
+        What was seen last is good enough to begin with: LXD refuses a wrong act.
+        """
         patience = Patience(self._clock)
         observed = self._registry.get(uid) or await self._registry.look(uid)
-        started = False
+        acted = started = False
         while True:
             if observed is None:
                 message = "there is no such webspace"
                 raise NotFound(message)
+            by_api = uid in self._asked_by_api
             decision = decide(observed.instance.status, self.memory(uid), self._clock.seconds(), by_api=by_api)
             if decision.act is Act.SERVE:
-                return
+                return acted
+            acted = True
             if decision.act is Act.START and started:
                 message = "it stopped again at once"
                 raise BootFailed(message)
@@ -166,7 +177,7 @@ class Booter:
             message = "too many webspaces are running already"
             raise Refused(message, retry_after=10.0)
 
-    async def _address(self, uid: int) -> Observed:
+    async def _address(self, uid: int, *, patient: bool) -> Observed:
         """Wait for an address that counts. Polled, as no event carries it, and not too often: it slows the start down."""
         deadline = self._clock.seconds() + self._limits.ip_timeout
         for pause in pauses(ADDRESS_POLL_FIRST, ADDRESS_POLL_LONGEST, factor=1.2):
@@ -180,7 +191,12 @@ class Booter:
             if self._clock.seconds() > deadline:
                 self._no_address(uid)
             await sleep(self._clock, pause)
-            await self._registry.read_address(uid)
+            observed = await self._registry.read_address(uid)
+            memory = self.memory(uid)
+            rest = memory.not_before - self._clock.seconds()
+            if not patient and (observed is None or observed.address is None) and memory.failures and rest > 0:
+                # It had none a moment ago, and has none now: nobody needs to wait for that again yet.
+                raise Refused(_sentence(memory.reason), rest)
         raise AssertionError  # pauses() never ends
 
     def _no_address(self, uid: int) -> None:

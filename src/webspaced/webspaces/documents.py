@@ -50,8 +50,15 @@ class Documents:
         message = "the webspace changes too often to be changed"
         raise Unavailable(message)
 
+    def check_complete(self) -> None:
+        """``Unavailable`` until everything has been seen once: changes before that could give somebody's port away."""
+        if not self._registry.complete:
+            message = "webspaced is still starting"
+            raise Unavailable(message)
+
     async def present(self, uid: int) -> Observed:
         """Read a webspace anew; ``NotFound`` if there is none."""
+        self.check_complete()
         observed = await self._registry.look(uid)
         if observed is None:
             message = "there is no such webspace"

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from webspaced.core.boot import Hold
-from webspaced.errors import Conflict, NotRunning, RemoteError
+from webspaced.errors import Conflict, DeadlineExceeded, NotRunning, RemoteError
 from webspaced.interfaces import IInstances, IRoutes
 from webspaced.lib.deferreds import sleep
 from webspaced.lib.keyed import KeyedLock
@@ -99,6 +99,8 @@ class Power:
         finally:
             # Whatever went wrong, the webspace must not stay closed.
             self._booter.hold(uid, Hold.NONE)
+            if self._registry.get(uid) is None:
+                self._booter.forget(uid)
 
     async def _running(self, uid: int) -> Observed:
         observed = await self._documents.present(uid)
@@ -115,7 +117,7 @@ class Power:
         if observed.runs:
             try:
                 await self._instances.stop(observed.name, self._times.graceful, force=False)
-            except RemoteError as error:
+            except (RemoteError, DeadlineExceeded) as error:
                 self.log.info("{name} did not stop by itself: {error}", name=observed.name, error=str(error))
             else:
                 await self._registry.look(observed.uid)

@@ -31,17 +31,17 @@ class ReadinessTable:
 
     def get(self, observed: Observed, probe: Probe) -> Readiness:
         """Give what is known of a port of this very incarnation."""
-        incarnation, known = self._known.get(observed.uid, ("", {}))
-        if incarnation != observed.instance.incarnation:
+        where, known = self._known.get(observed.uid, ("", {}))
+        if where != _where(observed):
             return Readiness.UNKNOWN
         return known.get(probe, Readiness.UNKNOWN)
 
     def put(self, observed: Observed, probe: Probe, readiness: Readiness) -> None:
         """Remember what a probe of this incarnation found."""
-        incarnation, known = self._known.get(observed.uid, ("", {}))
-        if incarnation != observed.instance.incarnation:
+        where, known = self._known.get(observed.uid, ("", {}))
+        if where != _where(observed):
             known = {}
-            self._known[observed.uid] = (observed.instance.incarnation, known)
+            self._known[observed.uid] = (_where(observed), known)
         if known.get(probe) is not readiness:
             known[probe] = readiness
             for listener in self._listeners:
@@ -50,3 +50,8 @@ class ReadinessTable:
     def forget(self, uid: int) -> None:
         """Drop what is known of a webspace that is gone."""
         self._known.pop(uid, None)
+
+
+def _where(observed: Observed) -> str:
+    # What answered at one address says nothing of another.
+    return f"{observed.instance.incarnation} {observed.address}"

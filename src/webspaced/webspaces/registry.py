@@ -15,9 +15,9 @@ from twisted.logger import Logger
 
 from webspaced.core.address import AddressRule, choose
 from webspaced.core.instance import Instance, IPAddress
-from webspaced.core.names import instance_name, uid_of_instance
+from webspaced.core.names import instance_name, parse_username, uid_of_instance
 from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY, Config, Webspace, load_webspace, parse_port
-from webspaced.errors import Invalid, NotFound, RemoteError, Unavailable
+from webspaced.errors import DeadlineExceeded, Invalid, NotFound, RemoteError, Unavailable
 from webspaced.interfaces import IInstances
 from webspaced.lib.keyed import Coalesced
 from webspaced.lib.multimap import Multimap
@@ -72,6 +72,8 @@ class Registry:
         self._claimants: Multimap[IPAddress, int] = Multimap()
         self._boot_ports: Multimap[int, int] = Multimap()
         self._listeners: list[Callable[[int], None]] = []
+        self.complete = False
+        """Whether everything has been seen once: before that, nobody can say what is free."""
         self._looks: Coalesced[int, Observed | None] = Coalesced(self._look)
 
     def prepare(self, nic: str, rule: AddressRule) -> None:
@@ -120,6 +122,10 @@ class Registry:
         gone = [uid for uid in self._seen if uid not in found]
         changed = [uid for uid, instance in found.items() if self._differs(uid, instance)]
         await self._in_parallel(self._take(uid, found.get(uid), before.get(uid)) for uid in [*changed, *gone])
+        # Root may have changed addresses since they were read.
+        running = [o.uid for o in self._seen.values() if o.runs and o.uid not in changed]
+        await self._in_parallel(self.read_address(uid) for uid in running)
+        self.complete = True
 
     def _differs(self, uid: int, instance: Instance) -> bool:
         known = self._seen.get(uid)
@@ -132,7 +138,7 @@ class Registry:
         observed = None if instance is None else self._read(uid, instance)
         if observed is not None and observed.runs and observed.address is None:
             # Read before anybody hears of it: without its address, a running webspace's direct route would be given up.
-            observed = await self._with_address(observed)
+            observed = await self._with_address_if_readable(observed)
         if self._versions.get(uid) != version or instance is None:
             await self.look(uid)
         elif observed is None:
@@ -164,7 +170,7 @@ class Registry:
             state = await self._instances.state(name)
         except NotFound:
             return frozenset()
-        except RemoteError:
+        except (RemoteError, DeadlineExceeded):
             # It cannot be read in this moment: what it claimed last is still the best that is known.
             return self._strangers.get(name, frozenset())
         return frozenset(a for nic in state.interfaces for a, scope in nic.addresses if scope == "global" and rule.allows(a))
@@ -216,7 +222,7 @@ class Registry:
             uid=uid,
             instance=instance,
             webspace=evolve(webspace, user=uid),
-            username=instance.config.get(USERNAME_KEY) or None if own else None,
+            username=_username(instance) if own else None,
             boot_port=_boot_port(instance) if own else None,
         )
 
@@ -233,16 +239,43 @@ class Registry:
         self._store(renewed)
         return renewed
 
+    async def _with_address_if_readable(self, observed: Observed) -> Observed:
+        try:
+            return await self._with_address(observed)
+        except (RemoteError, DeadlineExceeded) as error:
+            # It is there all the same: its boot port serves it, and the booter goes on asking.
+            self.log.warn("the addresses of {name} cannot be read: {error}", name=observed.name, error=str(error))
+            return observed
+
     async def _with_address(self, observed: Observed) -> Observed:
+        claims = await self._read_claims(observed)
+        if claims is None:
+            return observed
+        for rival in {uid for a in claims for uid in self._claimants.owners(a)} - {observed.uid}:
+            # What it claimed at its start may be long gone.
+            await self._read_again(rival)
+        return self._decided(observed, claims)
+
+    async def _read_again(self, uid: int) -> None:
+        before = self._seen.get(uid)
+        claims = await self._read_claims(before) if before is not None and before.runs else None
+        current = self._seen.get(uid)
+        if before and current and claims is not None and current.instance.incarnation == before.instance.incarnation:
+            self._store(self._decided(current, claims))
+
+    async def _read_claims(self, observed: Observed) -> tuple[IPAddress, ...] | None:
         try:
             state = await self._instances.state(observed.name)
         except NotFound:
-            return observed
-        mac = observed.instance.nic_mac(self._nic)
-        claims = self._ready_rule().claims(state, mac)
+            return None
+        return self._ready_rule().claims(state, observed.instance.nic_mac(self._nic))
+
+    def _decided(self, observed: Observed, claims: tuple[IPAddress, ...]) -> Observed:
         others = self._claimed_by_others(observed.uid, claims)
         self._note_clash(observed.uid, [address for address in claims if address in others])
-        return evolve(observed, claims=claims, address=choose(claims, others))
+        # The present address stays while it counts, so that a new one beside it changes nothing.
+        ordered = sorted(claims, key=lambda address: address != observed.address)
+        return evolve(observed, claims=claims, address=choose(ordered, others))
 
     def _claimed_by_others(self, uid: int, claims: Iterable[IPAddress]) -> frozenset[IPAddress]:
         strangers = self._claimed_by_strangers()
@@ -284,6 +317,14 @@ class Registry:
     def _tell(self, uid: int) -> None:
         for listener in self._listeners:
             listener(uid)
+
+
+def _username(instance: Instance) -> str | None:
+    try:
+        return parse_username(instance.config.get(USERNAME_KEY, ""))
+    except Invalid:
+        # It becomes part of rules and requests; what is no name is no name, whoever wrote it.
+        return None
 
 
 def _boot_port(instance: Instance) -> int | None:

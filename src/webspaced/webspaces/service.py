@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from attrs import frozen
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from webspaced.core.instance import Image, InstanceState, NewInstance
 from webspaced.core.user import User
 from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY, Config, Webspace
 from webspaced.errors import Conflict, Invalid, NotFound, RemoteError, WebspacedError
 from webspaced.interfaces import IForwards, IInstances, IRoutes
+from webspaced.lib.deferreds import shield
 from webspaced.lib.keyed import KeyedLock
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.documents import Documents
@@ -30,6 +33,8 @@ class Rules:
 
 class WebspaceService:
     """Webspaces by user id. Every method raises ``NotFound`` where there is no webspace."""
+
+    log = Logger()
 
     def __init__(
         self,
@@ -51,6 +56,8 @@ class WebspaceService:
         self._routes = routes
         self._rules = rules
         self._existence: KeyedLock[int] = KeyedLock()
+        self._leftovers: dict[int, int] = {}
+        registry.subscribe(self._sweep)
 
     async def images(self) -> Sequence[Image]:
         """Give what webspaces can be made of."""
@@ -65,6 +72,7 @@ class WebspaceService:
 
         When this fails, nothing of it is left.
         """
+        self._documents.check_complete()
         async with self._existence(user.id):
             fingerprint = _find_image(await self._instances.images(), image)
             if await self._exists(user.id):
@@ -109,8 +117,22 @@ class WebspaceService:
                 await self._instances.delete(left.name)
                 await self._registry.look(uid)
         except WebspacedError:
-            # The first failure is the one to report; the next full pass shows what is left, if anything.
-            return
+            # The first failure is the one to report. What is left is removed when LXD shows it again.
+            self._leftovers[uid] = boot_port
+
+    def _sweep(self, uid: int) -> None:
+        observed = self._registry.get(uid)
+        if uid in self._leftovers and observed is not None and self._leftovers[uid] == observed.boot_port:
+            del self._leftovers[uid]
+            # Not from within the registry's own notice.
+            shield(self._remove_leftover(uid)).addErrback(self._not_removed, uid)
+
+    async def _remove_leftover(self, uid: int) -> None:
+        self.log.info("webspace {uid} is what a failed creation left, and is removed", uid=uid)
+        await self.delete(uid)
+
+    def _not_removed(self, failure: Failure, uid: int) -> None:
+        self.log.warn("webspace {uid} could not be removed: {error}", uid=uid, error=failure.getErrorMessage())
 
     async def delete(self, uid: int) -> None:
         """Delete a webspace, whether it runs or not: visitors first, then the container."""

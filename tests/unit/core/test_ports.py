@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from webspaced.core.ports import first_free, free_ports
-from webspaced.errors import Conflict
+from webspaced.core.ports import free_ports
 
 
 class FreePortTests(SynchronousTestCase):
@@ -23,9 +22,5 @@ class FreePortTests(SynchronousTestCase):
         if length and ports[place] not in used:
             self.assertEqual(given_out[0], ports[place])
 
-    def test_none_left_says_what_of(self) -> None:
-        error = self.assertRaises(Conflict, first_free, range(5, 7), {5, 6}, lambda _: 0, "boot port")
-        self.assertEqual(str(error), "no free boot port is left in 5 to 6")
-
-    def test_first_free_skips_what_is_used(self) -> None:
-        self.assertEqual(first_free(range(5, 8), {7, 5}, lambda _: 2, "port"), 6)
+    def test_the_first_skips_what_is_used(self) -> None:
+        self.assertEqual(next(free_ports(range(5, 8), {7, 5}, lambda _: 2)), 6)

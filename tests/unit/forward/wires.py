@@ -42,6 +42,9 @@ class Wire(StringTransport):
         # Twisted's transports do not mind when there is none.
         self.producer = None
 
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        pass
+
     def setTcpNoDelay(self, enabled: bool) -> None:
         pass
 

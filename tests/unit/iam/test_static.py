@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.timing import watch
 from webspaced.core.user import User
-from webspaced.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from webspaced.errors import Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
 from webspaced.iam.static import StaticIdentity, hash_token, read_users
 
 TEXT = f"""
@@ -73,8 +73,9 @@ class FileTests(StaticCase):
     def mistake(self, text: str) -> str:
         return str(self.assertRaises(Invalid, self.read, text))
 
-    def test_one_that_is_not_there_has_no_users(self) -> None:
-        self.refused(NotFound, read_users(Path("nowhere.yaml")).by_id(1))
+    def test_one_that_is_not_there_says_of_nobody_that_they_do_not_exist(self) -> None:
+        # Or a file that is not mounted yet would take every member's name from LXD.
+        self.refused(Unavailable, read_users(Path("nowhere.yaml")).by_id(1))
 
     def test_what_is_no_yaml(self) -> None:
         self.assertIn(": cannot be read as YAML", self.mistake("users: ["))

@@ -42,7 +42,8 @@ class Machine(Time):
 
     def spawnProcess(self, protocol: Any, program: str, arguments: list[str], env: Any) -> Child:
         assert program == arguments[0] == sys.executable
-        assert env is None
+        assert "PATH" in env
+        assert not [name for name in env if name.startswith("WSD_")]
         self.children.append(Child(protocol, arguments))
         return self.children[-1]
 

@@ -74,7 +74,12 @@ class RenderTests(SynchronousTestCase):
                     "tls": {"passthrough": True},
                 },
             },
-            "services": {"ws-u7": {"loadBalancer": {"servers": [{"address": "10.7.0.5:80"}]}}},
+            "services": {
+                    "ws-u7": {
+                        "loadBalancer": {"servers": [{"address": "10.7.0.5:80"}], "serversTransport": "webspaced"}
+                    }
+                },
+                "serversTransports": {"webspaced": {"dialTimeout": "2s"}},
         })  # fmt: skip
         self.assertNotIn("services", document["http"])
 

@@ -56,14 +56,14 @@ class SyncTests(RegistryCase):
         self.assertEqual([self.address(1), self.address(2)], [None, "10.7.0.11"])
         self.assertEqual(len(list(self.registry)), 2)
 
-    def test_a_second_pass_asks_only_for_the_list_and_tells_nothing(self) -> None:
+    def test_a_second_pass_asks_for_the_list_and_the_addresses_of_what_runs_and_tells_nothing(self) -> None:
         self.put(1)
         self.put(2, running=True)
         self.sync()
         self.lxd.calls.clear()
         self.heard.clear()
         self.sync()
-        self.assertEqual(self.lxd.calls, [("list_all", "")])
+        self.assertEqual(self.lxd.calls, [("list_all", ""), ("state", "ws-u2")])
         self.assertEqual(self.heard, [])
 
     def test_what_is_gone_is_forgotten_and_told(self) -> None:
