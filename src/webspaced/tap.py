@@ -7,12 +7,15 @@ import sys
 from pathlib import Path
 
 from twisted.application.service import IService
+from twisted.logger import Logger
 from twisted.python.usage import Options as TwistedOptions
 
 from webspaced.errors import WebspacedError
 from webspaced.lib.descriptors import raise_descriptor_limit
 from webspaced.lib.logs import log_observer
 from webspaced.settings import Settings, SettingsError, find_config, load
+
+log = Logger()
 
 
 class Options(TwistedOptions):
@@ -33,6 +36,8 @@ def makeService(options: Options) -> IService:
         from webspaced.assembly import build  # noqa: PLC0415  (settings are checked before the rest is loaded)
 
         raise_descriptor_limit()
+        for key in _not_used(settings):
+            log.warn("{key} is set, and not used by this version yet", key=key)
         daemon = build(reactor, settings)
         if _logs_to_terminal(options):
             daemon.log_observer = log_observer(sys.stdout, settings.log_level, settings.log_format)
@@ -55,6 +60,19 @@ def _load(options: Options) -> Settings:
     if not_served:
         raise SettingsError(f"{path or 'environment'}: {line}" for line in not_served)
     return settings
+
+
+def _not_used(settings: Settings) -> list[str]:
+    """Name settings that are set, and change nothing yet: an operator must not believe that they do."""
+    http, traefik, webspaces = settings.http, settings.traefik, settings.webspaces
+    present = {
+        "http.cors.allowed_origins": http.cors.allowed_origins != ("*",),
+        "webspaces.ports.kubernetes_service": webspaces.ports.kubernetes_service is not None,
+        "traefik.default_sans": bool(traefik.default_sans),
+        "traefik.webspaced_url": traefik.webspaced_url is not None,
+        "traefik.iam_token": traefik.iam_token is not None,
+    }
+    return [key for key, given in present.items() if given]
 
 
 def _not_served(settings: Settings) -> list[str]:

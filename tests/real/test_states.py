@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import time
 from contextlib import suppress
 
 from harness.private_lxd import ClientFailed
@@ -109,11 +108,3 @@ class BehindTheBackTests(StackCase):
             # An end or a reset, but no hanging.
             with suppress(ConnectionResetError):
                 self.assertEqual(connection.recv(1), b"")
-
-    def test_a_stopped_one_rests_a_moment(self) -> None:
-        self.assertEqual(self.stack.ask("DELETE", "/v1/webspace/self/state").status, 204)
-        answer = self.stack.visit()
-        self.assertEqual(answer.status, 503)
-        self.assertIn(b"stopped a moment ago", answer.body)
-        time.sleep(int(answer.headers["Retry-After"]))
-        self.assertEqual(self.stack.visit().status, 200)

@@ -47,8 +47,8 @@ class Http:
     listen_address: Address = setting(ADDRESS, "The public API.", default=Address("", 80))
     internal_address: Address = setting(
         ADDRESS,
-        "The route document, the metrics and the calls that only Traefik makes; none of it asks for"
-        " a token.",
+        "The health pages for the operator's own machines (later also the route document and the"
+        " metrics); none of it asks for a token.",
         default=Address("127.0.0.1", 8001),
     )
     cors: Cors = section(Cors)

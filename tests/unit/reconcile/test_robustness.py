@@ -1,0 +1,148 @@
+"""The parts together, when others do what they should not: thieves of addresses, broken states, missing files."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit.timing import watch
+from tests.unit.world import NIC, RULE, World
+from webspaced.core.user import User
+from webspaced.core.webspace import USERNAME_KEY
+from webspaced.errors import BootFailed, Refused, RemoteError, Unavailable
+from webspaced.iam.static import read_users
+from webspaced.webspaces.conditions import Kind
+
+
+class RobustnessCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.w = World()
+
+    def running(self, *uids: int) -> None:
+        for uid in uids:
+            self.w.webspace(uid, running=True)
+        self.w.clock.advance(1)
+        self.w.start()
+        self.w.clock.run_for(5)
+
+    def full_pass(self) -> None:
+        self.w.connect()
+        self.w.clock.run_for(30)
+
+
+class AddressTests(RobustnessCase):
+    def test_a_theft_after_the_start_is_seen_by_the_next_pass(self) -> None:
+        self.running(1, 2)
+        self.w.lxd.containers["ws-u2"].extra.append((self.w.lxd.containers["ws-u1"].address, "global"))
+        self.full_pass()
+        self.assertIn(Kind.ADDRESS_CLASH, self.w.conditions.of(1))
+        self.assertEqual(self.w.store.backend("ws-u1"), "127.0.0.1:20001")
+
+    def test_when_the_thief_lets_go_the_victim_is_served_again(self) -> None:
+        thief, victim = self.w.webspace(2, running=True), self.w.webspace(1, running=True)
+        thief.extra.append((victim.address, "global"))
+        self.running()
+        self.assertEqual(self.w.store.backend("ws-u1"), "127.0.0.1:20001")
+        thief.extra.clear()
+        self.full_pass()
+        self.assertEqual(self.w.store.backend("ws-u1"), f"{victim.address}:80")
+        self.assertEqual(dict(self.w.conditions.of(1)), {})
+
+    def test_an_address_that_changed_is_followed(self) -> None:
+        self.running(1)
+        self.w.lxd.containers["ws-u1"].address = ip_address("10.7.0.99")
+        watch(self.w.reconciler.resync(1))
+        self.w.clock.run_for(10)
+        self.assertEqual(self.w.store.backend("ws-u1"), "10.7.0.99:80")
+
+    def test_without_an_address_those_who_come_at_once_are_told_at_once(self) -> None:
+        self.w.webspace(1)
+        self.w.lxd.containers["ws-u1"].has_network = False
+        self.w.start()
+        first = watch(self.w.ready(1))
+        self.w.clock.run_until(lambda: first.done)
+        self.assertIsInstance(first.error, BootFailed)
+        began = self.w.clock.seconds()
+        second = watch(self.w.ready(1))
+        self.w.clock.run_until(lambda: second.done)
+        self.assertIsInstance(second.error, Refused)
+        self.assertLess(self.w.clock.seconds() - began, 1)
+
+
+class FirstPassTests(RobustnessCase):
+    def test_a_state_that_cannot_be_read_costs_nobody_the_route(self) -> None:
+        self.running(1, 2)
+        after = World()
+        after.store.routes = dict(self.w.store.routes)
+        for uid in (1, 2):
+            after.webspace(uid, running=True)
+        after.clock.advance(1)
+        after.lxd.fail_next("state", RemoteError("broken", 500))
+        after.start()
+        after.clock.run_for(5)
+        self.assertEqual(sorted(after.store.routes), ["ws-u1", "ws-u2"])
+
+    def test_nothing_is_given_away_before_everything_was_seen(self) -> None:
+        self.w.webspace(1, ports={49152: 22})
+        self.w.webspace(2)
+        self.w.registry.prepare(NIC, RULE)
+        adding = watch(self.w.service.add_port(2, 49152, 22))
+        creating = watch(self.w.service.create(User(id=3, username="carol"), "fast"))
+        self.w.clock.run_for(5)
+        self.assertIsInstance(adding.error, Unavailable)
+        self.assertIsInstance(creating.error, Unavailable)
+
+    def test_a_missing_users_file_takes_nobodys_name(self) -> None:
+        self.w.webspace(1)
+        self.w.adoption._identity = read_users(Path("nowhere.yaml"))
+        self.w.start()
+        self.assertEqual(self.w.lxd.containers["ws-u1"].config[USERNAME_KEY], "alice")
+        self.assertIn("ws-u1", self.w.store.routes)
+
+    def test_a_name_in_lxd_that_is_none_reaches_no_rule(self) -> None:
+        self.w.webspace(1)
+        self.w.lxd.set_keys("ws-u1", **{USERNAME_KEY: "x`) || Host(`bank.example.com"})
+        self.w.identity.away = True
+        self.w.start()
+        self.w.clock.run_for(5)
+        self.assertNotIn("ws-u1", self.w.store.routes)
+
+    def test_a_boot_port_that_somebody_else_has_is_not_published_and_tried_again(self) -> None:
+        self.w.listeners.taken.add(20001)
+        self.w.webspace(1)
+        self.w.start()
+        self.w.clock.run_for(5)
+        self.assertNotIn("ws-u1", self.w.store.routes)
+        self.w.listeners.taken.clear()
+        self.w.reconciler.retry_unbound()
+        self.w.clock.run_for(5)
+        self.assertEqual(self.w.store.backend("ws-u1"), "127.0.0.1:20001")
+        self.assertEqual(dict(self.w.conditions.of(1)), {})
+
+
+class CreationTests(RobustnessCase):
+    def test_what_a_failed_creation_left_is_removed_when_lxd_shows_it(self) -> None:
+        self.w.start()
+        creating = watch(self.w.service.create(User(id=1, username="alice"), "fast"))
+        self.w.clock.run_until(lambda: ("create", "ws-u1") in self.w.lxd.calls)
+        self.w.clock.run_for(0.01)
+        self.w.lxd.go_away(finish=True)
+        self.w.clock.run_for(30)
+        self.assertIsInstance(creating.error, Unavailable)
+        self.w.lxd.come_back()
+        self.full_pass()
+        self.assertNotIn("ws-u1", self.w.lxd.containers)
+        self.assertNotIn("ws-u1", self.w.store.routes)
+
+    def test_a_boot_by_api_is_not_refused_because_a_visitor_was(self) -> None:
+        self.w.webspace(1)
+        self.w.start()
+        memory = self.w.booter.memory(1)
+        self.w.booter._memories[1] = memory.failed(self.w.clock.seconds(), "it failed")
+        visitor = watch(self.w.ready(1))
+        member = watch(self.w.power.boot(1))
+        self.w.clock.run_for(20)
+        self.assertIsInstance(visitor.error, Refused)
+        self.assertIsNone(member.value)
