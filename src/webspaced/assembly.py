@@ -23,6 +23,7 @@ from webspaced.http.site import Sites
 from webspaced.iam.static import read_users
 from webspaced.interfaces import IIdentity
 from webspaced.lib.addresses import can_bind, own_addresses
+from webspaced.lib.descriptors import raise_descriptor_limit
 from webspaced.lib.periodic import Periodic
 from webspaced.lxd.agent import UnixEndpoints, find_socket, unix_agent
 from webspaced.lxd.client import LxdClient
@@ -46,6 +47,8 @@ from webspaced.webspaces.readiness import ReadinessTable
 from webspaced.webspaces.registry import Registry
 from webspaced.webspaces.service import Rules, WebspaceService
 
+RESERVED_DESCRIPTORS = 1024
+"""For listeners, the API's clients, LXD and files."""
 RETRY_UNBOUND = 5.0
 """Seconds between tries to bind a forward whose port somebody else has."""
 
@@ -154,6 +157,7 @@ def _build_listeners(reactor: Any, settings: Settings, known: Knowledge) -> List
         gate=known.gate,
         hangups=EpollHangups(reactor),
         places=Places(webspaces.max_held, webspaces.max_held_per_webspace),
+        seats=_seats(),
     )
 
     def web(uid: int) -> Destination | None:
@@ -164,6 +168,12 @@ def _build_listeners(reactor: Any, settings: Settings, known: Knowledge) -> List
 
     where = Where(forwards=webspaces.ports.listen_address, boot=str(settings.traefik.boot_address))
     return Listeners(reactor, means, known.conditions, where, web)
+
+
+def _seats() -> Places:
+    """Give places for as many visitors as descriptors allow, so that LXD and the API can always be reached."""
+    most = max(1, (raise_descriptor_limit() - RESERVED_DESCRIPTORS) // 2)
+    return Places(most, max(1, most // 2))
 
 
 def _entry_points(settings: Settings) -> EntryPoints:

@@ -11,7 +11,6 @@ from twisted.logger import Logger
 from twisted.python.usage import Options as TwistedOptions
 
 from webspaced.errors import WebspacedError
-from webspaced.lib.descriptors import raise_descriptor_limit
 from webspaced.lib.logs import log_observer
 from webspaced.settings import Settings, SettingsError, find_config, load
 
@@ -35,7 +34,6 @@ def makeService(options: Options) -> IService:
         settings = _load(options)
         from webspaced.assembly import build  # noqa: PLC0415  (settings are checked before the rest is loaded)
 
-        raise_descriptor_limit()
         for key in _not_used(settings):
             log.warn("{key} is set, and not used by this version yet", key=key)
         daemon = build(reactor, settings)

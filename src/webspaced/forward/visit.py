@@ -45,7 +45,7 @@ class Destination:
 
 @define
 class Places:
-    """Bounds on held connections: in all, and for one webspace on all of its ports together."""
+    """Bounds on connections: in all, and for one webspace on all of its ports together."""
 
     most: int
     most_per_webspace: int
@@ -53,7 +53,7 @@ class Places:
 
     @property
     def held(self) -> int:
-        """The number of connections held now."""
+        """The number of places taken now."""
         return self._held.total()
 
     def take(self, uid: int) -> bool:
@@ -79,6 +79,9 @@ class Means:
     gate: IBootGate
     hangups: IHangups
     places: Places
+    """For those who are held."""
+    seats: Places
+    """For all, from their first moment to their last: each takes two descriptors."""
 
 
 class Visit(Leg):
@@ -88,6 +91,7 @@ class Visit(Leg):
     _waiting: Deferred[None] | None = None
     _farewell: IDelayedCall | None = None
     _refused = False
+    _seated = False
 
     def __init__(self, means: Means, destination: Destination, visits: Visits) -> None:
         self._means = means
@@ -97,8 +101,9 @@ class Visit(Leg):
     def connectionMade(self) -> None:
         """Pause, and wait for the gate."""
         super().connectionMade()
-        if not self._means.places.take(self._destination.uid):
-            self._refuse(Refused("too many visitors are waiting for it", retry_after=2.0))
+        self._seated = self._means.seats.take(self._destination.uid)
+        if not self._seated or not self._means.places.take(self._destination.uid):
+            self._refuse(Refused("it has too many visitors at once", retry_after=2.0))
             return
         self._visits.held.add(self)
         self.transport.pauseProducing()
@@ -123,6 +128,9 @@ class Visit(Leg):
         if self._farewell is not None and self._farewell.active():
             self._farewell.cancel()
         self._let_go()
+        if self._seated:
+            self._seated = False
+            self._means.seats.give_back(self._destination.uid)
         self._visits.relayed.discard(self)
         waiting, self._waiting = self._waiting, None
         if waiting is not None:

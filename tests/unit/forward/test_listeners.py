@@ -43,7 +43,12 @@ class ListenersCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.machine, self.gate, self.conditions = Machine(), FakeGate(), Conditions()
         means = Means(
-            reactor=self.machine, clock=self.machine, gate=self.gate, hangups=FakeHangups(), places=Places(100, 100)
+            reactor=self.machine,
+            clock=self.machine,
+            gate=self.gate,
+            hangups=FakeHangups(),
+            places=Places(100, 100),
+            seats=Places(100, 100),
         )
         where = Where(forwards="192.0.2.1", boot="127.0.0.1")
         self.listeners = Listeners(self.machine, means, self.conditions, where, self.web)

@@ -18,8 +18,14 @@ class VisitCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.gate, self.hangups, self.network = FakeGate(), FakeHangups(), Network()
         self.places = Places(4, 3)
+        self.seats = Places(6, 5)
         means = Means(
-            reactor=self.network, clock=self.network, gate=self.gate, hangups=self.hangups, places=self.places
+            reactor=self.network,
+            clock=self.network,
+            gate=self.gate,
+            hangups=self.hangups,
+            places=self.places,
+            seats=self.seats,
         )
         self.visits = Visits(means, lambda: self.destination)
 
@@ -192,6 +198,21 @@ class PlacesTests(VisitCase):
             self.visitor(visits)
         self.assertEqual(self.visitor(forward).transport.ends, ["reset"])
         self.assertEqual(self.places.held, 3)
+
+    def test_those_who_are_relayed_count_until_they_leave(self) -> None:
+        relayed = []
+        for number in range(5):
+            relayed.append(self.visitor())
+            self.gate.open(number)
+            self.network.accept()
+        self.assertEqual((self.places.held, self.seats.held), (0, 5))
+        over = self.visitor()
+        self.assertEqual(over.transport.ends, ["reset"])
+        self.assertEqual(len(self.gate.asked), 5)
+        lose(over)
+        lose(relayed[0])
+        self.assertEqual(self.seats.held, 4)
+        self.assertEqual(self.visitor().transport.ends, [])
 
     def test_in_all(self) -> None:
         other = Visits(self.visits._means, lambda: Destination(8, 80, http=True))
