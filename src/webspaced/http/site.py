@@ -9,16 +9,27 @@ from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReactorTCP
 from twisted.web.resource import IResource, Resource
-from twisted.web.server import Site
+from twisted.web.server import Request, Site
 
 from webspaced.errors import Unavailable
 from webspaced.http.api import Api
+from webspaced.http.bodies import LARGEST
 from webspaced.http.health import Health
 from webspaced.settings import Address
 
 HEALTH_PATHS = (b"live", b"ready", b"health")
 IDLE_TIMEOUT = 60.0
 """Seconds without a byte after which a client's connection is closed."""
+
+
+class BoundedRequest(Request):
+    """Keeps no more of a body than shows that it is too large: a caller without a token must not fill the disk."""
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Store a piece of the body, up to one byte more than is accepted."""
+        kept: Any = self.content
+        room = LARGEST + 1 - kept.tell()
+        super().handleContentChunk(data[:room])
 
 
 class _Root(Resource):
@@ -47,7 +58,7 @@ class Sites:
     def listen(self) -> None:
         """Bind both; ``Unavailable`` names the one that cannot be bound."""
         for address, resource in self._sites:
-            site = Site(resource, timeout=IDLE_TIMEOUT)
+            site = Site(resource, requestFactory=BoundedRequest, timeout=IDLE_TIMEOUT)
             site.noisy = False
             try:
                 self._listening.append(self._reactor.listenTCP(address.port, site, interface=address.host))

@@ -3,11 +3,13 @@ from __future__ import annotations
 from twisted.internet.error import CannotListenError
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.test.requesthelper import DummyChannel
 
 from webspaced.errors import Unavailable
 from webspaced.http.api import Api, Backing
+from webspaced.http.bodies import LARGEST
 from webspaced.http.health import Health
-from webspaced.http.site import Sites
+from webspaced.http.site import BoundedRequest, Sites
 from webspaced.settings import Address
 
 
@@ -39,3 +41,12 @@ class SitesTests(SynchronousTestCase):
         error = self.assertRaises(Unavailable, self.sites.listen)
         self.assertIn("192.0.2.1:80", str(error))
         self.assertIn("Address already in use", str(error))
+
+
+class BoundedRequestTests(SynchronousTestCase):
+    def test_no_more_is_kept_than_shows_that_it_is_too_large(self) -> None:
+        request = BoundedRequest(DummyChannel(), queued=False)
+        request.gotLength(None)
+        for _ in range(40):
+            request.handleContentChunk(b"x" * (LARGEST // 10))
+        self.assertEqual(request.content.tell(), LARGEST + 1)
