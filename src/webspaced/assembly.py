@@ -76,7 +76,8 @@ def build(reactor: Any, settings: Settings) -> Daemon:
     client = LxdClient(unix_agent(reactor, endpoints), reactor, settings.lxd.project)
     instances = LxdInstances(client)
     known = _build_knowledge(reactor, settings, instances)
-    listeners = _build_listeners(reactor, settings, known)
+    hangups = EpollHangups(reactor)
+    listeners = _build_listeners(reactor, settings, known, hangups)
     publisher = Publisher(reactor, _build_store(settings), settings.traefik.settle_time)
     reconciler = _build_reconciler(reactor, settings, known, identity, listeners, publisher)
     service = _build_service(reactor, settings, known, instances, listeners, reconciler)
@@ -95,6 +96,7 @@ def build(reactor: Any, settings: Settings) -> Daemon:
             events=EventSubscription(reactor, endpoints, settings.lxd.project, reconciler),
             periodic=_build_periodic(reactor, settings, reconciler),
             listeners=listeners,
+            hangups=hangups,
             traefik=_build_traefik(reactor, settings),
         ),
     )
@@ -149,13 +151,13 @@ def _config_defaults(settings: Settings) -> Config:
     )
 
 
-def _build_listeners(reactor: Any, settings: Settings, known: Knowledge) -> Listeners:
+def _build_listeners(reactor: Any, settings: Settings, known: Knowledge, hangups: EpollHangups) -> Listeners:
     webspaces = settings.webspaces
     means = Means(
         reactor=reactor,
         clock=reactor,
         gate=known.gate,
-        hangups=EpollHangups(reactor),
+        hangups=hangups,
         places=Places(webspaces.max_held, webspaces.max_held_per_webspace),
         seats=_seats(),
     )

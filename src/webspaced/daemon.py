@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 
 from webspaced.core.address import AddressRule
 from webspaced.errors import DeadlineExceeded, Invalid, Unavailable, WebspacedError
+from webspaced.forward.hangup import EpollHangups
 from webspaced.forward.listeners import Listeners
 from webspaced.http.site import Sites
 from webspaced.lib.deferreds import bounded, sleep
@@ -51,6 +52,7 @@ class Parts:
     events: EventSubscription
     periodic: tuple[Periodic, ...]
     listeners: Listeners
+    hangups: EpollHangups
     traefik: EmbeddedTraefik | None
 
 
@@ -172,6 +174,7 @@ class Daemon(Service):
         parts.reconciler.close()
         await self._last_write()
         await parts.listeners.close()
+        parts.hangups.close()
         if parts.traefik is not None and parts.traefik.running:
             await parts.traefik.stopService()
 
