@@ -12,6 +12,7 @@ from typing import Any
 from attrs import evolve, frozen
 from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from webspaced.core.address import AddressRule, choose
 from webspaced.core.instance import Instance, IPAddress
@@ -150,10 +151,14 @@ class Registry:
         places = DeferredSemaphore(PARALLEL_READS)
         # One webspace that cannot be read must not keep the others from being served.
         jobs = [places.run(Deferred.fromCoroutine, job).addErrback(self._unread) for job in work]
-        await gatherResults(jobs)
+        for outcome in await gatherResults(jobs):
+            # LXD went away within the pass: what was not read is not gone.
+            if isinstance(outcome, Unavailable):
+                raise outcome
 
-    def _unread(self, failure: Any) -> None:
+    def _unread(self, failure: Failure) -> BaseException | None:
         self.log.warn("a webspace could not be read: {error}", error=failure.getErrorMessage())
+        return failure.value
 
     async def _read_strangers(self, listed: Iterable[Instance]) -> None:
         """Collect what running instances that are no webspaces claim: such an address is never a webspace's."""

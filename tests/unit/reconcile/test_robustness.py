@@ -84,6 +84,23 @@ class FirstPassTests(RobustnessCase):
         after.clock.run_for(5)
         self.assertEqual(sorted(after.store.routes), ["ws-u1", "ws-u2"])
 
+    def test_lxd_going_away_within_it_costs_nobody_the_route(self) -> None:
+        self.running(1, 2)
+        after = World()
+        after.store.routes = dict(self.w.store.routes)
+        for uid in (1, 2):
+            after.webspace(uid, running=True)
+        after.clock.advance(1)
+        after.registry.prepare(NIC, RULE)
+        after.clock.result_of(after.publisher.load())
+        after.lxd.fail_next("state", Unavailable("LXD cannot be reached"))
+        self.assertRaises(Unavailable, after.clock.result_of, after.reconciler.connected())
+        after.clock.run_for(5)
+        self.assertEqual(sorted(after.store.routes), ["ws-u1", "ws-u2"])
+        after.clock.result_of(after.reconciler.connected())
+        after.clock.run_for(5)
+        self.assertEqual(sorted(after.store.routes), ["ws-u1", "ws-u2"])
+
     def test_nothing_is_given_away_before_everything_was_seen(self) -> None:
         self.w.webspace(1, ports={49152: 22})
         self.w.webspace(2)
