@@ -19,10 +19,12 @@ class HostClaims:
             self._held.setdefault(uid, set()).add(host)
         return owner == uid
 
-    def release(self, uid: int, keep: Collection[str]) -> None:
-        """Give up all names of a webspace but those to keep."""
+    def release(self, uid: int, keep: Collection[str]) -> bool:
+        """Give up all names of a webspace but those to keep; whether any became free."""
         held = self._held.pop(uid, set())
-        for host in held.difference(keep):
+        freed = held.difference(keep)
+        for host in freed:
             del self._owner[host]
-        if held.intersection(keep):
-            self._held[uid] = held.intersection(keep)
+        if held - freed:
+            self._held[uid] = held - freed
+        return bool(freed)

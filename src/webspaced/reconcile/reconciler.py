@@ -6,6 +6,7 @@ that a webspace should have now and hands it to the listeners and the publisher;
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from attrs import frozen
@@ -180,7 +181,7 @@ class Reconciler:
         self._with.listeners.cut_relayed(uid)
         self._with.listeners.want_forwards(uid, {})
         self._with.listeners.want_boot_port(uid, None)
-        self._hosts.release(uid, ())
+        self._release_hosts(uid, ())
         self._with.publisher.want(self._with.registry.name_of(uid), None)
         self._with.readiness.forget(uid)
         self._with.booter.forget(uid)
@@ -257,11 +258,18 @@ class Reconciler:
         default = [default_domain(observed.username, self._serving.domain)] if observed.username else []
         # A name inside the service's own domain is some member's default domain, whatever a document says.
         wanted = default + [d for d in observed.webspace.domains if not d.endswith(inside) and d != self._serving.domain]
-        self._hosts.release(observed.uid, wanted)
+        self._release_hosts(observed.uid, wanted)
         own = tuple(host for host in wanted if self._hosts.claim(host, observed.uid))
         lost = [f"{host} is served for another webspace" for host in wanted if host not in own]
         self._with.conditions.note(observed.uid, Kind.HOST_CLASH, "; ".join(lost) or None)
         return own
+
+    def _release_hosts(self, uid: int, keep: Collection[str]) -> None:
+        if self._hosts.release(uid, keep):
+            # Somebody may be waiting for such a name.
+            for other in self._with.registry:
+                if Kind.HOST_CLASH in self._with.conditions.of(other.uid):
+                    self._clock.callLater(0, self.act, other.uid)
 
     def _probe_failed(self, failure: Failure) -> None:
         failure.trap(WebspacedError)
