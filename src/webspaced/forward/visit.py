@@ -28,8 +28,9 @@ from webspaced.forward.relay import Leg
 from webspaced.interfaces import IBootGate
 from webspaced.webspaces.probe import client_endpoint
 
-CONNECT_TIMEOUTS = (1.0, 2.0, 4.0, 8.0)
-"""Seconds for each try to connect to a ready port. The first is short: a container that just lost its power is silent."""
+CONNECT_TIMEOUTS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""Seconds for each try to connect to a ready port. Short at first: a SYN that meets a full backlog is lost, and the kernel
+itself would send the next one only after a second; and a container that just lost its power is silent."""
 FAREWELL = 2.0
 """Seconds that a refused HTTP visitor has to take its answer; closing earlier could reset it away."""
 
