@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
@@ -146,6 +146,8 @@ class Publisher:
             try:
                 await self._store.apply(todo.put, sorted(todo.remove))
                 self._renew = False
+            except CancelledError:
+                raise
             except Exception as error:  # noqa: BLE001  (the store may be away for any reason; the wish stays)
                 self.log.warn("routes could not be written: {error}", error=str(error))
                 self._uncertain = True

@@ -72,25 +72,25 @@ class AddressTests(RobustnessCase):
 
 
 class FirstPassTests(RobustnessCase):
-    def test_a_state_that_cannot_be_read_costs_nobody_the_route(self) -> None:
+    def another_daemon(self) -> World:
+        """Two webspaces are running and published; give the same world before the first pass of a new daemon."""
         self.running(1, 2)
         after = World()
         after.store.routes = dict(self.w.store.routes)
         for uid in (1, 2):
             after.webspace(uid, running=True)
         after.clock.advance(1)
+        return after
+
+    def test_a_state_that_cannot_be_read_costs_nobody_the_route(self) -> None:
+        after = self.another_daemon()
         after.lxd.fail_next("state", RemoteError("broken", 500))
         after.start()
         after.clock.run_for(5)
         self.assertEqual(sorted(after.store.routes), ["ws-u1", "ws-u2"])
 
     def test_lxd_going_away_within_it_costs_nobody_the_route(self) -> None:
-        self.running(1, 2)
-        after = World()
-        after.store.routes = dict(self.w.store.routes)
-        for uid in (1, 2):
-            after.webspace(uid, running=True)
-        after.clock.advance(1)
+        after = self.another_daemon()
         after.registry.prepare(NIC, RULE)
         after.clock.result_of(after.publisher.load())
         after.lxd.fail_next("state", Unavailable("LXD cannot be reached"))
