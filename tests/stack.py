@@ -91,6 +91,7 @@ class Stack:
         self.rest = Rest(lxd.socket, self.project)
         self.api_port, self.http_port, self.https_port = free_port(), free_port(), free_port()
         self.boot_ports = self._boot_range()
+        self.link: Mapping[str, Any] = {"url": f"unix://{lxd.socket}"}
         self._webspaces = webspaces
         self._daemon: subprocess.Popen[bytes] | None = None
         self._log = self.directory / "log"
@@ -103,13 +104,11 @@ class Stack:
     # --- life
 
     def set_up(self, *variants: str) -> None:
-        """Create the project, import images, start the daemon."""
+        """Create the project and import images."""
         body = {"name": self.project, "config": {"features.images": "false", "features.profiles": "false"}}
         self.lxd.rest.ask("POST", "/1.0/projects", body)
         for variant in variants or ("fast",):
             tiny_image.import_image(self.lxd.rest, variant, variant)
-        self.write_configuration()
-        self.start()
 
     def tear_down(self) -> None:
         """Stop the daemon, remove the containers, the project and the directory."""
@@ -155,7 +154,7 @@ class Stack:
         return {
             "data_dir": str(self.directory / "data"),
             "iam": {"provider": "static", "users_file": str(self.directory / "users.yaml")},
-            "lxd": {"url": f"unix://{self.lxd.socket}", "project": self.project},
+            "lxd": {**self.link, "project": self.project},
             "webspaces": {**webspaces, **self._webspaces},
             "http": {
                 "listen_address": f"127.0.0.1:{self.api_port}",
@@ -192,6 +191,11 @@ class Stack:
     def stop(self) -> int | None:
         """Stop the daemon in order and give its exit status."""
         return self._end(signal.SIGTERM)
+
+    def wait_for_end(self) -> int | None:
+        """Wait until the daemon ends by itself, and give its exit status."""
+        daemon, self._daemon = self._daemon, None
+        return None if daemon is None else daemon.wait(PATIENCE)
 
     def kill(self) -> int | None:
         """Kill the daemon."""
@@ -329,12 +333,21 @@ class StackCase(TestCase):
 
     variants: ClassVar[tuple[str, ...]] = ("fast",)
     webspaces: ClassVar[Mapping[str, Any]] = {}
+    starts: ClassVar[bool] = True
+    """Whether the daemon runs when the test begins."""
 
     def setUp(self) -> None:
         self.stack = Stack(lxd_of_this_run(), **self.webspaces)
         self.addCleanup(self.stack.tear_down)
         self.addCleanup(self._no_mishap)
         self.stack.set_up(*self.variants)
+        self.prepare()
+        self.stack.write_configuration()
+        if self.starts:
+            self.stack.start()
+
+    def prepare(self) -> None:
+        """Change the stack before its daemon starts."""
 
     def _no_mishap(self) -> None:
         """Whatever a test is about: the daemon must not have stumbled."""

@@ -25,10 +25,12 @@ from webspaced.interfaces import IIdentity
 from webspaced.lib.addresses import can_bind, own_addresses
 from webspaced.lib.descriptors import raise_descriptor_limit
 from webspaced.lib.periodic import Periodic
-from webspaced.lxd.agent import UnixEndpoints, find_socket, unix_agent
+from webspaced.lxd.agent import Connections, endpoints_for
 from webspaced.lxd.client import LxdClient
 from webspaced.lxd.events import EventSubscription
 from webspaced.lxd.instances import LxdInstances, ProfileNetwork, profile_network
+from webspaced.lxd.tls import Identities
+from webspaced.lxd.trust import introduce
 from webspaced.reconcile.publisher import Publisher
 from webspaced.reconcile.reconciler import Collaborators, Reconciler, Serving
 from webspaced.settings import Settings
@@ -72,8 +74,9 @@ def build(reactor: Any, settings: Settings) -> Daemon:
     :raises WebspacedError: something that it needs is missing on this machine, or a file is wrong.
     """
     identity = read_users(settings.iam.users_file)
-    endpoints = UnixEndpoints(reactor, find_socket(settings.lxd.url))
-    client = LxdClient(unix_agent(reactor, endpoints), reactor, settings.lxd.project)
+    endpoints = endpoints_for(reactor, settings.lxd.url, _identities(settings))
+    connections = Connections(reactor, endpoints)
+    client = LxdClient(connections.agent, reactor, settings.lxd.project)
     instances = LxdInstances(client)
     known = _build_knowledge(reactor, settings, instances)
     hangups = EpollHangups(reactor)
@@ -86,14 +89,14 @@ def build(reactor: Any, settings: Settings) -> Daemon:
         settings.timeouts.startup,
         settings.timeouts.shutdown,
         Parts(
-            network=lambda: profile_network(client, settings.webspaces.lxd_profile),
+            network=lambda: _first_contact(client, settings),
             rule=lambda network: address_rule(settings, network),
             registry=known.registry,
             conditions=known.conditions,
             allocator=known.allocator,
             publisher=publisher,
             reconciler=reconciler,
-            events=EventSubscription(reactor, endpoints, settings.lxd.project, reconciler),
+            events=EventSubscription(reactor, endpoints, settings.lxd.project, reconciler, connections.forget),
             periodic=_build_periodic(reactor, settings, reconciler),
             listeners=listeners,
             hangups=hangups,
@@ -104,6 +107,22 @@ def build(reactor: Any, settings: Settings) -> Daemon:
     health = Health(ready=lambda: daemon.ready, healthy=lambda: reconciler.connected_to_lxd)
     daemon.sites = Sites(reactor, api, health, settings.http.listen_address, settings.http.internal_address)
     return daemon
+
+
+def _identities(settings: Settings) -> Identities:
+    tls = settings.lxd.tls
+    return Identities(
+        server=tls.server_cert,
+        ca=tls.ca,
+        client=tls.client_cert,
+        client_key=tls.client_key,
+        insecure=tls.allow_insecure,
+    )
+
+
+async def _first_contact(client: LxdClient, settings: Settings) -> ProfileNetwork:
+    await introduce(client, settings.lxd.tls.trust_password)
+    return await profile_network(client, settings.webspaces.lxd_profile)
 
 
 def _build_knowledge(reactor: Any, settings: Settings, instances: LxdInstances) -> Knowledge:

@@ -19,7 +19,7 @@ from twisted.python.components import Componentized
 from twisted.python.failure import Failure
 
 from webspaced.core.address import AddressRule
-from webspaced.errors import DeadlineExceeded, Invalid, Unavailable, WebspacedError
+from webspaced.errors import DeadlineExceeded, Distrusted, Invalid, Unavailable, WebspacedError
 from webspaced.forward.hangup import EpollHangups
 from webspaced.forward.listeners import Listeners
 from webspaced.http.site import Sites
@@ -115,6 +115,8 @@ class Daemon(Service):
         while True:
             try:
                 return await self._parts.network()
+            except Distrusted:
+                raise
             except Unavailable as error:
                 self.log.warn("{error}; trying again", error=str(error))
                 await sleep(self._reactor, CONTACT_PAUSE)
@@ -122,7 +124,7 @@ class Daemon(Service):
     def _checked_rule(self, network: ProfileNetwork) -> AddressRule:
         rule = self._parts.rule(network)
         if not rule.networks:
-            message = "LXD does not manage the webspaces' bridge: set webspaces.networks to its subnet"
+            message = "LXD does not tell the subnet of the webspaces' bridge: set webspaces.networks to it"
             raise Invalid(message)
         return rule
 

@@ -54,6 +54,10 @@ class Unavailable(Temporary):
     """LXD, IAM or a store cannot be reached now, or webspaced is still starting."""
 
 
+class Distrusted(Unavailable):
+    """LXD is not who it should be, or does not trust us: somebody has to change that before another try helps."""
+
+
 class Refused(Temporary):
     """The boot gate does not wake the webspace now: it is being stopped, failed a moment ago, or all places are taken."""
 

@@ -18,7 +18,7 @@ from tests.stack import lxd_of_this_run
 from webspaced.core.instance import Status
 from webspaced.errors import RemoteError
 from webspaced.lib.deferreds import sleep
-from webspaced.lxd.agent import UnixEndpoints, unix_agent
+from webspaced.lxd.agent import Connections, UnixEndpoints
 from webspaced.lxd.client import LxdClient
 from webspaced.lxd.instances import LxdInstances
 
@@ -37,7 +37,7 @@ class LxdContractTests(InstancesContract, TestCase):
         self.addCleanup(lxd.rest.ask, "DELETE", f"/1.0/projects/{self.project}")
         self.fingerprint = tiny_image.import_image(lxd.rest, "fast", "fast")
         self.rest = Rest(lxd.socket, self.project)
-        agent = unix_agent(reactor, UnixEndpoints(reactor, str(lxd.socket)))
+        agent = Connections(reactor, UnixEndpoints(reactor, str(lxd.socket))).agent
         self.addCleanup(agent._pool.closeCachedConnections)
         self.instances = LxdInstances(LxdClient(agent, reactor, self.project))
         self.addCleanup(lambda: Deferred.fromCoroutine(self.remove_all()))

@@ -1,19 +1,24 @@
-"""Connections to LXD's unix socket for HTTP and WebSockets."""
+"""Connections to LXD for HTTP and WebSockets: its unix socket, or TLS."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from attrs import define
-from twisted.internet.endpoints import UNIXClientEndpoint
-from twisted.internet.interfaces import IReactorUNIX
+from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IReactorUNIX, IStreamClientEndpoint
+from twisted.logger import Logger
 from twisted.web.client import URI, Agent, HTTPConnectionPool
 from twisted.web.iweb import IAgent, IAgentEndpointFactory
 from zope.interface import implementer
 
 from webspaced.errors import Unavailable
+from webspaced.lxd.tls import Identities, connection_creator
+
+log = Logger()
 
 # Where distributions put the socket; Incus first, as a machine with both has moved on.
 KNOWN_SOCKETS = (
@@ -23,6 +28,7 @@ KNOWN_SOCKETS = (
     "/var/lib/lxd/unix.socket",
 )
 CONNECT_TIMEOUT = 5.0
+HTTPS_PORT = 8443
 
 
 def find_socket(url: str, candidates: Iterable[str] = KNOWN_SOCKETS) -> str:
@@ -53,9 +59,44 @@ class UnixEndpoints:
         return UNIXClientEndpoint(self.reactor, self.path, timeout=CONNECT_TIMEOUT)
 
 
-def unix_agent(reactor: Any, endpoints: IAgentEndpointFactory) -> IAgent:
-    """Give an agent that keeps its connections: a boot makes a dozen requests."""
-    pool = HTTPConnectionPool(reactor, persistent=True)
-    pool.maxPersistentPerHost = 16
-    agent: IAgent = Agent.usingEndpointFactory(reactor, endpoints, pool)
-    return agent
+@implementer(IAgentEndpointFactory)
+@define
+class TlsEndpoints:
+    """Leads every URI to one server over TLS, whatever its scheme says."""
+
+    reactor: Any
+    host: str
+    port: int
+    creator: IOpenSSLClientConnectionCreator
+
+    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
+        """Give the server, whatever the host of the URI."""
+        plain = HostnameEndpoint(self.reactor, self.host, self.port, timeout=CONNECT_TIMEOUT)
+        return wrapClientTLS(self.creator, plain)
+
+
+def endpoints_for(reactor: Any, url: str, identities: Identities) -> IAgentEndpointFactory:
+    """Give the way to LXD: ``https://host[:port]``, ``unix://path``, or empty for a local socket.
+
+    :raises Unavailable: there is no local socket.
+    :raises Invalid: a certificate or key cannot be used.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "https" or parts.hostname is None:
+        return UnixEndpoints(reactor, find_socket(url))
+    if identities.insecure:
+        log.warn("LXD's certificate is NOT verified (lxd.tls.allow_insecure): whoever is on the way can be LXD")
+    return TlsEndpoints(reactor, parts.hostname, parts.port or HTTPS_PORT, connection_creator(parts.hostname, identities))
+
+
+class Connections:
+    """Kept connections to one LXD: a boot makes a dozen requests."""
+
+    def __init__(self, reactor: Any, endpoints: IAgentEndpointFactory) -> None:
+        self._pool = HTTPConnectionPool(reactor, persistent=True)
+        self._pool.maxPersistentPerHost = 16
+        self.agent: IAgent = Agent.usingEndpointFactory(reactor, endpoints, self._pool)
+
+    def forget(self) -> None:
+        """Use none of the idle connections again: the machine at their other end may be gone without a word."""
+        self._pool.closeCachedConnections()

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from attrs import frozen
+from OpenSSL import SSL
 from treq.client import HTTPClient
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError, ConnectionDone, ConnectionLost
@@ -24,7 +25,7 @@ from twisted.web.client import (  # type: ignore[attr-defined]  # RequestNotSent
 )
 from twisted.web.iweb import IAgent
 
-from webspaced.errors import Changed, DeadlineExceeded, NotFound, RemoteError, Unavailable
+from webspaced.errors import Changed, DeadlineExceeded, Distrusted, NotFound, RemoteError, Unavailable
 from webspaced.lib.deferreds import bounded
 
 REQUEST_TIMEOUT = 30.0
@@ -119,8 +120,7 @@ class LxdClient:
                 return await work
             return await bounded(self._clock, deadline, work, f"LXD's answer to {method} {path}")
         except _UNREACHABLE as error:
-            message = "LXD cannot be reached"
-            raise Unavailable(message, retry_after=2.0) from error
+            raise _unreachable(error) from error
 
     async def _exchange(self, method: str, url: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]) -> Reply:
         data = None if body is None else json.dumps(body).encode()
@@ -130,6 +130,15 @@ class LxdClient:
         text: bytes = await _content(response)
         etag = (response.headers.getRawHeaders("ETag") or [""])[0]
         return _reply(response.code, text, etag)
+
+
+def _unreachable(error: Exception) -> Unavailable:
+    # Twisted keeps the reasons of a lost connection in a list; a failed handshake is one of OpenSSL's.
+    if any(reason.check(SSL.Error) for reason in getattr(error, "reasons", ())):
+        message = "LXD's certificate is not the expected one, or its TLS is not ours (see lxd.tls)"
+        return Distrusted(message, retry_after=2.0)
+    message = "LXD cannot be reached"
+    return Unavailable(message, retry_after=2.0)
 
 
 def _path(operation: str) -> str:

@@ -7,6 +7,7 @@ then misses nothing. The stream has no replay. LXD answers pings; one that stays
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, cast
 from urllib.parse import quote, unquote, urlsplit
 
@@ -134,12 +135,19 @@ class EventSubscription(Service):
     log = Logger()
 
     def __init__(
-        self, clock: IReactorTime, endpoints: IAgentEndpointFactory, project: str, listener: IEventListener
+        self,
+        clock: IReactorTime,
+        endpoints: IAgentEndpointFactory,
+        project: str,
+        listener: IEventListener,
+        lost: Callable[[], None] = lambda: None,
     ) -> None:
+        """:param lost: called when a stream ended: other connections to this LXD may be as dead."""
         self._clock = clock
         self._endpoints = endpoints
         self._url = f"ws://lxd/1.0/events?type=lifecycle&project={quote(project)}"
         self._listener = listener
+        self._lost = lost
         self._running: Deferred[None] | None = None
 
     def startService(self) -> None:
@@ -169,6 +177,7 @@ class EventSubscription(Service):
                 aborting.abort()
             self.log.warn("LXD's event stream ended: {reason}", reason=reason)
             self._listener.disconnected(reason)
+            self._lost()
             await sleep(self._clock, next(waits))
 
     async def _stream(self, endpoints: _Aborting) -> str:

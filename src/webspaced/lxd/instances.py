@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_interface, ip_network
 
 from attrs import frozen
 from zope.interface import implementer
 
 from webspaced.core.instance import Image, Instance, InstanceState, IPAddress, NewInstance
-from webspaced.errors import NotFound
+from webspaced.errors import NotFound, RemoteError
 from webspaced.interfaces import IInstances
 from webspaced.lxd import parse
 from webspaced.lxd.client import LxdClient
@@ -105,17 +105,31 @@ async def profile_network(client: LxdClient, profile: str) -> ProfileNetwork:
 
 async def _bridge_network(client: LxdClient, nic: str, bridge: str) -> ProfileNetwork:
     try:
-        config = (await client.get(f"/networks/{bridge}")).metadata.get("config") or {}
+        document = (await client.get(f"/networks/{bridge}")).metadata
     except NotFound:
-        # A bridge that LXD does not manage says nothing of its subnet: webspaces.networks is required then.
-        config = {}
-    interfaces = [
+        document = {}
+    config = document.get("config") or {}
+    told = [
         ip_interface(config[key])
         for key in ("ipv4.address", "ipv6.address")
         if config.get(key, "none") not in ("none", "auto", "")
     ]
+    present = await _present_addresses(client, bridge)
+    # A restricted certificate is not told the configuration. A bridge that LXD does not manage may be a LAN with
+    # more in it than webspaces: webspaces.networks is required then.
+    subnets = told or (present if document.get("managed") else [])
     return ProfileNetwork(
         nic=nic,
-        networks=tuple(ip_network(interface.network) for interface in interfaces),
-        gateways=tuple(interface.ip for interface in interfaces),
+        networks=tuple(dict.fromkeys(ip_network(interface.network) for interface in subnets)),
+        gateways=tuple(dict.fromkeys(interface.ip for interface in [*told, *present])),
     )
+
+
+async def _present_addresses(client: LxdClient, bridge: str) -> list[IPv4Interface | IPv6Interface]:
+    """Give what the host's own end of the bridge has now: never a webspace's."""
+    try:
+        state = (await client.get(f"/networks/{bridge}/state")).metadata
+    except (NotFound, RemoteError):
+        return []
+    entries = [entry for entry in state.get("addresses") or () if entry.get("scope") == "global"]
+    return [ip_interface(f"{entry['address']}/{entry['netmask']}") for entry in entries]

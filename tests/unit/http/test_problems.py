@@ -20,6 +20,7 @@ EXPECTED = {
     errors.Unsupported: 501,
     errors.Temporary: 503,
     errors.Unavailable: 503,
+    errors.Distrusted: 503,
     errors.Refused: 503,
     errors.BootFailed: 502,
     errors.PortSilent: 502,

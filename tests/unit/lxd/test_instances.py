@@ -142,29 +142,53 @@ class InstancesTests(InstancesCase):
         self.assertEqual(self.fake.asked[0].headers["if-match"], '"e"')
 
 
+PRESENT = sync(
+    {
+        "addresses": [
+            {"address": "10.7.0.1", "netmask": "24", "scope": "global"},
+            {"address": "fe80::1", "netmask": "64", "scope": "link"},
+        ]
+    }
+)
+NO_STATE = error(404)
+
+
 class NetworkTests(InstancesCase):
     def network(self, devices: object, *replies: Reply) -> object:
         self.lxd(sync({"devices": devices}), *replies)
         return watch(profile_network(self.client, "webspace")).value
 
+    def bridge(self, present: Reply = NO_STATE, **document: object) -> object:
+        return self.network({"eth0": {"type": "nic", "parent": "br"}}, sync(document), present)
+
     def test_a_managed_bridge_tells_its_subnets_and_gateways(self) -> None:
         config = {"ipv4.address": "10.7.0.1/24", "ipv6.address": "fd42::1/64"}
-        found = self.network({"eth0": {"type": "nic", "network": "br"}, "root": {"type": "disk"}}, sync({"config": config}))
+        document = {"config": config, "managed": True}
+        found = self.network({"eth0": {"type": "nic", "network": "br"}, "root": {"type": "disk"}}, sync(document), PRESENT)
         self.assertEqual(found.nic, "eth0")
         self.assertEqual(found.networks, (ip_network("10.7.0.0/24"), ip_network("fd42::/64")))
         self.assertEqual(found.gateways, (ip_address("10.7.0.1"), ip_address("fd42::1")))
-        self.assertEqual(self.fake.asked[1].path, "/1.0/networks/br")
+        self.assertEqual([asked.path for asked in self.fake.asked[1:]], ["/1.0/networks/br", "/1.0/networks/br/state"])
+
+    def test_a_restricted_certificate_sees_what_the_bridge_has(self) -> None:
+        found = self.bridge(PRESENT, config={}, managed=True)
+        self.assertEqual(found.networks, (ip_network("10.7.0.0/24"),))
+        self.assertEqual(found.gateways, (ip_address("10.7.0.1"),))
 
     def test_none_and_auto_are_no_subnets(self) -> None:
         config = {"ipv4.address": "none", "ipv6.address": "auto"}
-        self.assertEqual(self.network({"eth0": {"type": "nic", "parent": "br"}}, sync({"config": config})).networks, ())
+        self.assertEqual(self.bridge(config=config, managed=True).networks, ())
 
-    def test_a_bridge_that_lxd_does_not_manage(self) -> None:
-        self.assertEqual(self.network({"eth0": {"type": "nic", "parent": "br"}}, error(404)).networks, ())
+    def test_a_bridge_that_lxd_does_not_manage_may_be_wide_but_its_own_address_is_known(self) -> None:
+        found = self.bridge(PRESENT, config={}, managed=False)
+        self.assertEqual((found.networks, found.gateways), ((), (ip_address("10.7.0.1"),)))
+
+    def test_a_bridge_that_lxd_does_not_know(self) -> None:
+        self.assertEqual(self.network({"eth0": {"type": "nic", "parent": "br"}}, error(404), error(404)).networks, ())
 
     def test_the_first_nic_by_name_counts(self) -> None:
         devices = {"eth1": {"type": "nic", "network": "b"}, "eth0": {"type": "nic", "network": "a"}}
-        self.assertEqual(self.network(devices, sync({"config": {}})).nic, "eth0")
+        self.assertEqual(self.network(devices, sync({"config": {}}), NO_STATE).nic, "eth0")
 
     def test_no_nic(self) -> None:
         self.assertRaises(NotFound, self.network, {"root": {"type": "disk"}})

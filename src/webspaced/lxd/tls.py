@@ -1,0 +1,148 @@
+"""Both sides' identities on the way to an LXD over HTTPS (https://documentation.ubuntu.com/lxd/en/latest/authentication/).
+
+LXD signs its own certificate, for no name in particular, so the usual check (a known CA, the right name) is the exception
+here: the exact certificate is pinned, or a CA is given where LXD runs in PKI mode. Who presents the wrong certificate is
+:class:`~webspaced.errors.Distrusted`, and hears no request of ours.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+from typing import Any
+
+from attrs import field, frozen
+from OpenSSL import SSL, crypto
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from twisted.internet.ssl import (
+    Certificate,
+    CertificateOptions,
+    TLSVersion,
+    optionsForClientTLS,
+    platformTrust,
+    trustRootFromCertificates,
+)
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from webspaced.errors import Invalid
+
+_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+
+
+@frozen(kw_only=True)
+class Identities:
+    """PEM texts: whom to trust (``server`` is one certificate, ``ca`` may be several), and who we are."""
+
+    server: str | None = None
+    ca: str | None = None
+    client: str | None = None
+    client_key: str | None = field(default=None, repr=False)
+    insecure: bool = False
+    """Trust whoever answers."""
+
+
+def connection_creator(host: str, identities: Identities) -> IOpenSSLClientConnectionCreator:
+    """Give what makes TLS connections to an LXD at this host.
+
+    The exact certificate if there is one, else a CA (the given one, or the system's) and the host's name or address.
+
+    :raises Invalid: a text is not PEM, or key and certificate do not belong together.
+    """
+    try:
+        if identities.insecure:
+            return _Insecure(host, _context(identities))
+        if identities.server is not None:
+            return _Pinned(host, _context(identities), _certificates(identities.server)[0])
+        return optionsForClientTLS(host, _roots(identities), extraCertificateOptions=_own(identities))
+    except (SSL.Error, crypto.Error, ValueError) as error:
+        message = f"lxd.tls: a certificate or key cannot be used: {_said(error)}"
+        raise Invalid(message) from error
+
+
+def _roots(identities: Identities) -> Any:
+    if identities.ca is None:
+        return platformTrust()
+    return trustRootFromCertificates([Certificate(certificate) for certificate in _certificates(identities.ca)])
+
+
+def _certificates(text: str) -> list[crypto.X509]:
+    found = [crypto.load_certificate(crypto.FILETYPE_PEM, each.encode()) for each in _CERTIFICATE.findall(text)]
+    if not found:
+        message = "there is no certificate in the text"
+        raise ValueError(message)
+    return found
+
+
+def _own(identities: Identities) -> dict[str, Any]:
+    """Give Twisted's options for our own certificate (with those that lead to its CA) and key."""
+    options: dict[str, Any] = {"raiseMinimumTo": TLSVersion.TLSv1_2}
+    if identities.client is None or identities.client_key is None:
+        return options
+    own, *chain = _certificates(identities.client)
+    key = crypto.load_privatekey(crypto.FILETYPE_PEM, identities.client_key.encode())
+    return {**options, "certificate": own, "privateKey": key, "extraCertChain": chain}
+
+
+def _context(identities: Identities) -> SSL.Context:
+    context: SSL.Context = CertificateOptions(**_own(identities)).getContext()
+    return context
+
+
+def _said(error: Exception) -> str:
+    """Give the reason in OpenSSL's words; never a part of the text itself."""
+    if isinstance(error, SSL.Error | crypto.Error):
+        first = error.args[0] if error.args else []
+        return ", ".join(reason for *_, reason in first) or "it is not PEM"
+    return str(error)
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class _Insecure:
+    """Connections to whoever answers."""
+
+    def __init__(self, host: str, context: SSL.Context) -> None:
+        self._context = context
+        self._name = None if _is_address(host) else host.encode("ascii")
+
+    def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
+        """See Twisted's interface."""
+        connection = SSL.Connection(self._context, None)
+        if self._name is not None:
+            # RFC 6066 section 3: no addresses.
+            connection.set_tlsext_host_name(self._name)
+        return connection
+
+
+class _Pinned(_Insecure):
+    """Connections to the one holder of a certificate, whatever name or issuer it bears, expired or not."""
+
+    log = Logger()
+
+    def __init__(self, host: str, context: SSL.Context, expected: crypto.X509) -> None:
+        super().__init__(host, context)
+        self._expected = expected.digest("sha256")
+        self._wrong = b""
+        context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, self._verify)
+
+    def _verify(self, _connection: SSL.Connection, shown: crypto.X509, _error: int, depth: int, _ok: int) -> bool:
+        # The holder's own certificate counts, depth 0; whoever may have issued it does not.
+        if depth > 0:
+            return True
+        digest = shown.digest("sha256")
+        if digest not in {self._expected, self._wrong}:
+            self._wrong = digest
+            self.log.error(
+                "LXD shows the certificate {shown}, and lxd.tls.server_cert is {expected}",
+                shown=digest.decode(),
+                expected=self._expected.decode(),
+            )
+        return digest == self._expected
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
