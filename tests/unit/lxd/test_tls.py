@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from ipaddress import ip_address
 from types import SimpleNamespace
@@ -86,10 +87,8 @@ def _step(end: SSL.Connection, other: SSL.Connection) -> bool:
         end.do_handshake()
     except SSL.WantReadError:
         done = False
-    try:
+    with contextlib.suppress(SSL.WantReadError):
         other.bio_write(end.bio_read(65536))
-    except SSL.WantReadError:
-        pass
     return done
 
 
