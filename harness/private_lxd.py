@@ -74,7 +74,7 @@ class PrivateLxd:
 
     def up(self) -> None:
         """Bring it all up; finds a running daemon or a left-over directory again. Idempotent."""
-        self._mount()
+        self.prepare_directory()
         if not self._answers():
             self.kill()
             self.start()
@@ -146,7 +146,8 @@ class PrivateLxd:
             raise ClientFailed(f"{self.flavour.client} {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout
 
-    def _mount(self) -> None:
+    def prepare_directory(self) -> None:
+        """Make the directory and mount it where the daemon is to see it. Idempotent."""
         self.directory.mkdir(parents=True, exist_ok=True)
         self.directory.chmod(0o711)
         if mounts.same(self.directory, self.mount) and (self.directory / "database").exists():

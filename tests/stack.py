@@ -134,6 +134,10 @@ class Stack:
             return False
         return True
 
+    def set_webspaces(self, **webspaces: Any) -> None:
+        """Change settings below ``webspaces``, for the next start."""
+        self._webspaces.update(webspaces)
+
     def write_configuration(self) -> None:
         """Write the settings and the members' file; each member's token is ``token-<name>``."""
         users = [
@@ -336,8 +340,12 @@ class StackCase(TestCase):
     starts: ClassVar[bool] = True
     """Whether the daemon runs when the test begins."""
 
+    def lxd(self) -> PrivateLxd:
+        """Give the LXD of the stack; the run's unless a test case needs another."""
+        return lxd_of_this_run()
+
     def setUp(self) -> None:
-        self.stack = Stack(lxd_of_this_run(), **self.webspaces)
+        self.stack = Stack(self.lxd(), **self.webspaces)
         self.addCleanup(self.stack.tear_down)
         self.addCleanup(self._no_mishap)
         self.stack.set_up(*self.variants)

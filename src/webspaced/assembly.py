@@ -46,7 +46,7 @@ from webspaced.webspaces.gate import BootGate
 from webspaced.webspaces.power import Power, StopTimes
 from webspaced.webspaces.probe import PortProbe
 from webspaced.webspaces.readiness import ReadinessTable
-from webspaced.webspaces.registry import Registry
+from webspaced.webspaces.registry import AWAY_PAUSE, Registry
 from webspaced.webspaces.service import Rules, WebspaceService
 
 RESERVED_DESCRIPTORS = 1024
@@ -259,6 +259,7 @@ def _build_periodic(reactor: Any, settings: Settings, reconciler: Reconciler) ->
     return (
         Periodic(reactor, settings.webspaces.resync_interval, "the full pass", reconciler.periodic_pass),
         Periodic(reactor, RETRY_UNBOUND, "binding ports", reconciler.retry_unbound),
+        Periodic(reactor, AWAY_PAUSE, "the search for absent cluster members", reconciler.return_of_members),
     )
 
 

@@ -49,6 +49,11 @@ class Instance:
     etag: str = field(default="", repr=False)
 
     @property
+    def untold(self) -> bool:
+        """Whether LXD lists nothing but its name, because the cluster member that has it is away."""
+        return self.status is Status.ERROR and not self.config
+
+    @property
     def incarnation(self) -> str:
         """Tells one start of one container from every other: LXD stamps ``last_used_at`` at each start, reboots included."""
         return f"{self.config.get('volatile.uuid') or self.created_at} {self.last_used_at}"

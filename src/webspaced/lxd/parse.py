@@ -14,7 +14,8 @@ def instance(document: Mapping[str, Any], etag: str = "") -> Instance:
     return Instance(
         name=document["name"],
         status=Status(document["status_code"]),
-        config=document["config"],
+        # Null for an instance of a cluster member that is away.
+        config=document["config"] or {},
         expanded_devices=document.get("expanded_devices") or {},
         created_at=document.get("created_at", ""),
         last_used_at=document.get("last_used_at", ""),

@@ -72,6 +72,7 @@ class Reconciler:
         self._serving = serving
         self._with = with_
         self._complete = False
+        self._kept: frozenset[int] = frozenset()
         self._again: dict[int, IDelayedCall] = {}
         self._hosts = HostClaims()
         self._served: dict[int, tuple[str, int | None]] = {}
@@ -108,6 +109,7 @@ class Reconciler:
         """Read everything, complete what needs it, and apply what differs. The first one opens the doors."""
         await self._with.registry.sync()
         self._complete = True
+        self._keep_unseen()
         for observed in self._with.registry:
             self.act(observed.uid)
         await self._adopt_all()
@@ -116,6 +118,24 @@ class Reconciler:
         if not self.synced.called:
             self.log.info("webspaces known: {count}", count=len(list(self._with.registry)))
             self.synced.callback(None)
+
+    def _keep_unseen(self) -> None:
+        """Leave the routes of webspaces that nobody has told us of since we started: their cluster member is away."""
+        publisher, registry = self._with.publisher, self._with.registry
+        unseen = registry.never_seen
+        for uid in self._kept - unseen:
+            if registry.get(uid) is None:
+                publisher.want(registry.name_of(uid), None)
+        for uid in unseen:
+            backend = publisher.keep(registry.name_of(uid))
+            if backend is not None:
+                # Visitors are still led there: nobody else may listen on that port.
+                self._with.adoption.leave(backend.port)
+        self._kept = unseen
+
+    def return_of_members(self) -> Deferred[None]:
+        """Look again while a cluster member is away: no event tells that it is back."""
+        return self.periodic_pass() if self._with.registry.away else succeed(None)
 
     def periodic_pass(self) -> Deferred[None]:
         """Make a full pass if LXD is there; while it is away, reconnecting makes one."""

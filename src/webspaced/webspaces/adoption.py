@@ -42,7 +42,7 @@ class Adoption:
         return observed.username is None or not self.owns_boot_port(observed)
 
     def leave(self, boot_port: int | None) -> None:
-        """Say that a webspace is gone whose route may still name this boot port."""
+        """Say that a webspace is gone, or not to be seen, whose route may still name this boot port."""
         if boot_port is not None:
             self._allocator.rest([boot_port])
 

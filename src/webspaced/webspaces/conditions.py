@@ -13,6 +13,8 @@ class Kind(enum.Enum):
 
     UNREADABLE = "unreadable"
     """What LXD remembers of the webspace cannot be understood; it is left alone and not served."""
+    MEMBER_AWAY = "member-away"
+    """The cluster member that has it is away; it is served as it was last seen."""
     ADDRESS_CLASH = "address-clash"
     """Another running instance claims the same address; neither is routed there."""
     NO_ADDRESS = "no-address"

@@ -6,7 +6,7 @@ a change subscribes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from attrs import evolve, frozen
@@ -25,6 +25,8 @@ from webspaced.lib.multimap import Multimap
 from webspaced.webspaces.conditions import Conditions, Kind
 
 PARALLEL_READS = 8
+AWAY_PAUSE = 10.0
+"""Seconds after which asking for a webspace again makes sense whose cluster member is away."""
 
 
 @frozen(kw_only=True)
@@ -73,6 +75,8 @@ class Registry:
         self._claimants: Multimap[IPAddress, int] = Multimap()
         self._boot_ports: Multimap[int, int] = Multimap()
         self._listeners: list[Callable[[int], None]] = []
+        self.away: dict[int, str] = {}
+        """The webspaces whose cluster member is away, with its name, as of the last full pass."""
         self.complete = False
         """Whether everything has been seen once: before that, nobody can say what is free."""
         self._looks: Coalesced[int, Observed | None] = Coalesced(self._look)
@@ -120,13 +124,26 @@ class Registry:
         listed = await self._instances.list_all()
         await self._read_strangers(listed)
         found = {uid: instance for instance in listed if (uid := self.uid_of(instance.name)) is not None}
+        self._note_away(found)
         gone = [uid for uid in self._seen if uid not in found]
-        changed = [uid for uid, instance in found.items() if self._differs(uid, instance)]
+        changed = [uid for uid, instance in found.items() if uid not in self.away and self._differs(uid, instance)]
         await self._in_parallel(self._take(uid, found.get(uid), before.get(uid)) for uid in [*changed, *gone])
         # Root may have changed addresses since they were read.
-        running = [o.uid for o in self._seen.values() if o.runs and o.uid not in changed]
+        running = [o.uid for o in self._seen.values() if o.runs and o.uid not in changed and o.uid not in self.away]
         await self._in_parallel(self.read_address(uid) for uid in running)
         self.complete = True
+
+    def _note_away(self, found: Mapping[int, Instance]) -> None:
+        """Remember whose cluster member is away: nothing is known of them, so nothing is changed."""
+        self.away = {uid: instance.location for uid, instance in found.items() if instance.untold}
+        for uid in found:
+            member = self.away.get(uid)
+            self._conditions.note(uid, Kind.MEMBER_AWAY, member and f"the cluster member {member} is away")
+
+    @property
+    def never_seen(self) -> frozenset[int]:
+        """The webspaces that LXD lists, but could not say anything of since webspaced started."""
+        return frozenset(self.away.keys() - self._seen.keys())
 
     def _differs(self, uid: int, instance: Instance) -> bool:
         known = self._seen.get(uid)
@@ -162,8 +179,10 @@ class Registry:
 
     async def _read_strangers(self, listed: Iterable[Instance]) -> None:
         """Collect what running instances that are no webspaces claim: such an address is never a webspace's."""
-        running = [i.name for i in listed if self.uid_of(i.name) is None and i.status.runs]
-        self._strangers = {name: await self._stranger_claims(name) for name in running}
+        strangers = [instance for instance in listed if self.uid_of(instance.name) is None]
+        # What is on a cluster member that is away keeps what it had.
+        claims = {i.name: self._strangers.get(i.name, frozenset()) for i in strangers if i.untold}
+        self._strangers = claims | {i.name: await self._stranger_claims(i.name) for i in strangers if i.status.runs}
         claimed = self._claimed_by_strangers()
         for observed in list(self._seen.values()):
             if observed.address in claimed:
@@ -197,6 +216,11 @@ class Registry:
             self._forget(uid)
             self._conditions.forget(uid)
             return None
+        except RemoteError as error:
+            if uid in self.away:
+                message = f"the cluster member {self.away[uid]}, which has the webspace, is away"
+                raise Unavailable(message, retry_after=AWAY_PAUSE) from error
+            raise
         observed = self._read(uid, instance)
         if observed is None:
             self._forget(uid)
