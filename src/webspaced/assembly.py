@@ -13,6 +13,7 @@ from webspaced.core.address import AddressRule
 from webspaced.core.instance import IPAddress
 from webspaced.core.webspace import Config
 from webspaced.daemon import Daemon, Parts
+from webspaced.dns import DomainRecords, resolver_for
 from webspaced.forward.hangup import EpollHangups
 from webspaced.forward.listeners import Listeners, Where
 from webspaced.forward.visit import Destination, Means, Places
@@ -42,6 +43,7 @@ from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.booter import Booter, BootLimits
 from webspaced.webspaces.conditions import Conditions
 from webspaced.webspaces.documents import Documents
+from webspaced.webspaces.domains import DomainRules, Domains
 from webspaced.webspaces.gate import BootGate
 from webspaced.webspaces.power import Power, StopTimes
 from webspaced.webspaces.probe import PortProbe
@@ -84,6 +86,9 @@ def build(reactor: Any, settings: Settings) -> Daemon:
     publisher = Publisher(reactor, _build_store(settings), settings.traefik.settle_time)
     reconciler = _build_reconciler(reactor, settings, known, identity, listeners, publisher)
     service = _build_service(reactor, settings, known, instances, listeners, reconciler)
+    records = DomainRecords(resolver_for(reactor, settings.webspaces.domains.resolvers))
+    domain_rules = DomainRules(service=settings.webspaces.domain, max=settings.webspaces.domains.max)
+    domains = Domains(known.documents, known.allocator, records, reconciler, domain_rules)
     daemon = Daemon(
         reactor,
         settings.timeouts.startup,
@@ -103,7 +108,7 @@ def build(reactor: Any, settings: Settings) -> Daemon:
             traefik=_build_traefik(reactor, settings),
         ),
     )
-    api = Api(Backing(service=service, auth=Auth(identity), resync=reconciler.resync, now=time.time))
+    api = Api(Backing(service=service, domains=domains, auth=Auth(identity), resync=reconciler.resync, now=time.time))
     health = Health(ready=lambda: daemon.ready, healthy=lambda: reconciler.connected_to_lxd)
     daemon.sites = Sites(reactor, api, health, settings.http.listen_address, settings.http.internal_address)
     return daemon
@@ -198,7 +203,14 @@ def _seats() -> Places:
 
 
 def _entry_points(settings: Settings) -> EntryPoints:
-    return EntryPoints(http=settings.traefik.http_entrypoint, https=settings.traefik.https_entrypoint)
+    traefik = settings.traefik
+    return EntryPoints(
+        http=traefik.http_entrypoint,
+        https=traefik.https_entrypoint,
+        domain=settings.webspaces.domain,
+        resolver=traefik.cert_resolver,
+        default_sans=traefik.default_sans,
+    )
 
 
 def _build_store(settings: Settings) -> FileStore:

@@ -146,8 +146,16 @@ class IIdentity(Interface):
         """Give a user by id; ``NotFound``, ``Unavailable``."""
 
 
+class IDomainRecords(Interface):
+    """The domain name system, as the proof of a domain needs it."""
+
+    async def texts(domain: str) -> Sequence[str]:
+        """Give the texts of a domain's TXT records, none if it has none or does not exist; ``Unavailable``."""
+
+
 __all__ = [
     "IBootGate",
+    "IDomainRecords",
     "IEventListener",
     "IForwards",
     "IIdentity",

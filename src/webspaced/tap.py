@@ -66,7 +66,7 @@ def _not_used(settings: Settings) -> list[str]:
     present = {
         "http.cors.allowed_origins": http.cors.allowed_origins != ("*",),
         "webspaces.ports.kubernetes_service": webspaces.ports.kubernetes_service is not None,
-        "traefik.default_sans": bool(traefik.default_sans),
+        "traefik.default_sans without traefik.cert_resolver": bool(traefik.default_sans) and traefik.cert_resolver is None,
         "traefik.webspaced_url": traefik.webspaced_url is not None,
         "traefik.iam_token": traefik.iam_token is not None,
     }

@@ -8,8 +8,9 @@ from zope.interface.verify import verifyClass
 
 from tests.contracts.fake_instances import FakeInstances
 from tests.unit.forward.wires import FakeGate, FakeHangups
-from tests.unit.world import FakeIdentity, FakeListeners, FakeStore
+from tests.unit.world import FakeIdentity, FakeListeners, FakeRecords, FakeStore
 from webspaced import interfaces
+from webspaced.dns import DomainRecords
 from webspaced.forward.hangup import EpollHangups, IHangups
 from webspaced.forward.listeners import Listeners
 from webspaced.iam.static import StaticIdentity
@@ -27,6 +28,7 @@ KEPT_BY = {
     interfaces.IForwards: (Listeners, FakeListeners),
     interfaces.IListeners: (Listeners, FakeListeners),
     interfaces.IIdentity: (StaticIdentity, FakeIdentity),
+    interfaces.IDomainRecords: (DomainRecords, FakeRecords),
     IHangups: (EpollHangups, FakeHangups),
 }
 

@@ -17,7 +17,7 @@ from webspaced.core.routes import Route
 from webspaced.core.user import Caller, User
 from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY, Config, Webspace
 from webspaced.errors import Conflict, NotFound, Unavailable
-from webspaced.interfaces import IForwards, IIdentity, IListeners, IRouteStore
+from webspaced.interfaces import IDomainRecords, IForwards, IIdentity, IListeners, IRouteStore
 from webspaced.lib.deferreds import sleep
 from webspaced.reconcile.publisher import Publisher
 from webspaced.reconcile.reconciler import Collaborators, Reconciler, Serving
@@ -26,6 +26,7 @@ from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.booter import Booter, BootLimits
 from webspaced.webspaces.conditions import Conditions
 from webspaced.webspaces.documents import Documents
+from webspaced.webspaces.domains import DomainRules, Domains
 from webspaced.webspaces.gate import BootGate
 from webspaced.webspaces.power import Power, StopTimes
 from webspaced.webspaces.readiness import ReadinessTable
@@ -144,6 +145,24 @@ class FakeStore:
         return str(self.routes[name].backend) if name in self.routes else None
 
 
+@implementer(IDomainRecords)
+class FakeRecords:
+    """Texts by domain; the next ``errors`` are raised. ``asked`` has every question."""
+
+    def __init__(self, clock: Time) -> None:
+        self.texts_of: dict[str, list[str]] = {}
+        self.errors: list[Exception] = []
+        self.asked: list[str] = []
+        self._clock = clock
+
+    async def texts(self, domain: str) -> Sequence[str]:
+        self.asked.append(domain)
+        await sleep(self._clock, 0.01)
+        if self.errors:
+            raise self.errors.pop(0)
+        return self.texts_of.get(domain, [])
+
+
 @implementer(IIdentity)
 class FakeIdentity:
     """Members by id; every token is its holder's name."""
@@ -183,6 +202,7 @@ class World:
         self.listeners = FakeListeners()
         self.store = FakeStore(self.clock)
         self.identity = FakeIdentity()
+        self.records = FakeRecords(self.clock)
         self.conditions = Conditions()
         self.registry = Registry(self.lxd, "ws-", DEFAULTS, self.conditions)
         self.readiness = ReadinessTable()
@@ -202,6 +222,8 @@ class World:
         self.service = WebspaceService(
             self.registry, self.lxd, self.documents, self.power, self.allocator, self.listeners, self.reconciler, rules
         )
+        domain_rules = DomainRules(service=DOMAIN, max=3)
+        self.domains = Domains(self.documents, self.allocator, self.records, self.reconciler, domain_rules)
         self.lxd.listeners.append(self.reconciler)
 
     def _reconciler(self) -> Reconciler:

@@ -143,6 +143,14 @@ class Webspace:
         """Give this with another Config."""
         return evolve(self, config=config)
 
+    def with_domain(self, domain: str) -> Webspace:
+        """Give this with one more domain."""
+        return evolve(self, domains=(*self.domains, domain))
+
+    def without_domain(self, domain: str) -> Webspace:
+        """Give this without one of its domains."""
+        return evolve(self, domains=tuple(d for d in self.domains if d != domain))
+
     def with_port(self, external: int, internal: int) -> Webspace:
         """Give this with one more forward."""
         return evolve(self, ports={**self.ports, external: internal})

@@ -18,13 +18,13 @@ from webspaced.http.auth import Auth
 from webspaced.http.bodies import check_known, read_object, text_member
 from webspaced.http.problems import answer
 from webspaced.lib.deferreds import shield
+from webspaced.webspaces.domains import Domains
 from webspaced.webspaces.service import WebspaceService
 
 WEBSPACE = "/v1/webspace/<who>"
 PORTS = f"{WEBSPACE}/ports"
+DOMAINS = f"{WEBSPACE}/domains"
 LATER = (
-    f"{WEBSPACE}/domains",
-    f"{WEBSPACE}/domains/<domain>",
     f"{WEBSPACE}/log",
     f"{WEBSPACE}/exec",
     f"{WEBSPACE}/console",
@@ -40,6 +40,7 @@ class Backing:
     """What the API stands on. ``now`` gives seconds since the epoch; ``resync`` brings one webspace in order."""
 
     service: WebspaceService
+    domains: Domains
     auth: Auth
     resync: Callable[[int], Coroutine[Any, Any, None]]
     now: Callable[[], float]
@@ -63,6 +64,7 @@ class Api:
 
     def __init__(self, backing: Backing) -> None:
         self._service = backing.service
+        self._domains = backing.domains
         self._auth = backing.auth
         self._resync = backing.resync
         self._now = backing.now
@@ -153,6 +155,25 @@ class Api:
         user = await self._auth.subject(request, who)
         old = await shield(self._service.set_config(user.id, read_object(request)))
         return _json(request, 200, old.to_json())
+
+    @app.route(DOMAINS, methods=["GET"])
+    async def read_domains(self, request: IRequest, who: str) -> bytes:
+        """Give every name of the webspace, the default domain first."""
+        return _json(request, 200, await self._for(request, who, self._domains.names))
+
+    @app.route(f"{DOMAINS}/<domain>", methods=["POST"])
+    async def add_domain(self, request: IRequest, who: str, domain: str) -> bytes:
+        """Add a domain whose DNS names the webspace."""
+        user = await self._auth.subject(request, who)
+        await shield(self._domains.add(user.id, domain))
+        return _nothing(request, 201)
+
+    @app.route(f"{DOMAINS}/<domain>", methods=["DELETE"])
+    async def remove_domain(self, request: IRequest, who: str, domain: str) -> bytes:
+        """Remove a domain."""
+        user = await self._auth.subject(request, who)
+        await shield(self._domains.remove(user.id, domain))
+        return _nothing(request)
 
     @app.route(PORTS, methods=["GET"])
     async def read_ports(self, request: IRequest, who: str) -> bytes:

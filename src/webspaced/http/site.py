@@ -15,6 +15,7 @@ from webspaced.errors import Unavailable
 from webspaced.http.api import Api
 from webspaced.http.bodies import LARGEST
 from webspaced.http.health import Health
+from webspaced.http.problems import Problem
 from webspaced.settings import Address
 
 HEALTH_PATHS = (b"live", b"ready", b"health")
@@ -32,6 +33,23 @@ class BoundedRequest(Request):
         super().handleContentChunk(data[:room])
 
 
+class _NoText(Resource):
+    """The answer to a path that is not UTF-8: Klein would log a failure of its own for each."""
+
+    isLeaf = True
+
+    def render(self, request: Any) -> bytes:
+        return Problem(status=400, message="the path is not text in UTF-8").write(request)
+
+
+def _is_text(segments: list[bytes]) -> bool:
+    try:
+        b"/".join(segments).decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 class _Root(Resource):
     """Health at its three paths, the API everywhere else."""
 
@@ -43,6 +61,8 @@ class _Root(Resource):
     def getChild(self, path: bytes, request: Any) -> IResource:
         # The router below matches whole paths, so what was taken off is put back.
         request.postpath.insert(0, request.prepath.pop())
+        if not _is_text(request.postpath):
+            return _NoText()
         resource: IResource = self._health if path in HEALTH_PATHS else self._api
         return resource
 

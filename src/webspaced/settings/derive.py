@@ -39,6 +39,10 @@ def _traefik_file(values: Values) -> Path:
     return Path(values["data_dir"], "traefik", "dynamic", "webspaced.yml")
 
 
+def _cert_resolver(values: Values) -> object:
+    return values["traefik.cert_resolver"]
+
+
 def _settle_time(values: Values) -> float:
     # The embedded Traefik is started with a throttle that is far shorter than the usual 2 s.
     return 0.3 if values["traefik.embedded"] else 2.5
@@ -49,6 +53,7 @@ COMPUTED: Final = (
     Computed("iam.provider", ("iam.url",), _provider),
     Computed("iam.users_file", ("data_dir",), _users_file),
     Computed("traefik.file.path", ("data_dir",), _traefik_file),
+    Computed("traefik.redis.cert_resolver", ("traefik.cert_resolver",), _cert_resolver),
     Computed("traefik.settle_time", ("traefik.embedded",), _settle_time),
 )
 """In an order in which each finds what it needs."""

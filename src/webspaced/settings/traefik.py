@@ -48,8 +48,9 @@ class TraefikRedis:
     db: int = setting(integer(0), "The number of the Redis database.", default=0)
     cert_resolver: str | None = setting(
         NAME,
-        "Traefik's certificate resolver for the domains of webspaces.",
+        "Traefik's certificate resolver for members' own domains, if it is another one here.",
         default=None,
+        computed="`traefik.cert_resolver`",
         example="letsencrypt",
     )
 
@@ -103,6 +104,13 @@ class Traefik:
     )
     https_entrypoint: str = setting(
         ENTRYPOINT, "The name of Traefik's entry point for HTTPS.", default="https"
+    )
+    cert_resolver: str | None = setting(
+        NAME,
+        "Traefik's certificate resolver for members' own domains; without one they are served with"
+        " Traefik's default certificate.",
+        default=None,
+        example="letsencrypt",
     )
     default_sans: tuple[str, ...] = setting(
         listing(CERTIFICATE_NAME),

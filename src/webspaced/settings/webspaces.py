@@ -8,6 +8,7 @@ import attrs
 
 from webspaced.settings.fields import required, section, setting
 from webspaced.settings.kinds import (
+    ADDRESS,
     DOMAIN,
     FLAG,
     HOST,
@@ -21,7 +22,7 @@ from webspaced.settings.kinds import (
     listing,
     number,
 )
-from webspaced.settings.values import IPAddress, IPNetwork
+from webspaced.settings.values import Address, IPAddress, IPNetwork
 
 
 @attrs.frozen(kw_only=True)
@@ -57,6 +58,20 @@ class Ports:
         " Kubernetes.",
         default=None,
         example="webspaced-ports",
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Domains:
+    """Members' own domains."""
+
+    max: int = setting(integer(0), "The most domains of one webspace, beside its default domain.", default=32)
+    resolvers: tuple[Address, ...] = setting(
+        listing(ADDRESS),
+        "DNS servers that are asked whether a domain is a member's; empty stands for those of the"
+        " system.",
+        default=(),
+        example=("192.0.2.53:53",),
     )
 
 
@@ -99,6 +114,7 @@ class Webspaces:
         unit="seconds",
     )
     ports: Ports = section(Ports)
+    domains: Domains = section(Domains)
     networks: tuple[IPNetwork, ...] = setting(
         listing(NETWORK),
         "Where the addresses of containers may lie; empty stands for the managed bridge's subnets."

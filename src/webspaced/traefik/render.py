@@ -6,7 +6,7 @@ Only checked values are rendered (design decision 12): one bad value would stop 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 from typing import Any
 
@@ -19,6 +19,8 @@ TRANSPORT = "webspaced"
 SENTINEL = "webspaced"
 SENTINEL_HOST = "webspaced.invalid"
 SENTINEL_STATUS = 418
+OWN_DOMAINS = "-domains"
+"""What the name of a router for members' own domains ends with."""
 DIAL_TIMEOUT = "2s"
 """Traefik's own default of 30 s would let a visitor stare at a container that lost its power."""
 _HOST = re.compile(r"`([^`]*)`")
@@ -26,10 +28,19 @@ _HOST = re.compile(r"`([^`]*)`")
 
 @frozen(kw_only=True)
 class EntryPoints:
-    """Names of Traefik's entry points; ``http`` may be empty: nothing is served in plain then."""
+    """Where visitors come in: names of Traefik's entry points, and who issues certificates.
+
+    ``http`` may be empty: nothing is served in plain then.
+    """
 
     http: str
     https: str
+    domain: str = ""
+    """The service's own: names below it are default domains."""
+    resolver: str | None = None
+    """Traefik's certificate resolver for all other names."""
+    default_sans: tuple[str, ...] = ()
+    """With a resolver: the names on the one certificate of all default domains."""
 
 
 def render(routes: Mapping[str, Route], entry_points: EntryPoints) -> dict[str, Any]:
@@ -66,11 +77,35 @@ def _sentinel(entry_points: EntryPoints) -> dict[str, Any]:
 
 
 def _http_routers(route: Route, entry_points: EntryPoints) -> dict[str, Any]:
-    rule = " || ".join(f"Host(`{host}`)" for host in route.hosts)
-    routers = {f"{route.name}-https": {"rule": rule, "service": route.name, "entryPoints": [entry_points.https], "tls": {}}}
+    service, https = {"service": route.name}, {"entryPoints": [entry_points.https]}
+    inside = [host for host in route.hosts if entry_points.resolver is None or _is_default(host, entry_points)]
+    outside = [host for host in route.hosts if host not in inside]
+    routers: dict[str, Any] = {}
+    if inside:
+        routers[f"{route.name}-https"] = {"rule": _hosts(inside), **service, **https, "tls": _default_tls(entry_points)}
+    if outside:
+        # A certificate for each: one name that cannot be proved any more must not spoil the others'.
+        tls = {"certResolver": entry_points.resolver, "domains": [{"main": host} for host in outside]}
+        routers[f"{route.name}{OWN_DOMAINS}"] = {"rule": _hosts(outside), **service, **https, "tls": tls}
     if entry_points.http:
-        routers[route.name] = {"rule": rule, "service": route.name, "entryPoints": [entry_points.http]}
+        routers[route.name] = {"rule": _hosts(route.hosts), **service, "entryPoints": [entry_points.http]}
     return routers
+
+
+def _hosts(hosts: Iterable[str]) -> str:
+    return " || ".join(f"Host(`{host}`)" for host in hosts)
+
+
+def _is_default(host: str, entry_points: EntryPoints) -> bool:
+    return host.endswith(f".{entry_points.domain}")
+
+
+def _default_tls(entry_points: EntryPoints) -> dict[str, Any]:
+    if entry_points.resolver is None or not entry_points.default_sans:
+        # Whatever certificate of Traefik's fits.
+        return {}
+    main, *sans = entry_points.default_sans
+    return {"certResolver": entry_points.resolver, "domains": [{"main": main, "sans": sans}]}
 
 
 def _tcp_router(route: Route, entry_points: EntryPoints) -> dict[str, Any]:
@@ -102,10 +137,11 @@ def _read_route(name: str, service: Any, routers: Mapping[str, Any], *, passthro
     try:
         server = service["loadBalancer"]["servers"][0]
         backend = _read_endpoint(server["address"] if passthrough else server["url"].removeprefix("http://"))
-        hosts = tuple(_HOST.findall(routers[name if passthrough else f"{name}-https"]["rule"]))
+        names = [name] if passthrough else [f"{name}-https", f"{name}{OWN_DOMAINS}"]
+        hosts = tuple(host for each in names if each in routers for host in _HOST.findall(routers[each]["rule"]))
     except (KeyError, IndexError, TypeError, AttributeError, ValueError):
         return None
-    return Route(name=name, hosts=hosts, backend=backend, passthrough=passthrough)
+    return Route(name=name, hosts=hosts, backend=backend, passthrough=passthrough) if hosts else None
 
 
 def _read_endpoint(text: str) -> Endpoint:

@@ -1,4 +1,7 @@
-"""Giving out what must be unique: external ports and boot ports. LXD holds what was given; this only adds what is new."""
+"""Giving out what must be unique: external ports, boot ports and domains.
+
+LXD holds what was given; this only adds what is new.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +40,7 @@ class Allocator:
         self._can_bind = can_bind
         self._claimed_external: set[int] = set()
         self._claimed_boot: set[int] = set()
+        self._claimed_domains: set[str] = set()
         self._resting: dict[int, float] = {}
 
     def rest(self, boot_ports: Iterable[int]) -> None:
@@ -55,6 +59,18 @@ class Allocator:
             yield
         finally:
             self._claimed_external.discard(port)
+
+    @contextmanager
+    def domain(self, domain: str) -> Iterator[None]:
+        """Hold a domain while it is proved and written to LXD; ``Conflict`` if a webspace has it."""
+        if domain in self._claimed_domains or any(domain in observed.webspace.domains for observed in self._registry):
+            message = f"{domain} is in use"
+            raise Conflict(message)
+        self._claimed_domains.add(domain)
+        try:
+            yield
+        finally:
+            self._claimed_domains.discard(domain)
 
     def free_external_ports(self) -> Iterator[int]:
         """Give free external ports to try, in no order that could be guessed."""

@@ -8,7 +8,7 @@ from webspaced.core.webspace import KEY, Webspace
 from webspaced.errors import Changed, NotFound, Unavailable
 from webspaced.interfaces import IInstances
 from webspaced.lib.keyed import KeyedLock
-from webspaced.webspaces.registry import Observed, Registry
+from webspaced.webspaces.registry import AWAY_PAUSE, Observed, Registry
 
 TRIES = 8
 
@@ -55,6 +55,12 @@ class Documents:
         if not self._registry.complete:
             message = "webspaced is still starting"
             raise Unavailable(message)
+
+    def check_all_seen(self) -> None:
+        """``Unavailable`` while there are webspaces that nobody could tell of: something of theirs could be given away."""
+        if self._registry.never_seen:
+            message = "a cluster member is away, and what its webspaces have is not known"
+            raise Unavailable(message, retry_after=AWAY_PAUSE)
 
     async def present(self, uid: int) -> Observed:
         """Read a webspace anew; ``NotFound`` if there is none."""

@@ -11,14 +11,14 @@ from twisted.python.failure import Failure
 from webspaced.core.instance import Image, InstanceState, NewInstance
 from webspaced.core.user import User
 from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY, Config, Webspace
-from webspaced.errors import Conflict, Invalid, NotFound, RemoteError, Unavailable, WebspacedError
+from webspaced.errors import Conflict, Invalid, NotFound, RemoteError, WebspacedError
 from webspaced.interfaces import IForwards, IInstances, IRoutes
 from webspaced.lib.deferreds import shield
 from webspaced.lib.keyed import KeyedLock
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.documents import Documents
 from webspaced.webspaces.power import Power
-from webspaced.webspaces.registry import AWAY_PAUSE, Observed, Registry
+from webspaced.webspaces.registry import Observed, Registry
 
 
 @frozen(kw_only=True)
@@ -169,9 +169,7 @@ class WebspaceService:
             message = f"external ports are {ports.start} to {ports.stop - 1}"
             raise Invalid(message)
         await self._documents.present(uid)
-        if self._registry.never_seen:
-            message = "a cluster member is away, and the ports of its webspaces are not known"
-            raise Unavailable(message, retry_after=AWAY_PAUSE)
+        self._documents.check_all_seen()
         with self._allocator.external_port(external):
             await self._forward(uid, external, internal)
 

@@ -16,7 +16,7 @@ from tests.unit.timing import watch
 from tests.unit.world import EXTERNAL, MEMBERS, World
 from webspaced.core.instance import Status
 from webspaced.core.user import User
-from webspaced.errors import RemoteError
+from webspaced.errors import RemoteError, Unavailable
 from webspaced.http.api import LATER, Api, Backing
 from webspaced.http.auth import Auth
 from webspaced.http.bodies import LARGEST
@@ -46,7 +46,10 @@ class ApiCase(SynchronousTestCase):
         admin = (User(id=ADMIN, username="root", is_admin=True), hash_token("root"))
         identity = StaticIdentity([*users, admin])
         resync = self.w.reconciler.resync
-        self.api = api = Api(Backing(service=self.w.service, auth=Auth(identity), resync=resync, now=lambda: 1000.0))
+        backing = Backing(
+            service=self.w.service, domains=self.w.domains, auth=Auth(identity), resync=resync, now=lambda: 1000.0
+        )
+        self.api = api = Api(backing)
         self.is_ready, self.is_healthy = True, True
         health = Health(ready=lambda: self.is_ready, healthy=lambda: self.is_healthy)
         self.treq = StubTreq(_Root(health.app, api.app))
@@ -232,6 +235,52 @@ class WhoTests(ApiCase):
     def test_what_can_be_no_name(self) -> None:
         for who in ("a.b", "a_b", "-", "%60", "id:", "id:x", "id:-1", "%C3%A4", "a" * 64):
             self.problem(404, "GET", f"/v1/webspace/{who}", token="root")
+
+
+class DomainTests(ApiCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.create()
+        self.w.records.texts_of = {"xn--bcher-kva.example": ["webspace:id:1"], "example.net": ["webspace:id:1"]}
+
+    def names(self) -> list[str]:
+        return self.ask("GET", f"{SELF}/domains").json
+
+    def test_the_default_one_first(self) -> None:
+        self.assertEqual(self.names(), ["alice.example.org"])
+        answer = self.ask("POST", f"{SELF}/domains/example.net")
+        self.assertEqual((answer.status, answer.body), (201, b""))
+        self.assertEqual(self.names(), ["alice.example.org", "example.net"])
+        self.assertEqual(self.ask("GET", SELF).json["domains"], ["example.net"])
+
+    def test_an_encoded_international_one(self) -> None:
+        self.assertEqual(self.ask("POST", f"{SELF}/domains/b%C3%BCcher.example").status, 201)
+        self.assertEqual(self.names()[1:], ["xn--bcher-kva.example"])
+        self.assertEqual(self.ask("DELETE", f"{SELF}/domains/b%C3%BCcher.example").status, 204)
+        self.assertEqual(self.names()[1:], [])
+
+    def test_what_is_refused(self) -> None:
+        self.assertIn("webspace:id:1", self.problem(400, "POST", f"{SELF}/domains/example.com"))
+        for path in ("*.example.net", "%2A.example.net", "192.0.2.1", "bob.example.org", "org", "a+b.example", "%FF.example"):
+            self.problem(400, "POST", f"{SELF}/domains/{path}")
+        self.problem(400, "DELETE", f"{SELF}/domains/alice.example.org")
+        self.problem(404, "DELETE", f"{SELF}/domains/example.com")
+        self.ask("POST", f"{SELF}/domains/example.net")
+        self.problem(409, "POST", f"{SELF}/domains/example.net")
+
+    def test_somebody_elses(self) -> None:
+        for method in ("POST", "DELETE"):
+            self.problem(403, method, "/v1/webspace/alice/domains/example.net", token="bob")
+            self.problem(401, method, f"{SELF}/domains/example.net", token=None)
+
+    def test_dns_away(self) -> None:
+        self.w.records.errors = [Unavailable("the DNS servers do not tell", retry_after=5.0)]
+        answer = self.ask("POST", f"{SELF}/domains/example.net")
+        self.assertEqual((answer.status, answer.headers["retry-after"]), (503, "5"))
+
+    def test_no_webspace(self) -> None:
+        self.problem(404, "GET", f"{SELF}/domains", token="bob")
+        self.problem(404, "POST", f"{SELF}/domains/example.net", token="bob")
 
 
 class RimTests(ApiCase):

@@ -16,7 +16,7 @@ from webspaced.settings import Address
 class SitesTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.reactor = MemoryReactorClock()
-        api = Api(Backing(service=None, auth=None, resync=None, now=lambda: 0.0))
+        api = Api(Backing(service=None, domains=None, auth=None, resync=None, now=lambda: 0.0))
         health = Health(ready=lambda: True, healthy=lambda: True)
         public, internal = Address(host="192.0.2.1", port=80), Address(host="127.0.0.1", port=81)
         self.sites = Sites(self.reactor, api, health, public, internal)

@@ -36,6 +36,7 @@ class SampleTests(LoadingTestCase):
                 networks=settings.webspaces.networks,
                 reserved_addresses=settings.webspaces.reserved_addresses,
                 ports=settings.webspaces.ports,
+                domains=settings.webspaces.domains,
             ),
         )
 

@@ -63,6 +63,34 @@ class RenderTests(SynchronousTestCase):
             },
         })  # fmt: skip
 
+    def routers(self, **more: object) -> dict[str, object]:
+        return render({"ws-u7": route()}, EntryPoints(http="web", https="tls", domain="example.org", **more))["http"]["routers"]
+
+    def test_a_resolver_gives_each_own_domain_a_certificate(self) -> None:
+        routers = self.routers(resolver="acme")
+        self.assertEqual(routers["ws-u7-domains"], {
+            "rule": "Host(`alice.net`)", "service": "ws-u7", "entryPoints": ["tls"],
+            "tls": {"certResolver": "acme", "domains": [{"main": "alice.net"}]},
+        })  # fmt: skip
+        self.assertEqual(routers["ws-u7-https"]["rule"], "Host(`alice.example.org`)")
+        self.assertEqual(routers["ws-u7-https"]["tls"], {})
+        self.assertEqual(routers["ws-u7"]["rule"], "Host(`alice.example.org`) || Host(`alice.net`)")
+
+    def test_the_default_domains_share_one_certificate_where_its_names_are_set(self) -> None:
+        routers = self.routers(resolver="acme", default_sans=("*.example.org", "example.org"))
+        shared = {"certResolver": "acme", "domains": [{"main": "*.example.org", "sans": ["example.org"]}]}
+        self.assertEqual(routers["ws-u7-https"]["tls"], shared)
+        self.assertEqual(routers["ws-u7-domains"]["tls"]["domains"], [{"main": "alice.net"}])
+
+    def test_names_on_a_certificate_that_nobody_issues(self) -> None:
+        self.assertEqual(self.routers(default_sans=("*.example.org",))["ws-u7-https"]["tls"], {})
+
+    def test_only_own_domains(self) -> None:
+        entry_points = EntryPoints(http="", https="tls", domain="example.com", resolver="acme")
+        document = render({"ws-u7": route()}, entry_points)
+        self.assertNotIn("ws-u7-https", document["http"]["routers"])
+        self.assertEqual(read(document), {"ws-u7": route()})
+
     def test_passthrough(self) -> None:
         document = render({"ws-u7": route(passthrough=True)}, BOTH)
         self.assertEqual(document["tcp"], {
