@@ -93,6 +93,7 @@ class Stack:
         self.boot_ports = self._boot_range()
         self.link: Mapping[str, Any] = {"url": f"unix://{lxd.socket}"}
         self._webspaces = webspaces
+        self._traefik: dict[str, Any] = {}
         self._daemon: subprocess.Popen[bytes] | None = None
         self._log = self.directory / "log"
 
@@ -138,6 +139,10 @@ class Stack:
         """Change settings below ``webspaces``, for the next start."""
         self._webspaces.update(webspaces)
 
+    def set_traefik(self, **traefik: Any) -> None:
+        """Change settings below ``traefik``, for the next start."""
+        self._traefik.update(traefik)
+
     def write_configuration(self) -> None:
         """Write the settings and the members' file; each member's token is ``token-<name>``."""
         users = [
@@ -169,6 +174,7 @@ class Stack:
                 "embedded": True,
                 "http_address": f"127.0.0.1:{self.http_port}",
                 "https_address": f"127.0.0.1:{self.https_port}",
+                **self._traefik,
             },
         }
 
@@ -255,6 +261,10 @@ class Stack:
         headers = {"Host": f"{name}.example.test"}
         return _exchange("127.0.0.1", self.http_port, method, path, None, headers)
 
+    def visit_host(self, host: str) -> Answer:
+        """Request a page under some name."""
+        return _exchange("127.0.0.1", self.http_port, "GET", "/", None, {"Host": host})
+
     def visit_https(self, name: str = "alice") -> Answer:
         """Request a page over HTTPS; the certificate is Traefik's own, so it is not verified."""
         context = ssl.create_default_context()
@@ -295,10 +305,14 @@ class Stack:
 
     def routes(self) -> Mapping[str, str]:
         """Give the published backends by route name."""
-        path = self.directory / "data" / "traefik" / "dynamic" / "webspaced.yml"
-        document = json.loads(path.read_text()) if path.exists() else {}
-        services = (document.get("http") or {}).get("services") or {}
+        services = (self.document().get("http") or {}).get("services") or {}
         return {name: service["loadBalancer"]["servers"][0]["url"] for name, service in services.items()}
+
+    def document(self) -> dict[str, Any]:
+        """Give what Traefik is told now."""
+        path = self.directory / "data" / "traefik" / "dynamic" / "webspaced.yml"
+        document: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        return document
 
     def leads_to_itself(self, uid: int = 1) -> bool:
         """Whether a webspace's route names its boot port."""

@@ -153,14 +153,19 @@ class WebspaceService:
         return observed, await self._instances.state(observed.name)
 
     async def set_config(self, uid: int, patch: Mapping[str, object]) -> Config:
-        """Change some of the Config and give the **old** one; ``Invalid`` names what is wrong."""
+        """Change some of the Config and give the **old** one, once visitors are served by the new one.
+
+        ``Invalid`` names what is wrong.
+        """
         bound = self._rules.max_startup_delay
 
         def changed(webspace: Webspace) -> Webspace:
             config = webspace.config.patched(patch, max_startup_delay=bound)
             return webspace.with_config(config)
 
-        return (await self._documents.change(uid, changed)).config
+        old = (await self._documents.change(uid, changed)).config
+        await self._routes.settled(uid)
+        return old
 
     async def add_port(self, uid: int, external: int, internal: int) -> None:
         """Forward an external port; ``Invalid`` outside the range or past the bound, ``Conflict`` if it is taken."""

@@ -64,7 +64,8 @@ class RenderTests(SynchronousTestCase):
         })  # fmt: skip
 
     def routers(self, **more: object) -> dict[str, object]:
-        return render({"ws-u7": route()}, EntryPoints(http="web", https="tls", domain="example.org", **more))["http"]["routers"]
+        entry_points = EntryPoints(http="web", https="tls", domain="example.org", **more)
+        return render({"ws-u7": route()}, entry_points)["http"]["routers"]
 
     def test_a_resolver_gives_each_own_domain_a_certificate(self) -> None:
         routers = self.routers(resolver="acme")

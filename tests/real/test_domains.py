@@ -1,0 +1,55 @@
+"""A member's own domain, from the DNS record to the page."""
+
+from __future__ import annotations
+
+from tests.dns_server import DnsServer
+from tests.stack import StackCase, wait_until
+
+DOMAINS = "/v1/webspace/self/domains"
+
+
+class DomainTests(StackCase):
+    def prepare(self) -> None:
+        self.dns = DnsServer()
+        self.addCleanup(self.dns.close)
+        self.stack.set_webspaces(domains={"resolvers": [self.dns.address]})
+        self.stack.set_traefik(cert_resolver="acme")
+
+    def test_from_the_record_to_the_page_and_away_again(self) -> None:
+        self.stack.create()
+        refused = self.stack.ask("POST", f"{DOMAINS}/b%C3%BCcher.test")
+        self.assertEqual(refused.status, 400, refused)
+        self.assertIn("webspace:id:1", refused.json["message"])
+        self.dns.texts["xn--bcher-kva.test"] = ["v=spf1 -all", "webspace:id:1"]
+        added = self.stack.ask("POST", f"{DOMAINS}/b%C3%BCcher.test")
+        self.assertEqual((added.status, added.body), (201, b""))
+        # The answer came when Traefik knew it; the webspace sleeps, and is woken by this visit.
+        self.assertEqual(self.stack.visit_host("xn--bcher-kva.test").body, b"ws-u1\n")
+        self.assertEqual(self.stack.ask("GET", DOMAINS).json, ["alice.example.test", "xn--bcher-kva.test"])
+        self.stack.create("bob")
+        self.assertEqual(self.stack.ask("POST", f"{DOMAINS}/xn--bcher-kva.test", token="token-bob").status, 409)
+        self.dns.texts["xn--bcher-kva.test"] = ["webspace:id:2"]
+        # Whoever has it keeps it until it is removed.
+        self.assertEqual(self.stack.ask("POST", f"{DOMAINS}/xn--bcher-kva.test", token="token-bob").status, 409)
+        # It is not asked for again: what once was proved stays through restarts.
+        self.stack.kill()
+        self.stack.start()
+        self.assertEqual(self.stack.visit_host("xn--bcher-kva.test").body, b"ws-u1\n")
+        self.assertEqual(self.stack.ask("DELETE", f"{DOMAINS}/xn--bcher-kva.test").status, 204)
+        wait_until("Traefik knows", lambda: self.stack.visit_host("xn--bcher-kva.test").status == 404)
+        self.assertEqual(self.stack.ask("POST", f"{DOMAINS}/xn--bcher-kva.test", token="token-bob").status, 201)
+        self.assertEqual(self.stack.visit_host("xn--bcher-kva.test").body, b"ws-u2\n")
+
+    def test_the_certificate_resolver_is_named_for_own_domains_only(self) -> None:
+        self.stack.create()
+        self.dns.texts["own.test"] = ["webspace:id:1"]
+        self.assertEqual(self.stack.ask("POST", f"{DOMAINS}/own.test").status, 201)
+        routers = self.stack.document()["http"]["routers"]
+        self.assertEqual(routers["ws-u1-domains"]["tls"], {"certResolver": "acme", "domains": [{"main": "own.test"}]})
+        self.assertEqual(routers["ws-u1-https"]["tls"], {})
+
+    def test_dns_that_does_not_answer_is_nobodys_fault(self) -> None:
+        self.stack.create()
+        self.dns.silent = True
+        answer = self.stack.ask("POST", f"{DOMAINS}/own.test")
+        self.assertEqual((answer.status, "Retry-After" in answer.headers), (503, True), answer)
