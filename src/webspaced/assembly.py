@@ -20,7 +20,10 @@ from webspaced.http.api import Api, Backing
 from webspaced.http.auth import Auth
 from webspaced.http.health import Health
 from webspaced.http.site import Sites
-from webspaced.iam.static import read_users
+from webspaced.iam.agent import iamd_agent
+from webspaced.iam.client import IamdClient
+from webspaced.iam.iamd import IamdIdentity
+from webspaced.iam.static import UsersFile
 from webspaced.interfaces import IIdentity
 from webspaced.lib.addresses import can_bind, own_addresses
 from webspaced.lib.descriptors import raise_descriptor_limit
@@ -71,7 +74,7 @@ def build(reactor: Any, settings: Settings) -> Daemon:
 
     :raises WebspacedError: something that it needs is missing on this machine, or a file is wrong.
     """
-    identity = read_users(settings.iam.users_file)
+    identity = _build_identity(reactor, settings)
     endpoints = UnixEndpoints(reactor, find_socket(settings.lxd.url))
     client = LxdClient(unix_agent(reactor, endpoints), reactor, settings.lxd.project)
     instances = LxdInstances(client)
@@ -104,6 +107,16 @@ def build(reactor: Any, settings: Settings) -> Daemon:
     health = Health(ready=lambda: daemon.ready, healthy=lambda: reconciler.connected_to_lxd)
     daemon.sites = Sites(reactor, api, health, settings.http.listen_address, settings.http.internal_address)
     return daemon
+
+
+def _build_identity(reactor: Any, settings: Settings) -> IIdentity:
+    iam = settings.iam
+    if iam.provider == "static":
+        static: IIdentity = UsersFile(iam.users_file)
+        return static
+    client = IamdClient(iamd_agent(reactor, insecure=iam.allow_insecure), reactor, iam.url or "")
+    iamd: IIdentity = IamdIdentity(client, reactor, iam.token, time.time)
+    return iamd
 
 
 def _build_knowledge(reactor: Any, settings: Settings, instances: LxdInstances) -> Knowledge:

@@ -78,8 +78,6 @@ def _not_served(settings: Settings) -> list[str]:
     found = []
     if settings.traefik.provider != "file":
         found.append(f"traefik.provider: {settings.traefik.provider} is not served by this version yet (file is)")
-    if settings.iam.provider != "static":
-        found.append(f"iam.provider: {settings.iam.provider} is not served by this version yet (static is)")
     if settings.lxd.url.startswith("https"):
         found.append("lxd.url: HTTPS is not served by this version yet (a unix:// socket is)")
     return found

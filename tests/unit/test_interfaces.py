@@ -12,7 +12,8 @@ from tests.unit.world import FakeIdentity, FakeListeners, FakeStore
 from webspaced import interfaces
 from webspaced.forward.hangup import EpollHangups, IHangups
 from webspaced.forward.listeners import Listeners
-from webspaced.iam.static import StaticIdentity
+from webspaced.iam.iamd import IamdIdentity
+from webspaced.iam.static import StaticIdentity, UsersFile
 from webspaced.lxd.instances import LxdInstances
 from webspaced.reconcile.reconciler import Reconciler
 from webspaced.traefik.file import FileStore
@@ -26,7 +27,7 @@ KEPT_BY = {
     interfaces.IRouteStore: (FileStore, FakeStore),
     interfaces.IForwards: (Listeners, FakeListeners),
     interfaces.IListeners: (Listeners, FakeListeners),
-    interfaces.IIdentity: (StaticIdentity, FakeIdentity),
+    interfaces.IIdentity: (StaticIdentity, UsersFile, IamdIdentity, FakeIdentity),
     IHangups: (EpollHangups, FakeHangups),
 }
 
