@@ -21,7 +21,10 @@ from webspaced.http.api import Api, Backing
 from webspaced.http.auth import Auth
 from webspaced.http.health import Health
 from webspaced.http.site import Sites
-from webspaced.iam.static import read_users
+from webspaced.iam.agent import iamd_agent
+from webspaced.iam.client import IamdClient
+from webspaced.iam.iamd import IamdIdentity
+from webspaced.iam.static import UsersFile
 from webspaced.interfaces import IIdentity
 from webspaced.lib.addresses import can_bind, own_addresses
 from webspaced.lib.descriptors import raise_descriptor_limit
@@ -75,10 +78,10 @@ def build(reactor: Any, settings: Settings) -> Daemon:
 
     :raises WebspacedError: something that it needs is missing on this machine, or a file is wrong.
     """
-    identity = read_users(settings.iam.users_file)
+    identity = _build_identity(reactor, settings)
     endpoints = endpoints_for(reactor, settings.lxd.url, _identities(settings))
     connections = Connections(reactor, endpoints)
-    client = LxdClient(connections.agent, reactor, settings.lxd.project)
+    client = LxdClient(connections.agent, reactor, settings.lxd.project, suspect=lambda: connections.suspect)
     instances = LxdInstances(client)
     known = _build_knowledge(reactor, settings, instances)
     hangups = EpollHangups(reactor)
@@ -101,7 +104,9 @@ def build(reactor: Any, settings: Settings) -> Daemon:
             allocator=known.allocator,
             publisher=publisher,
             reconciler=reconciler,
-            events=EventSubscription(reactor, endpoints, settings.lxd.project, reconciler, connections.forget),
+            events=EventSubscription(
+                reactor, endpoints, settings.lxd.project, reconciler, connections.lost, connections.found
+            ),
             periodic=_build_periodic(reactor, settings, reconciler),
             listeners=listeners,
             hangups=hangups,
@@ -128,6 +133,16 @@ def _identities(settings: Settings) -> Identities:
 async def _first_contact(client: LxdClient, settings: Settings) -> ProfileNetwork:
     await introduce(client, settings.lxd.tls.trust_password)
     return await profile_network(client, settings.webspaces.lxd_profile)
+
+
+def _build_identity(reactor: Any, settings: Settings) -> IIdentity:
+    iam = settings.iam
+    if iam.provider == "static":
+        static: IIdentity = UsersFile(iam.users_file)
+        return static
+    client = IamdClient(iamd_agent(reactor, insecure=iam.allow_insecure), reactor, iam.url or "")
+    iamd: IIdentity = IamdIdentity(client, reactor, iam.token, time.time)
+    return iamd
 
 
 def _build_knowledge(reactor: Any, settings: Settings, instances: LxdInstances) -> Knowledge:

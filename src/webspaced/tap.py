@@ -78,6 +78,4 @@ def _not_served(settings: Settings) -> list[str]:
     found = []
     if settings.traefik.provider != "file":
         found.append(f"traefik.provider: {settings.traefik.provider} is not served by this version yet (file is)")
-    if settings.iam.provider != "static":
-        found.append(f"iam.provider: {settings.iam.provider} is not served by this version yet (static is)")
     return found

@@ -13,7 +13,8 @@ from webspaced import interfaces
 from webspaced.dns import DomainRecords
 from webspaced.forward.hangup import EpollHangups, IHangups
 from webspaced.forward.listeners import Listeners
-from webspaced.iam.static import StaticIdentity
+from webspaced.iam.iamd import IamdIdentity
+from webspaced.iam.static import StaticIdentity, UsersFile
 from webspaced.lxd.instances import LxdInstances
 from webspaced.reconcile.reconciler import Reconciler
 from webspaced.traefik.file import FileStore
@@ -27,7 +28,7 @@ KEPT_BY = {
     interfaces.IRouteStore: (FileStore, FakeStore),
     interfaces.IForwards: (Listeners, FakeListeners),
     interfaces.IListeners: (Listeners, FakeListeners),
-    interfaces.IIdentity: (StaticIdentity, FakeIdentity),
+    interfaces.IIdentity: (StaticIdentity, UsersFile, IamdIdentity, FakeIdentity),
     interfaces.IDomainRecords: (DomainRecords, FakeRecords),
     IHangups: (EpollHangups, FakeHangups),
 }

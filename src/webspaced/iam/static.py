@@ -1,34 +1,27 @@
-"""Members from a file: for one machine without an IAM service. Tokens are kept as hashes only.
-
-The file is YAML: ``users``, a list of ``id``, ``username``, ``token_sha256`` (hexadecimal), and optionally ``is_admin``,
-``ssh_key`` and IAM's other fields, which are accepted and not used.
-"""
+"""Members from a file: for one machine without an IAM service. Tokens are kept as hashes only."""
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-import yaml
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from webspaced.core.names import parse_username
 from webspaced.core.user import Caller, User
 from webspaced.errors import Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
+from webspaced.iam.users_file import hash_token, parse_users
 from webspaced.interfaces import IIdentity
 
 LONGEST_TOKEN = 4096
-_SHA256 = re.compile("[0-9a-f]{64}")
-log = Logger()
+OTHERS = 0o077
+"""The permissions of everybody but the owner."""
 
 
 @implementer(IIdentity)
 class StaticIdentity:
-    """See :class:`webspaced.interfaces.IIdentity`."""
+    """Fixed members. See :class:`webspaced.interfaces.IIdentity`."""
 
     def __init__(self, users: Iterable[tuple[User, str]], *, complete: bool = True) -> None:
         """Know these users; unless ``complete``, whoever is not among them may exist all the same."""
@@ -69,63 +62,61 @@ def _found(user: User | None) -> User:
     return user
 
 
-def hash_token(token: str) -> str:
-    """Give what is stored of a token. Tokens are long and random, so that no slow hash is needed."""
-    return hashlib.sha256(token.encode()).hexdigest()
+@implementer(IIdentity)
+class UsersFile:
+    """Members of a file that is read again when it changed. One that cannot be read leaves everything as it was."""
+
+    log = Logger()
+
+    def __init__(self, path: Path) -> None:
+        """Read the file; one that does not exist has no users yet.
+
+        :raises Invalid: it is no users file: at the start that is a mistake, and not a file that somebody just edits.
+        """
+        self._path = path
+        self._seen: tuple[int, ...] | int | None = None
+        self._now = StaticIdentity((), complete=False)
+        try:
+            self._read()
+        except FileNotFoundError as error:
+            self._seen = error.errno
+            self.log.warn("{path} does not exist: nobody can call the API", path=path)
+        except OSError as error:
+            message = f"{path}: cannot be read: {error.strerror}"
+            raise Invalid(message) from error
+
+    async def authenticate(self, token: str) -> Caller:
+        return await self._current().authenticate(token)
+
+    async def by_username(self, username: str, caller: Caller) -> User:
+        return await self._current().by_username(username, caller)
+
+    async def by_id(self, uid: int) -> User:
+        return await self._current().by_id(uid)
+
+    def _current(self) -> StaticIdentity:
+        """Give what the file says now; a look at its times and size tells whether it must be read."""
+        try:
+            if _version(self._path.stat()) != self._seen:
+                self._read()
+        except OSError as error:
+            if self._seen != error.errno:
+                self._seen = error.errno
+                self.log.warn("{path}: {why}; the members stay as they were", path=self._path, why=error.strerror)
+        except Invalid as error:
+            self.log.warn("{why}; the members stay as they were", why=str(error))
+        return self._now
+
+    def _read(self) -> None:
+        with self._path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            # A broken one is not read again, and not told again, until it changes.
+            self._seen = _version(status)
+            users = parse_users(self._path, file.read())
+        if status.st_mode & OTHERS:
+            self.log.warn("others than its owner may read or change {path}: chmod 600 {path}", path=self._path)
+        self._now = StaticIdentity(users)
 
 
-def read_users(path: Path) -> StaticIdentity:
-    """Read a users file; one that does not exist has no users.
-
-    :raises Invalid: it is not such a file; the text names the file and the entry.
-    """
-    try:
-        document = yaml.safe_load(path.read_text())
-    except FileNotFoundError:
-        log.warn("{path} does not exist: nobody can call the API", path=path)
-        return StaticIdentity((), complete=False)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        message = f"{path}: cannot be read as YAML"
-        raise Invalid(message) from error
-    entries = document.get("users") if isinstance(document, dict) else None
-    if not isinstance(entries, list):
-        message = f"{path}: users must be a list"
-        raise Invalid(message)
-    users = [_read_user(path, number, entry) for number, entry in enumerate(entries, 1)]
-    _check_unique(path, users)
-    return StaticIdentity(users)
-
-
-def _read_user(path: Path, number: int, entry: Any) -> tuple[User, str]:
-    where = f"{path}: users[{number}]"
-    if not isinstance(entry, Mapping):
-        message = f"{where} must be a mapping"
-        raise Invalid(message)
-    uid, name = entry.get("id"), entry.get("username")
-    if not isinstance(uid, int) or isinstance(uid, bool) or uid < 0 or not isinstance(name, str):
-        message = f"{where} needs a numeric id and a username"
-        raise Invalid(message)
-    token_hash = str(entry.get("token_sha256") or "").lower()
-    if token_hash and not _SHA256.fullmatch(token_hash):
-        message = f"{where}: token_sha256 must be the SHA-256 of the token as 64 hexadecimal digits"
-        raise Invalid(message)
-    try:
-        username = parse_username(name)
-    except Invalid as error:
-        message = f"{where}: {error}"
-        raise Invalid(message) from error
-    admin = entry.get("is_admin") is True
-    return User(id=uid, username=username, is_admin=admin, ssh_key=entry.get("ssh_key") or None), token_hash
-
-
-def _check_unique(path: Path, users: list[tuple[User, str]]) -> None:
-    columns: tuple[tuple[str, list[Any]], ...] = (
-        ("id", [user.id for user, _ in users]),
-        ("username", [user.username for user, _ in users]),
-        ("token_sha256", [token_hash for _, token_hash in users if token_hash]),
-    )
-    for what, values in columns:
-        twice = sorted({str(value) for value in values if values.count(value) > 1})
-        if twice:
-            message = f"{path}: {what} {', '.join(twice)} is given twice"
-            raise Invalid(message)
+def _version(status: os.stat_result) -> tuple[int, ...]:
+    return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

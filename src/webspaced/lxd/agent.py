@@ -96,7 +96,14 @@ class Connections:
         self._pool = HTTPConnectionPool(reactor, persistent=True)
         self._pool.maxPersistentPerHost = 16
         self.agent: IAgent = Agent.usingEndpointFactory(reactor, endpoints, self._pool)
+        self.suspect = False
+        """Whether LXD has shown no sign of life since :meth:`lost`."""
 
-    def forget(self) -> None:
+    def lost(self) -> None:
         """Use none of the idle connections again: the machine at their other end may be gone without a word."""
+        self.suspect = True
         self._pool.closeCachedConnections()
+
+    def found(self) -> None:
+        """LXD is there."""
+        self.suspect = False

@@ -7,43 +7,28 @@ only: LXD reports a failed operation as 200 with a ``status_code`` of 400 in the
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from attrs import frozen
 from OpenSSL import SSL
 from treq.client import HTTPClient
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectError, ConnectionDone, ConnectionLost
+from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
-from twisted.web.client import (  # type: ignore[attr-defined]  # RequestNotSent is missing in its __all__
-    RequestNotSent,
-    RequestTransmissionFailed,
-    ResponseFailed,
-    ResponseNeverReceived,
-)
 from twisted.web.iweb import IAgent
 
 from webspaced.errors import Changed, DeadlineExceeded, Distrusted, NotFound, RemoteError, Unavailable
 from webspaced.lib.deferreds import bounded
+from webspaced.lib.webclient import UNREACHABLE, BodyTooLarge, read_body
 
 REQUEST_TIMEOUT = 30.0
+SUSPECT_TIMEOUT = 5.0
+"""Seconds for an answer while the event stream is down: then LXD is more likely gone than busy."""
+LARGEST_ANSWER = 256 * 1024 * 1024
+"""Bytes. A list of ten thousand instances has about 40 MiB."""
 LONGEST_ERROR = 200
 OPERATION_CANCELLED = 401
-
-# Every way in which a connection can end before the answer is whole.
-_UNREACHABLE = (
-    ConnectError,
-    ConnectionDone,
-    ConnectionLost,
-    RequestNotSent,
-    RequestTransmissionFailed,
-    ResponseFailed,
-    ResponseNeverReceived,
-    OSError,
-)
-
 
 @frozen
 class Reply:
@@ -57,7 +42,16 @@ class Reply:
 class LxdClient:
     """Requests to one LXD within one project."""
 
-    def __init__(self, agent: IAgent, clock: IReactorTime, project: str, base: str = "http://lxd") -> None:
+    def __init__(
+        self,
+        agent: IAgent,
+        clock: IReactorTime,
+        project: str,
+        base: str = "http://lxd",
+        suspect: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """:param suspect: tells whether the event stream is down."""
+        self._suspect = suspect
         self._http = HTTPClient(agent)
         self._clock = clock
         self._reactor: Any = clock
@@ -114,20 +108,31 @@ class LxdClient:
         query: Mapping[str, str] | None = None,
         deadline: float | None = REQUEST_TIMEOUT,
     ) -> Reply:
+        if deadline is not None and self._suspect():
+            deadline = min(deadline, SUSPECT_TIMEOUT)
         work = self._exchange(method, self._url(path, query or {}), body, headers or {})
         try:
             if deadline is None:
                 return await work
             return await bounded(self._clock, deadline, work, f"LXD's answer to {method} {path}")
-        except _UNREACHABLE as error:
+        except UNREACHABLE as error:
             raise _unreachable(error) from error
+        except DeadlineExceeded as error:
+            if not self._suspect():
+                # It is there, and cannot answer this.
+                raise
+            message = "LXD does not answer"
+            raise Unavailable(message, retry_after=2.0) from error
 
     async def _exchange(self, method: str, url: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]) -> Reply:
         data = None if body is None else json.dumps(body).encode()
         sent: Any = {"Content-Type": "application/json", **headers} if data is not None else dict(headers)
-        # Read unbuffered and in this Deferred, so that cancelling reaches the body, too.
         response = await self._http.request(method, url, data=data, headers=sent, unbuffered=True, reactor=self._reactor)
-        text: bytes = await _content(response)
+        try:
+            text = await read_body(response.original, LARGEST_ANSWER)
+        except BodyTooLarge as error:
+            message = f"LXD's answer has {error}"
+            raise RemoteError(message, response.code) from error
         etag = (response.headers.getRawHeaders("ETag") or [""])[0]
         return _reply(response.code, text, etag)
 
@@ -144,11 +149,6 @@ def _unreachable(error: Exception) -> Unavailable:
 def _path(operation: str) -> str:
     # A cluster adds ?project=, which every request of ours has anyway.
     return operation.removeprefix("/1.0").partition("?")[0]
-
-
-def _content(response: Any) -> Deferred[bytes]:
-    content: Deferred[bytes] = response.content()
-    return content
 
 
 def _reply(code: int, text: bytes, etag: str) -> Reply:

@@ -141,13 +141,18 @@ class EventSubscription(Service):
         project: str,
         listener: IEventListener,
         lost: Callable[[], None] = lambda: None,
+        found: Callable[[], None] = lambda: None,
     ) -> None:
-        """:param lost: called when a stream ended: other connections to this LXD may be as dead."""
+        """:param lost: called when a stream ended: other connections to this LXD may be as dead.
+
+        :param found: called when a new one stands.
+        """
         self._clock = clock
         self._endpoints = endpoints
         self._url = f"ws://lxd/1.0/events?type=lifecycle&project={quote(project)}"
         self._listener = listener
         self._lost = lost
+        self._found = found
         self._running: Deferred[None] | None = None
 
     def startService(self) -> None:
@@ -184,6 +189,7 @@ class EventSubscription(Service):
         stream = _Stream(self._clock, self._listener)
         await bounded(self._clock, HANDSHAKE_TIMEOUT, self._open(endpoints, stream), "LXD's event stream")
         self.log.info("subscribed to LXD's events")
+        self._found()
         await self._listener.connected()
         return await stream.ended
 

@@ -24,7 +24,7 @@ class Iam:
     )
     users_file: Path = setting(
         PATH,
-        "The members of the static provider.",
+        "The members of the static provider; edited by `webspaced user`, and read again when it changes.",
         default=Path("/var/lib/webspaced/users.yaml"),
         computed="`users.yaml` in `data_dir`",
     )
@@ -32,7 +32,9 @@ class Iam:
         WEB_URL, "Base URL of iamd.", default=None, example="https://iam.example.org/v1"
     )
     token: str | None = secret(
-        SECRET, "webspaced's own admin token, with which it looks members up by their id."
+        SECRET,
+        "webspaced's own admin token, with which it looks members up by their id; without one,"
+        " renamed members are not followed.",
     )
     allow_insecure: bool = setting(
         FLAG,

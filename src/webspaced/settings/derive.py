@@ -23,7 +23,8 @@ class Computed:
     find: Callable[[Values], object]
 
 
-def _data_dir(_values: Values) -> Path:
+def default_data_dir() -> Path:
+    """Give where files are kept unless `data_dir` says otherwise."""
     return PATH.parse("/var/lib/webspaced" if os.geteuid() == 0 else "~/.local/state/webspaced")
 
 
@@ -49,7 +50,7 @@ def _settle_time(values: Values) -> float:
 
 
 COMPUTED: Final = (
-    Computed("data_dir", (), _data_dir),
+    Computed("data_dir", (), lambda _values: default_data_dir()),
     Computed("iam.provider", ("iam.url",), _provider),
     Computed("iam.users_file", ("data_dir",), _users_file),
     Computed("traefik.file.path", ("data_dir",), _traefik_file),

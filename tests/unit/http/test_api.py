@@ -22,7 +22,8 @@ from webspaced.http.auth import Auth
 from webspaced.http.bodies import LARGEST
 from webspaced.http.health import Health
 from webspaced.http.site import _Root
-from webspaced.iam.static import StaticIdentity, hash_token
+from webspaced.iam.static import StaticIdentity
+from webspaced.iam.users_file import hash_token
 
 ADMIN = 99
 PROBLEM = "application/problem+json"

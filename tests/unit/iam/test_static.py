@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.timing import watch
 from webspaced.core.user import User
 from webspaced.errors import Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
-from webspaced.iam.static import StaticIdentity, hash_token, read_users
+from webspaced.iam.static import UsersFile
+from webspaced.iam.users_file import hash_token
 
 TEXT = f"""
 users:
@@ -24,10 +27,11 @@ users:
 
 
 class StaticCase(SynchronousTestCase):
-    def read(self, text: str) -> StaticIdentity:
+    def read(self, text: str) -> UsersFile:
         self.path = Path(self.mktemp())
         self.path.write_text(text)
-        return read_users(self.path)
+        self.path.chmod(0o600)
+        return UsersFile(self.path)
 
     def refused(self, kind: type[Exception], work: object) -> str:
         error = watch(work).error
@@ -75,7 +79,7 @@ class FileTests(StaticCase):
 
     def test_one_that_is_not_there_says_of_nobody_that_they_do_not_exist(self) -> None:
         # Or a file that is not mounted yet would take every member's name from LXD.
-        self.refused(Unavailable, read_users(Path("nowhere.yaml")).by_id(1))
+        self.refused(Unavailable, UsersFile(Path("nowhere.yaml")).by_id(1))
 
     def test_what_is_no_yaml(self) -> None:
         self.assertIn(": cannot be read as YAML", self.mistake("users: ["))
@@ -97,3 +101,86 @@ class FileTests(StaticCase):
     def test_only_true_makes_an_admin(self) -> None:
         identity = self.read("users: [{id: 1, username: a, is_admin: 'yes'}, {id: 2, username: b, is_admin: 1}]")
         self.assertEqual([watch(identity.by_id(uid)).value.is_admin for uid in (1, 2)], [False, False])
+
+
+class ReloadTests(StaticCase):
+    """What is edited counts from the next use on."""
+
+    def setUp(self) -> None:
+        self.identity = self.read("users: [{id: 1, username: alice}]")
+        logs = capturedLogs()
+        self.events = logs.__enter__()
+        self.addCleanup(logs.__exit__, None, None, None)
+
+    def name(self) -> str:
+        return watch(self.identity.by_id(1)).value.username
+
+    def write(self, text: str) -> None:
+        self.path.write_text(text)
+
+    def said(self) -> list[str]:
+        texts = [event["log_format"].format(**event) for event in self.events]
+        self.events.clear()
+        return texts
+
+    def test_an_edited_file_is_read_again(self) -> None:
+        self.write("users: [{id: 1, username: alicia}]")
+        self.assertEqual(self.name(), "alicia")
+        token_hash = hash_token("t")
+        self.write(f"users: [{{id: 1, username: alicia, token_sha256: {token_hash}}}]")
+        self.assertEqual(watch(self.identity.authenticate("t")).value.user.username, "alicia")
+        self.write("users: [{id: 1, username: alicia}]")
+        self.refused(Forbidden, self.identity.authenticate("t"))
+        self.assertEqual(self.said(), [])
+
+    def test_a_replaced_file_of_the_same_size_and_time_too(self) -> None:
+        before = self.path.stat()
+        new = self.path.with_name(f"{self.path.name}.new")
+        new.write_text("users: [{id: 1, username: elise}]")
+        new.chmod(0o600)
+        os.utime(new, ns=(before.st_atime_ns, before.st_mtime_ns))
+        new.replace(self.path)
+        self.assertEqual(self.name(), "elise")
+
+    def test_as_long_as_nothing_changes_it_is_not_read(self) -> None:
+        self.patch(UsersFile, "_read", lambda _self: self.fail("it was read"))
+        self.assertEqual([self.name() for _ in range(3)], ["alice"] * 3)
+
+    def test_a_broken_one_leaves_the_members_and_is_told_once(self) -> None:
+        for broken in ("users: [", "users: 3", "users: [{id: 1, username: a}, {id: 1, username: b}]", ""):
+            self.write(broken)
+            self.assertEqual([self.name() for _ in range(3)], ["alice"] * 3)
+            (said,) = self.said()
+            self.assertIn(str(self.path), said)
+            self.assertIn("stay as they were", said)
+        self.write("users: [{id: 1, username: alicia}]")
+        self.assertEqual(self.name(), "alicia")
+
+    def test_a_missing_one_leaves_the_members_and_is_told_once(self) -> None:
+        self.path.unlink()
+        self.assertEqual([self.name() for _ in range(3)], ["alice"] * 3)
+        self.assertEqual(len(self.said()), 1)
+        self.write("users: [{id: 1, username: alicia}]")
+        self.assertEqual(self.name(), "alicia")
+        self.path.unlink()
+        self.assertEqual(self.name(), "alicia")
+        self.assertIn("No such file", self.said()[-1])
+
+    def test_one_that_appears_later_is_read(self) -> None:
+        self.path.unlink()
+        self.identity = UsersFile(self.path)
+        self.refused(Unavailable, self.identity.by_id(1))
+        self.assertEqual(len(self.said()), 1)
+        self.write("users: [{id: 2, username: bob}]")
+        self.refused(NotFound, self.identity.by_id(1))
+        self.assertEqual(watch(self.identity.by_id(2)).value.username, "bob")
+
+    def test_one_that_others_may_read_is_warned_of(self) -> None:
+        for mode, warned in ((0o600, 0), (0o400, 0), (0o640, 1), (0o604, 1), (0o620, 1)):
+            self.path.chmod(mode)
+            self.name()
+            self.name()
+            self.assertEqual(len(self.said()), warned, oct(mode))
+
+    def test_one_that_cannot_be_opened_ends_the_start(self) -> None:
+        self.assertIn("Is a directory", str(self.assertRaises(Invalid, UsersFile, self.path.parent)))

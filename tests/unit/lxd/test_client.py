@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from OpenSSL import SSL
 from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectError, ConnectionLost
 from twisted.python.failure import Failure
@@ -10,8 +11,9 @@ from twisted.web.client import RequestNotSent, RequestTransmissionFailed, Respon
 
 from tests.unit.lxd.fake_lxd import Asked, FakeLxd, Reply, accepted, error, sync
 from tests.unit.timing import Time, Watched, watch
-from webspaced.errors import Changed, DeadlineExceeded, NotFound, RemoteError, Unavailable
-from webspaced.lxd.client import LONGEST_ERROR, REQUEST_TIMEOUT, LxdClient
+from webspaced.errors import Changed, DeadlineExceeded, Distrusted, NotFound, RemoteError, Unavailable
+from webspaced.lxd import client as client_module
+from webspaced.lxd.client import LONGEST_ERROR, REQUEST_TIMEOUT, SUSPECT_TIMEOUT, LxdClient
 
 WAIT = "/1.0/operations/op-1/wait"
 
@@ -90,6 +92,29 @@ class RequestTests(ClientCase):
         self.assertIsInstance(asking.error, DeadlineExceeded)
         self.assertIn("GET /x", str(asking.error))
         self.assertEqual(self.fake.cancelled, 1)
+
+    def test_while_the_event_stream_is_down_silence_means_away(self) -> None:
+        client = self.lxd(None, None)
+        client._suspect = lambda: True
+        asking = watch(client.get("/x"))
+        self.clock.advance(SUSPECT_TIMEOUT)
+        self.assertIsInstance(asking.error, Unavailable)
+        self.assertGreater(asking.error.retry_after, 0)
+        # One that was asked before it went down is told the same in the end.
+        down = False
+        client._suspect = lambda: down
+        asking = watch(client.get("/x"))
+        down = True
+        self.clock.advance(REQUEST_TIMEOUT)
+        self.assertIsInstance(asking.error, Unavailable)
+
+    def test_a_handshake_that_failed_says_so(self) -> None:
+        failed = ResponseNeverReceived([Failure(SSL.Error([("SSL routines", "", "certificate verify failed")]))])
+        self.assertIn("certificate", str(self.fails(Distrusted, self.lxd(failed).get("/x"))))
+
+    def test_an_answer_beyond_all_measure_is_an_error(self) -> None:
+        self.patch(client_module, "LARGEST_ANSWER", 1000)
+        self.fails(RemoteError, self.lxd(sync("x" * 1000)).get("/x"))
 
     def test_cancelling_gives_the_request_up(self) -> None:
         asking = watch(self.lxd(None).get("/x"))

@@ -12,7 +12,7 @@ from tests.unit.world import NIC, RULE, World
 from webspaced.core.user import User
 from webspaced.core.webspace import USERNAME_KEY
 from webspaced.errors import BootFailed, Refused, RemoteError, Unavailable
-from webspaced.iam.static import read_users
+from webspaced.iam.static import UsersFile
 from webspaced.webspaces.conditions import Kind
 
 
@@ -113,7 +113,7 @@ class FirstPassTests(RobustnessCase):
 
     def test_a_missing_users_file_takes_nobodys_name(self) -> None:
         self.w.webspace(1)
-        self.w.adoption._identity = read_users(Path("nowhere.yaml"))
+        self.w.adoption._identity = UsersFile(Path("nowhere.yaml"))
         self.w.start()
         self.assertEqual(self.w.lxd.containers["ws-u1"].config[USERNAME_KEY], "alice")
         self.assertIn("ws-u1", self.w.store.routes)

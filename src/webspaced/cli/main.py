@@ -1,0 +1,42 @@
+"""From the command line to a command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from webspaced.cli.command import say
+from webspaced.cli.registry import COMMANDS
+from webspaced.errors import WebspacedError
+from webspaced.settings import SettingsError
+
+MISTAKE = 1
+"""The exit status of a command that could not do what it was asked for; argparse's own for a wrong command line is 2."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Give the parser of all commands."""
+    whole = argparse.ArgumentParser(
+        prog="webspaced",
+        description="Commands for whoever operates webspaced. The daemon itself is run by `twistd -n webspaced`.",
+    )
+    words = whole.add_subparsers(required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        command.configure(words.add_parser(command.name, help=command.help, description=command.help))
+    return whole
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and give the exit status."""
+    parsed = parser().parse_args(sys.argv[1:] if arguments is None else arguments)
+    try:
+        status: int = parsed.run(parsed)
+    except (WebspacedError, SettingsError, OSError) as error:
+        say(f"webspaced: {error}")
+        return MISTAKE
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Verified fakes: stand-ins for the services around webspaced, held to the same contracts as the real ones."""
