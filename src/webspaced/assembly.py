@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 from typing import Any
 
@@ -14,7 +14,7 @@ from webspaced.core.instance import IPAddress
 from webspaced.core.webspace import Config
 from webspaced.daemon import Daemon, Parts
 from webspaced.dns import DomainRecords, resolver_for
-from webspaced.forward.hangup import EpollHangups
+from webspaced.forward.hangup import EpollHangups, IHangups
 from webspaced.forward.listeners import Listeners, Where
 from webspaced.forward.visit import Destination, Means, Places
 from webspaced.http.api import Api, Backing
@@ -25,7 +25,7 @@ from webspaced.iam.agent import iamd_agent
 from webspaced.iam.client import IamdClient
 from webspaced.iam.iamd import IamdIdentity
 from webspaced.iam.static import UsersFile
-from webspaced.interfaces import IIdentity
+from webspaced.interfaces import IDomainRecords, IIdentity
 from webspaced.lib.addresses import can_bind, own_addresses
 from webspaced.lib.descriptors import raise_descriptor_limit
 from webspaced.lib.periodic import Periodic
@@ -61,6 +61,30 @@ RETRY_UNBOUND = 5.0
 
 
 @frozen(kw_only=True)
+class Host:
+    """What is used of the machine underneath, beside the reactor; tests and the simulator bring their own.
+
+    ``can_bind`` tells whether a port of an address is free; ``seats`` are places for visitors, by descriptors.
+    """
+
+    hangups: IHangups
+    records: IDomainRecords
+    can_bind: Callable[[IPAddress, int], bool]
+    seats: Places
+    loopback_containers: bool = False
+
+
+def this_host(reactor: Any, settings: Settings) -> Host:
+    """Give the real one."""
+    return Host(
+        hangups=EpollHangups(reactor),
+        records=DomainRecords(resolver_for(reactor, settings.webspaces.domains.resolvers)),
+        can_bind=can_bind,
+        seats=_seats(),
+    )
+
+
+@frozen(kw_only=True)
 class Knowledge:
     """What is known of webspaces, and how they are woken and changed."""
 
@@ -73,32 +97,32 @@ class Knowledge:
     allocator: Allocator
 
 
-def build(reactor: Any, settings: Settings) -> Daemon:
+def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     """Give the whole daemon, ready to be started.
 
+    :param host: the machine underneath, unless it is the real one.
     :raises WebspacedError: something that it needs is missing on this machine, or a file is wrong.
     """
+    host = host or this_host(reactor, settings)
     identity = _build_identity(reactor, settings)
     endpoints = endpoints_for(reactor, settings.lxd.url, _identities(settings))
     connections = Connections(reactor, endpoints)
     client = LxdClient(connections.agent, reactor, settings.lxd.project, suspect=lambda: connections.suspect)
     instances = LxdInstances(client)
-    known = _build_knowledge(reactor, settings, instances)
-    hangups = EpollHangups(reactor)
-    listeners = _build_listeners(reactor, settings, known, hangups)
+    known = _build_knowledge(reactor, settings, instances, host)
+    listeners = _build_listeners(reactor, settings, known, host)
     publisher = Publisher(reactor, _build_store(settings), settings.traefik.settle_time)
     reconciler = _build_reconciler(reactor, settings, known, identity, listeners, publisher)
     service = _build_service(reactor, settings, known, instances, listeners, reconciler)
-    records = DomainRecords(resolver_for(reactor, settings.webspaces.domains.resolvers))
     domain_rules = DomainRules(service=settings.webspaces.domain, max=settings.webspaces.domains.max)
-    domains = Domains(known.documents, known.allocator, records, reconciler, domain_rules)
+    domains = Domains(known.documents, known.allocator, host.records, reconciler, domain_rules)
     daemon = Daemon(
         reactor,
         settings.timeouts.startup,
         settings.timeouts.shutdown,
         Parts(
             network=lambda: _first_contact(client, settings),
-            rule=lambda network: address_rule(settings, network),
+            rule=lambda network: address_rule(settings, network, host),
             registry=known.registry,
             conditions=known.conditions,
             allocator=known.allocator,
@@ -109,7 +133,7 @@ def build(reactor: Any, settings: Settings) -> Daemon:
             ),
             periodic=_build_periodic(reactor, settings, reconciler),
             listeners=listeners,
-            hangups=hangups,
+            hangups=host.hangups,
             traefik=_build_traefik(reactor, settings),
         ),
     )
@@ -145,7 +169,7 @@ def _build_identity(reactor: Any, settings: Settings) -> IIdentity:
     return iamd
 
 
-def _build_knowledge(reactor: Any, settings: Settings, instances: LxdInstances) -> Knowledge:
+def _build_knowledge(reactor: Any, settings: Settings, instances: LxdInstances, host: Host) -> Knowledge:
     webspaces = settings.webspaces
     conditions = Conditions()
     registry = Registry(instances, webspaces.instance_prefix, _config_defaults(settings), conditions)
@@ -170,7 +194,7 @@ def _build_knowledge(reactor: Any, settings: Settings, instances: LxdInstances) 
         registry,
         external=range(webspaces.ports.start, webspaces.ports.end + 1),
         boot=range(webspaces.boot_ports.start, webspaces.boot_ports.end + 1),
-        can_bind=lambda port: can_bind(settings.traefik.boot_address, port),
+        can_bind=lambda port: host.can_bind(settings.traefik.boot_address, port),
     )
     return Knowledge(
         conditions=conditions,
@@ -190,15 +214,15 @@ def _config_defaults(settings: Settings) -> Config:
     )
 
 
-def _build_listeners(reactor: Any, settings: Settings, known: Knowledge, hangups: EpollHangups) -> Listeners:
+def _build_listeners(reactor: Any, settings: Settings, known: Knowledge, host: Host) -> Listeners:
     webspaces = settings.webspaces
     means = Means(
         reactor=reactor,
         clock=reactor,
         gate=known.gate,
-        hangups=hangups,
+        hangups=host.hangups,
         places=Places(webspaces.max_held, webspaces.max_held_per_webspace),
-        seats=_seats(),
+        seats=host.seats,
     )
 
     def web(uid: int) -> Destination | None:
@@ -303,7 +327,7 @@ def _build_traefik(reactor: Any, settings: Settings) -> EmbeddedTraefik | None:
     return EmbeddedTraefik(reactor, find_traefik(), embedding)
 
 
-def address_rule(settings: Settings, network: ProfileNetwork) -> AddressRule:
+def address_rule(settings: Settings, network: ProfileNetwork, host: Host) -> AddressRule:
     """Give the rule for backend addresses: the operator's networks, else the managed bridge's; no helper's address.
 
     :raises Invalid: LXD does not manage the bridge, and ``webspaces.networks`` is not set.
@@ -315,7 +339,11 @@ def address_rule(settings: Settings, network: ProfileNetwork) -> AddressRule:
         settings.traefik.boot_address,
         *_literal_addresses(_helper_hosts(settings)),
     ]
-    return AddressRule(networks=settings.webspaces.networks or network.networks, reserved=frozenset(reserved))
+    return AddressRule(
+        networks=settings.webspaces.networks or network.networks,
+        reserved=frozenset(reserved),
+        loopback=host.loopback_containers,
+    )
 
 
 def _helper_hosts(settings: Settings) -> Iterable[str]:

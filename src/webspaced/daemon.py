@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 
 from webspaced.core.address import AddressRule
 from webspaced.errors import DeadlineExceeded, Distrusted, Invalid, Unavailable, WebspacedError
-from webspaced.forward.hangup import EpollHangups
+from webspaced.forward.hangup import IHangups
 from webspaced.forward.listeners import Listeners
 from webspaced.http.site import Sites
 from webspaced.lib.deferreds import bounded, sleep
@@ -52,7 +52,7 @@ class Parts:
     events: EventSubscription
     periodic: tuple[Periodic, ...]
     listeners: Listeners
-    hangups: EpollHangups
+    hangups: IHangups
     traefik: EmbeddedTraefik | None
 
 

@@ -33,13 +33,17 @@ class AddressRule:
 
     networks: tuple[IPv4Network | IPv6Network, ...]
     reserved: frozenset[IPAddress] = frozenset()
+    loopback: bool = False
+    """Whether containers may have loopback addresses: those of the simulator do."""
 
     def allows(self, address: IPAddress) -> bool:
         """Whether a container of a webspace may have this address at all."""
         if getattr(address, "scope_id", None) is not None:
             # fe80::1%eth0 and the like: the scope would make it unequal to what is reserved.
             return False
-        if address in self.reserved or address.is_multicast or address.is_loopback or address.is_link_local:
+        if address in self.reserved or address.is_multicast or address.is_link_local:
+            return False
+        if address.is_loopback and not self.loopback:
             return False
         return any(
             address.version == network.version and address in network and address not in _edges(network)

@@ -27,6 +27,9 @@ class IHangups(Interface):
     def unwatch(transport: Any) -> None:  # noqa: N805
         """Stop watching; harmless if the transport is not watched."""
 
+    def close() -> None:
+        """Watch nothing any more."""
+
     watched = Attribute("The number of transports watched.")
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectError, ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IConsumer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import (  # type: ignore[attr-defined]  # RequestNotSent is missing in its __all__
@@ -16,7 +17,8 @@ from twisted.web.client import (  # type: ignore[attr-defined]  # RequestNotSent
     ResponseNeverReceived,
 )
 from twisted.web.http import PotentialDataLoss
-from twisted.web.iweb import IResponse
+from twisted.web.iweb import IBodyProducer, IResponse
+from zope.interface import implementer
 
 UNREACHABLE: tuple[type[Exception], ...] = (
     ConnectError,
@@ -35,6 +37,24 @@ def reason(error: BaseException) -> str:
     """Say in one line why a connection failed; some errors keep that in a list of their own."""
     inner: list[Failure] = getattr(error, "reasons", None) or [Failure(error)]
     return "; ".join(f"{type(each.value).__name__} {each.getErrorMessage()}" for each in inner)
+
+
+@implementer(IBodyProducer)
+class BytesBody:
+    """A request's body that is written at once: Twisted's own takes turns of the one global reactor."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self.length = len(body)
+
+    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
+        consumer.write(self._body)
+        return succeed(None)
+
+    def pauseProducing(self) -> None:
+        """Nothing is left to pause."""
+
+    resumeProducing = stopProducing = pauseProducing
 
 
 class BodyTooLarge(Exception):

@@ -20,7 +20,7 @@ from twisted.web.iweb import IAgent
 
 from webspaced.errors import Changed, DeadlineExceeded, Distrusted, NotFound, RemoteError, Unavailable
 from webspaced.lib.deferreds import bounded
-from webspaced.lib.webclient import UNREACHABLE, BodyTooLarge, read_body
+from webspaced.lib.webclient import UNREACHABLE, BodyTooLarge, BytesBody, read_body
 
 REQUEST_TIMEOUT = 30.0
 SUSPECT_TIMEOUT = 5.0
@@ -125,7 +125,7 @@ class LxdClient:
             raise Unavailable(message, retry_after=2.0) from error
 
     async def _exchange(self, method: str, url: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]) -> Reply:
-        data = None if body is None else json.dumps(body).encode()
+        data = None if body is None else BytesBody(json.dumps(body).encode())
         sent: Any = {"Content-Type": "application/json", **headers} if data is not None else dict(headers)
         response = await self._http.request(method, url, data=data, headers=sent, unbuffered=True, reactor=self._reactor)
         try:

@@ -91,6 +91,9 @@ class FakeHangups:
     def unwatch(self, transport: Any) -> None:
         self.by_transport.pop(id(transport), None)
 
+    def close(self) -> None:
+        self.by_transport.clear()
+
 
 class Network(MemoryReactorClock):
     """A reactor whose outgoing connections the test makes or refuses."""

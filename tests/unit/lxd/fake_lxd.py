@@ -9,9 +9,9 @@ from urllib.parse import parse_qs
 
 from attrs import frozen
 from treq.testing import RequestTraversalAgent
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.web.iweb import IAgent, IBodyProducer, IResponse
+from twisted.web.iweb import IAgent, IResponse
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
@@ -47,22 +47,6 @@ def accepted(operation: str = "/1.0/operations/op-1") -> Reply:
 
 def error(code: int, text: str = "no", status: int | None = None) -> Reply:
     return Reply({"type": "error", "error_code": code, "error": text}, code if status is None else status)
-
-
-@implementer(IBodyProducer)
-class _Body:
-    """Writes a body at once: Twisted's own takes turns of the real reactor."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self.length = len(body)
-
-    def startProducing(self, consumer: Any) -> Deferred[None]:
-        consumer.write(self._body)
-        return succeed(None)
-
-    def stopProducing(self) -> None:
-        pass
 
 
 class _Root(Resource):
@@ -111,8 +95,7 @@ class FakeLxd:
         if self.replies and isinstance(self.replies[0], Exception):
             raise self.replies.pop(0)
         pending = self.replies and self.replies[0] is None
-        body = None if bodyProducer is None else _Body(bodyProducer._inputFile.read())
-        answering = self._agent.request(method, uri, headers, body)
+        answering = self._agent.request(method, uri, headers, bodyProducer)
         self._agent.flush()
         return Deferred(self._cancel) if pending else answering
 

@@ -1,0 +1,1 @@
+"""A verified fake of LXD's REST API, and of Incus's."""

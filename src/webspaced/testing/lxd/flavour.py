@@ -1,0 +1,61 @@
+"""What LXD 5.0 and Incus 6.0 do differently, as seen on both."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+
+@frozen(kw_only=True)
+class Flavour:
+    """One of the two servers."""
+
+    name: str
+    version: str
+    failures_are_errors: bool
+    """Waiting for a failed operation gives an error document (Incus), or the operation itself (LXD)."""
+    dead_shows_running: bool
+    """Within the stop window the instance still counts as running and ``/state`` fails (Incus), or as stopped (LXD)."""
+    stops_join: bool
+    """A second stop waits for the first (Incus), or fails as there is nothing to stop (LXD)."""
+    missing_alias_in_operation: bool
+    """A missing image alias fails the operation (Incus), or is a 404 (LXD)."""
+    reboot_says_shutdown: bool
+    """A reboot inside sends ``instance-shutdown`` before ``instance-restarted`` (LXD)."""
+    full_events: bool
+    """Lifecycle events have the instance's name and project, and nearly always a requestor (Incus)."""
+    wait_timeout_is_error: bool
+    """A wait that runs out of time is an error (Incus), or gives the running operation (LXD)."""
+    both_resources: bool
+    """Operations name instances as containers, too (LXD)."""
+    hwaddr_prefix: str
+    header_prefix: str
+
+
+LXD = Flavour(
+    name="lxd",
+    version="5.0.2",
+    failures_are_errors=False,
+    dead_shows_running=False,
+    stops_join=False,
+    missing_alias_in_operation=False,
+    reboot_says_shutdown=True,
+    full_events=False,
+    wait_timeout_is_error=False,
+    both_resources=True,
+    hwaddr_prefix="00:16:3e",
+    header_prefix="X-LXD-",
+)
+INCUS = Flavour(
+    name="incus",
+    version="6.0.4",
+    failures_are_errors=True,
+    dead_shows_running=True,
+    stops_join=True,
+    missing_alias_in_operation=True,
+    reboot_says_shutdown=False,
+    full_events=True,
+    wait_timeout_is_error=True,
+    both_resources=False,
+    hwaddr_prefix="10:66:6a",
+    header_prefix="X-Incus-",
+)
