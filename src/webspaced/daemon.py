@@ -146,7 +146,8 @@ class Daemon(Service):
                 raise Unavailable(message)
 
     def _start_failed(self, failure: Failure) -> None:
-        if failure.check(CancelledError):
+        if not self.running or failure.check(CancelledError):
+            # Given up because the daemon stops: whatever was under way fails in a way of its own.
             return
         if failure.check(WebspacedError, DeadlineExceeded):
             self.log.critical("webspaced cannot start: {error}", error=failure.getErrorMessage())

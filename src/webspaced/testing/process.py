@@ -1,0 +1,149 @@
+"""A process on the network in memory: a reactor of its own, so that all of it can be killed at once.
+
+After :meth:`Process.kill` its ports are closed, its connections are reset and none of its calls ever comes, as if its memory
+were gone: no code of it runs any more, so that nothing can be put in order on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IReactorFromThreads,
+    IReactorTCP,
+    IReactorTime,
+    IReactorUNIX,
+)
+from twisted.internet.protocol import Factory, Protocol
+from zope.interface import implementer
+
+from webspaced.testing.network import MemoryConnector, MemoryPort, MemoryReactor
+from webspaced.testing.wires import Wire
+
+FEW = 64
+
+
+class Killed(Exception):
+    """Code of a process that is dead asked for something: a test kept a part of it alive."""
+
+
+@implementer(IReactorTime, IReactorTCP, IReactorUNIX, IReactorFromThreads)
+class Process:
+    """One process's share of a :class:`MemoryReactor`."""
+
+    def __init__(self, network: MemoryReactor) -> None:
+        self.network = network
+        self.alive = True
+        self.running = True
+        self.stopped = False
+        """Whether it asked for its own end."""
+        self._calls: list[IDelayedCall] = []
+        self._ports: list[MemoryPort] = []
+        self._connectors: list[MemoryConnector] = []
+
+    def kill(self) -> None:
+        """End it as SIGKILL does."""
+        self.alive = self.running = False
+        for call in self._calls:
+            if call.active():
+                call.cancel()
+        for connector in self._connectors:
+            _abandon(connector)
+        for port in self._ports:
+            for wire in self.network.connections.get(port.key, ()):
+                _reset(wire)
+            port.stopListening()
+
+    def _check(self) -> None:
+        if not self.alive:
+            raise Killed
+
+    # --- its share of a reactor
+
+    def seconds(self) -> float:
+        return self.network.seconds()
+
+    def callLater(self, delay: float, callable: Callable[..., Any], *args: Any, **kwargs: Any) -> IDelayedCall:  # noqa: A002
+        self._check()
+        call = self.network.callLater(delay, callable, *args, **kwargs)
+        if len(self._calls) > FEW:
+            self._calls = [each for each in self._calls if each.active()]
+        self._calls.append(call)
+        return call
+
+    def getDelayedCalls(self) -> list[IDelayedCall]:
+        return [call for call in self._calls if call.active()]
+
+    def listenTCP(self, port: int, factory: Factory, backlog: int = 50, interface: str = "") -> MemoryPort:
+        self._check()
+        return self._kept(self.network.listenTCP(port, factory, backlog, interface))
+
+    def listenUNIX(self, address: str, factory: Factory, backlog: int = 50, mode: int = 0o666) -> MemoryPort:
+        self._check()
+        return self._kept(self.network.listenUNIX(address, factory, backlog, mode))
+
+    def _kept(self, port: MemoryPort) -> MemoryPort:
+        self._ports.append(port)
+        return port
+
+    def connectTCP(self, *args: Any, **kwargs: Any) -> MemoryConnector:
+        self._check()
+        return self._remembered(self.network.connectTCP(*args, **kwargs))
+
+    def connectUNIX(self, *args: Any, **kwargs: Any) -> MemoryConnector:
+        self._check()
+        return self._remembered(self.network.connectUNIX(*args, **kwargs))
+
+    def _remembered(self, connector: MemoryConnector) -> MemoryConnector:
+        if len(self._connectors) > FEW:
+            self._connectors = [each for each in self._connectors if each.state != "disconnected"]
+        self._connectors.append(connector)
+        return connector
+
+    def callFromThread(self, callable: Callable[..., Any], *args: Any, **kwargs: Any) -> None:  # noqa: A002
+        self.callLater(0, callable, *args, **kwargs)
+
+    def callWhenRunning(self, callable: Callable[..., Any], *args: Any, **kwargs: Any) -> None:  # noqa: A002
+        callable(*args, **kwargs)
+
+    def addSystemEventTrigger(self, *_args: Any, **_kwargs: Any) -> object:
+        """Accept what is to be done at a shutdown; the test shuts down."""
+        return object()
+
+    def removeSystemEventTrigger(self, _handle: object) -> None:
+        """Accept that it is not to be done."""
+
+    def addReader(self, _reader: object) -> None:
+        """Accept a descriptor that there is nothing to read from here."""
+
+    addWriter = removeReader = removeWriter = addReader
+
+    def stop(self) -> None:
+        """Remember that it asked to end."""
+        self.stopped = True
+
+
+class _Nobody(Protocol):
+    """Stands for a protocol of a dead process."""
+
+
+def _reset(wire: Wire) -> None:
+    if not wire.disconnected:
+        wire.protocol = _Nobody()
+        wire.on_gone.clear()
+        wire.abortConnection()
+
+
+def _abandon(connector: MemoryConnector) -> None:
+    if connector.state == "connecting":
+        connector.factory.clientConnectionFailed = _ignore  # type: ignore[method-assign]
+        connector.stopConnecting()
+    elif connector.state == "connected" and isinstance(connector.transport, Wire):
+        connector.factory.clientConnectionLost = _ignore  # type: ignore[method-assign]
+        _reset(connector.transport)
+
+
+def _ignore(*_: object) -> None:
+    """Tell nobody."""

@@ -1,0 +1,223 @@
+"""A whole deployment in memory and on a clock: the simulated LXD, the daemon as it is assembled, and who uses it.
+
+Everything is reached as in reality: members speak HTTP to the API, visitors connect to where the published routes lead (as
+Traefik would), the daemon speaks to LXD's socket. What stands in is Traefik, by the document that it would read, the DNS,
+and the machine underneath.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import yaml
+from twisted.logger import LogLevel, globalLogPublisher
+from zope.interface import implementer
+
+from tests.simulation.client import Exchange
+from tests.unit.timing import Time
+from webspaced.assembly import Host, build
+from webspaced.core.routes import Route
+from webspaced.core.webspace import KEY
+from webspaced.daemon import Daemon
+from webspaced.forward.visit import Places
+from webspaced.interfaces import IDomainRecords
+from webspaced.settings import Settings, load
+from webspaced.testing.hangups import WireHangups
+from webspaced.testing.lxd.simulator import SimulatedLxd
+from webspaced.testing.lxd.things import Instance
+from webspaced.testing.network import MemoryReactor
+from webspaced.testing.process import Process
+from webspaced.traefik.render import read
+
+MEMBERS = {1: "alice", 2: "bob", 3: "carol"}
+SERVICE = "example.org"
+API = ("127.0.0.1", 8001)
+EXTERNAL = range(40000, 40010)
+SETTLE = 0.3
+
+
+@implementer(IDomainRecords)
+class Records:
+    """The DNS: every domain names everybody."""
+
+    async def texts(self, domain: str) -> Sequence[str]:
+        return [f"webspace:id:{uid}" for uid in MEMBERS]
+
+
+class Deployment:
+    """See the module; :meth:`start` brings the daemon up. ``mishaps`` has what only a bug logs."""
+
+    def __init__(self) -> None:
+        self.clock = Time()
+        self.reactor = MemoryReactor(self.clock)
+        self.lxd = SimulatedLxd(self.reactor)
+        self.lxd.startService()
+        self.directory = Path(tempfile.mkdtemp(prefix="webspaced-simulation-"))
+        self.published: list[tuple[float, Mapping[str, Route]]] = [(0.0, {})]
+        self.ends = 0
+        """How often the daemon was ended."""
+        self.mishaps: list[str] = []
+        self.daemon: Daemon | None = None
+        self.process: Process | None = None
+        self._settings = self._write_settings()
+        globalLogPublisher.addObserver(self._observe)
+
+    def close(self) -> None:
+        """End everything."""
+        globalLogPublisher.removeObserver(self._observe)
+        self.kill()
+        self.lxd.stopService()
+        self.clock.calls.clear()
+        shutil.rmtree(self.directory)
+
+    def _observe(self, event: Mapping[str, Any]) -> None:
+        if event.get("log_level") is LogLevel.critical or "log_failure" in event:
+            failure = event.get("log_failure")
+            self.mishaps.append(f"{event.get('log_format')} {failure and failure.getTraceback()}")
+
+    def _write_settings(self) -> Settings:
+        users = [{"id": uid, "username": name, "token_sha256": _hash(name)} for uid, name in MEMBERS.items()]
+        (self.directory / "users.yaml").write_text(yaml.safe_dump({"users": users}))
+        (self.directory / "users.yaml").chmod(0o600)
+        config = {
+            "data_dir": str(self.directory),
+            "lxd": {"url": f"unix://{self.lxd.socket}"},
+            "http": {"listen_address": f"{API[0]}:{API[1]}", "internal_address": "127.0.0.1:8002"},
+            "webspaces": {
+                "domain": SERVICE,
+                "ports": {"start": EXTERNAL.start, "end": EXTERNAL.stop - 1, "listen_address": "127.0.0.1"},
+                "boot_ports": {"start": 20000, "end": 20030},
+                "max_concurrent_boots": 2,
+                "ready_timeout": "5s",
+                "stop_timeout": "5s",
+                "domains": {"max": 3},
+            },
+            "traefik": {"settle_time": f"{SETTLE:g}s"},
+        }
+        path = self.directory / "webspaced.yaml"
+        path.write_text(yaml.safe_dump(config))
+        return load(path, {})
+
+    # --- the daemon
+
+    def start(self) -> None:
+        """Start the daemon; it may have to wait for LXD."""
+        self.process = Process(self.reactor)
+        host = Host(
+            hangups=WireHangups(),
+            records=Records(),
+            can_bind=lambda address, port: not self.reactor.taken((str(address), port)),
+            seats=Places(1000, 500),
+        )
+        self.daemon = build(self.process, self._settings, host)
+        self.daemon.privilegedStartService()
+        self.daemon.startService()
+
+    def kill(self) -> None:
+        """Kill the daemon."""
+        process, self.process, self.daemon = self.process, None, None
+        if process is not None:
+            self.ends += 1
+            process.kill()
+
+    def stop(self) -> None:
+        """Stop the daemon in order."""
+        if self.daemon is not None and self.process is not None:
+            self.clock.result_of(self.daemon.stopService())
+            self.kill()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the daemon says that it is."""
+        return self.daemon is not None and self.daemon.ready
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time go by, and see what is published meanwhile."""
+        end = self.clock.seconds() + seconds
+        while self.clock.seconds() < end - 1e-9:
+            self.clock.run_for(min(0.05, end - self.clock.seconds()) if seconds < 10 else end - self.clock.seconds())
+            self.look_at_routes()
+        self.look_at_routes()
+
+    # --- as Traefik
+
+    def look_at_routes(self) -> None:
+        """Take the published routes up."""
+        path = self.directory / "traefik" / "dynamic" / "webspaced.yml"
+        routes = read(json.loads(path.read_bytes())) if path.exists() else {}
+        if routes != self.published[-1][1]:
+            self.published.append((self.clock.seconds(), routes))
+
+    def views(self) -> list[Mapping[str, Route]]:
+        """Give every set of routes that Traefik may go by now, the newest first."""
+        now = self.clock.seconds()
+        views = []
+        until = now
+        for since, routes in reversed(self.published):
+            if until < now - SETTLE:
+                break
+            views.append(routes)
+            until = since
+        return views
+
+    # --- members and visitors
+
+    def ask(self, uid: int, method: str, path: str, body: Any = None) -> Exchange:
+        """Call the API as a member, below their webspace's path."""
+        headers = {"Host": "api", "Authorization": f"Bearer {MEMBERS[uid]}"}
+        return Exchange(self.reactor, API, method, f"/v1/webspace/self{path}", headers, body)
+
+    def visit(self, host: str, view: Mapping[str, Route]) -> Exchange | None:
+        """Request a page under a name where Traefik would lead to; ``None`` if it has no route for it."""
+        for route in view.values():
+            if host in route.hosts:
+                return self.connect(str(route.backend.host), route.backend.port, host)
+        return None
+
+    def connect(self, address: str, port: int, host: str = "forwarded") -> Exchange:
+        """Request a page of whoever listens there."""
+        return Exchange(self.reactor, (address, port), "GET", "/", {"Host": host})
+
+    # --- as somebody who works on LXD itself
+
+    def lxd_ask(self, method: str, path: str, body: Any = None) -> Exchange:
+        """Call LXD's own API."""
+        return Exchange(self.reactor, self.lxd.socket, method, f"/1.0{path}", {"Host": "lxd"}, body)
+
+    def put_state(self, uid: int, action: str, *, force: bool = False) -> Exchange:
+        """Change an instance's run state behind webspaced's back."""
+        return self.lxd_ask("PUT", f"/instances/ws-u{uid}/state", {"action": action, "timeout": 5, "force": force})
+
+    # --- what is in LXD
+
+    def instances(self) -> Iterator[tuple[int, Instance]]:
+        """Give the webspaces that LXD has, by user id."""
+        for (_, name), instance in list(self.lxd.machine.instances.items()):
+            yield int(name.removeprefix("ws-u")), instance
+
+    def document(self, uid: int) -> dict[str, Any] | None:
+        """Give what LXD remembers of a webspace."""
+        for other, instance in self.instances():
+            if other == uid:
+                document: dict[str, Any] = json.loads(instance.config[KEY])
+                return document
+        return None
+
+
+def default_host(uid: int) -> str:
+    """Give a member's default domain."""
+    return f"{MEMBERS[uid]}.{SERVICE}"
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+__all__ = ["EXTERNAL", "MEMBERS", "SETTLE", "Deployment", "default_host", "ip_address"]

@@ -1,0 +1,279 @@
+"""Anything may happen, in any order; in the end what is reachable is what should be, and nobody met anybody else.
+
+The rules are what members, visitors, operators and mishaps do. The truth is in :meth:`Everything.calm`, which may come at
+any time, and in what is checked of every answer.
+"""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from tests.simulation.client import Exchange
+from tests.simulation.deployment import EXTERNAL, MEMBERS, SETTLE, Deployment, default_host
+from webspaced.core.webspace import BOOT_PORT_KEY
+
+UIDS = st.sampled_from(list(MEMBERS))
+FORWARDS = st.sampled_from([EXTERNAL[0], EXTERNAL[1]])
+DOMAINS = st.sampled_from(["a.example", "b.example"])
+TIMES = st.sampled_from([0.002, 0.05, 0.2, 0.3, 1.0, 3.0, 12.0, 40.0])
+CALM = 700.0
+"""Seconds after which everything has come to rest: more than the longest operation, two full passes and a failure's rest."""
+UNHEARD = {0}
+FINE = {200, 201, 204, 400, 404, 409, 502, 503, 504}
+"""What the API may answer; 500 would be a bug."""
+REQUESTS = st.sampled_from([
+    ("GET", "/1.0/instances*"), ("GET", "/1.0/instances/*"), ("GET", "/1.0/instances/*/state"), ("POST", "/1.0/instances"),
+    ("PUT", "/1.0/instances/*/state"), ("PATCH", "/1.0/instances/*"), ("DELETE", "/1.0/instances/*"),
+    ("GET", "/1.0/operations/*"), ("GET", "/1.0/events"), ("*", "*"),
+])  # fmt: skip
+
+
+class Everything(RuleBasedStateMachine):
+    """The daemon between a simulated LXD and everybody who uses it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.d = Deployment()
+        self.away = False
+        self.calls: list[tuple[int, Exchange]] = []
+        self.visits: list[tuple[str, Exchange]] = []
+        self.owned: dict[tuple[str, int], float] = {}
+        """When a member's webspace was last to be reached under a name or at a port."""
+
+    @initialize(there=st.lists(st.booleans(), min_size=3, max_size=3))
+    def begin(self, there: list[bool]) -> None:
+        self.d.start()
+        self.d.clock.run_until(lambda: self.d.ready)
+        for uid, wanted in zip(MEMBERS, there, strict=True):
+            if wanted:
+                self.create(uid)
+        self.time_passes(3.0)
+
+    # --- members
+
+    def do(self, uid: int, method: str, path: str, body: object = None) -> None:
+        self.calls.append((self.d.ends, self.d.ask(uid, method, path, body)))
+
+    @rule(uid=UIDS)
+    def create(self, uid: int) -> None:
+        self.do(uid, "POST", "", {"image": "fast"})
+
+    @rule(uid=UIDS)
+    def delete(self, uid: int) -> None:
+        self.do(uid, "DELETE", "")
+
+    @rule(uid=UIDS, method=st.sampled_from(["POST", "PUT", "PATCH", "DELETE", "GET"]))
+    def boot_reboot_resync_shut_down(self, uid: int, method: str) -> None:
+        self.do(uid, method, "/state")
+
+    @rule(uid=UIDS, change=st.sampled_from([
+        {"httpPort": 80}, {"httpPort": 8080}, {"sniPassthrough": True}, {"sniPassthrough": False}, {"startupDelay": 0},
+    ]))  # fmt: skip
+    def configure(self, uid: int, change: dict[str, object]) -> None:
+        self.do(uid, "PATCH", "/config", change)
+
+    @rule(uid=UIDS, port=FORWARDS, add=st.booleans())
+    def forward(self, uid: int, port: int, add: bool) -> None:
+        self.do(uid, "POST" if add else "DELETE", f"/ports/{port}" + ("/80" if add else ""))
+
+    @rule(uid=UIDS, domain=DOMAINS, add=st.booleans())
+    def own_domain(self, uid: int, domain: str, add: bool) -> None:
+        self.do(uid, "POST" if add else "DELETE", f"/domains/{domain}")
+
+    # --- visitors
+
+    def visit(self, host: str, data: st.DataObject) -> None:
+        view = data.draw(st.sampled_from(self.d.views()))
+        exchange = self.d.visit(host, view)
+        if exchange is not None:
+            self.visits.append((host, exchange))
+
+    @rule(uid=UIDS, data=st.data())
+    def visit_default(self, uid: int, data: st.DataObject) -> None:
+        self.visit(default_host(uid), data)
+
+    @rule(domain=DOMAINS, data=st.data())
+    def visit_own(self, domain: str, data: st.DataObject) -> None:
+        self.visit(domain, data)
+
+    @rule(port=FORWARDS)
+    def visit_forward(self, port: int) -> None:
+        self.visits.append((str(port), self.d.connect("127.0.0.1", port)))
+
+    @precondition(lambda self: self.visits)
+    @rule(data=st.data())
+    def leave(self, data: st.DataObject) -> None:
+        data.draw(st.sampled_from(self.visits))[1].leave()
+
+    # --- on LXD itself
+
+    @rule(uid=UIDS, action=st.sampled_from(["start", "stop", "restart", "freeze", "unfreeze"]), force=st.booleans())
+    def change_behind(self, uid: int, action: str, force: bool) -> None:
+        self.d.put_state(uid, action, force=force)
+
+    @rule(uid=UIDS, how=st.sampled_from(["crash", "reboot"]))
+    def from_inside(self, uid: int, how: str) -> None:
+        for other, instance in self.d.instances():
+            if other == uid and instance.phase.alive and not self.away:
+                getattr(self.d.lxd.machine, how)(instance.name)
+
+    @rule(uid=UIDS)
+    def delete_behind(self, uid: int) -> None:
+        self.d.lxd_ask("DELETE", f"/instances/ws-u{uid}")
+
+    @rule(uid=UIDS, other=UIDS)
+    def rename_behind(self, uid: int, other: int) -> None:
+        self.d.lxd_ask("POST", f"/instances/ws-u{uid}", {"name": f"ws-u{other}"})
+
+    @rule(uid=UIDS, other=UIDS)
+    def copy_behind(self, uid: int, other: int) -> None:
+        source = {"type": "copy", "source": f"ws-u{uid}"}
+        self.d.lxd_ask("POST", "/instances", {"name": f"ws-u{other}", "source": source})
+
+    # --- mishaps
+
+    @rule(finish=st.booleans())
+    def lose_lxd(self, finish: bool) -> None:
+        self.away = True
+        self.d.lxd.kill(finish=finish)
+
+    @precondition(lambda self: self.away)
+    @rule()
+    def regain_lxd(self) -> None:
+        self.away = False
+        self.d.lxd.come_back()
+
+    @rule(count=st.integers(1, 3))
+    def lose_events(self, count: int) -> None:
+        self.d.lxd.faults.lose_events(count)
+
+    @rule()
+    def stall_events(self) -> None:
+        self.d.lxd.faults.stall_events()
+
+    @rule(kind=st.sampled_from(["refuse", "hang", "cut", "doom"]), request=REQUESTS)
+    def break_a_request(self, kind: str, request: tuple[str, str]) -> None:
+        getattr(self.d.lxd.faults, kind)(*request)
+
+    @rule(orderly=st.booleans())
+    def restart(self, orderly: bool) -> None:
+        if orderly:
+            self.d.stop()
+        self.d.kill()
+        self.d.start()
+
+    @rule(seconds=TIMES)
+    def time_passes(self, seconds: float) -> None:
+        self.d.pass_time(seconds)
+
+    # --- what is always so
+
+    @invariant()
+    def nobody_meets_anybody_else(self) -> None:
+        self.d.look_at_routes()
+        self.note_owners()
+        for host, exchange in self.visits:
+            if exchange.status == 200:
+                uid = int(exchange.body.decode().strip().removeprefix("ws-u"))
+                owned = self.owned.get((host, uid), -1.0)
+                assert owned >= exchange.began - SETTLE, f"{exchange} reached {uid}"
+        self.visits = [each for each in self.visits if not each[1].done]
+
+    def note_owners(self) -> None:
+        now = self.d.clock.seconds()
+        for name, route in self.d.views()[0].items():
+            self.owned.update({(host, int(name.removeprefix("ws-u"))): now for host in route.hosts})
+        for uid, _ in self.d.instances():
+            document = self.d.document(uid) or {}
+            hosts = [default_host(uid), *document.get("domains", ()), *document.get("ports", {})]
+            self.owned.update({(host, uid): now for host in hosts})
+
+    @invariant()
+    def no_backend_and_no_name_is_shared(self) -> None:
+        routes = self.d.views()[0].values()
+        for values in ([route.backend for route in routes], [host for route in routes for host in route.hosts]):
+            assert len(set(values)) == len(values), values
+
+    @invariant()
+    def nothing_was_logged_that_only_a_bug_logs(self) -> None:
+        assert not self.d.mishaps, self.d.mishaps
+
+    # --- what is so in the end
+
+    @rule()
+    def calm(self) -> None:
+        self.come_to_rest()
+        self.check_calls()
+        there = dict(self.d.instances())
+        assert sorted(self.d.views()[0]) == sorted(instance.name for instance in there.values())
+        self.check_ports()
+        for uid in MEMBERS:
+            self.check_names(uid, [*self.names(uid)] if uid in there else [])
+            self.check_forwards(uid)
+        self.come_to_rest()
+        self.check_calls()
+
+    def come_to_rest(self) -> None:
+        self.d.lxd.faults.waiting.clear()
+        self.d.lxd.faults.lose_events(0)
+        if self.away:
+            self.regain_lxd()
+        self.d.pass_time(CALM)
+        assert self.d.ready, "the daemon is not ready"
+
+    def check_calls(self) -> None:
+        for ends, call in self.calls:
+            assert call.done, f"{call} waits for ever"
+            assert call.status in FINE | (UNHEARD if self.d.ends != ends else set()), call
+        self.calls.clear()
+        assert all(visit.done for _, visit in self.visits), self.visits
+
+    def names(self, uid: int) -> list[str]:
+        document = self.d.document(uid)
+        return [] if document is None else [default_host(uid), *document["domains"]]
+
+    def check_names(self, uid: int, expected: list[str]) -> None:
+        """Every name of a webspace leads to it, awake or asleep, and no other name does."""
+        route = self.d.views()[0].get(f"ws-u{uid}")
+        # Of a name that two documents claim (copied, renamed), one webspace keeps it.
+        claimed = [host for other in MEMBERS if other != uid for host in self.names(other)]
+        served = list(route.hosts) if route is not None else []
+        assert set(expected) - set(claimed) <= set(served) <= set(expected), (uid, served, expected)
+        config = (self.d.document(uid) or {}).get("config", {})
+        if config.get("httpPort", 80) != 80:
+            return
+        for host in served:
+            self.reached(uid, self.d.visit(host, self.d.views()[0]))
+        if served:
+            self.d.pass_time(3.0)
+            assert str(self.d.views()[0][f"ws-u{uid}"].backend.host).startswith("10.7."), "the route is not direct"
+
+    def check_forwards(self, uid: int) -> None:
+        document = self.d.document(uid) or {"ports": {}}
+        claimed = [port for other in MEMBERS if other != uid for port in (self.d.document(other) or {"ports": {}})["ports"]]
+        for port in document["ports"]:
+            if port not in claimed:
+                self.reached(uid, self.d.connect("127.0.0.1", int(port)))
+
+    def check_ports(self) -> None:
+        """What listens is what LXD says: no forward too many, every boot port its own."""
+        documents = [self.d.document(uid) or {} for uid in MEMBERS]
+        wanted = {int(port) for document in documents for port in document.get("ports", {})}
+        assert {port for port in EXTERNAL if self.d.reactor.taken(("127.0.0.1", port))} == wanted
+        boot = [instance.config[BOOT_PORT_KEY] for _, instance in self.d.instances()]
+        assert len(set(boot)) == len(boot), boot
+        bound = {port for port in range(20000, 20031) if self.d.reactor.taken(("127.0.0.1", port))}
+        assert bound == {int(port) for port in boot}
+
+    def reached(self, uid: int, exchange: Exchange | None) -> None:
+        assert exchange is not None
+        assert self.d.clock.run_until(lambda: exchange.done), f"{exchange} waits for ever"
+        self.d.look_at_routes()
+        assert exchange.body == f"ws-u{uid}\n".encode(), exchange
+
+    def teardown(self) -> None:
+        try:
+            self.calm()
+        finally:
+            self.d.close()
