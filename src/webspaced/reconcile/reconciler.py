@@ -144,7 +144,9 @@ class Reconciler:
     async def _adopt_all(self) -> None:
         places = DeferredSemaphore(PARALLEL_ADOPTIONS)
         uids = [observed.uid for observed in self._with.registry]
-        await gatherResults([places.run(self._adoptions.request, uid).addErrback(self._not_seen, uid) for uid in uids])
+        jobs = [places.run(self._adoptions.request, uid).addErrback(self._not_seen, uid) for uid in uids]
+        # A pass that is given up is given up in all of them: one failure tells it.
+        await gatherResults(jobs, consumeErrors=True)
 
     # --- one webspace
 
