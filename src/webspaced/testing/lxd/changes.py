@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from typing import Any
 
 from webspaced.testing.lxd.documents import etag
@@ -148,6 +149,7 @@ class Changes:
             location=origin.location,
         )
         copy.devices = {device: dict(keys) for device, keys in origin.devices.items()}
+        copy.files = deepcopy(origin.files)
         copy.set_key("volatile.apply_template", "copy")
         if "volatile.base_image" in origin.config:
             copy.set_key("volatile.base_image", origin.config["volatile.base_image"])

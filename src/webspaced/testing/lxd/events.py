@@ -16,7 +16,7 @@ TYPES = ("logging", "lifecycle", "operation", "ovn", "network-acl")
 # On LXD 5.0 only what changes the run state tells who asked for it.
 _LXD_TELLS_WHO = frozenset({
     "instance-started", "instance-stopped", "instance-shutdown", "instance-restarted", "instance-paused",
-    "instance-resumed", "project-created", "project-deleted",
+    "instance-resumed", "instance-log-retrieved", "instance-log-deleted", "project-created", "project-deleted",
 })  # fmt: skip
 
 

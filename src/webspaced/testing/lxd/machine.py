@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from webspaced.testing.lxd.agenda import Agenda
 from webspaced.testing.lxd.errors import ApiError, no_instance
 from webspaced.testing.lxd.events import Events
+from webspaced.testing.lxd.files import furnish
 from webspaced.testing.lxd.flavour import LXD, Flavour
 from webspaced.testing.lxd.operations import Operation, Operations
 from webspaced.testing.lxd.power import Insides, Power
@@ -26,13 +27,31 @@ BRIDGE = "simbr0"
 FEATURES = ("images", "networks", "profiles", "storage.volumes")
 
 
-class Nothing:
-    """Insides that do nothing."""
+class Several:
+    """Insides in parts, each told of everything."""
+
+    def __init__(self, *parts: Insides) -> None:
+        self.parts = list(parts)
 
     def began(self, instance: Instance) -> None:
         """See :class:`Insides`."""
+        for each in self.parts:
+            each.began(instance)
 
-    ended = halted = went_on = began
+    def ended(self, instance: Instance) -> None:
+        """See :class:`Insides`."""
+        for each in self.parts:
+            each.ended(instance)
+
+    def halted(self, instance: Instance) -> None:
+        """See :class:`Insides`."""
+        for each in self.parts:
+            each.halted(instance)
+
+    def went_on(self, instance: Instance) -> None:
+        """See :class:`Insides`."""
+        for each in self.parts:
+            each.went_on(instance)
 
 
 class Machine:
@@ -44,11 +63,11 @@ class Machine:
         flavour: Flavour = LXD,
         timings: Timings | None = None,
         gateway: str = "10.7.0.1/24",
-        insides: Insides | None = None,
+        *insides: Insides,
     ) -> None:
         self.flavour = flavour
         self.timings = timings or Timings()
-        self.insides: Insides = insides or Nothing()
+        self.insides = Several(*insides)
         self.agenda = Agenda(clock)
         self.events = Events(flavour, self.agenda.now)
         self.operations = Operations(clock, self.timings.operation_kept, self.agenda.now, self.events.operation)
@@ -199,6 +218,7 @@ class Machine:
                 "volatile.uuid": f"{self._count:08x}-0000-4000-8000-000000000000",
             },
         )
+        furnish(instance)
         if running:
             self.power.boot_now(instance)
         return instance

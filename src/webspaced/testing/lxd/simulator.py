@@ -15,6 +15,8 @@ from twisted.web.resource import IResource
 from twisted.web.server import Site
 
 from webspaced.testing.lxd.api import Api
+from webspaced.testing.lxd.console import Consoles
+from webspaced.testing.lxd.execs import Execs
 from webspaced.testing.lxd.flavour import LXD, Flavour
 from webspaced.testing.lxd.insides import Containers, Ports
 from webspaced.testing.lxd.machine import Machine
@@ -92,7 +94,10 @@ class SimulatedLxd(Service):
         self.containers = Containers(reactor, self.timings, ports or (Ports() if in_memory else LOOPBACK_PORTS))
         subnet = gateway or (MEMORY_GATEWAY if in_memory else LOOPBACK_GATEWAY)
         self.machine = Machine(reactor, flavour, self.timings, subnet, self.containers)
-        self.api = Api(reactor, self.machine)
+        self.execs = Execs(self.machine, reactor)
+        self.consoles = Consoles(self.machine)
+        self.machine.insides.parts += [self.execs, self.consoles]
+        self.api = Api(reactor, self.machine, self.execs, self.consoles)
         self.faults = self.api.faults
         self._reactor = reactor
         self._door = _Door(self.api.app.resource(), reactor)

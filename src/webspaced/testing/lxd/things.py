@@ -103,6 +103,8 @@ class Instance:
     extra: list[IPv4Interface] = Factory(list)
     """Addresses that its root added."""
     files: dict[str, Any] = Factory(dict)
+    passwords: dict[str, str] = Factory(dict)
+    """What ``chpasswd`` was told."""
     log: bytearray | None = None
     """What it wrote on its console; ``None`` before the first start."""
     gone: bool = False
