@@ -13,7 +13,6 @@ from webspaced.testing.lxd.flavour import INCUS, LXD, Flavour
 
 class ApiCase(ServerCase):
     flavour: Flavour = LXD
-    open_sockets: list[Any]
 
     async def cleared(self) -> None:
         for each in getattr(self, "opened", ()):

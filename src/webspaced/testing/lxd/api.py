@@ -106,7 +106,7 @@ class Api:
         types = [each for each in argument(request, "type").split(",") if each] or list(TYPES)
         unknown = self.machine.events.unknown(types)
         if unknown is not None:
-            raise ApiError(400, f'"{unknown}" isn\'t a supported event type')
+            raise ApiError(self.machine.flavour.unknown_event_type, f'"{unknown}" isn\'t a supported event type')
         if request.getHeader("sec-websocket-key") is None:
             return Answer(b"Bad Request\n", 400, (("Content-Type", "text/plain; charset=utf-8"),))
         project = None if argument(request, "all-projects") == "true" else project_of(request)

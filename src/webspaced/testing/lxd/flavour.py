@@ -34,6 +34,8 @@ class Flavour:
     terminal_outlives_its_client: bool
     """An interactive command goes on when its terminal is closed (Incus), or gets SIGHUP (LXD)."""
     wrong_secret: tuple[int, str]
+    unknown_event_type: int
+    """The status for an event type that there is not."""
     hwaddr_prefix: str
     header_prefix: str
 
@@ -53,6 +55,7 @@ LXD = Flavour(
     one_console=False,
     terminal_outlives_its_client=False,
     wrong_secret=(500, "permission denied"),
+    unknown_event_type=500,
     hwaddr_prefix="00:16:3e",
     header_prefix="X-LXD-",
 )
@@ -71,6 +74,7 @@ INCUS = Flavour(
     one_console=True,
     terminal_outlives_its_client=True,
     wrong_secret=(403, "Forbidden"),
+    unknown_event_type=400,
     hwaddr_prefix="10:66:6a",
     header_prefix="X-Incus-",
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from heapq import heappop, heappush
 from ipaddress import IPv4Address, IPv4Interface, ip_interface
 from typing import Any
 
@@ -24,6 +25,8 @@ from webspaced.testing.lxd.things import IDMAP, Image, Instance, Network, Phase,
 from webspaced.testing.lxd.timings import VARIANTS, Behaviour, Timings
 
 BRIDGE = "simbr0"
+FIRST_ADDRESS = 10
+"""The last number of the first container's address, in the bridge's subnet."""
 FEATURES = ("images", "networks", "profiles", "storage.volumes")
 
 
@@ -84,6 +87,8 @@ class Machine:
         self.profiles_version = 0
         self.gateway = IPv4Interface(gateway)
         self._count = 0
+        self._freed: list[IPv4Address] = []
+        self._next = FIRST_ADDRESS - 1
         self._furnish()
 
     def _furnish(self) -> None:
@@ -225,18 +230,20 @@ class Machine:
 
     def _free_address(self) -> IPv4Address:
         # The lowest: a new instance may get a deleted one's address at once.
-        used = {each.address for each in self.instances.values()}
-        first = self.gateway.network.network_address
-        for offset in range(10, self.gateway.network.num_addresses - 1):
-            if (address := first + offset) not in used:
-                return address
-        raise ApiError(500, "No available dynamic address")
+        if self._freed:
+            return heappop(self._freed)
+        self._next += 1
+        address = self.gateway.network.network_address + self._next
+        if address >= self.gateway.network.broadcast_address:
+            raise ApiError(500, "No available dynamic address")
+        return address
 
     def discard(self, instance: Instance) -> None:
         """Remove one, whatever it does, without an event."""
         if instance.phase.alive:
             self.power.die(instance, noticed=False)
         instance.gone = True
+        heappush(self._freed, instance.address)
         del self.instances[instance.project, instance.name]
 
     def tell(self, action: str, instance: Instance, **more: Any) -> None:
