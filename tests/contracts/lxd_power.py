@@ -120,6 +120,36 @@ class PowerContract(LxdApi):
         self.assertEqual(await self.put_state("stop", force=True), 200)
 
     @contract
+    async def test_a_forced_stop_overtakes_a_graceful_one(self) -> None:
+        await self.create_and_start(config=UNHEEDING)
+        heard = await self.listen()
+        graceful = await self.put_state_begun("stop", timeout=20)
+        await self.sleep(0.3)
+        self.assertEqual(await self.put_state("start"), self.failed(500))
+        self.assertEqual(await self.put_state("stop", force=True), 200)
+        self.assertEqual(self.code_of(await self.waited(graceful)), 200)
+        self.assertEqual(await self.actions(heard, 2), ["instance-shutdown", "instance-stopped"])
+
+    @contract
+    async def test_a_forced_stop_overtakes_a_graceful_restart_which_goes_on(self) -> None:
+        await self.create_and_start(config=UNHEEDING)
+        restart = await self.put_state_begun("restart", timeout=20)
+        await self.sleep(0.3)
+        self.assertEqual(await self.put_state("stop", force=True), 200)
+        self.assertEqual(self.code_of(await self.waited(restart)), 200)
+        self.assertEqual(await self.status(), "Running")
+
+    @contract
+    async def test_a_crash_ends_a_graceful_stop_well(self) -> None:
+        await self.create_and_start(config=UNHEEDING)
+        heard = await self.listen()
+        graceful = await self.put_state_begun("stop", timeout=20)
+        await self.sleep(0.3)
+        await self.crash()
+        self.assertEqual(self.code_of(await self.waited(graceful)), 200)
+        self.assertEqual(await self.actions(heard, 1), ["instance-shutdown"])
+
+    @contract
     async def test_restarts(self) -> None:
         await self.create_and_start()
         used = {(await self.instance())["last_used_at"]}

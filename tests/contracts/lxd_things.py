@@ -190,6 +190,21 @@ class ThingsContract(LxdApi):
         self.assertEqual(await self.outcome("DELETE", f"/instances/{self.name}"), 404)
 
     @contract
+    async def test_one_that_starts_is_not_deleted(self) -> None:
+        await self.create()
+        start = await self.put_state_begun("start")
+        self.assertEqual(await self.outcome("DELETE", f"/instances/{self.name}"), self.failed(500))
+        self.assertEqual(self.code_of(await self.waited(start)), 200)
+
+    @contract
+    async def test_of_two_deletions_one_works(self) -> None:
+        await self.create()
+        answers = [await self.raw("DELETE", f"/instances/{self.name}") for _ in range(2)]
+        codes = [self.code_of(await self.waited(each.operation)) for each in answers if each.status == 202]
+        self.assertEqual(codes.count(200), 1)
+        self.assertEqual((await self.raw("GET", f"/instances/{self.name}")).status, 404)
+
+    @contract
     async def test_events_of_a_life(self) -> None:
         heard = await self.listen()
         await self.create()
@@ -264,6 +279,17 @@ class ThingsContract(LxdApi):
         self.assertIn("instances", server["api_extensions"])
         self.assertTrue(answer.etag)
         self.assertEqual((await self.raw("DELETE", "")).status, 501)
+
+    @contract
+    async def test_who_is_not_trusted_sees_little(self) -> None:
+        server = (await self.untrusted("/1.0"))[1]["metadata"]
+        self.assertEqual((server["auth"], "environment" in server), ("untrusted", False))
+        for path, status in (
+            ("/", 200), ("/1.0/instances", 403), ("/1.0/instances/none", 403), ("/1.0/operations/none", 403),
+            ("/1.0/events", 403), ("/1.0/certificates", 403), ("/1.0/projects", 403), ("/1.0/images", 200),
+            ("/1.0/nonsense", 404),
+        ):  # fmt: skip
+            self.assertEqual((await self.untrusted(path))[0], status, path)
 
     @contract
     async def test_images(self) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import secrets
 import signal
+import ssl
 from collections.abc import Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import SkipTest
@@ -18,6 +22,7 @@ from twisted.trial.unittest import TestCase
 from harness import own_lxd, tiny_image
 from harness.private_lxd import PrivateLxd
 from harness.rest import Rest
+from tests.stack import free_port
 from webspaced.lib.deferreds import sleep
 from webspaced.lxd.agent import UnixEndpoints, unix_agent
 from webspaced.lxd.client import LxdClient
@@ -40,9 +45,10 @@ class ServerCase(TestCase):
 
     timeout = 120
     variable = LXD_VARIABLE
+    https_port: int | None = None
 
     def setUp(self) -> None:
-        server = server_of_this_run(self.variable)
+        server = self.server = server_of_this_run(self.variable)
         self.project = f"t{secrets.token_hex(4)}"
         # Other tests use the same bridge, on which names are unique.
         self.name = f"c-{self.project}"
@@ -70,4 +76,25 @@ class ServerCase(TestCase):
     async def crash(self) -> None:
         """Kill the container's first process, from the host."""
         state = await deferToThread(self.rest.get, f"/1.0/instances/{self.name}/state")
+        assert state["pid"] > 1, "0 would be ourselves"
         os.kill(state["pid"], signal.SIGKILL)
+
+    async def untrusted(self, path: str) -> tuple[int, Any]:
+        """Ask over HTTPS, without a certificate."""
+        return await deferToThread(self._ask_untrusted, path)
+
+    def _ask_untrusted(self, path: str) -> tuple[int, Any]:
+        if self.https_port is None:
+            self.https_port = free_port()
+            config = {"images.auto_update_interval": "0"}
+            put = partial(self.server.rest.ask, "PUT", "/1.0")
+            put({"config": {**config, "core.https_address": f"127.0.0.1:{self.https_port}"}})
+            self.addCleanup(put, {"config": config})
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        connection = http.client.HTTPSConnection("127.0.0.1", self.https_port, context=context, timeout=10)
+        connection.request("GET", path)
+        response = connection.getresponse()
+        document = json.loads(response.read())
+        connection.close()
+        return response.status, document

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
+from treq.client import HTTPClient
+
 from tests.contracts.lxd_inside import InsideContract
 from tests.contracts.lxd_power import PowerContract
 from tests.contracts.lxd_things import ThingsContract
@@ -20,6 +25,11 @@ class ApiCase(SimulatedCase):
 
     async def crash(self) -> None:
         self.lxd.machine.crash(self.name)
+
+    async def untrusted(self, path: str) -> tuple[int, Any]:
+        self.lxd.api.path.trusted = False
+        response = await HTTPClient(self.agent).request("GET", f"http://lxd{path}")
+        return response.code, json.loads(await response.content())
 
 
 class LxdPowerTests(ApiCase, PowerContract):

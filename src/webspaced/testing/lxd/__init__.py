@@ -1,4 +1,4 @@
-"""A verified fake of LXD's REST API, and of Incus's: for tests in memory on a clock, and for ``--simulate`` on a UNIX socket.
+"""A verified fake of LXD's REST API, and of Incus's: in memory on a clock for tests, on a UNIX socket for ``--simulate``.
 
 In a test, with the real client and no real time::
 

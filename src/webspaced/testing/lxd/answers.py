@@ -19,8 +19,6 @@ from webspaced.testing.lxd.errors import ApiError
 from webspaced.testing.lxd.faults import Fault, Faults
 from webspaced.testing.lxd.operations import Operation
 
-OPEN_TO_ALL = ("/", "/1.0")
-
 
 @frozen
 class Answer:
@@ -114,14 +112,17 @@ class Path:
         self._clock = clock
         self._faults = faults
 
-    async def serve(self, request: Request, seconds: float, work: Callable[[], Any]) -> Any:
-        """Do what a request asks for, after a moment. ``work`` gives an :class:`Answer`, or waits for one."""
+    async def serve(self, request: Request, seconds: float, work: Callable[[], Any], *, public: bool = False) -> Any:
+        """Do what a request asks for, after a moment. ``work`` gives an :class:`Answer`, or waits for one.
+
+        Who is not trusted gets only what is ``public``.
+        """
         method, path = request.method.decode(), request.path.decode()
         self.asked.append((method, request.uri.decode()))
         fault = self._faults.take(method, path)
         await sleep(self._clock, seconds)
         try:
-            answer = await self._worked(path, fault, work)
+            answer = await self._worked(fault, work, public=public)
         except ApiError as error:
             answer = refused(error.code, error.text)
         if not isinstance(answer, Answer):
@@ -130,8 +131,8 @@ class Path:
             answer.operation.doom = fault.text
         return self._send(request, answer, fault)
 
-    async def _worked(self, path: str, fault: Fault | None, work: Callable[[], Any]) -> Any:
-        if not self.trusted and path not in OPEN_TO_ALL:
+    async def _worked(self, fault: Fault | None, work: Callable[[], Any], *, public: bool) -> Any:
+        if not self.trusted and not public:
             raise ApiError(403, "not authorized")
         if fault is not None and fault.kind == "refuse":
             raise ApiError(fault.code, fault.text)

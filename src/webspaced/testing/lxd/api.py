@@ -56,7 +56,7 @@ class Api:
         self.path = Path(clock, self.faults)
         self._clock = clock
         self._times = machine.timings
-        self._stores = Stores(machine)
+        self._stores = Stores(machine, lambda: self.path.trusted)
         self._interior = Interior(machine, execs, consoles)
 
     def _lose_events(self, count: int) -> None:
@@ -77,18 +77,19 @@ class Api:
     @app.route("/", methods=["GET"])
     async def versions(self, request: Request) -> Any:
         """Say which versions of the API there are."""
-        return await self._read(request, lambda: sync(["/1.0"]))
+        return await self.path.serve(request, self._times.request, lambda: sync(["/1.0"]), public=True)
 
     @app.route("/1.0", methods=["GET"])
     async def server(self, request: Request) -> Any:
         """Say what this is."""
         auth = "trusted" if self.path.trusted else "untrusted"
-        return await self._read(request, lambda: tagged(documents.server_document(self.machine, project_of(request), auth)))
+        work = lambda: tagged(documents.server_document(self.machine, project_of(request), auth))  # noqa: E731
+        return await self.path.serve(request, self._times.request, work, public=True)
 
     @app.handle_errors(NotFound)  # type: ignore[arg-type]  # Klein lets it be a coroutine
     async def not_found(self, request: Request, failure: Failure) -> Any:
         """Refuse what there is not."""
-        return await self._read(request, lambda: refused(404, "not found"))
+        return await self.path.serve(request, self._times.request, lambda: refused(404, "not found"), public=True)
 
     @app.handle_errors(MethodNotAllowed)  # type: ignore[arg-type]
     async def not_implemented(self, request: Request, failure: Failure) -> Any:
@@ -300,4 +301,5 @@ class Api:
     @app.route("/1.0/<path:rest>", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
     async def rest(self, request: Request, rest: str) -> Any:
         """Serve images, profiles, networks, projects, certificates and the cluster."""
-        return await self._read(request, lambda: self._stores.serve(request, rest.split("/"), project_of(request)))
+        work = lambda: self._stores.serve(request, rest.split("/"), project_of(request))  # noqa: E731
+        return await self.path.serve(request, self._times.request, work, public=True)

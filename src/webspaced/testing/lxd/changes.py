@@ -272,8 +272,17 @@ class Changes:
         if instance.phase.alive or (instance.phase is Phase.DEAD and machine.flavour.dead_shows_running):
             raise ApiError(400, "Instance is running")
         operation = machine.begin("Deleting instance", instance.name, instance.project)
-        self._after(operation, machine.timings.delete, lambda: self.deleted(instance))
+        if instance.busy:
+            text = f'Failed to create instance delete operation: Instance is busy running a "{instance.busy}" operation'
+            machine.operations.fail(operation, Failed(text))
+        else:
+            instance.busy = "delete"
+            self._after(operation, machine.timings.delete, lambda: self._deleted(instance))
         return operation
+
+    def _deleted(self, instance: Instance) -> None:
+        instance.busy = ""
+        self.deleted(instance)
 
     def deleted(self, instance: Instance) -> None:
         """Remove it, and tell."""
