@@ -9,7 +9,6 @@ import secrets
 import signal
 import ssl
 from collections.abc import Coroutine
-from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import SkipTest
@@ -87,9 +86,9 @@ class ServerCase(TestCase):
         if self.https_port is None:
             self.https_port = free_port()
             config = {"images.auto_update_interval": "0"}
-            put = partial(self.server.rest.ask, "PUT", "/1.0")
-            put({"config": {**config, "core.https_address": f"127.0.0.1:{self.https_port}"}})
-            self.addCleanup(put, {"config": config})
+            ask = self.server.rest.ask
+            ask("PUT", "/1.0", {"config": {**config, "core.https_address": f"127.0.0.1:{self.https_port}"}})
+            self.addCleanup(ask, "PUT", "/1.0", {"config": config})
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         connection = http.client.HTTPSConnection("127.0.0.1", self.https_port, context=context, timeout=10)

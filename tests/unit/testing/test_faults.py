@@ -6,15 +6,20 @@ import json
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
+from twisted.web.websocket import ConnectionRejected, WebSocketClientEndpoint
 
+from tests.contracts.lxd_api import Socket
 from tests.unit.testing.simulated import SimulatedCase
 from tests.unit.timing import watch
 from webspaced.core.instance import NewInstance, Status
 from webspaced.errors import DeadlineExceeded, NotFound, RemoteError, Unavailable
+from webspaced.lxd.agent import UnixEndpoints, unix_agent
+from webspaced.lxd.client import LxdClient
 from webspaced.lxd.events import SILENCE_LIMIT, EventSubscription
 from webspaced.lxd.instances import LxdInstances, profile_network
 from webspaced.testing.lxd.flavour import INCUS
-from webspaced.testing.lxd.timings import VARIANTS
+from webspaced.testing.lxd.simulator import SimulatedLxd
+from webspaced.testing.lxd.timings import VARIANTS, Timings
 
 NAME = "ws-u1"
 STATE = f"/1.0/instances/{NAME}/state"
@@ -199,6 +204,48 @@ class BehindTheBackTests(FaultCase):
         self.clock.run_for(1)
         self.assertIsInstance(starting.error, NotFound if self.flavour.failures_are_errors else RemoteError)
         self.fails(NotFound, self.instances.get(NAME))
+
+    def test_what_somebody_else_does_is_told_of(self) -> None:
+        self.subscribe()
+        machine = self.machine
+        machine.start(NAME)
+        machine.freeze(NAME)
+        machine.set_keys(NAME, {"user.a": "b"})
+        self.clock.run_for(0.1)
+        instance = self.result(self.instances.get(NAME))
+        self.assertEqual((instance.status, instance.config["user.a"]), (Status.FROZEN, "b"))
+        machine.copy(NAME, "copy")
+        machine.remove(NAME)
+        machine.rename("copy", "renamed")
+        self.clock.run_for(0.1)
+        self.assertEqual(self.listener.said, ["connected", NAME, NAME, NAME, "copy", NAME, "renamed", "copy"])
+        (left,) = self.result(self.instances.list_all())
+        self.assertEqual((left.name, left.status, left.config["user.a"]), ("renamed", Status.STOPPED, "b"))
+
+    def test_a_shutdown_that_takes_longer_than_its_timeout(self) -> None:
+        slow = SimulatedLxd(self.reactor, "/slow", timings=Timings(shutdown=3))
+        slow.startService()
+        slow.machine.add(NAME, running=True)
+        client = LxdClient(unix_agent(self.reactor, UnixEndpoints(self.reactor, slow.socket)), self.reactor, "default")
+        instances = LxdInstances(client)
+        self.fails(RemoteError, instances.stop(NAME, 1, force=False))
+        self.assertEqual(self.result(instances.get(NAME)).status, Status.RUNNING)
+        # It was asked to, and does so in the end.
+        self.clock.run_for(3)
+        self.assertEqual(self.result(instances.get(NAME)).status, Status.STOPPED)
+        self.result(instances.start(NAME))
+        self.clock.run_for(10)
+        self.assertEqual(self.result(instances.get(NAME)).status, Status.RUNNING)
+
+    def test_a_sockets_secret_is_good_for_once(self) -> None:
+        self.machine.start(NAME)
+        body = {"command": ["cat"], "wait-for-websocket": True}
+        reply = self.result(self.client.send("POST", f"/instances/{NAME}/exec", body))
+        secret = reply.metadata["metadata"]["fds"]["0"]
+        url = f"ws://lxd{reply.operation}/websocket?secret={secret}"
+        first = self.result(WebSocketClientEndpoint(self.endpoints, url).connect(Socket()))
+        self.fails(ConnectionRejected, WebSocketClientEndpoint(self.endpoints, url).connect(Socket()))
+        self.assertFalse(first.closed)
 
     def test_a_freed_address_is_given_again(self) -> None:
         address = self.one.address

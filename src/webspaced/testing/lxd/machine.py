@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from heapq import heappop, heappush
 from ipaddress import IPv4Address, IPv4Interface, ip_interface
 from typing import Any
@@ -264,6 +265,61 @@ class Machine:
         self.power.die(self.instances[project, name])
 
     power_off = crash
+
+    def start(self, name: str, project: str = "default") -> None:
+        """Have a stopped one run, at once: somebody else started it."""
+        instance = self.instances[project, name]
+        self.power.boot_now(instance)
+        self.tell("instance-started", instance)
+
+    def freeze(self, name: str, project: str = "default") -> None:
+        """Halt a running one, at once: somebody else froze it."""
+        instance = self.instances[project, name]
+        self.power.halt(instance)
+        self.tell("instance-paused", instance)
+
+    def set_keys(self, name: str, keys: Mapping[str, str], project: str = "default") -> None:
+        """Change configuration keys (an empty value removes one): somebody else did."""
+        instance = self.instances[project, name]
+        instance.config = {key: value for key, value in {**instance.config, **keys}.items() if value != ""}
+        instance.changed()
+        self.tell("instance-updated", instance, asked=False)
+
+    def rename(self, name: str, new: str, project: str = "default") -> None:
+        """Give one another name: somebody else did."""
+        instance = self.instances[project, new] = self.instances.pop((project, name))
+        instance.name = new
+        instance.set_key("volatile.apply_template", "rename")
+        self.tell("instance-renamed", instance, context={"old_name": name})
+
+    def copy(self, name: str, new: str, project: str = "default") -> Instance:
+        """Copy one, with all that is configured of it: somebody else did."""
+        copy = self.duplicate(self.instances[project, name], new, project, {})
+        self.tell("instance-created", copy, context={"storage-pool": "default", "type": "container"})
+        return copy
+
+    def duplicate(self, origin: Instance, name: str, project: str, config: Mapping[str, str]) -> Instance:
+        """Have a copy, without an event: all of the configuration except what LXD keeps for itself."""
+        kept = {key: value for key, value in origin.config.items() if not key.startswith("volatile.")}
+        copy = self.add(
+            name,
+            origin.behaviour,
+            project=project,
+            profiles=origin.profiles,
+            config={**kept, **config},
+            location=origin.location,
+        )
+        copy.devices, copy.files = deepcopy(origin.devices), deepcopy(origin.files)
+        copy.set_key("volatile.apply_template", "copy")
+        if "volatile.base_image" in origin.config:
+            copy.set_key("volatile.base_image", origin.config["volatile.base_image"])
+        return copy
+
+    def remove(self, name: str, project: str = "default") -> None:
+        """Delete one, whatever it does: somebody else did."""
+        instance = self.instances[project, name]
+        self.discard(instance)
+        self.tell("instance-deleted", instance)
 
     def reboot(self, name: str, project: str = "default") -> None:
         """Let it restart itself from inside."""

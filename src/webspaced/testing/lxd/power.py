@@ -170,10 +170,18 @@ class Power:
     def _end_processes(self, instance: Instance, timeout: float, *, force: bool) -> None:
         if not force and instance.phase is Phase.FROZEN:
             self._thaw(instance)
-        if force or instance.heeds:
+        patience = timeout if timeout > 0 else FOREVER
+        if force:
             self._agenda.later(self._timings.death, self._ended, instance)
-        else:
-            instance.deadline = self._agenda.later(timeout if timeout > 0 else FOREVER, self._still_running, instance)
+            return
+        if instance.heeds:
+            self._agenda.later(self._timings.shutdown, self._heeded, instance, instance.pid)
+        instance.deadline = self._agenda.later(patience, self._still_running, instance)
+
+    def _heeded(self, instance: Instance, pid: int) -> None:
+        """End its processes as it was asked to, even if nobody waits for that any more."""
+        if instance.pid == pid:
+            self.die(instance)
 
     def _still_running(self, instance: Instance) -> None:
         instance.deadline = None
