@@ -125,6 +125,13 @@ class ConnectingTests(NetworkCase):
         port.stopListening()
         self.reactor.listenTCP(80, self.factory(), interface="127.0.0.1")
 
+    def test_a_container_is_a_machine_of_its_own(self) -> None:
+        self.reactor.listenTCP(80, self.factory())
+        self.reactor.listenTCP(80, self.factory(), interface="10.7.0.10")
+        self.assertRaises(CannotListenError, self.reactor.listenTCP, 80, self.factory(), interface="10.7.0.10")
+        self.reactor.listenTCP(81, self.factory(), interface="10.7.0.10")
+        self.reactor.listenTCP(81, self.factory())
+
     def test_any_port(self) -> None:
         first, second = (self.reactor.listenTCP(0, self.factory()).getHost().port for _ in range(2))
         self.assertNotEqual(first, second)
