@@ -6,18 +6,22 @@ LXD answers after a moment; faults that a test injected come in here; the client
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from attrs import frozen
 from twisted.internet.defer import Deferred
-from twisted.web.server import NOT_DONE_YET, Request
+from twisted.web.server import Request
 
 from webspaced.lib.deferreds import sleep
 from webspaced.testing.lxd.documents import dump, tag_of
 from webspaced.testing.lxd.errors import ApiError
 from webspaced.testing.lxd.faults import Fault, Faults
 from webspaced.testing.lxd.operations import Operation
+
+REMEMBERED = 10_000
+"""How many requests a simulator that runs for long remembers."""
 
 
 @frozen
@@ -104,10 +108,10 @@ def argument(request: Request, name: str, default: str = "") -> str:
 
 
 class Path:
-    """What every request goes through. ``asked`` has method and URL of each."""
+    """What every request goes through. ``asked`` has method and URL of the last ones."""
 
     def __init__(self, clock: Any, faults: Faults) -> None:
-        self.asked: list[tuple[str, str]] = []
+        self.asked: deque[tuple[str, str]] = deque(maxlen=REMEMBERED)
         self.trusted = True
         self._clock = clock
         self._faults = faults
@@ -155,4 +159,4 @@ class Path:
         return Deferred()
 
 
-__all__ = ["NOT_DONE_YET", "Answer", "Path", "argument", "begun", "read_json", "refused", "sync", "sync_text", "tagged"]
+__all__ = ["Answer", "Path", "argument", "begun", "read_json", "refused", "sync", "sync_text", "tagged"]

@@ -109,7 +109,7 @@ class SimulatedLxd(Service):
 
     @property
     def asked(self) -> Sequence[tuple[str, str]]:
-        """Every request so far: method and URL."""
+        """The last requests: method and URL."""
         return self.api.path.asked
 
     def startService(self) -> None:
