@@ -5,6 +5,7 @@ from pathlib import Path
 
 from harness import flavour as flavours
 from harness import network, packages
+from harness.flavour import Flavour
 from harness.places import write_private
 from harness.private_lxd import PrivateLxd, short_name
 from harness.saying import say
@@ -28,18 +29,28 @@ def known(directory: Path) -> PrivateLxd | None:
     )
 
 
-def ensured(directory: Path, *, nat: bool = False) -> PrivateLxd:
-    """The one of a directory, up; installs packages and chooses a network the first time. Needs root."""
-    lxd = known(directory) or _chosen(directory, nat=nat)
-    packages.ensure(lxd.flavour.packages, "a private LXD")
+def ensured(directory: Path, *, nat: bool = False, flavour: Flavour | None = None) -> PrivateLxd:
+    """The one of a directory, up; installs packages and chooses a network the first time. Needs root.
+
+    `flavour` is which of the two, the first time; by default what the distribution has.
+    """
+    lxd = known(directory) or _chosen(directory, flavour, nat=nat)
+    _install(lxd.flavour)
     say(f"private {lxd.flavour.name}: {lxd.directory}, seen by it as {lxd.mount}, network {lxd.subnet} ...")
     lxd.up()
     return lxd
 
 
-def _chosen(directory: Path, *, nat: bool) -> PrivateLxd:
-    flavour = flavours.for_this_machine()
-    packages.ensure(flavour.packages, "a private LXD")
+def _install(flavour: Flavour) -> None:
+    if flavour is flavours.INCUS and packages.distribution() in packages.BACKPORTS:
+        packages.ensure(packages.INCUS_BASE, "a private Incus", backports=True)
+    else:
+        packages.ensure(flavour.packages, "a private LXD")
+
+
+def _chosen(directory: Path, flavour: Flavour | None, *, nat: bool) -> PrivateLxd:
+    flavour = flavour or flavours.for_this_machine()
+    _install(flavour)
     bridge = f"wsd{short_name(directory)}"
     lxd = PrivateLxd(directory, bridge, network.free_subnet(), flavour=flavour, nat=nat)
     facts = {

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from harness.saying import CannotGoOn, say
 
 LXD = ("lxd", "lxd-client", "dnsmasq-base", "nftables", "iproute2", "busybox-static")
 INCUS = ("incus", "dnsmasq-base", "nftables", "iproute2", "busybox-static")
+# Incus beside LXD, for tests: without what virtual machines need. Debian 12 has it among its backports alone.
+INCUS_BASE = ("incus-base", "dnsmasq-base", "nftables", "iproute2", "busybox-static")
+BACKPORTS = {("debian", "12"): "bookworm-backports"}
 
 
 def is_root() -> bool:
@@ -38,8 +42,8 @@ def _installed(package: str) -> bool:
     return answer.stdout == "installed"
 
 
-def ensure(packages: Sequence[str], purpose: str) -> None:
-    """Install what is missing of the packages; idempotent.
+def ensure(packages: Sequence[str], purpose: str, *, backports: bool = False) -> None:
+    """Install what is missing of the packages; idempotent. With `backports`, also from the distribution's backports.
 
     Without root, or on a machine without apt, raises CannotGoOn with the line to type.
     """
@@ -52,12 +56,28 @@ def ensure(packages: Sequence[str], purpose: str) -> None:
     if not is_root():
         raise CannotGoOn(f"{purpose} needs packages; type:\n  sudo {' '.join(install)}")
     say(f"{purpose}: installing {' '.join(wanted)} ...")
-    try:
-        _apt("apt-get", "update", "-q")
-    except CannotGoOn as error:
-        # One foreign source that is away spoils the update, and what is wanted may be known all the same.
-        say(f"going on with the package lists as they are: {error}")
-    _apt(*install, "-q")
+    suite = BACKPORTS.get(distribution(), "") if backports else ""
+    with tempfile.TemporaryDirectory(prefix="webspaced-apt-") as folder:
+        sources = _sources_with(suite, Path(folder)) if suite else ()
+        try:
+            _apt("apt-get", *sources, "update", "-q")
+        except CannotGoOn as error:
+            # One foreign source that is away spoils the update, and what is wanted may be known all the same.
+            say(f"going on with the package lists as they are: {error}")
+        _apt("apt-get", *sources, *install[1:], *(("-t", suite) if suite else ()), "-q")
+
+
+def _sources_with(suite: str, folder: Path) -> tuple[str, ...]:
+    """Options of apt for its own sources and one suite of Debian more; the machine's own settings stay as they are."""
+    folder.chmod(0o755)
+    for source in Path("/etc/apt/sources.list.d").glob("*.*"):
+        shutil.copy(source, folder)
+    (folder / "backports.sources").write_text(
+        f"Types: deb\nURIs: http://deb.debian.org/debian\nSuites: {suite}\nComponents: main\n"
+        "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n",
+        encoding="utf-8",
+    )
+    return "-o", f"Dir::Etc::SourceParts={folder}"
 
 
 def _apt(*command: str) -> None:

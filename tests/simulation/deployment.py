@@ -78,7 +78,8 @@ class Deployment:
         shutil.rmtree(self.directory)
 
     def _observe(self, event: Mapping[str, Any]) -> None:
-        if event.get("log_level") is LogLevel.critical or "log_failure" in event:
+        gave_up = event.get("log_format") == "webspaced cannot start: {error}"
+        if not gave_up and (event.get("log_level") is LogLevel.critical or "log_failure" in event):
             failure = event.get("log_failure")
             self.mishaps.append(f"{event.get('log_format')} {failure and failure.getTraceback()}")
 
@@ -142,9 +143,16 @@ class Deployment:
         """Let time go by, and see what is published meanwhile."""
         end = self.clock.seconds() + seconds
         while self.clock.seconds() < end - 1e-9:
-            self.clock.run_for(min(0.05, end - self.clock.seconds()) if seconds < 10 else end - self.clock.seconds())
+            self.clock.run_for(min(0.05 if seconds < 10 else 35.0, end - self.clock.seconds()))
             self.look_at_routes()
+            self._supervise()
         self.look_at_routes()
+
+    def _supervise(self) -> None:
+        """Start a daemon again that ended by itself: without LXD its start has a bound."""
+        if self.process is not None and self.process.stopped:
+            self.kill()
+            self.start()
 
     # --- as Traefik
 

@@ -262,8 +262,12 @@ class MemoryReactor:
         if isinstance(key, str):
             return key in self._listening
         host, number = key
+        if key in self._listening or self._is_silent(host):
+            # Who has an address in a silent network is a machine of its own.
+            return key in self._listening
         others = [other[0] for other in self._listening if isinstance(other, tuple) and other[1] == number]
-        return bool(others) and (host in WILDCARDS or host in others or any(other in WILDCARDS for other in others))
+        ours = [other for other in others if not self._is_silent(other)]
+        return bool(ours) and (host in WILDCARDS or any(other in WILDCARDS for other in ours))
 
     def unbind(self, key: Key, port: MemoryPort) -> bool:
         """Take an address from a listener; whether it had it."""
@@ -284,6 +288,8 @@ class MemoryReactor:
         return not isinstance(key, str) and key[0] not in self.up and self._is_silent(key[0])
 
     def _is_silent(self, host: str) -> bool:
+        if host in WILDCARDS:
+            return False
         address = ip_address(host)
         return any(address in network for network in self.silent)
 

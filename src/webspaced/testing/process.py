@@ -80,7 +80,9 @@ class Process:
         self._check()
         return self._kept(self.network.listenTCP(port, factory, backlog, interface))
 
-    def listenUNIX(self, address: str, factory: Factory, backlog: int = 50, mode: int = 0o666) -> MemoryPort:
+    def listenUNIX(
+        self, address: str, factory: Factory, backlog: int = 50, mode: int = 0o666, wantPID: bool = False
+    ) -> MemoryPort:
         self._check()
         return self._kept(self.network.listenUNIX(address, factory, backlog, mode))
 
@@ -138,12 +140,12 @@ def _reset(wire: Wire) -> None:
 
 def _abandon(connector: MemoryConnector) -> None:
     if connector.state == "connecting":
-        connector.factory.clientConnectionFailed = _ignore  # type: ignore[method-assign]
+        _tell_nobody(connector.factory)
         connector.stopConnecting()
     elif connector.state == "connected" and isinstance(connector.transport, Wire):
-        connector.factory.clientConnectionLost = _ignore  # type: ignore[method-assign]
+        _tell_nobody(connector.factory)
         _reset(connector.transport)
 
 
-def _ignore(*_: object) -> None:
-    """Tell nobody."""
+def _tell_nobody(factory: Any) -> None:
+    factory.clientConnectionFailed = factory.clientConnectionLost = lambda *_: None

@@ -9,6 +9,8 @@ from typing import Any
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+REAL_TIME = 1e9
+"""Seconds: no test's clock gets there."""
 
 
 class Agenda:
@@ -49,5 +51,7 @@ class Agenda:
     def now(self) -> str:
         """Give the time as the API writes it; no two are the same."""
         self._ticks += 1
-        moment = EPOCH + timedelta(seconds=self._clock.seconds() % 1e9)
+        seconds = self._clock.seconds()
+        # A test's clock begins at nought, a real reactor tells the time.
+        moment = datetime.fromtimestamp(seconds, UTC) if seconds > REAL_TIME else EPOCH + timedelta(seconds=seconds)
         return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond * 1000 + self._ticks % 1000:09d}Z"

@@ -6,12 +6,13 @@ LXD answers after a moment; faults that a test injected come in here; the client
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from attrs import frozen
 from twisted.internet.defer import Deferred
-from twisted.web.server import NOT_DONE_YET, Request
+from twisted.web.server import Request
 
 from webspaced.lib.deferreds import sleep
 from webspaced.testing.lxd.documents import dump, tag_of
@@ -19,7 +20,8 @@ from webspaced.testing.lxd.errors import ApiError
 from webspaced.testing.lxd.faults import Fault, Faults
 from webspaced.testing.lxd.operations import Operation
 
-OPEN_TO_ALL = ("/", "/1.0")
+REMEMBERED = 10_000
+"""How many requests a simulator that runs for long remembers."""
 
 
 @frozen
@@ -106,22 +108,25 @@ def argument(request: Request, name: str, default: str = "") -> str:
 
 
 class Path:
-    """What every request goes through. ``asked`` has method and URL of each."""
+    """What every request goes through. ``asked`` has method and URL of the last ones."""
 
     def __init__(self, clock: Any, faults: Faults) -> None:
-        self.asked: list[tuple[str, str]] = []
+        self.asked: deque[tuple[str, str]] = deque(maxlen=REMEMBERED)
         self.trusted = True
         self._clock = clock
         self._faults = faults
 
-    async def serve(self, request: Request, seconds: float, work: Callable[[], Any]) -> Any:
-        """Do what a request asks for, after a moment. ``work`` gives an :class:`Answer`, or waits for one."""
+    async def serve(self, request: Request, seconds: float, work: Callable[[], Any], *, public: bool = False) -> Any:
+        """Do what a request asks for, after a moment. ``work`` gives an :class:`Answer`, or waits for one.
+
+        Who is not trusted gets only what is ``public``.
+        """
         method, path = request.method.decode(), request.path.decode()
         self.asked.append((method, request.uri.decode()))
         fault = self._faults.take(method, path)
         await sleep(self._clock, seconds)
         try:
-            answer = await self._worked(path, fault, work)
+            answer = await self._worked(fault, work, public=public)
         except ApiError as error:
             answer = refused(error.code, error.text)
         if not isinstance(answer, Answer):
@@ -130,8 +135,8 @@ class Path:
             answer.operation.doom = fault.text
         return self._send(request, answer, fault)
 
-    async def _worked(self, path: str, fault: Fault | None, work: Callable[[], Any]) -> Any:
-        if not self.trusted and path not in OPEN_TO_ALL:
+    async def _worked(self, fault: Fault | None, work: Callable[[], Any], *, public: bool) -> Any:
+        if not self.trusted and not public:
             raise ApiError(403, "not authorized")
         if fault is not None and fault.kind == "refuse":
             raise ApiError(fault.code, fault.text)
@@ -154,4 +159,4 @@ class Path:
         return Deferred()
 
 
-__all__ = ["NOT_DONE_YET", "Answer", "Path", "argument", "begun", "read_json", "refused", "sync", "sync_text", "tagged"]
+__all__ = ["Answer", "Path", "argument", "begun", "read_json", "refused", "sync", "sync_text", "tagged"]

@@ -18,13 +18,16 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 from webspaced.testing.lxd import documents
 from webspaced.testing.lxd.answers import Answer, Path, argument, begun, read_json, refused, sync, sync_text, tagged
 from webspaced.testing.lxd.changes import Changes
+from webspaced.testing.lxd.console import Consoles
 from webspaced.testing.lxd.errors import ApiError
 from webspaced.testing.lxd.events import TYPES
+from webspaced.testing.lxd.execs import Execs
 from webspaced.testing.lxd.faults import Faults
+from webspaced.testing.lxd.interior import Interior
 from webspaced.testing.lxd.machine import Machine
 from webspaced.testing.lxd.operations import FAILURE, Operation
 from webspaced.testing.lxd.stores import Stores
-from webspaced.testing.lxd.streams import EventStream
+from webspaced.testing.lxd.streams import EventStream, Ready
 
 ACTIONS = {
     "start": "Starting instance",
@@ -45,7 +48,7 @@ class Api:
 
     app = Klein()
 
-    def __init__(self, clock: IReactorTime, machine: Machine) -> None:
+    def __init__(self, clock: IReactorTime, machine: Machine, execs: Execs, consoles: Consoles) -> None:
         self.machine = machine
         self.changes = Changes(machine)
         self.streams: list[EventStream] = []
@@ -53,7 +56,8 @@ class Api:
         self.path = Path(clock, self.faults)
         self._clock = clock
         self._times = machine.timings
-        self._stores = Stores(machine)
+        self._stores = Stores(machine, lambda: self.path.trusted)
+        self._interior = Interior(machine, execs, consoles)
 
     def _lose_events(self, count: int) -> None:
         self.machine.events.lose += count
@@ -73,18 +77,19 @@ class Api:
     @app.route("/", methods=["GET"])
     async def versions(self, request: Request) -> Any:
         """Say which versions of the API there are."""
-        return await self._read(request, lambda: sync(["/1.0"]))
+        return await self.path.serve(request, self._times.request, lambda: sync(["/1.0"]), public=True)
 
     @app.route("/1.0", methods=["GET"])
     async def server(self, request: Request) -> Any:
         """Say what this is."""
         auth = "trusted" if self.path.trusted else "untrusted"
-        return await self._read(request, lambda: tagged(documents.server_document(self.machine, project_of(request), auth)))
+        work = lambda: tagged(documents.server_document(self.machine, project_of(request), auth))  # noqa: E731
+        return await self.path.serve(request, self._times.request, work, public=True)
 
     @app.handle_errors(NotFound)  # type: ignore[arg-type]  # Klein lets it be a coroutine
     async def not_found(self, request: Request, failure: Failure) -> Any:
         """Refuse what there is not."""
-        return await self._read(request, lambda: refused(404, "not found"))
+        return await self.path.serve(request, self._times.request, lambda: refused(404, "not found"), public=True)
 
     @app.handle_errors(MethodNotAllowed)  # type: ignore[arg-type]
     async def not_implemented(self, request: Request, failure: Failure) -> Any:
@@ -102,14 +107,14 @@ class Api:
         types = [each for each in argument(request, "type").split(",") if each] or list(TYPES)
         unknown = self.machine.events.unknown(types)
         if unknown is not None:
-            raise ApiError(400, f'"{unknown}" isn\'t a supported event type')
+            raise ApiError(self.machine.flavour.unknown_event_type, f'"{unknown}" isn\'t a supported event type')
         if request.getHeader("sec-websocket-key") is None:
             return Answer(b"Bad Request\n", 400, (("Content-Type", "text/plain; charset=utf-8"),))
         project = None if argument(request, "all-projects") == "true" else project_of(request)
         stream = EventStream(self._clock, self.machine.events, frozenset(types), project, self._times.ping)
         self.streams = [each for each in self.streams if each.open]
         self.streams.append(stream)
-        return WebSocketResource(_Ready(stream))
+        return WebSocketResource(Ready(stream))
 
     # --- instances
 
@@ -280,19 +285,21 @@ class Api:
             return refused(operation.code or 500, operation.error, status=200)
         return sync(operation.document())
 
+    @app.route("/1.0/operations/<identity>/websocket", methods=["GET"])
+    async def websocket(self, request: Request, identity: str) -> Any:
+        """Become one of an operation's WebSockets."""
+        return await self._read(request, lambda: self._interior.websocket(request, identity))
+
     # --- everything else
+
+    @app.route("/1.0/instances/<name>/<path:rest>", methods=["GET", "HEAD", "POST", "PUT", "DELETE"])
+    async def interior(self, request: Request, name: str, rest: str) -> Any:
+        """Serve commands, console, files and logs."""
+        parts = rest.split("/")
+        return await self._change(request, lambda: self._interior.serve(request, name, parts, project_of(request)))
 
     @app.route("/1.0/<path:rest>", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
     async def rest(self, request: Request, rest: str) -> Any:
         """Serve images, profiles, networks, projects, certificates and the cluster."""
-        return await self._read(request, lambda: self._stores.serve(request, rest.split("/"), project_of(request)))
-
-
-class _Ready:
-    """A factory of one protocol that exists already."""
-
-    def __init__(self, protocol: Any) -> None:
-        self._protocol = protocol
-
-    def buildProtocol(self, request: Request) -> Any:
-        return self._protocol
+        work = lambda: self._stores.serve(request, rest.split("/"), project_of(request))  # noqa: E731
+        return await self.path.serve(request, self._times.request, work, public=True)

@@ -128,30 +128,13 @@ class Changes:
         if self._taken(name, project):
             machine.operations.fail(operation, Failed(self._clash()))
             return operation
-        copy = self.copied(origin, name, project, _strings(body.get("config")))
+        copy = machine.duplicate(origin, name, project, _strings(body.get("config")))
         if body.get("profiles") is not None:
             copy.profiles = list(body["profiles"])
         copy.busy = "create"
         machine.tell("instance-created", copy, context={"storage-pool": "default", "type": "container"})
         self._after(operation, machine.timings.copy, lambda: self._made(copy, False, operation))
         return operation
-
-    def copied(self, origin: Instance, name: str, project: str, config: Mapping[str, str]) -> Instance:
-        """Have a copy: all of the configuration except what LXD keeps for itself."""
-        kept = {key: value for key, value in origin.config.items() if not key.startswith("volatile.")}
-        copy = self._machine.add(
-            name,
-            origin.behaviour,
-            project=project,
-            profiles=origin.profiles,
-            config={**kept, **config},
-            location=origin.location,
-        )
-        copy.devices = {device: dict(keys) for device, keys in origin.devices.items()}
-        copy.set_key("volatile.apply_template", "copy")
-        if "volatile.base_image" in origin.config:
-            copy.set_key("volatile.base_image", origin.config["volatile.base_image"])
-        return copy
 
     # --- update
 
@@ -226,11 +209,6 @@ class Changes:
         instance.changed()
         self._machine.tell("instance-updated", instance, asked=asked)
 
-    def set_keys(self, instance: Instance, keys: Mapping[str, str]) -> None:
-        """Change configuration keys as somebody else would: with an event."""
-        config = {key: value for key, value in {**instance.config, **keys}.items() if value != ""}
-        self._apply(instance, config, instance.devices, {})
-
     # --- rename and delete
 
     def rename(self, instance: Instance, body: Mapping[str, Any]) -> Operation:
@@ -249,20 +227,8 @@ class Changes:
         elif taken:
             machine.operations.fail(operation, Failed("Instance name is already in use"))
         else:
-            self._after(operation, machine.timings.rename, lambda: self.renamed(instance, new))
+            self._after(operation, machine.timings.rename, lambda: self._renamed(instance, new))
         return operation
-
-    def renamed(self, instance: Instance, new: str) -> None:
-        """Give it another name, and tell."""
-        machine = self._machine
-        old = instance.name
-        if self._taken(new, instance.project):
-            raise Failed("Instance name is already in use")
-        del machine.instances[instance.project, old]
-        machine.instances[instance.project, new] = instance
-        instance.name = new
-        instance.set_key("volatile.apply_template", "rename")
-        machine.tell("instance-renamed", instance, context={"old_name": old})
 
     def delete(self, instance: Instance) -> Operation:
         """Begin to delete a stopped instance."""
@@ -270,17 +236,24 @@ class Changes:
         if instance.phase.alive or (instance.phase is Phase.DEAD and machine.flavour.dead_shows_running):
             raise ApiError(400, "Instance is running")
         operation = machine.begin("Deleting instance", instance.name, instance.project)
-        self._after(operation, machine.timings.delete, lambda: self.deleted(instance))
+        if instance.busy:
+            text = f'Failed to create instance delete operation: Instance is busy running a "{instance.busy}" operation'
+            machine.operations.fail(operation, Failed(text))
+        else:
+            instance.busy = "delete"
+            self._after(operation, machine.timings.delete, lambda: self._deleted(instance))
         return operation
 
-    def deleted(self, instance: Instance) -> None:
-        """Remove it, and tell."""
+    def _renamed(self, instance: Instance, new: str) -> None:
+        if self._taken(new, instance.project):
+            raise Failed("Instance name is already in use")
+        self._machine.rename(instance.name, new, instance.project)
+
+    def _deleted(self, instance: Instance) -> None:
         if instance.gone:
             raise Failed("Instance not found", 404)
-        if instance.phase.alive:
-            raise Failed("Instance is running", 400)
-        self._machine.discard(instance)
-        self._machine.tell("instance-deleted", instance)
+        instance.busy = ""
+        self._machine.remove(instance.name, instance.project)
 
     def _after(self, operation: Operation, seconds: float, effect: Callable[[], None]) -> None:
         """Do something later and end the operation with it, unless that did so itself."""

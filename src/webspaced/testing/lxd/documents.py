@@ -56,8 +56,9 @@ def status(instance: Instance, flavour: Flavour, *, reachable: bool = True) -> s
     if not reachable:
         return "Error"
     if instance.phase is Phase.DEAD:
-        # In the first half of a restart it counts as stopped on both.
-        return "Running" if flavour.dead_shows_running and instance.busy == "stop" else "Stopped"
+        # In the first half of a restart, and if it ended as soon as it had begun, it counts as stopped on both.
+        shown = flavour.dead_shows_running and instance.busy == "stop" and not instance.behaviour.crashes
+        return "Running" if shown else "Stopped"
     return str(instance.phase.value)
 
 

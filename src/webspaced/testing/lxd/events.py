@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -11,12 +12,14 @@ from attrs import define
 from webspaced.testing.lxd.flavour import Flavour
 from webspaced.testing.lxd.operations import Operation
 
+REMEMBERED = 10_000
+"""How many events a simulator that runs for long remembers."""
 REQUESTOR = {"username": "root", "protocol": "unix", "address": "@"}
 TYPES = ("logging", "lifecycle", "operation", "ovn", "network-acl")
 # On LXD 5.0 only what changes the run state tells who asked for it.
 _LXD_TELLS_WHO = frozenset({
     "instance-started", "instance-stopped", "instance-shutdown", "instance-restarted", "instance-paused",
-    "instance-resumed", "project-created", "project-deleted",
+    "instance-resumed", "instance-log-retrieved", "instance-log-deleted", "project-created", "project-deleted",
 })  # fmt: skip
 
 
@@ -35,8 +38,8 @@ class Events:
     def __init__(self, flavour: Flavour, now: Callable[[], str]) -> None:
         self.subscribers: list[Subscriber] = []
         self.lose = 0
-        self.sent: list[dict[str, Any]] = []
-        """The metadata of every lifecycle event, for tests."""
+        self.sent: deque[dict[str, Any]] = deque(maxlen=REMEMBERED)
+        """The metadata of the last lifecycle events, for tests."""
         self._flavour = flavour
         self._now = now
 

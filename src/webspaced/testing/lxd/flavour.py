@@ -27,6 +27,15 @@ class Flavour:
     """A wait that runs out of time is an error (Incus), or gives the running operation (LXD)."""
     both_resources: bool
     """Operations name instances as containers, too (LXD)."""
+    outputs_apart: bool
+    """Recorded outputs lie below ``logs/exec-output`` (Incus), or in ``logs`` (LXD)."""
+    one_console: bool
+    """A second console is refused unless forced (Incus), or shows an error (LXD)."""
+    terminal_outlives_its_client: bool
+    """An interactive command goes on when its terminal is closed (Incus), or gets SIGHUP (LXD)."""
+    wrong_secret: tuple[int, str]
+    unknown_event_type: int
+    """The status for an event type that there is not."""
     hwaddr_prefix: str
     header_prefix: str
 
@@ -42,6 +51,11 @@ LXD = Flavour(
     full_events=False,
     wait_timeout_is_error=False,
     both_resources=True,
+    outputs_apart=False,
+    one_console=False,
+    terminal_outlives_its_client=False,
+    wrong_secret=(500, "permission denied"),
+    unknown_event_type=500,
     hwaddr_prefix="00:16:3e",
     header_prefix="X-LXD-",
 )
@@ -56,6 +70,11 @@ INCUS = Flavour(
     full_events=True,
     wait_timeout_is_error=True,
     both_resources=False,
+    outputs_apart=True,
+    one_console=True,
+    terminal_outlives_its_client=True,
+    wrong_secret=(403, "Forbidden"),
+    unknown_event_type=400,
     hwaddr_prefix="10:66:6a",
     header_prefix="X-Incus-",
 )

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from heapq import heappop, heappush
 from ipaddress import IPv4Address, IPv4Interface, ip_interface
 from typing import Any
 
@@ -16,6 +18,7 @@ from twisted.internet.interfaces import IReactorTime
 from webspaced.testing.lxd.agenda import Agenda
 from webspaced.testing.lxd.errors import ApiError, no_instance
 from webspaced.testing.lxd.events import Events
+from webspaced.testing.lxd.files import furnish
 from webspaced.testing.lxd.flavour import LXD, Flavour
 from webspaced.testing.lxd.operations import Operation, Operations
 from webspaced.testing.lxd.power import Insides, Power
@@ -23,16 +26,36 @@ from webspaced.testing.lxd.things import IDMAP, Image, Instance, Network, Phase,
 from webspaced.testing.lxd.timings import VARIANTS, Behaviour, Timings
 
 BRIDGE = "simbr0"
+FIRST_ADDRESS = 10
+"""The last number of the first container's address, in the bridge's subnet."""
 FEATURES = ("images", "networks", "profiles", "storage.volumes")
 
 
-class Nothing:
-    """Insides that do nothing."""
+class Several:
+    """Insides in parts, each told of everything."""
+
+    def __init__(self, *parts: Insides) -> None:
+        self.parts = list(parts)
 
     def began(self, instance: Instance) -> None:
         """See :class:`Insides`."""
+        for each in self.parts:
+            each.began(instance)
 
-    ended = halted = went_on = began
+    def ended(self, instance: Instance) -> None:
+        """See :class:`Insides`."""
+        for each in self.parts:
+            each.ended(instance)
+
+    def halted(self, instance: Instance) -> None:
+        """See :class:`Insides`."""
+        for each in self.parts:
+            each.halted(instance)
+
+    def went_on(self, instance: Instance) -> None:
+        """See :class:`Insides`."""
+        for each in self.parts:
+            each.went_on(instance)
 
 
 class Machine:
@@ -44,11 +67,11 @@ class Machine:
         flavour: Flavour = LXD,
         timings: Timings | None = None,
         gateway: str = "10.7.0.1/24",
-        insides: Insides | None = None,
+        *insides: Insides,
     ) -> None:
         self.flavour = flavour
         self.timings = timings or Timings()
-        self.insides: Insides = insides or Nothing()
+        self.insides = Several(*insides)
         self.agenda = Agenda(clock)
         self.events = Events(flavour, self.agenda.now)
         self.operations = Operations(clock, self.timings.operation_kept, self.agenda.now, self.events.operation)
@@ -65,6 +88,8 @@ class Machine:
         self.profiles_version = 0
         self.gateway = IPv4Interface(gateway)
         self._count = 0
+        self._freed: list[IPv4Address] = []
+        self._next = FIRST_ADDRESS - 1
         self._furnish()
 
     def _furnish(self) -> None:
@@ -199,24 +224,27 @@ class Machine:
                 "volatile.uuid": f"{self._count:08x}-0000-4000-8000-000000000000",
             },
         )
+        furnish(instance)
         if running:
             self.power.boot_now(instance)
         return instance
 
     def _free_address(self) -> IPv4Address:
         # The lowest: a new instance may get a deleted one's address at once.
-        used = {each.address for each in self.instances.values()}
-        first = self.gateway.network.network_address
-        for offset in range(10, self.gateway.network.num_addresses - 1):
-            if (address := first + offset) not in used:
-                return address
-        raise ApiError(500, "No available dynamic address")
+        if self._freed:
+            return heappop(self._freed)
+        self._next += 1
+        address = self.gateway.network.network_address + self._next
+        if address >= self.gateway.network.broadcast_address:
+            raise ApiError(500, "No available dynamic address")
+        return address
 
     def discard(self, instance: Instance) -> None:
         """Remove one, whatever it does, without an event."""
         if instance.phase.alive:
             self.power.die(instance, noticed=False)
         instance.gone = True
+        heappush(self._freed, instance.address)
         del self.instances[instance.project, instance.name]
 
     def tell(self, action: str, instance: Instance, **more: Any) -> None:
@@ -237,6 +265,61 @@ class Machine:
         self.power.die(self.instances[project, name])
 
     power_off = crash
+
+    def start(self, name: str, project: str = "default") -> None:
+        """Have a stopped one run, at once: somebody else started it."""
+        instance = self.instances[project, name]
+        self.power.boot_now(instance)
+        self.tell("instance-started", instance)
+
+    def freeze(self, name: str, project: str = "default") -> None:
+        """Halt a running one, at once: somebody else froze it."""
+        instance = self.instances[project, name]
+        self.power.halt(instance)
+        self.tell("instance-paused", instance)
+
+    def set_keys(self, name: str, keys: Mapping[str, str], project: str = "default") -> None:
+        """Change configuration keys (an empty value removes one): somebody else did."""
+        instance = self.instances[project, name]
+        instance.config = {key: value for key, value in {**instance.config, **keys}.items() if value != ""}
+        instance.changed()
+        self.tell("instance-updated", instance, asked=False)
+
+    def rename(self, name: str, new: str, project: str = "default") -> None:
+        """Give one another name: somebody else did."""
+        instance = self.instances[project, new] = self.instances.pop((project, name))
+        instance.name = new
+        instance.set_key("volatile.apply_template", "rename")
+        self.tell("instance-renamed", instance, context={"old_name": name})
+
+    def copy(self, name: str, new: str, project: str = "default") -> Instance:
+        """Copy one, with all that is configured of it: somebody else did."""
+        copy = self.duplicate(self.instances[project, name], new, project, {})
+        self.tell("instance-created", copy, context={"storage-pool": "default", "type": "container"})
+        return copy
+
+    def duplicate(self, origin: Instance, name: str, project: str, config: Mapping[str, str]) -> Instance:
+        """Have a copy, without an event: all of the configuration except what LXD keeps for itself."""
+        kept = {key: value for key, value in origin.config.items() if not key.startswith("volatile.")}
+        copy = self.add(
+            name,
+            origin.behaviour,
+            project=project,
+            profiles=origin.profiles,
+            config={**kept, **config},
+            location=origin.location,
+        )
+        copy.devices, copy.files = deepcopy(origin.devices), deepcopy(origin.files)
+        copy.set_key("volatile.apply_template", "copy")
+        if "volatile.base_image" in origin.config:
+            copy.set_key("volatile.base_image", origin.config["volatile.base_image"])
+        return copy
+
+    def remove(self, name: str, project: str = "default") -> None:
+        """Delete one, whatever it does: somebody else did."""
+        instance = self.instances[project, name]
+        self.discard(instance)
+        self.tell("instance-deleted", instance)
 
     def reboot(self, name: str, project: str = "default") -> None:
         """Let it restart itself from inside."""

@@ -11,8 +11,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from webspaced.testing.lxd.errors import Failed
 
-RUNNING, CANCELLED, SUCCESS, FAILURE = 103, 401, 200, 400
-NAMES = {RUNNING: "Running", CANCELLED: "Cancelled", SUCCESS: "Success", FAILURE: "Failure"}
+RUNNING, PENDING, CANCELLED, SUCCESS, FAILURE = 103, 105, 401, 200, 400
+NAMES = {RUNNING: "Running", PENDING: "Pending", CANCELLED: "Cancelled", SUCCESS: "Success", FAILURE: "Failure"}
 
 
 @define(eq=False, kw_only=True)
@@ -93,7 +93,8 @@ class Operations:
             **{"kind": "task", **more},
         )
         self._all[identity] = operation
-        self._tell(operation)
+        for operation.status in (PENDING, RUNNING):
+            self._tell(operation)
         return operation
 
     def get(self, identity: str) -> Operation | None:

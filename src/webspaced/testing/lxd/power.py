@@ -108,7 +108,7 @@ class Power:
 
     def _settle(self, instance: Instance, failed: Failed | None = None) -> None:
         """End what kept it busy, and the operations that waited for that."""
-        instance.busy = ""
+        instance.busy, instance.closing, instance.forced = "", None, False
         waiters, instance.waiters = instance.waiters, []
         for operation in waiters:
             if failed is None:
@@ -118,8 +118,8 @@ class Power:
 
     def stop(self, instance: Instance, operation: Operation, timeout: float, *, force: bool) -> None:
         """Stop it; gracefully, within ``timeout`` seconds, unless forced."""
-        if self._joins_stop(instance):
-            instance.waiters.append(operation)
+        if instance.closing is not None and (instance.phase.alive or self._joins_stop(instance)):
+            self._overtake(instance, operation, force=force)
         elif not instance.phase.alive:
             self._operations.fail(operation, Failed("The instance is already stopped", 400))
         elif instance.busy:
@@ -129,7 +129,21 @@ class Power:
             instance.busy = "stop"
             instance.waiters = [operation]
             action = "instance-stopped" if force else "instance-shutdown"
-            self._end_processes(instance, timeout, lambda: self._stopped(instance, action), force=force)
+            instance.closing = lambda: self._stopped(instance, action)
+            self._end_processes(instance, timeout, force=force)
+
+    def _overtake(self, instance: Instance, operation: Operation, *, force: bool) -> None:
+        """Join a stop or a restart that is under way, and end the processes now if forced."""
+        (instance.joined if instance.busy == "restart" else instance.waiters).append(operation)
+        if force and instance.deadline is not None:
+            self._forget_deadline(instance)
+            instance.forced = True
+            self._agenda.later(self._timings.death, self._ended, instance)
+
+    def _forget_deadline(self, instance: Instance) -> None:
+        if instance.deadline is not None:
+            self._agenda.cancel(instance.deadline)
+            instance.deadline = None
 
     def _joins_stop(self, instance: Instance) -> bool:
         return self._flavour.stops_join and instance.busy == "stop"
@@ -146,31 +160,42 @@ class Power:
         else:
             instance.busy = "restart"
             instance.waiters = [operation]
-            self._end_processes(instance, timeout, lambda: self._start_again(instance), force=force)
+            instance.closing = lambda: self._start_again(instance)
+            self._end_processes(instance, timeout, force=force)
 
     def _start_again(self, instance: Instance) -> None:
         self._cleaned(instance)
         self._agenda.later(self._start_time(instance), self._started, instance, "instance-restarted")
 
-    def _end_processes(self, instance: Instance, timeout: float, then: Callable[[], None], *, force: bool) -> None:
+    def _end_processes(self, instance: Instance, timeout: float, *, force: bool) -> None:
         if not force and instance.phase is Phase.FROZEN:
             self._thaw(instance)
-        if force or instance.heeds:
-            self._agenda.later(self._timings.death, self._ended, instance, then)
-        else:
-            self._agenda.later(timeout if timeout > 0 else FOREVER, self._still_running, instance)
+        patience = timeout if timeout > 0 else FOREVER
+        if force:
+            self._agenda.later(self._timings.death, self._ended, instance)
+            return
+        if instance.heeds:
+            self._agenda.later(self._timings.shutdown, self._heeded, instance, instance.pid)
+        instance.deadline = self._agenda.later(patience, self._still_running, instance)
+
+    def _heeded(self, instance: Instance, pid: int) -> None:
+        """End its processes as it was asked to, even if nobody waits for that any more."""
+        if instance.pid == pid:
+            self.die(instance)
 
     def _still_running(self, instance: Instance) -> None:
+        instance.deadline = None
         text = 'Failed shutting down instance, status is "Running": context deadline exceeded'
         self._settle(instance, Failed(text))
 
-    def _ended(self, instance: Instance, then: Callable[[], None]) -> None:
+    def _ended(self, instance: Instance) -> None:
+        self._forget_deadline(instance)
         hindered = _hindered(instance)
         if hindered is not None:
             self._settle(instance, hindered)
         elif instance.phase.alive:
             self._dead(instance)
-            self._agenda.later(self._timings.cleanup, then)
+            self._agenda.later(self._timings.cleanup, instance.closing)
 
     def _dead(self, instance: Instance) -> None:
         instance.phase = Phase.DEAD
@@ -186,11 +211,16 @@ class Power:
         self._cleaned(instance)
         instance.set_keys(volatile__last_state__power="STOPPED")
         self._tell(instance, action, asked=asked)
+        if instance.forced:
+            self._tell(instance, "instance-stopped")
         self._settle(instance)
 
     def _cleaned(self, instance: Instance) -> None:
         instance.phase = Phase.STOPPED
         instance.changed()
+        joined, instance.joined = instance.joined, []
+        for operation in joined:
+            self._operations.succeed(operation)
 
     def freeze(self, instance: Instance, operation: Operation) -> None:
         """Halt its processes."""
@@ -249,17 +279,19 @@ class Power:
             self._dead(instance)
             self._cleaned(instance)
             return
-        # A stop that was under way ends with this death; a restart goes on with its start.
-        mine, instance.busy = not instance.busy, instance.busy or "stop"
-        if mine:
-            self._ended(instance, lambda: self._stopped(instance, "instance-shutdown", asked=False))
+        if not instance.busy:
+            instance.busy = "stop"
+            instance.closing = lambda: self._stopped(instance, "instance-shutdown", asked=False)
+        # Else a stop that was under way ends with this death, and a restart goes on with its start.
+        self._ended(instance)
 
     def reboot(self, instance: Instance) -> None:
         """Let it restart itself from inside."""
         if not instance.phase.alive or instance.busy:
             return
         instance.busy = "stop"
-        self._ended(instance, lambda: self._reboot_cleaned(instance))
+        instance.closing = lambda: self._reboot_cleaned(instance)
+        self._ended(instance)
 
     def _reboot_cleaned(self, instance: Instance) -> None:
         self._cleaned(instance)
@@ -278,8 +310,8 @@ class Power:
 
     def interrupted(self, instance: Instance) -> None:
         """Forget what LXD was doing to it: LXD was killed."""
-        instance.busy = ""
-        instance.waiters = []
+        instance.busy, instance.closing, instance.deadline, instance.forced = "", None, None, False
+        instance.waiters, instance.joined = [], []
         if instance.phase is Phase.DEAD:
             self._cleaned(instance)
 

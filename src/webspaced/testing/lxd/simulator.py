@@ -9,12 +9,15 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IAddress
 from twisted.web.http import HTTPChannel
 from twisted.web.resource import IResource
 from twisted.web.server import Site
 
 from webspaced.testing.lxd.api import Api
+from webspaced.testing.lxd.console import Consoles
+from webspaced.testing.lxd.execs import Execs
 from webspaced.testing.lxd.flavour import LXD, Flavour
 from webspaced.testing.lxd.insides import Containers, Ports
 from webspaced.testing.lxd.machine import Machine
@@ -86,13 +89,16 @@ class SimulatedLxd(Service):
         gateway: str = "",
         ports: Ports | None = None,
     ) -> None:
-        in_memory = isinstance(reactor, MemoryReactor)
+        in_memory = self._in_memory = isinstance(reactor, MemoryReactor)
         self.socket = str(Path(directory) / SOCKET)
         self.timings = timings or Timings()
         self.containers = Containers(reactor, self.timings, ports or (Ports() if in_memory else LOOPBACK_PORTS))
         subnet = gateway or (MEMORY_GATEWAY if in_memory else LOOPBACK_GATEWAY)
         self.machine = Machine(reactor, flavour, self.timings, subnet, self.containers)
-        self.api = Api(reactor, self.machine)
+        self.execs = Execs(self.machine, reactor)
+        self.consoles = Consoles(self.machine)
+        self.machine.insides.parts += [self.execs, self.consoles]
+        self.api = Api(reactor, self.machine, self.execs, self.consoles)
         self.faults = self.api.faults
         self._reactor = reactor
         self._door = _Door(self.api.app.resource(), reactor)
@@ -103,7 +109,7 @@ class SimulatedLxd(Service):
 
     @property
     def asked(self) -> Sequence[tuple[str, str]]:
-        """Every request so far: method and URL."""
+        """The last requests: method and URL."""
         return self.api.path.asked
 
     def startService(self) -> None:
@@ -113,26 +119,30 @@ class SimulatedLxd(Service):
 
     def _listen(self) -> None:
         self._starting = None
-        Path(self.socket).unlink(missing_ok=True)
+        if not self._in_memory:
+            # Left by a simulator that was killed.
+            Path(self.socket).unlink(missing_ok=True)
         self._listening = self._reactor.listenUNIX(self.socket, self._door, mode=0o600)
 
-    def stopService(self) -> None:
-        """End, with all containers."""
+    def stopService(self) -> Deferred[None]:
+        """End, with all containers; fires once the socket is gone."""
         super().stopService()
-        self.kill()
+        closed = self.kill()
         if self._starting is not None:
             self._starting.cancel()
             self._starting = None
         self.containers.stop()
+        return closed
 
-    def kill(self, *, finish: bool = False) -> None:
+    def kill(self, *, finish: bool = False) -> Deferred[None]:
         """Die as by SIGKILL. What was begun is dropped, or with ``finish`` still done by the containers' monitors."""
         if self._listening is None:
-            return
-        self._listening.stopListening()
+            return succeed(None)
+        closed: Deferred[None] = maybeDeferred(self._listening.stopListening)
         self._listening = None
         self.machine.killed(finish=finish)
         self._door.slam()
+        return closed
 
     def come_back(self) -> None:
         """Start after a kill; it answers a moment later."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted.web.server import Request
@@ -23,8 +23,9 @@ def _listing(request: Request, items: Iterable[tuple[str, Any]]) -> Answer:
 class Stores:
     """Serves what lies below ``/1.0`` and is no instance and no operation."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, trusted: Callable[[], bool]) -> None:
         self._machine = machine
+        self._trusted = trusted
 
     def serve(self, request: Request, parts: list[str], project: str) -> Answer:
         """Answer a request for a path that is given in its parts."""
@@ -40,8 +41,17 @@ class Stores:
             return refused(501, "not implemented")
         if len(names) > 1 and where != "cluster":
             return refused(404, "not found")
+        if not self._trusted():
+            return self._public(where, names)
         answer: Answer = handler(request, project, *names)
         return answer
+
+    @staticmethod
+    def _public(where: str, names: list[str]) -> Answer:
+        """Answer who is not trusted: images may be public, and none here is."""
+        if where not in ("images", "aliases"):
+            raise ApiError(403, "not authorized")
+        return refused(404, "Image not found") if names else sync([])
 
     # --- images
 

@@ -7,10 +7,22 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
+from twisted.web.server import Request
 
 from webspaced.testing.lxd.events import Events, Subscriber
 
 KEEPALIVE = b"keepalive"
+
+
+class Ready:
+    """A factory of one protocol that exists already."""
+
+    def __init__(self, protocol: Any) -> None:
+        self._protocol = protocol
+
+    def buildProtocol(self, request: Request) -> Any:
+        """Give the protocol."""
+        return self._protocol
 
 
 class EventStream:

@@ -97,12 +97,22 @@ class Instance:
     busy: str = ""
     waiters: list[Any] = Factory(list)
     """Operations that are to end as the one that keeps it busy does."""
+    closing: Any = None
+    """What LXD does once its processes are gone and all is cleaned up."""
+    deadline: Any = None
+    """The call that ends a graceful stop in failure."""
+    forced: bool = False
+    """Whether a graceful stop was overtaken by a forced one."""
+    joined: list[Any] = Factory(list)
+    """Forced stops that overtook a graceful restart."""
     up_at: float = 0.0
     pid: int = 0
     has_address: bool = False
     extra: list[IPv4Interface] = Factory(list)
     """Addresses that its root added."""
     files: dict[str, Any] = Factory(dict)
+    passwords: dict[str, str] = Factory(dict)
+    """What ``chpasswd`` was told."""
     log: bytearray | None = None
     """What it wrote on its console; ``None`` before the first start."""
     gone: bool = False

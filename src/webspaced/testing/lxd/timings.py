@@ -33,7 +33,9 @@ class Timings:
     port: float = 0.14
     """From the end of the start until the first ports are open."""
     death: float = 0.02
-    """From the signal to the end of the processes."""
+    """From the signal of a forced stop to the end of the processes."""
+    shutdown: float = 0.02
+    """The same for a graceful one; more than the stop's timeout makes it fail."""
     cleanup: float = 0.65
     """From the end of the processes until LXD is done with it: the stop window."""
     freeze: float = 0.001

@@ -1,0 +1,331 @@
+"""The commands that simulated containers know: a fixed table, never a shell and never a process.
+
+Each is an object that gets standard input and signals, and tells its output and end. ``sh`` understands a handful of lines;
+interactively it is a prompt at which the commands of the table can be tried.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from attrs import frozen
+from twisted.internet.interfaces import IReactorTime
+
+from webspaced.testing.lxd.things import Instance
+
+NOT_FOUND, TERMINATED_BY = 127, 128
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+BANNER = b"This is webspaced's simulator: a prompt without a shell.\r\nIt knows: "
+_VERBS = "exit|sleep|true|false|echo|cat|hostname|pwd"
+_PART = re.compile(rf"\s*(?:(?P<verb>{_VERBS})\b)?(?P<rest>.*?)(?P<err>\s*>&2)?\s*", re.DOTALL)
+
+
+@frozen(kw_only=True)
+class Surroundings:
+    """What a command sees: its container, its environment, and what it can do to the container."""
+
+    clock: IReactorTime
+    instance: Instance
+    environment: Mapping[str, str]
+    cwd: str
+    output: Callable[[int, bytes], None]
+    """Told of output: descriptor and bytes."""
+    ended: Callable[[int], None]
+    """Told of the end, with the status."""
+    power: Any
+
+
+class Command:
+    """A command that runs until it is told otherwise."""
+
+    def __init__(self, around: Surroundings, arguments: Sequence[str]) -> None:
+        self.around = around
+        self.arguments = arguments
+        self.over = False
+
+    def begin(self) -> None:
+        """Start."""
+
+    def data(self, data: bytes) -> None:
+        """Get standard input."""
+
+    def eof(self) -> None:
+        """Get the end of standard input."""
+
+    def signal(self, number: int) -> None:
+        """Get a signal."""
+        self.end(TERMINATED_BY + number)
+
+    def out(self, text: str | bytes, descriptor: int = 1) -> None:
+        """Write."""
+        if text:
+            self.around.output(descriptor, text if isinstance(text, bytes) else text.encode())
+
+    def end(self, status: int = 0) -> None:
+        """End, once."""
+        if not self.over:
+            self.over = True
+            self.around.ended(status)
+
+
+class Says(Command):
+    """Says something and ends."""
+
+    def begin(self) -> None:
+        text, status = self.said()
+        self.out(text)
+        self.end(status)
+
+    def said(self) -> tuple[str, int]:
+        """Give what is said, and the status."""
+        return "", 0
+
+
+class Falsehood(Says):
+    """``false``."""
+
+    def said(self) -> tuple[str, int]:
+        return "", 1
+
+
+class Echo(Says):
+    """``echo``."""
+
+    def said(self) -> tuple[str, int]:
+        return " ".join(self.arguments) + "\n", 0
+
+
+class Pwd(Says):
+    """``pwd``."""
+
+    def said(self) -> tuple[str, int]:
+        return f"{self.around.cwd}\n", 0
+
+
+class Env(Says):
+    """``env``."""
+
+    def said(self) -> tuple[str, int]:
+        return "".join(f"{name}={value}\n" for name, value in self.around.environment.items()), 0
+
+
+class Hostname(Says):
+    """``hostname``."""
+
+    def said(self) -> tuple[str, int]:
+        return f"{self.around.instance.name}\n", 0
+
+
+class Getent(Says):
+    """``getent passwd NAME`` out of the container's own file."""
+
+    def said(self) -> tuple[str, int]:
+        passwd = self.around.instance.files.get("/etc/passwd")
+        lines = passwd.contents.decode().splitlines() if passwd else ["root:x:0:0:root:/root:/bin/sh"]
+        found = [line for line in lines if self.arguments[:1] == ["passwd"] and line.split(":")[0] in self.arguments[1:]]
+        return "".join(f"{line}\n" for line in found), 0 if found else 2
+
+
+class Cat(Command):
+    """``cat``: what it is given, or files."""
+
+    def begin(self) -> None:
+        if not self.arguments:
+            return
+        status = 0
+        for path in self.arguments:
+            entry = self.around.instance.files.get(path)
+            if entry is None:
+                self.out(f"cat: can't open '{path}': No such file or directory\n", 2)
+                status = 1
+            else:
+                self.out(entry.contents)
+        self.end(status)
+
+    def data(self, data: bytes) -> None:
+        if not self.over:
+            self.out(data)
+
+    def eof(self) -> None:
+        self.end()
+
+
+class Sleep(Command):
+    """``sleep N``."""
+
+    def begin(self) -> None:
+        self._call = self.around.clock.callLater(float(self.arguments[0]), self.end)
+
+    def end(self, status: int = 0) -> None:
+        if self._call.active():
+            self._call.cancel()
+        super().end(status)
+
+
+class Chpasswd(Command):
+    """``chpasswd``: reads ``name:password`` lines and remembers them in ``instance.passwords``."""
+
+    def __init__(self, around: Surroundings, arguments: Sequence[str]) -> None:
+        super().__init__(around, arguments)
+        self._read = b""
+
+    def data(self, data: bytes) -> None:
+        self._read += data
+
+    def eof(self) -> None:
+        for line in self._read.decode(errors="replace").splitlines():
+            name, colon, password = line.partition(":")
+            if not colon:
+                self.out(f"chpasswd: line without a colon: {line}\n", 2)
+                self.end(1)
+                return
+            self.around.instance.passwords[name] = password
+        self.end()
+
+
+class Kill(Command):
+    """``kill -PWR 1`` and ``kill -TERM 1``: power-off and reboot of the whole container, as in the tiny images."""
+
+    def begin(self) -> None:
+        wanted = tuple(self.arguments)
+        power, instance = self.around.power, self.around.instance
+        self.end(0 if wanted in (("-PWR", "1"), ("-TERM", "1")) else 1)
+        if wanted == ("-PWR", "1"):
+            self.around.clock.callLater(0, power.die, instance)
+        elif wanted == ("-TERM", "1"):
+            self.around.clock.callLater(0, power.reboot, instance)
+
+
+class Poweroff(Kill):
+    """``poweroff``."""
+
+    def begin(self) -> None:
+        self.arguments = ("-PWR", "1")
+        super().begin()
+
+
+class Reboot(Kill):
+    """``reboot``."""
+
+    def begin(self) -> None:
+        self.arguments = ("-TERM", "1")
+        super().begin()
+
+
+class Shell(Command):
+    """``sh -c`` of a few lines; without ``-c`` a prompt that knows this table."""
+
+    def __init__(self, around: Surroundings, arguments: Sequence[str]) -> None:
+        super().__init__(around, arguments)
+        self._line = b""
+        self._child: Command | None = None
+        self._parts: list[str] = []
+
+    def begin(self) -> None:
+        if self.arguments[:1] == ["-c"]:
+            self._parts = [part for part in ";".join(self.arguments[1:2]).split(";") if part.strip()]
+            self._next(0)
+        else:
+            self.out(BANNER + ", ".join(sorted(TABLE)).encode() + b"\r\n# ")
+
+    def _next(self, status: int) -> None:
+        """Run the next part of a line; the last status is the shell's."""
+        if not self._parts:
+            self.end(status)
+            return
+        part = self._parts.pop(0)
+        match = _PART.fullmatch(part)
+        if match is None or match["verb"] is None:
+            self.out(f"sh: not in the simulator's table: {part.strip()}\n", 2)
+            self._next(NOT_FOUND)
+        elif match["verb"] == "exit":
+            self.end(int(match["rest"] or 0))
+        else:
+            self._run([match["verb"], *shlex.split(match["rest"])], to=2 if match["err"] else None)
+
+    def _run(self, words: Sequence[str], to: int | None = None) -> None:
+        around = self.around
+        inner = Surroundings(
+            clock=around.clock,
+            instance=around.instance,
+            environment=around.environment,
+            cwd=around.cwd,
+            output=lambda descriptor, data: around.output(to or descriptor, data),
+            ended=self._child_ended,
+            power=around.power,
+        )
+        self._child = make(inner, words)
+        if self._child is None:
+            self.out(f"sh: {words[0]}: not found\n", 2)
+            self._child_ended(NOT_FOUND)
+        else:
+            self._child.begin()
+
+    def _child_ended(self, status: int) -> None:
+        self._child = None
+        if self.arguments[:1] == ["-c"]:
+            self._next(status)
+        else:
+            self.out(b"# ")
+
+    def data(self, data: bytes) -> None:
+        if self._child is not None:
+            self._child.data(data)
+            return
+        self._line += data
+        while b"\n" in self._line and self._child is None and not self.over:
+            line, _, self._line = self._line.partition(b"\n")
+            self._typed(line.decode(errors="replace"))
+
+    def _typed(self, line: str) -> None:
+        try:
+            words = shlex.split(line)
+        except ValueError:
+            words = [line]
+        if words[:1] == ["exit"]:
+            self.end(int(words[1]) if len(words) > 1 and words[1].isdigit() else 0)
+        elif words:
+            self._run(words)
+        else:
+            self.out(b"# ")
+
+    def eof(self) -> None:
+        if self._child is not None:
+            self._child.eof()
+        elif self.arguments[:1] != ["-c"]:
+            self.end()
+
+    def signal(self, number: int) -> None:
+        child = self._child
+        if child is not None:
+            child.signal(number)
+        if child is None or self.arguments[:1] == ["-c"]:
+            self.end(TERMINATED_BY + number)
+
+
+TABLE: Mapping[str, type[Command]] = {
+    "bash": Shell,
+    "cat": Cat,
+    "chpasswd": Chpasswd,
+    "echo": Echo,
+    "env": Env,
+    "false": Falsehood,
+    "getent": Getent,
+    "hostname": Hostname,
+    "kill": Kill,
+    "poweroff": Poweroff,
+    "pwd": Pwd,
+    "reboot": Reboot,
+    "sh": Shell,
+    "sleep": Sleep,
+    "true": Says,
+}
+
+
+def make(around: Surroundings, words: Sequence[str]) -> Command | None:
+    """Give a command of the table, or nothing."""
+    kind = TABLE.get(words[0].rpartition("/")[2]) if words else None
+    return None if kind is None else kind(around, list(words[1:]))

@@ -1,0 +1,300 @@
+"""Commands, consoles and files of containers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.contracts.lxd_api import LxdApi, Socket, contract
+
+
+class InsideContract(LxdApi):
+    """``/exec``, ``/console``, ``/files``. Commands are those that the tiny images and the simulator both have."""
+
+    async def executed(self, *command: str, **more: Any) -> dict[str, Any]:
+        """Run a command without WebSockets; gives the metadata of its operation, which ended well."""
+        body = {"command": list(command), "wait-for-websocket": False, **more}
+        answer = await self.raw("POST", f"/instances/{self.name}/exec", body)
+        ended = await self.waited(answer.operation)
+        self.assertEqual(self.code_of(ended), 200)
+        return ended.metadata["metadata"]  # type: ignore[no-any-return]
+
+    async def recorded(self, *command: str, **more: Any) -> tuple[bytes, bytes, int]:
+        """Run a command with its output recorded; gives output, errors and status, and removes the record."""
+        metadata = await self.executed(*command, **{"record-output": True, **more})
+        outputs = []
+        for descriptor in ("1", "2"):
+            path = metadata["output"][descriptor].removeprefix("/1.0")
+            outputs.append((await self.raw("GET", path)).body)
+            self.assertEqual((await self.raw("DELETE", path)).status, 200)
+            self.assertEqual((await self.raw("GET", path)).status, 404 if self.flavour.outputs_apart else 500)
+        return outputs[0], outputs[1], metadata["return"]
+
+    @contract
+    async def test_exec_needs_a_running_one(self) -> None:
+        await self.create()
+        self.assertEqual(await self.outcome("POST", f"/instances/{self.name}/exec", {"command": ["true"]}), 400)
+
+    @contract
+    async def test_exec_in_a_frozen_one_is_refused(self) -> None:
+        await self.create_and_start()
+        await self.put_state("freeze")
+        self.assertEqual(await self.outcome("POST", f"/instances/{self.name}/exec", {"command": ["true"]}), 400)
+
+    @contract
+    async def test_plain_exec(self) -> None:
+        await self.create_and_start()
+        self.assertEqual(await self.executed("true"), {"return": 0})
+        self.assertEqual(await self.executed("false"), {"return": 1})
+        self.assertEqual(await self.executed("sh", "-c", "exit 3"), {"return": 3})
+
+    @contract
+    async def test_recorded_exec(self) -> None:
+        await self.create_and_start()
+        self.assertEqual(await self.recorded("echo", "hello"), (b"hello\n", b"", 0))
+        self.assertEqual(await self.recorded("sh", "-c", "echo out; echo err >&2; exit 5"), (b"out\n", b"err\n", 5))
+        self.assertEqual(await self.recorded("pwd", cwd="/etc"), (b"/etc\n", b"", 0))
+        self.assertEqual(await self.recorded("hostname"), (f"{self.name}\n".encode(), b"", 0))
+        self.assertEqual(await self.recorded("cat"), (b"", b"", 0))
+        output, _, _ = await self.recorded("env", environment={"A": "b"})
+        self.assertEqual({b"A=b", b"HOME=/root", b"USER=root"} - set(output.splitlines()), set())
+
+    @contract
+    async def test_a_command_that_there_is_not(self) -> None:
+        await self.create_and_start()
+        body = {"command": ["no-such-command"], "wait-for-websocket": False}
+        operation = (await self.raw("POST", f"/instances/{self.name}/exec", body)).operation
+        self.assertEqual(self.code_of(await self.waited(operation)), 400)
+        document = (await self.raw("GET", operation.removeprefix("/1.0"))).metadata
+        self.assertEqual((document["status_code"], document["metadata"]["return"]), (400, 127))
+
+    @contract
+    async def test_an_empty_command(self) -> None:
+        await self.create_and_start()
+        body = {"command": [], "wait-for-websocket": False}
+        self.assertEqual(await self.outcome("POST", f"/instances/{self.name}/exec", body), self.failed(500))
+
+    @contract
+    async def test_exec_tells(self) -> None:
+        await self.create_and_start()
+        heard = await self.listen()
+        await self.executed("true")
+        self.assertEqual(await self.actions(heard, 1), ["instance-exec"])
+        self.assertEqual(heard()[0]["context"]["command"], ["true"])
+
+    # --- by WebSockets
+
+    async def attached(self, path: str, body: dict[str, Any]) -> tuple[str, dict[str, Socket]]:
+        """Begin something with WebSockets; gives the operation and the sockets."""
+        answer = await self.raw("POST", f"/instances/{self.name}/{path}", body)
+        self.assertEqual((answer.status, answer.metadata["class"]), (202, "websocket"))
+        secrets = answer.metadata["metadata"]["fds"]
+        where = answer.operation.removeprefix("/1.0")
+        return where, {name: await self.socket(f"{where}/websocket?secret={secret}") for name, secret in secrets.items()}
+
+    async def executing(self, *command: str, **more: Any) -> tuple[str, dict[str, Socket]]:
+        return await self.attached("exec", {"command": list(command), "wait-for-websocket": True, **more})
+
+    async def ended(self, operation: str) -> dict[str, Any]:
+        answer = await self.waited(operation)
+        self.assertEqual(self.code_of(answer), 200)
+        return answer.metadata["metadata"]  # type: ignore[no-any-return]
+
+    async def got(self, socket: Socket, data: bytes) -> None:
+        async def there() -> bool:
+            return data in socket.data
+
+        await self.until(f"{data!r} comes", there)
+
+    @contract
+    async def test_output_ends_with_an_empty_text(self) -> None:
+        await self.create_and_start()
+        operation, sockets = await self.executing("echo", "hello")
+        self.assertEqual(sorted(sockets), ["0", "1", "2", "control"])
+        metadata = await self.ended(operation)
+        self.assertEqual((metadata["return"], metadata["command"], metadata["interactive"]), (0, ["echo", "hello"], False))
+        await self.got(sockets["1"], b"hello\n")
+        await self.sleep(0.1)
+        self.assertTrue(sockets["1"].ended)
+        self.assertTrue(all(each.closed for each in sockets.values()))
+
+    @contract
+    async def test_input_ends_with_an_empty_text_too(self) -> None:
+        await self.create_and_start()
+        operation, sockets = await self.executing("cat")
+        sockets["0"].transport.sendBytesMessage(b"abc")
+        await self.got(sockets["1"], b"abc")
+        sockets["0"].transport.sendTextMessage("")
+        self.assertEqual((await self.ended(operation))["return"], 0)
+
+    @contract
+    async def test_input_ends_with_its_socket(self) -> None:
+        await self.create_and_start()
+        operation, sockets = await self.executing("cat")
+        sockets["0"].transport.sendBytesMessage(b"abc")
+        await self.got(sockets["1"], b"abc")
+        sockets["0"].transport.loseConnection()
+        self.assertEqual((await self.ended(operation))["return"], 0)
+
+    @contract
+    async def test_a_signal(self) -> None:
+        await self.create_and_start()
+        operation, sockets = await self.executing("sleep", "60")
+        await self.sleep(0.3)
+        sockets["control"].transport.sendTextMessage(json.dumps({"command": "signal", "signal": 15}))
+        self.assertEqual((await self.ended(operation))["return"], 143)
+
+    @contract
+    async def test_closing_the_control_socket_kills(self) -> None:
+        await self.create_and_start()
+        operation, sockets = await self.executing("sleep", "60")
+        await self.sleep(0.3)
+        sockets["control"].transport.loseConnection()
+        self.assertEqual((await self.ended(operation))["return"], 137)
+
+    @contract
+    async def test_a_stop_of_the_container_kills(self) -> None:
+        await self.create_and_start()
+        operation, _sockets = await self.executing("sleep", "60")
+        await self.sleep(0.3)
+        self.assertEqual(await self.put_state("stop", force=True), 200)
+        self.assertEqual((await self.ended(operation))["return"], 137)
+
+    @contract
+    async def test_a_terminal(self) -> None:
+        await self.create_and_start()
+        operation, sockets = await self.executing("cat", interactive=True, width=80, height=24)
+        self.assertEqual(sorted(sockets), ["0", "control"])
+        terminal = sockets["0"]
+        await self.sleep(0.3)
+        resize = {"command": "window-resize", "args": {"width": "100", "height": "40"}}
+        sockets["control"].transport.sendTextMessage(json.dumps(resize))
+        terminal.transport.sendBytesMessage(b"abc\n")
+        # Once from the terminal, once from the command.
+        await self.got(terminal, b"abc\r\nabc\r\n")
+        terminal.transport.sendBytesMessage(b"\x04")
+
+        async def over() -> bool:
+            return terminal.ended
+
+        await self.until("the terminal ends", over)
+        self.assertEqual((await self.raw("GET", operation)).metadata["status_code"], 103)
+        terminal.transport.loseConnection()
+        self.assertEqual((await self.ended(operation))["return"], 0)
+
+    @contract
+    async def test_an_interrupt_at_a_terminal(self) -> None:
+        await self.create_and_start()
+        operation, sockets = await self.executing("sleep", "60", interactive=True)
+        await self.sleep(0.3)
+        sockets["0"].transport.sendBytesMessage(b"\x03")
+        await self.got(sockets["0"], b"^C")
+        sockets["0"].transport.loseConnection()
+        self.assertEqual((await self.ended(operation))["return"], 130)
+
+    @contract
+    async def test_sockets_that_do_not_come_and_a_wrong_secret(self) -> None:
+        await self.create_and_start()
+        body = {"command": ["cat"], "wait-for-websocket": True}
+        operation = (await self.raw("POST", f"/instances/{self.name}/exec", body)).operation.removeprefix("/1.0")
+        self.assertEqual((await self.raw("GET", f"{operation}/websocket?secret=wrong")).status, self.flavour.wrong_secret[0])
+        self.assertEqual((await self.raw("GET", f"{operation}/websocket")).status, 500)
+        self.assertEqual(self.code_of(await self.waited(operation)), self.failed(500))
+
+    # --- the console
+
+    @contract
+    async def test_a_console_needs_a_running_one(self) -> None:
+        await self.create()
+        where = f"/instances/{self.name}/console"
+        self.assertEqual((await self.raw("GET", where)).status, 200 if self.flavour.one_console else 500)
+        self.assertEqual((await self.raw("DELETE", where)).status, 404)
+        self.assertEqual(await self.outcome("POST", where, {"width": 80, "height": 24}), 400)
+
+    @contract
+    async def test_a_console(self) -> None:
+        await self.create_and_start()
+        heard = await self.listen()
+        operation, sockets = await self.attached("console", {"width": 80, "height": 24})
+        self.assertEqual(sorted(sockets), ["0", "control"])
+        await self.sleep(0.5)
+        sockets["0"].transport.sendBytesMessage(b"x")
+        await self.got(sockets["0"], b"x")
+        self.assertEqual(await self.actions(heard, 1), ["instance-console"])
+        self.assertEqual((await self.raw("GET", operation)).metadata["status_code"], 103)
+        for each in sockets.values():
+            each.transport.loseConnection()
+        self.assertEqual(self.code_of(await self.waited(operation)), 200 if self.flavour.one_console else 400)
+
+    @contract
+    async def test_a_second_console(self) -> None:
+        await self.create_and_start()
+        _, first = await self.attached("console", {"width": 80, "height": 24})
+        await self.sleep(0.5)
+        if self.flavour.one_console:
+            where = f"/instances/{self.name}/console"
+            self.assertEqual(await self.outcome("POST", where, {"width": 80, "height": 24}), 500)
+        else:
+            _, second = await self.attached("console", {"width": 80, "height": 24})
+            await self.got(second["0"], b"Error")
+        first["0"].transport.loseConnection()
+
+    # --- files
+
+    @contract
+    async def test_files(self) -> None:
+        await self.create_and_start()
+        where = f"/instances/{self.name}/files?path="
+        prefix = self.flavour.header_prefix
+        owned = {f"{prefix}uid": "1000", f"{prefix}gid": "1001", f"{prefix}mode": "0640"}
+        self.assertEqual((await self.raw("POST", f"{where}/root/a", b"hello", owned)).status, 200)
+        read = await self.raw("GET", f"{where}/root/a")
+        self.assertEqual((read.status, read.body, read.header(f"{prefix}type")), (200, b"hello", "file"))
+        shown = [read.header(prefix + name) for name in ("uid", "gid", "mode")]
+        self.assertEqual(shown, ["1000", "1001", "0640"])
+        for mode, contents in (("append", b"hello more"), ("overwrite", b" more")):
+            self.assertEqual((await self.raw("POST", f"{where}/root/a", b" more", {f"{prefix}write": mode})).status, 200)
+            self.assertEqual((await self.raw("GET", f"{where}/root/a")).body, contents)
+        self.assertEqual((await self.raw("GET", f"{where}/etc/passwd")).body[:5], b"root:")
+        self.assertEqual((await self.raw("DELETE", f"{where}/root/a")).status, 200)
+        self.assertEqual((await self.raw("GET", f"{where}/root/a")).status, 404)
+
+    @contract
+    async def test_directories_and_links(self) -> None:
+        await self.create_and_start()
+        where = f"/instances/{self.name}/files?path="
+        kind = f"{self.flavour.header_prefix}type"
+        self.assertEqual((await self.raw("POST", f"{where}/root/d", b"", {kind: "directory"})).status, 200)
+        self.assertEqual((await self.raw("POST", f"{where}/root/d/x", b"1")).status, 200)
+        listed = await self.raw("GET", f"{where}/root/d")
+        self.assertEqual((listed.metadata, listed.header(kind)), (["x"], "directory"))
+        self.assertEqual((await self.raw("DELETE", f"{where}/root/d")).status, 500)
+        self.assertEqual((await self.raw("POST", f"{where}/root/l", b"/root/d/x", {kind: "symlink"})).status, 200)
+        link = await self.raw("GET", f"{where}/root/l")
+        self.assertEqual((link.body, link.header(kind)), (b"/root/d/x", "symlink"))
+
+    @contract
+    async def test_what_is_refused_of_files(self) -> None:
+        await self.create_and_start()
+        where = f"/instances/{self.name}/files"
+        prefix = self.flavour.header_prefix
+        for method, path, headers, code in (
+            ("GET", "", {}, 400),
+            ("GET", "?path=/none", {}, 404),
+            ("DELETE", "?path=/none", {}, 404),
+            ("POST", "?path=/none/a", {}, 404),
+            ("POST", "?path=/root/a", {f"{prefix}type": "nonsense"}, 400),
+            ("POST", "?path=/root/a", {f"{prefix}write": "nonsense"}, 400),
+        ):
+            answer = await self.raw(method, where + path, b"x" if method == "POST" else None, headers)
+            self.assertEqual(answer.status, code, (method, path, headers))
+
+    @contract
+    async def test_files_of_a_stopped_one_and_their_events(self) -> None:
+        await self.create()
+        heard = await self.listen()
+        where = f"/instances/{self.name}/files?path=/root/a"
+        self.assertEqual((await self.raw("POST", where, b"x")).status, 200)
+        self.assertEqual((await self.raw("GET", where)).body, b"x")
+        self.assertEqual(await self.actions(heard, 2), ["instance-file-pushed", "instance-file-retrieved"])
+        self.assertEqual(heard()[0]["context"]["path"], "/root/a")
