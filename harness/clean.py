@@ -13,6 +13,7 @@ def main() -> int:
     if places.RUN.exists():
         with lock.held(places.RUN / "lock"):
             daemon.end_stale(places.RUN / "webspaced.yaml")
+            daemon.end_stale_simulation()
             own_lxd.delete(places.RUN / "lxd")
             _clean_host()
     own_lxd.delete(places.RUN_TEST / "lxd")

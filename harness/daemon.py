@@ -1,8 +1,10 @@
 """webspaced itself, as a child in the foreground."""
 
 import http.client
+import os
 import subprocess
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from harness import places, processes
@@ -12,11 +14,21 @@ from harness.saying import CannotGoOn, say
 PROGRESS_SECONDS = 5
 READY_SECONDS = 180
 STOP_SECONDS = 40
+PROGRAM = places.VENV / "bin" / "twistd"
 
 
 def end_stale(settings: Path) -> None:
     """End a daemon that a killed `make up` left behind, known by the settings in its command line."""
-    for pid in processes.find(lambda line: "webspaced" in line and str(settings) in line):
+    _end(lambda line: "webspaced" in line and str(settings) in line)
+
+
+def end_stale_simulation() -> None:
+    """The same for a simulation of this checkout, which has no file of settings."""
+    _end(lambda line: "webspaced" in line and "--simulate" in line and str(PROGRAM) in line)
+
+
+def _end(left_behind: Callable[[list[str]], bool]) -> None:
+    for pid in processes.find(left_behind):
         say(f"ending the webspaced that was left behind (process {pid}) ...")
         processes.end(pid, grace=STOP_SECONDS)
 
@@ -24,18 +36,19 @@ def end_stale(settings: Path) -> None:
 class Daemon:
     """The child process. Its log goes where ours goes."""
 
-    def __init__(self, settings: Path, api_port: int) -> None:
-        self._settings = settings
+    def __init__(self, arguments: tuple[str, ...], api_port: int, variables: Mapping[str, str] | None = None) -> None:
+        self._arguments = arguments
+        self._variables = variables or {}
         self._api_port = api_port
         self._child: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it."""
-        program = str(places.VENV / "bin" / "twistd")
-        command = [program, "-n", "--pidfile=", "webspaced", "--config", str(self._settings)]
+        command = [str(PROGRAM), "-n", "--pidfile=", "webspaced", *self._arguments]
         # A session of its own: Ctrl-C is for us, who stop it before the LXD that it uses.
         self._child = subprocess.Popen(
-            command, cwd=places.RUN, stdin=subprocess.DEVNULL, start_new_session=True
+            command, cwd=places.RUN, env={**os.environ, **self._variables}, stdin=subprocess.DEVNULL,
+            start_new_session=True,
         )
 
     def ended(self) -> int | None:

@@ -41,7 +41,7 @@ def _none_found(complaints: list[str]) -> str:
     return (
         f"no LXD or Incus of this machine answers:\n{seen}\n"
         "What would help: run as root (a private LXD is made then), or install LXD or Incus, initialise it, and add "
-        "yourself to the group lxd or incus-admin.\nA simulator that needs neither comes with a later version."
+        "yourself to the group lxd or incus-admin. LXD=simulated needs neither."
     )
 
 

@@ -73,6 +73,25 @@ def write_settings(run: Path, server: Server, ports: Ports) -> Path:
     return path
 
 
+def simulation_variables(run: Path, ports: Ports) -> dict[str, str]:
+    """The same for `--simulate`, which takes variables only."""
+    settings = {
+        "DATA_DIR": private_folder(run / "data"),
+        "IAM_USERS_FILE": run / "users.yaml",
+        "WEBSPACES_DOMAIN": "localhost",
+        "WEBSPACES_BOOT_PORTS_START": ports.boot_start,
+        "WEBSPACES_BOOT_PORTS_END": ports.boot_end,
+        "WEBSPACES_PORTS_LISTEN_ADDRESS": LOOPBACK,
+        "WEBSPACES_PORTS_START": ports.forward_start,
+        "WEBSPACES_PORTS_END": ports.forward_end,
+        "HTTP_LISTEN_ADDRESS": f"{LOOPBACK}:{ports.api}",
+        "HTTP_INTERNAL_ADDRESS": f"{LOOPBACK}:{ports.internal}",
+        "TRAEFIK_HTTP_ADDRESS": f"{LOOPBACK}:{ports.http}",
+        "TRAEFIK_HTTPS_ADDRESS": f"{LOOPBACK}:{ports.https}",
+    }
+    return {f"WSD_{name}": str(value) for name, value in settings.items()}
+
+
 def mint_member(run: Path) -> str:
     """Give the member a new token; only its hash is stored here."""
     token = secrets.token_urlsafe(32)
@@ -81,7 +100,7 @@ def mint_member(run: Path) -> str:
     return token
 
 
-def write_facts(path: Path, ports: Ports, token: str) -> dict[str, str]:
+def write_facts(path: Path, ports: Ports, token: str, lxd: str) -> dict[str, str]:
     """Write up.json, for programs that want to use what was brought up; gives its contents."""
     facts = {
         "api": f"http://{LOOPBACK}:{ports.api}",
@@ -89,7 +108,7 @@ def write_facts(path: Path, ports: Ports, token: str) -> dict[str, str]:
         "https": f"https://{LOOPBACK}:{ports.https}",
         "user": USER,
         "token": token,
-        "lxd": "real",
+        "lxd": lxd,
     }
     write_private(path, json.dumps(facts, indent=1) + "\n")
     return facts

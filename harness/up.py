@@ -1,7 +1,7 @@
 """`make up`: LXD, Traefik and webspaced with one member, in the foreground, until Ctrl-C.
 
 Which LXD: as root a private one under run/lxd; without root, or with LXD=host, the machine's own, in a project of
-its own; LXD=/path/of/unix.socket names one.
+its own; LXD=/path/of/unix.socket names one. Where there is none, or with LXD=simulated, a simulated one.
 """
 
 import os
@@ -15,6 +15,11 @@ from harness import ports as port_choice
 from harness.saying import CannotGoOn, run_program, say
 
 IMAGE = "tiny"
+SIMULATED = "simulated"
+
+NO_LXD = """
+THE LXD OF THIS RUN IS SIMULATED: webspaces are listeners of the daemon's process, and are gone when it ends.
+"""
 
 READY = """
 webspaced is up.
@@ -28,8 +33,8 @@ Create a webspace:
        -d '{{"image": "{image}"}}' {api}/v1/webspace/self
 Open it (it sleeps until you do):
   curl -sS http://{user}.localhost:{port}/
-Forward a port of it (7 is its echo service), and connect to the port that the answer names:
-  curl -sS -X POST -H 'Authorization: Bearer {token}' {api}/v1/webspace/self/ports/7
+Forward a port of it ({echo} is its echo service), and connect to the port that the answer names:
+  curl -sS -X POST -H 'Authorization: Bearer {token}' {api}/v1/webspace/self/ports/{echo}
   python3 -c 'import socket,sys; s = socket.create_connection(("127.0.0.1", int(sys.argv[1]))); s.sendall(b"hello\\n"); print(s.recv(99).decode())' EPORT
 
 Ctrl-C ends it all; webspaces stay for the next `make up`. The same facts are in {facts}.
@@ -48,12 +53,21 @@ def _ask(_number: int, _frame: FrameType | None) -> None:
     raise Asked
 
 
-def bring_up_lxd(stack: ExitStack) -> settings_file.Server:
-    """The LXD to use, with the image in it; the stack is told how to end it."""
+def bring_up_lxd(stack: ExitStack) -> settings_file.Server | None:
+    """The LXD to use, with the image in it, or None for a simulated one; the stack is told how to end it."""
     wanted = os.environ.get("LXD", "")
-    if wanted or not packages.is_root():
+    if wanted == SIMULATED:
+        return None
+    if wanted:
         return _host(wanted)
-    directory = places.RUN / "lxd"
+    try:
+        return _private(stack, places.RUN / "lxd") if packages.is_root() else _host("")
+    except CannotGoOn as error:
+        say(f"{error}\n\nGoing on with a simulated LXD.")
+        return None
+
+
+def _private(stack: ExitStack, directory: Path) -> settings_file.Server:
     # Said before it is begun: what came up half has to go, too.
     stack.callback(own_lxd.put_down, directory)
     lxd = own_lxd.ensured(directory, nat=True)
@@ -63,7 +77,7 @@ def bring_up_lxd(stack: ExitStack) -> settings_file.Server:
 
 def _host(wanted: str) -> settings_file.Server:
     if wanted not in {"", "host"} and not wanted.startswith("/"):
-        raise CannotGoOn(f"LXD={wanted}: host, or the path of a Unix socket")
+        raise CannotGoOn(f"LXD={wanted}: host, simulated, or the path of a Unix socket")
     socket = host_lxd.find(Path(wanted) if wanted.startswith("/") else None)
     say(f"using the LXD or Incus at {socket}, in its project {host_lxd.PROJECT} ...")
     host_lxd.remember(socket)
@@ -79,23 +93,33 @@ def _bring_up(stack: ExitStack) -> int:
     facts_file = run / "up.json"
     facts_file.unlink(missing_ok=True)
     daemon.end_stale(run / "webspaced.yaml")
+    daemon.end_stale_simulation()
     # First what may be impossible, then what takes a while.
     server = bring_up_lxd(stack)
     venv.ensure_product()
     ports = port_choice.remembered(run / "ports.json")
-    settings = settings_file.write_settings(run, server, ports)
     token = settings_file.mint_member(run)
-    child = daemon.Daemon(settings, ports.api)
+    child = _daemon(run, server, ports)
     stack.callback(child.stop)
     child.start()
     if child.wait_ready():
         stack.callback(facts_file.unlink, missing_ok=True)
-        facts = settings_file.write_facts(facts_file, ports, token)
-        say(READY.format(**facts, image=IMAGE, port=ports.http, facts=facts_file))
+        facts = settings_file.write_facts(facts_file, ports, token, "real" if server else SIMULATED)
+        image, echo = (IMAGE, 7) if server else ("fast", 7007)
+        say(READY.format(**facts, image=image, echo=echo, port=ports.http, facts=facts_file))
+        say("" if server else NO_LXD)
     status = child.wait()
     say(f"webspaced ended with status {status}")
     # A signal is told as shells do.
     return status if status >= 0 else 128 - status
+
+
+def _daemon(run: Path, server: settings_file.Server | None, ports: port_choice.Ports) -> daemon.Daemon:
+    if server is not None:
+        settings = settings_file.write_settings(run, server, ports)
+        return daemon.Daemon(("--config", str(settings)), ports.api)
+    as_root = ("--as-root",) if packages.is_root() else ()
+    return daemon.Daemon(("--simulate", *as_root), ports.api, settings_file.simulation_variables(run, ports))
 
 
 def main() -> int:

@@ -14,8 +14,7 @@ from typing import Any
 from attrs import frozen
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.logger import ILogObserver, Logger
-from twisted.python.components import Componentized
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from webspaced.core.address import AddressRule
@@ -61,8 +60,6 @@ class Daemon(Service):
 
     log = Logger()
     sites: Sites
-    log_observer: ILogObserver | None = None
-    """How this daemon's log is written; ``None`` leaves it to twistd."""
 
     def __init__(self, reactor: Any, startup_timeout: float, shutdown_timeout: float, parts: Parts) -> None:
         self.ready = False
@@ -71,12 +68,6 @@ class Daemon(Service):
         self._shutdown_timeout = shutdown_timeout
         self._parts = parts
         self._starting: Deferred[None] | None = None
-
-    def setServiceParent(self, parent: Any) -> None:
-        """Join twistd's application, and bring our way of logging along: it asks the application before it starts."""
-        if self.log_observer is not None and isinstance(parent, Componentized):
-            parent.setComponent(ILogObserver, self.log_observer)
-        super().setServiceParent(parent)
 
     def privilegedStartService(self) -> None:
         """Bind the API before privileges are dropped; a daemon that is deaf must not start."""

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-from twisted.application.service import IService
-from twisted.logger import Logger
+from twisted.application.service import IService, MultiService
+from twisted.logger import ILogObserver, Logger
+from twisted.python.components import Componentized
 from twisted.python.usage import Options as TwistedOptions
+from twisted.python.usage import UsageError
 
 from webspaced.errors import WebspacedError
 from webspaced.lib.logs import log_observer
@@ -20,10 +25,37 @@ log = Logger()
 class Options(TwistedOptions):
     """Command line options."""
 
-    synopsis = "[--config FILE]"
+    synopsis = "[--config FILE | --simulate]"
     optParameters = [  # noqa: RUF012  (Twisted's way)
         ["config", "c", None, "The YAML file with the settings (default: webspaced.yaml here, then below /run/config)"],
     ]
+    optFlags = [  # noqa: RUF012
+        ["simulate", None, "Try webspaced out on a simulated LXD, on loopback only; files with settings do not count"],
+        ["as-root", None, "Let --simulate run as root"],
+    ]
+
+    def postOptions(self) -> None:
+        """Refuse what does not go together."""
+        if self["simulate"] and self["config"]:
+            raise UsageError("--simulate takes no --config: nothing of a real service is to be simulated")
+        if self["as-root"] and not self["simulate"]:
+            raise UsageError("--as-root goes with --simulate")
+
+
+class Application(MultiService):
+    """All services of the process, with our way of writing its log: twistd asks its application for that."""
+
+    def __init__(self, services: Sequence[IService], observer: ILogObserver | None) -> None:
+        super().__init__()
+        self._observer = observer
+        for service in services:
+            service.setServiceParent(self)
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Join twistd's application, and bring our observer along: it is asked for before anything starts."""
+        if self._observer is not None and isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, self._observer)
+        super().setServiceParent(parent)
 
 
 def makeService(options: Options) -> IService:
@@ -31,17 +63,29 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor  # noqa: PLC0415, TID251  (the plugin's entry: the one place that picks it)
 
     try:
-        settings = _load(options)
-        from webspaced.assembly import build  # noqa: PLC0415  (settings are checked before the rest is loaded)
-
-        for key in _not_used(settings):
-            log.warn("{key} is set, and not used by this version yet", key=key)
-        daemon = build(reactor, settings)
-        if _logs_to_terminal(options):
-            daemon.log_observer = log_observer(sys.stdout, settings.log_level, settings.log_format)
-        return daemon
+        settings, services = _simulated(reactor, options) if options["simulate"] else _real(reactor, options)
     except (SettingsError, WebspacedError) as error:
         sys.exit(str(error))
+    observer = log_observer(sys.stdout, settings.log_level, settings.log_format) if _logs_to_terminal(options) else None
+    return Application(services, observer)
+
+
+def _real(reactor: Any, options: Options) -> tuple[Settings, Sequence[IService]]:
+    settings = _load(options)
+    from webspaced.assembly import build  # noqa: PLC0415  (settings are checked before the rest is loaded)
+
+    for key in _not_used(settings):
+        log.warn("{key} is set, and not used by this version yet", key=key)
+    return settings, [build(reactor, settings)]
+
+
+def _simulated(reactor: Any, options: Options) -> tuple[Settings, Sequence[IService]]:
+    # By name: nothing of the product stands on its test tools.
+    simulation = import_module("webspaced.testing.simulation")
+    simulated: tuple[Settings, Sequence[IService]] = simulation.simulate(
+        reactor, os.environ, as_root=bool(options["as-root"])
+    )
+    return simulated
 
 
 def _logs_to_terminal(options: Options) -> bool:
