@@ -5,13 +5,14 @@ BENCH ?= boot
 REQUIRE ?=
 TIERS ?=
 
-.PHONY: help up test lint docs bench clean
+.PHONY: help up test lint docs soak bench clean
 
 help:
-	@echo 'make up      run webspaced here: LXD, Traefik and one member; Ctrl-C ends it. LXD=host: this machine'"'"'s own LXD'
+	@echo 'make up      run webspaced here: LXD, Traefik and one member; Ctrl-C ends it. LXD=host: this machine'"'"'s own LXD, LXD=simulated: none'
 	@echo 'make test    run every tier this machine allows (TIERS="lint unit" for some, REQUIRE=all to allow no gap)'
 	@echo 'make lint    ruff, mypy and import-linter'
 	@echo 'make docs    build the documentation'
+	@echo 'make soak    the long versions of random tests: 500 sequences of 50 events through the whole daemon'
 	@echo 'make bench   run a benchmark: BENCH=boot'
 	@echo 'make clean   remove everything that the above made, webspaces too'
 
@@ -27,6 +28,9 @@ lint:
 
 docs:
 	@$(PYTHON) -u -m harness.test docs
+
+soak:
+	@$(PYTHON) -u -m harness.test soak
 
 bench:
 	@$(PYTHON) -u -m harness.venv

@@ -10,11 +10,15 @@ from harness.saying import CannotGoOn
 
 @dataclass(frozen=True)
 class Tier:
-    """One environment of tox. `trial`: its tests are tests.<name>; otherwise it counts as one test."""
+    """One environment of tox. `trial`: its tests are tests.<name>; otherwise it counts as one test.
+
+    `usual`: it is among those that run when none is named.
+    """
 
     name: str
     trial: bool = True
     lxd: bool = False
+    usual: bool = True
 
 
 TIERS = (
@@ -23,6 +27,7 @@ TIERS = (
     Tier("real", lxd=True),
     Tier("faults", lxd=True),
     Tier("docs", trial=False),
+    Tier("soak", usual=False),
 )
 
 

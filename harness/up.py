@@ -17,9 +17,8 @@ from harness.saying import CannotGoOn, run_program, say
 IMAGE = "tiny"
 SIMULATED = "simulated"
 
-NO_LXD = """
-THE LXD OF THIS RUN IS SIMULATED: webspaces are listeners of the daemon's process, and are gone when it ends.
-"""
+STAY = "webspaces stay for the next `make up`"
+GO = "THE LXD OF THIS RUN IS SIMULATED: webspaces are listeners of the daemon's process, and go with it"
 
 READY = """
 webspaced is up.
@@ -37,7 +36,7 @@ Forward a port of it ({echo} is its echo service), and connect to the port that 
   curl -sS -X POST -H 'Authorization: Bearer {token}' {api}/v1/webspace/self/ports/{echo}
   python3 -c 'import socket,sys; s = socket.create_connection(("127.0.0.1", int(sys.argv[1]))); s.sendall(b"hello\\n"); print(s.recv(99).decode())' EPORT
 
-Ctrl-C ends it all; webspaces stay for the next `make up`. The same facts are in {facts}.
+Ctrl-C ends it all; {stay}. The same facts are in {facts}.
 """  # noqa: E501 - a line to copy is one line
 
 
@@ -105,9 +104,8 @@ def _bring_up(stack: ExitStack) -> int:
     if child.wait_ready():
         stack.callback(facts_file.unlink, missing_ok=True)
         facts = settings_file.write_facts(facts_file, ports, token, "real" if server else SIMULATED)
-        image, echo = (IMAGE, 7) if server else ("fast", 7007)
-        say(READY.format(**facts, image=image, echo=echo, port=ports.http, facts=facts_file))
-        say("" if server else NO_LXD)
+        image, echo, stay = (IMAGE, 7, STAY) if server else ("fast", 7007, GO)
+        say(READY.format(**facts, image=image, echo=echo, stay=stay, port=ports.http, facts=facts_file))
     status = child.wait()
     say(f"webspaced ended with status {status}")
     # A signal is told as shells do.

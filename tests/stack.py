@@ -146,7 +146,7 @@ class Stack:
     def write_configuration(self) -> None:
         """Write the settings and the members' file; each member's token is ``token-<name>``."""
         users = [
-            {"id": uid, "username": name, "token_sha256": _hash(f"token-{name}"), "is_admin": uid == ADMIN}
+            {"id": uid, "username": name, "token_sha256": hash_of(f"token-{name}"), "is_admin": uid == ADMIN}
             for uid, name in [*MEMBERS.items(), (ADMIN, "root")]
         ]
         (self.directory / "users.yaml").write_text(yaml.safe_dump({"users": users}))
@@ -241,7 +241,7 @@ class Stack:
         """Call the API."""
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         raw = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-        return _exchange("127.0.0.1", self.api_port, method, path, raw, headers)
+        return exchange("127.0.0.1", self.api_port, method, path, raw, headers)
 
     def create(self, name: str = "alice", image: str = "fast") -> None:
         """Create a member's webspace, which must work."""
@@ -259,11 +259,11 @@ class Stack:
     def visit(self, name: str = "alice", path: str = "/", method: str = "GET") -> Answer:
         """Request a page of a member's webspace through Traefik."""
         headers = {"Host": f"{name}.example.test"}
-        return _exchange("127.0.0.1", self.http_port, method, path, None, headers)
+        return exchange("127.0.0.1", self.http_port, method, path, None, headers)
 
     def visit_host(self, host: str) -> Answer:
         """Request a page under some name."""
-        return _exchange("127.0.0.1", self.http_port, "GET", "/", None, {"Host": host})
+        return exchange("127.0.0.1", self.http_port, "GET", "/", None, {"Host": host})
 
     def visit_https(self, name: str = "alice") -> Answer:
         """Request a page over HTTPS; the certificate is Traefik's own, so it is not verified."""
@@ -333,11 +333,13 @@ def receive_all(connection: socket.socket) -> bytes:
     return received
 
 
-def _hash(token: str) -> str:
+def hash_of(token: str) -> str:
+    """Give what the users file holds of a token."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _exchange(host: str, port: int, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+def exchange(host: str, port: int, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+    """Make one HTTP request."""
     connection = http.client.HTTPConnection(host, port, timeout=PATIENCE)
     try:
         connection.request(method, path, body, dict(headers))

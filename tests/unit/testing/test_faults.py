@@ -96,6 +96,15 @@ class InjectedTests(FaultCase):
         self.lxd.faults.doom("DELETE", f"/1.0/instances/{NAME}")
         self.fails(RemoteError, self.instances.delete(NAME))
         self.result(self.instances.get(NAME))
+        # It is not left busy.
+        self.result(self.instances.start(NAME))
+        self.lxd.faults.doom("POST", "/1.0/instances")
+        image = self.lxd.machine.aliased("fast")
+        assert image is not None
+        new = NewInstance(name="new", fingerprint=image.fingerprint, profile="webspace", config={})
+        self.fails(RemoteError, self.instances.create(new))
+        self.fails(NotFound, self.instances.get("new"))
+        self.result(self.instances.create(new))
 
     def test_an_answer_that_never_comes(self) -> None:
         self.lxd.faults.hang("GET", STATE)

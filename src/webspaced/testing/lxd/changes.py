@@ -93,7 +93,8 @@ class Changes:
             # The event comes before the operation is done.
             machine.tell("instance-created", instance, context={"storage-pool": "default", "type": "container"})
             start = body.get("start") is True
-            self._after(operation, machine.timings.create, lambda: self._made(instance, start, operation))
+            undo = self._undone(instance)
+            self._after(operation, machine.timings.create, lambda: self._made(instance, start, operation), undo)
 
     def _made(self, instance: Instance, start: bool, operation: Operation) -> None:
         instance.busy = ""
@@ -133,7 +134,7 @@ class Changes:
             copy.profiles = list(body["profiles"])
         copy.busy = "create"
         machine.tell("instance-created", copy, context={"storage-pool": "default", "type": "container"})
-        self._after(operation, machine.timings.copy, lambda: self._made(copy, False, operation))
+        self._after(operation, machine.timings.copy, lambda: self._made(copy, False, operation), self._undone(copy))
         return operation
 
     # --- update
@@ -241,7 +242,7 @@ class Changes:
             machine.operations.fail(operation, Failed(text))
         else:
             instance.busy = "delete"
-            self._after(operation, machine.timings.delete, lambda: self._deleted(instance))
+            self._after(operation, machine.timings.delete, lambda: self._deleted(instance), lambda: self._idle(instance))
         return operation
 
     def _renamed(self, instance: Instance, new: str) -> None:
@@ -255,12 +256,31 @@ class Changes:
         instance.busy = ""
         self._machine.remove(instance.name, instance.project)
 
-    def _after(self, operation: Operation, seconds: float, effect: Callable[[], None]) -> None:
-        """Do something later and end the operation with it, unless that did so itself."""
+    def _undone(self, instance: Instance) -> Callable[[], None]:
+        """Give what removes what a failed creation had made."""
+
+        def undo() -> None:
+            if not instance.gone:
+                self._machine.remove(instance.name, instance.project)
+
+        return undo
+
+    def _idle(self, instance: Instance) -> None:
+        instance.busy = ""
+
+    def _after(
+        self,
+        operation: Operation,
+        seconds: float,
+        effect: Callable[[], None],
+        undo: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Do something later and end the operation with it, unless that did so itself. ``undo``: if it is doomed."""
 
         def act() -> None:
             try:
                 if operation.doom:
+                    undo()
                     raise Failed(operation.doom)  # noqa: TRY301
                 effect()
             except Failed as failed:
