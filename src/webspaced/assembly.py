@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Iterable
 from ipaddress import ip_address
@@ -64,13 +65,15 @@ RETRY_UNBOUND = 5.0
 class Host:
     """What is used of the machine underneath, beside the reactor; tests and the simulator bring their own.
 
-    ``can_bind`` tells whether a port of an address is free; ``seats`` are places for visitors, by descriptors.
+    ``can_bind`` tells whether a port of an address is free; ``seats`` are places for visitors, by descriptors; ``pick``
+    gives a number below its argument that nobody could guess.
     """
 
     hangups: IHangups
     records: IDomainRecords
     can_bind: Callable[[IPAddress, int], bool]
     seats: Places
+    pick: Callable[[int], int] = secrets.randbelow
     loopback_containers: bool = False
 
 
@@ -194,6 +197,7 @@ def _build_knowledge(reactor: Any, settings: Settings, instances: LxdInstances, 
         registry,
         external=range(webspaces.ports.start, webspaces.ports.end + 1),
         boot=range(webspaces.boot_ports.start, webspaces.boot_ports.end + 1),
+        pick=host.pick,
         can_bind=lambda port: host.can_bind(settings.traefik.boot_address, port),
     )
     return Knowledge(

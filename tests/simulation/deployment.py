@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import yaml
@@ -116,6 +117,7 @@ class Deployment:
             records=Records(),
             can_bind=lambda address, port: not self.reactor.taken((str(address), port)),
             seats=Places(1000, 500),
+            pick=Random(0).randrange,  # noqa: S311  (the same in each run)
         )
         self.daemon = build(self.process, self._settings, host)
         self.daemon.privilegedStartService()

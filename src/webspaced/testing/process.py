@@ -1,7 +1,8 @@
 """A process on the network in memory: a reactor of its own, so that all of it can be killed at once.
 
-After :meth:`Process.kill` its ports are closed, its connections are reset and none of its calls ever comes, as if its memory
-were gone: no code of it runs any more, so that nothing can be put in order on the way.
+After :meth:`Process.kill` its ports are closed, its connections are reset and none of its calls ever comes. Its memory is
+still that of the test: when Python frees it, ``finally`` blocks of what was waiting run, and may want something. They get
+what never happens: calls that do not come, connections that are never made.
 """
 
 from __future__ import annotations
@@ -25,10 +26,6 @@ from webspaced.testing.wires import Wire
 FEW = 64
 
 
-class Killed(Exception):
-    """Code of a process that is dead asked for something: a test kept a part of it alive."""
-
-
 @implementer(IReactorTime, IReactorTCP, IReactorUNIX, IReactorFromThreads)
 class Process:
     """One process's share of a :class:`MemoryReactor`."""
@@ -47,8 +44,7 @@ class Process:
         """End it as SIGKILL does."""
         self.alive = self.running = False
         for call in self._calls:
-            if call.active():
-                call.cancel()
+            _silence(call)
         for connector in self._connectors:
             _abandon(connector)
         for port in self._ports:
@@ -56,18 +52,15 @@ class Process:
                 _reset(wire)
             port.stopListening()
 
-    def _check(self) -> None:
-        if not self.alive:
-            raise Killed
-
     # --- its share of a reactor
 
     def seconds(self) -> float:
         return self.network.seconds()
 
     def callLater(self, delay: float, callable: Callable[..., Any], *args: Any, **kwargs: Any) -> IDelayedCall:  # noqa: A002
-        self._check()
         call = self.network.callLater(delay, callable, *args, **kwargs)
+        if not self.alive:
+            _silence(call)
         if len(self._calls) > FEW:
             self._calls = [each for each in self._calls if each.active()]
         self._calls.append(call)
@@ -77,31 +70,31 @@ class Process:
         return [call for call in self._calls if call.active()]
 
     def listenTCP(self, port: int, factory: Factory, backlog: int = 50, interface: str = "") -> MemoryPort:
-        self._check()
         return self._kept(self.network.listenTCP(port, factory, backlog, interface))
 
     def listenUNIX(
         self, address: str, factory: Factory, backlog: int = 50, mode: int = 0o666, wantPID: bool = False
     ) -> MemoryPort:
-        self._check()
         return self._kept(self.network.listenUNIX(address, factory, backlog, mode))
 
     def _kept(self, port: MemoryPort) -> MemoryPort:
+        if not self.alive:
+            port.stopListening()
         self._ports.append(port)
         return port
 
     def connectTCP(self, *args: Any, **kwargs: Any) -> MemoryConnector:
-        self._check()
         return self._remembered(self.network.connectTCP(*args, **kwargs))
 
     def connectUNIX(self, *args: Any, **kwargs: Any) -> MemoryConnector:
-        self._check()
         return self._remembered(self.network.connectUNIX(*args, **kwargs))
 
     def _remembered(self, connector: MemoryConnector) -> MemoryConnector:
         if len(self._connectors) > FEW:
             self._connectors = [each for each in self._connectors if each.state != "disconnected"]
         self._connectors.append(connector)
+        if not self.alive:
+            _abandon(connector)
         return connector
 
     def callFromThread(self, callable: Callable[..., Any], *args: Any, **kwargs: Any) -> None:  # noqa: A002
@@ -129,6 +122,16 @@ class Process:
 
 class _Nobody(Protocol):
     """Stands for a protocol of a dead process."""
+
+
+def _silence(call: IDelayedCall) -> None:
+    """Let a call do nothing when it comes; who has it can still cancel it."""
+    if call.active():
+        call.func, call.args, call.kw = _nothing, (), {}  # type: ignore[attr-defined]
+
+
+def _nothing() -> None:
+    """Nothing."""
 
 
 def _reset(wire: Wire) -> None:
