@@ -40,8 +40,19 @@ class DocumentFile:
         """Make this the content."""
         make_private_directory(self.path.parent)
         if content != self.content:
-            replace_file(self.path, content)
+            self._replace(content)
         self.content = content
+
+    def _replace(self, content: bytes) -> None:
+        """Write outside of the folder first: Traefik watches it, and would read everything twice.
+
+        With 1,000 webspaces that made a change 0.5 s instead of 0.3 s (``make bench BENCH=routes``).
+        """
+        try:
+            replace_file(self.path, content, aside=self.path.parent.parent)
+        except OSError:
+            # The folder above may be another file system, or not ours to write to.
+            replace_file(self.path, content)
 
 
 def changed(routes: Mapping[str, Route], put: Mapping[str, Route], remove: Sequence[str]) -> dict[str, Route]:
