@@ -21,12 +21,13 @@ from webspaced.forward.visit import Destination, Means, Places
 from webspaced.http.api import Api, Backing
 from webspaced.http.auth import Auth
 from webspaced.http.health import Health
+from webspaced.http.routes import RouteDocument
 from webspaced.http.site import Sites
 from webspaced.iam.agent import iamd_agent
 from webspaced.iam.client import IamdClient
 from webspaced.iam.iamd import IamdIdentity
 from webspaced.iam.static import UsersFile
-from webspaced.interfaces import IDomainRecords, IIdentity
+from webspaced.interfaces import IDomainRecords, IIdentity, IRouteDocument, IRouteStore
 from webspaced.lib.addresses import can_bind, own_addresses
 from webspaced.lib.descriptors import raise_descriptor_limit
 from webspaced.lib.periodic import Periodic
@@ -42,6 +43,7 @@ from webspaced.settings import Settings
 from webspaced.traefik.embedded import EmbeddedTraefik, Embedding, find_traefik
 from webspaced.traefik.file import FileStore
 from webspaced.traefik.render import EntryPoints
+from webspaced.traefik.served import ServedStore
 from webspaced.webspaces.adoption import Adoption
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.booter import Booter, BootLimits
@@ -114,7 +116,8 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     instances = LxdInstances(client)
     known = _build_knowledge(reactor, settings, instances, host)
     listeners = _build_listeners(reactor, settings, known, host)
-    publisher = Publisher(reactor, _build_store(settings), settings.traefik.settle_time)
+    store = _build_store(reactor, settings)
+    publisher = Publisher(reactor, store, settings.traefik.settle_time)
     reconciler = _build_reconciler(reactor, settings, known, identity, listeners, publisher)
     service = _build_service(reactor, settings, known, instances, listeners, reconciler)
     domain_rules = DomainRules(service=settings.webspaces.domain, max=settings.webspaces.domains.max)
@@ -142,7 +145,8 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     )
     api = Api(Backing(service=service, domains=domains, auth=Auth(identity), resync=reconciler.resync, now=time.time))
     health = Health(ready=lambda: daemon.ready, healthy=lambda: reconciler.connected_to_lxd)
-    daemon.sites = Sites(reactor, api, health, settings.http.listen_address, settings.http.internal_address)
+    routes = RouteDocument(store) if IRouteDocument.providedBy(store) else None
+    daemon.sites = Sites(reactor, api, health, settings.http.listen_address, settings.http.internal_address, routes)
     return daemon
 
 
@@ -256,8 +260,14 @@ def _entry_points(settings: Settings) -> EntryPoints:
     )
 
 
-def _build_store(settings: Settings) -> FileStore:
-    return FileStore(settings.traefik.file.path, _entry_points(settings))
+def _build_store(reactor: Any, settings: Settings) -> IRouteStore:
+    traefik = settings.traefik
+    if traefik.provider == "http":
+        copy = settings.data_dir / "traefik" / "fetched.yml"
+        served: IRouteStore = ServedStore(reactor, copy, _entry_points(settings), traefik.settle_time)
+        return served
+    file: IRouteStore = FileStore(traefik.file.path, _entry_points(settings))
+    return file
 
 
 def _build_reconciler(
@@ -323,7 +333,7 @@ def _build_traefik(reactor: Any, settings: Settings) -> EmbeddedTraefik | None:
         return None
     embedding = Embedding(
         directory=settings.data_dir / "traefik",
-        routes=settings.traefik.file.path,
+        routes=settings.http.internal_address if settings.traefik.provider == "http" else settings.traefik.file.path,
         entry_points=_entry_points(settings),
         http=settings.traefik.http_address,
         https=settings.traefik.https_address,

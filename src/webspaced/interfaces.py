@@ -103,8 +103,19 @@ class IRouteStore(Interface):
     async def apply(put: Mapping[str, Route], remove: Sequence[str]) -> None:
         """Write all of this as one change. Idempotent: after a failure the same difference is tried again.
 
+        Done when Traefik will take it up within the settle time. A store that cannot tell does not wait.
         Called with nothing at the start: what is there is then renewed if this version would write it differently.
         """
+
+
+class IRouteDocument(Interface):
+    """The routes as a document, where Traefik fetches them from webspaced."""
+
+    def fetch() -> bytes | None:
+        """Give the document, which Traefik has from now on; ``None`` while the routes are not known."""
+
+    def close() -> None:
+        """Say that nobody can fetch any more."""
 
 
 class IForwards(Interface):
@@ -161,6 +172,7 @@ __all__ = [
     "IIdentity",
     "IInstances",
     "IListeners",
+    "IRouteDocument",
     "IRouteStore",
     "IRoutes",
 ]

@@ -120,6 +120,6 @@ def _not_used(settings: Settings) -> list[str]:
 def _not_served(settings: Settings) -> list[str]:
     """Name settings that are understood, but ask for what this version does not have: better than doing nothing."""
     found = []
-    if settings.traefik.provider != "file":
-        found.append(f"traefik.provider: {settings.traefik.provider} is not served by this version yet (file is)")
+    if settings.traefik.provider not in ("file", "http"):
+        found.append(f"traefik.provider: {settings.traefik.provider} is not served by this version yet (file and http are)")
     return found

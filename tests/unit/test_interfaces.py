@@ -18,6 +18,7 @@ from webspaced.iam.static import StaticIdentity, UsersFile
 from webspaced.lxd.instances import LxdInstances
 from webspaced.reconcile.reconciler import Reconciler
 from webspaced.traefik.file import FileStore
+from webspaced.traefik.served import ServedStore
 from webspaced.webspaces.gate import BootGate
 
 KEPT_BY = {
@@ -25,7 +26,8 @@ KEPT_BY = {
     interfaces.IEventListener: (Reconciler,),
     interfaces.IBootGate: (BootGate, FakeGate),
     interfaces.IRoutes: (Reconciler,),
-    interfaces.IRouteStore: (FileStore, FakeStore),
+    interfaces.IRouteStore: (FileStore, ServedStore, FakeStore),
+    interfaces.IRouteDocument: (ServedStore,),
     interfaces.IForwards: (Listeners, FakeListeners),
     interfaces.IListeners: (Listeners, FakeListeners),
     interfaces.IIdentity: (StaticIdentity, UsersFile, IamdIdentity, FakeIdentity),

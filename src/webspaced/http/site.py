@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from klein import Klein
@@ -16,9 +17,11 @@ from webspaced.http.api import Api
 from webspaced.http.bodies import LARGEST
 from webspaced.http.health import Health
 from webspaced.http.problems import Problem
+from webspaced.http.routes import RouteDocument
 from webspaced.settings import Address
 
 HEALTH_PATHS = (b"live", b"ready", b"health")
+ROUTES_PATHS = (b"routes",)
 IDLE_TIMEOUT = 60.0
 """Seconds without a byte after which a client's connection is closed."""
 
@@ -51,28 +54,40 @@ def _is_text(segments: list[bytes]) -> bool:
 
 
 class _Root(Resource):
-    """Health at its three paths, the API everywhere else."""
+    """Some pages at first path segments of their own, by default health, and one thing everywhere else."""
 
-    def __init__(self, health: Klein, api: Klein) -> None:
+    def __init__(self, pages: Klein, rest: Klein, segments: Collection[bytes] = HEALTH_PATHS) -> None:
         super().__init__()
-        self._health = health.resource()
-        self._api = api.resource()
+        self._pages = pages.resource()
+        self._rest = rest.resource()
+        self._segments = segments
 
     def getChild(self, path: bytes, request: Any) -> IResource:
         # The router below matches whole paths, so what was taken off is put back.
         request.postpath.insert(0, request.prepath.pop())
         if not _is_text(request.postpath):
             return _NoText()
-        resource: IResource = self._health if path in HEALTH_PATHS else self._api
+        resource: IResource = self._pages if path in self._segments else self._rest
         return resource
 
 
 class Sites:
     """Binds and closes the listeners."""
 
-    def __init__(self, reactor: IReactorTCP, api: Api, health: Health, public: Address, internal: Address) -> None:
+    def __init__(
+        self,
+        reactor: IReactorTCP,
+        api: Api,
+        health: Health,
+        public: Address,
+        internal: Address,
+        routes: RouteDocument | None = None,
+    ) -> None:
+        """Serve the API in public, and inside the routes, where Traefik fetches them; health at both."""
         self._reactor: Any = reactor
-        self._sites = ((public, _Root(health.app, api.app)), (internal, health.app.resource()))
+        self._routes = routes
+        inside = health.app.resource() if routes is None else _Root(routes.app, health.app, ROUTES_PATHS)
+        self._sites = ((public, _Root(health.app, api.app)), (internal, inside))
         self._listening: list[IListeningPort] = []
 
     def listen(self) -> None:
@@ -88,5 +103,7 @@ class Sites:
 
     def close(self) -> Deferred[Any]:
         """Take no more requests."""
+        if self._routes is not None:
+            self._routes.close()
         listening, self._listening = self._listening, []
         return gatherResults([maybeDeferred(port.stopListening) for port in listening])

@@ -45,8 +45,12 @@ def _cert_resolver(values: Values) -> object:
 
 
 def _settle_time(values: Values) -> float:
-    # The embedded Traefik is started with a throttle that is far shorter than the usual 2 s.
-    return 0.3 if values["traefik.embedded"] else 2.5
+    # The embedded Traefik is started with a throttle that is far shorter than the usual 2 s, and polls ten times a second
+    # instead of every 5 s.
+    embedded, polled = values["traefik.embedded"], values["traefik.provider"] == "http"
+    if embedded:
+        return 0.5 if polled else 0.3
+    return 7.5 if polled else 2.5
 
 
 COMPUTED: Final = (
@@ -55,6 +59,6 @@ COMPUTED: Final = (
     Computed("iam.users_file", ("data_dir",), _users_file),
     Computed("traefik.file.path", ("data_dir",), _traefik_file),
     Computed("traefik.redis.cert_resolver", ("traefik.cert_resolver",), _cert_resolver),
-    Computed("traefik.settle_time", ("traefik.embedded",), _settle_time),
+    Computed("traefik.settle_time", ("traefik.embedded", "traefik.provider"), _settle_time),
 )
 """In an order in which each finds what it needs."""

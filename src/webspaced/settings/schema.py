@@ -47,7 +47,7 @@ class Http:
     listen_address: Address = setting(ADDRESS, "The public API.", default=Address("", 80))
     internal_address: Address = setting(
         ADDRESS,
-        "The health pages for the operator's own machines (later also the route document and the"
+        "The health pages for the operator's own machines, and the routes for the provider `http` (later also the"
         " metrics); none of it asks for a token.",
         default=Address("127.0.0.1", 8001),
     )

@@ -85,7 +85,8 @@ class Traefik:
 
     provider: str = setting(
         choice("file", "http", "redis", "kubernetes"),
-        "How Traefik is told the routes.",
+        "How Traefik is told the routes: by a file that it watches (`traefik.file.path`), or by a document that its http"
+        " provider fetches from webspaced (`http://<http.internal_address>/routes`).",
         default="file",
     )
     embedded: bool = setting(
@@ -125,10 +126,11 @@ class Traefik:
     )
     settle_time: float = setting(
         duration(),
-        "How long Traefik may take to act on changed routes: a little more than its"
-        " `providersThrottleDuration`, which is 2s.",
+        "How long Traefik may take to act on changed routes: a little more than its `providersThrottleDuration`, which is"
+        " 2s, and with its http provider that and its `pollInterval`, which is 5s. Every stop of a webspace waits for it:"
+        " set both lower (100ms is good), and then this.",
         default=2.5,
-        computed="`2.5s`, or `300ms` when `traefik.embedded` is true",
+        computed="`2.5s`, or `7.5s` with the provider `http`; when `traefik.embedded` is true `300ms`, or `500ms`",
         unit="seconds",
     )
     webspaced_url: str | None = setting(

@@ -1,1 +1,4 @@
-"""Traefik: ``render`` turns routes into its dynamic configuration, ``file`` stores it, ``embedded`` runs Traefik itself."""
+"""Traefik: ``render`` turns routes into its dynamic configuration, ``embedded`` runs Traefik itself.
+
+``file`` and ``served`` store the document: in a file that Traefik watches, or where it polls over HTTP.
+"""

@@ -31,6 +31,8 @@ from webspaced.webspaces.probe import PortProbe
 
 THROTTLE = "10ms"
 """Traefik's default of 2 s would be the longest part of every change."""
+POLL_INTERVAL = "100ms"
+"""Traefik's default of 5 s likewise."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 GRACE = 10.0
 POLL = 0.05
@@ -38,10 +40,13 @@ POLL = 0.05
 
 @frozen(kw_only=True)
 class Embedding:
-    """Where the child listens and reads: ``routes`` is the file of the file provider, ``directory`` our own."""
+    """Where the child listens and reads its routes: from a file, or from the address at which webspaced serves them.
+
+    ``directory`` is our own.
+    """
 
     directory: Path
-    routes: Path
+    routes: Path | Address
     entry_points: EntryPoints
     http: Address
     https: Address
@@ -62,9 +67,15 @@ def static_configuration(embedding: Embedding) -> dict[str, Any]:
         },
         "providers": {
             "providersThrottleDuration": THROTTLE,
-            "file": {"directory": str(embedding.routes.parent), "watch": True},
+            **_provider(embedding.routes),
         },
     }
+
+
+def _provider(routes: Path | Address) -> dict[str, Any]:
+    if isinstance(routes, Path):
+        return {"file": {"directory": str(routes.parent), "watch": True}}
+    return {"http": {"endpoint": f"http://{_endpoint(routes)}/routes", "pollInterval": POLL_INTERVAL}}
 
 
 def find_traefik() -> str:
@@ -165,8 +176,9 @@ class EmbeddedTraefik(Service):
 
     def _run_once(self) -> Deferred[str]:
         make_private_directory(self._embedding.directory)
-        # Traefik does not begin to watch a directory that appears later.
-        make_private_directory(self._embedding.routes.parent)
+        if isinstance(self._embedding.routes, Path):
+            # Traefik does not begin to watch a directory that appears later.
+            make_private_directory(self._embedding.routes.parent)
         configuration = self._embedding.directory / "traefik.yml"
         replace_file(configuration, json.dumps(static_configuration(self._embedding), indent=1).encode())
         self._child = _Child()

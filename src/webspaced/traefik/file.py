@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from attrs import define, field
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -15,33 +16,69 @@ from webspaced.lib.files import make_private_directory, replace_file
 from webspaced.traefik.render import EntryPoints, read, render
 
 
+@define
+class DocumentFile:
+    """A rendered document on disk, replaced only when it differs."""
+
+    log = Logger()
+
+    path: Path
+    content: bytes = field(default=b"", init=False, repr=False)
+
+    def load(self) -> dict[str, Route]:
+        """Give the routes in it; what cannot be read counts as absent."""
+        try:
+            self.content = self.path.read_bytes()
+            return read(json.loads(self.content))
+        except FileNotFoundError:
+            self.content = b""
+        except (ValueError, AttributeError) as error:
+            self.log.warn("{path} cannot be read and will be written anew: {error}", path=self.path, error=error)
+        return {}
+
+    def store(self, content: bytes) -> None:
+        """Make this the content."""
+        make_private_directory(self.path.parent)
+        if content != self.content:
+            self._replace(content)
+        self.content = content
+
+    def _replace(self, content: bytes) -> None:
+        """Write outside of the folder first: Traefik watches it, and would read everything twice.
+
+        With 1,000 webspaces that made a change 0.5 s instead of 0.3 s (``make bench BENCH=routes``).
+        """
+        try:
+            replace_file(self.path, content, aside=self.path.parent.parent)
+        except OSError:
+            # The folder above may be another file system, or not ours to write to.
+            replace_file(self.path, content)
+
+
+def changed(routes: Mapping[str, Route], put: Mapping[str, Route], remove: Sequence[str]) -> dict[str, Route]:
+    """Give the routes after a change."""
+    return {name: route for name, route in {**routes, **put}.items() if name not in remove}
+
+
+def document(routes: Mapping[str, Route], entry_points: EntryPoints) -> bytes:
+    """Give what Traefik reads, by file or by HTTP."""
+    return json.dumps(render(routes, entry_points)).encode()
+
+
 @implementer(IRouteStore)
 class FileStore:
     """See :class:`webspaced.interfaces.IRouteStore`."""
 
-    log = Logger()
-
     def __init__(self, path: Path, entry_points: EntryPoints) -> None:
-        self._path = path
+        self._file = DocumentFile(path)
         self._entry_points = entry_points
         self._routes: dict[str, Route] = {}
-        self._content = b""
 
     async def load(self) -> Mapping[str, Route]:
-        try:
-            self._content = self._path.read_bytes()
-            self._routes = read(json.loads(self._content))
-        except FileNotFoundError:
-            self._routes, self._content = {}, b""
-        except (ValueError, AttributeError) as error:
-            self.log.warn("{path} cannot be read and will be written anew: {error}", path=self._path, error=error)
-            self._routes = {}
+        self._routes = self._file.load()
         return dict(self._routes)
 
     async def apply(self, put: Mapping[str, Route], remove: Sequence[str]) -> None:
-        routes = {name: route for name, route in {**self._routes, **put}.items() if name not in remove}
-        make_private_directory(self._path.parent)
-        content = json.dumps(render(routes, self._entry_points)).encode()
-        if content != self._content:
-            replace_file(self._path, content)
-        self._routes, self._content = routes, content
+        routes = changed(self._routes, put, remove)
+        self._file.store(document(routes, self._entry_points))
+        self._routes = routes

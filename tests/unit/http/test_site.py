@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from treq.testing import StubTreq
 from twisted.internet.error import CannotListenError
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.test.requesthelper import DummyChannel
 
+from tests.unit.http.test_routes import Document
 from webspaced.errors import Unavailable
 from webspaced.http.api import Api, Backing
 from webspaced.http.bodies import LARGEST
 from webspaced.http.health import Health
+from webspaced.http.routes import RouteDocument
 from webspaced.http.site import BoundedRequest, Sites
 from webspaced.settings import Address
 
@@ -16,8 +19,8 @@ from webspaced.settings import Address
 class SitesTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.reactor = MemoryReactorClock()
-        api = Api(Backing(service=None, domains=None, auth=None, resync=None, now=lambda: 0.0))
-        health = Health(ready=lambda: True, healthy=lambda: True)
+        self.api = api = Api(Backing(service=None, domains=None, auth=None, resync=None, now=lambda: 0.0))
+        self.health = health = Health(ready=lambda: True, healthy=lambda: True)
         public, internal = Address(host="192.0.2.1", port=80), Address(host="127.0.0.1", port=81)
         self.sites = Sites(self.reactor, api, health, public, internal)
 
@@ -32,6 +35,21 @@ class SitesTests(SynchronousTestCase):
         self.sites.listen()
         public, internal = (factory.resource for _, factory, _, _ in self.reactor.tcpServers)
         self.assertIsNot(public, internal)
+
+    def test_the_routes_are_inside_only(self) -> None:
+        public, internal = Address(host="192.0.2.1", port=80), Address(host="127.0.0.1", port=81)
+        Sites(self.reactor, self.api, self.health, public, internal, RouteDocument(Document())).listen()
+        found = []
+        for _, factory, _, _ in self.reactor.tcpServers:
+            asking = StubTreq(factory.resource).get("http://webspaced.test/routes")
+            found.append(self.successResultOf(asking).code)
+        self.assertEqual(found, [404, 503])
+
+    def test_closing_tells_the_routes_that_nobody_can_fetch_them(self) -> None:
+        routes = RouteDocument(Document())
+        address = Address(host="127.0.0.1", port=81)
+        self.successResultOf(Sites(self.reactor, self.api, self.health, address, address, routes).close())
+        self.assertTrue(routes._document.is_closed)
 
     def test_one_that_cannot_be_bound_is_named(self) -> None:
         def listen(port: int, *_: object, interface: str, **__: object) -> object:

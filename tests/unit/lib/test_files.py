@@ -53,3 +53,31 @@ class FileTests(SynchronousTestCase):
         replace_file(self.path, b"new")
         self.assertEqual(self.path.read_bytes(), b"new")
         self.assertEqual([each.name for each in self.path.parent.iterdir()], ["file.yml"])
+
+    def test_a_link_in_the_place_of_the_new_one_is_not_followed(self) -> None:
+        make_private_directory(self.path.parent)
+        victim = self.folder / "victim"
+        victim.write_bytes(b"kept")
+        (self.path.parent / ".file.yml.new").symlink_to(victim.absolute())
+        replace_file(self.path, b"new")
+        self.assertEqual((victim.read_bytes(), self.path.is_symlink()), (b"kept", False))
+
+    def test_written_aside_nothing_else_appears_beside_it(self) -> None:
+        make_private_directory(self.path.parent)
+        seen: list[set[str]] = []
+        move = Path.replace
+
+        def spy(temporary: Path, target: Path) -> Path:
+            seen.append({each.name for each in self.path.parent.iterdir()})
+            return move(temporary, target)
+
+        with mock.patch.object(Path, "replace", spy):
+            replace_file(self.path, b"new", aside=self.folder)
+        self.assertEqual((seen, self.path.read_bytes()), ([set()], b"new"))
+        self.assertEqual([each.name for each in self.folder.iterdir()], ["deeper"])
+
+    def test_one_that_cannot_be_moved_leaves_nothing(self) -> None:
+        make_private_directory(self.path.parent)
+        with mock.patch.object(Path, "replace", side_effect=OSError(18, "another file system")):
+            self.assertRaises(OSError, replace_file, self.path, b"new", aside=self.folder)
+        self.assertEqual([each.name for each in self.folder.iterdir()], ["deeper"])

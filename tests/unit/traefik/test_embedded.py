@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -74,6 +75,16 @@ class EmbeddedTests(SynchronousTestCase):
         self.assertEqual(document["global"], {"checkNewVersion": False, "sendAnonymousUsage": False})
         for each in document["entryPoints"].values():
             self.assertEqual(each["transport"]["respondingTimeouts"]["readTimeout"], "0s")
+
+    def test_routes_that_it_fetches(self) -> None:
+        for host, asked in (("127.0.0.1", "127.0.0.1"), ("", "127.0.0.1"), ("::1", "[::1]")):
+            embedding = evolve(self.embedding, routes=Address(host=host, port=8001))
+            providers = static_configuration(embedding)["providers"]
+            self.assertEqual(providers["http"], {"endpoint": f"http://{asked}:8001/routes", "pollInterval": "100ms"})
+            self.assertNotIn("file", providers)
+        self.traefik = EmbeddedTraefik(self.machine, "/usr/bin/traefik", embedding)
+        self.started()
+        self.assertFalse((self.directory / "dynamic").exists())
 
     def test_is_started_with_its_configuration_bound_to_us(self) -> None:
         child = self.started()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from pathlib import Path
+from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -86,3 +87,29 @@ class FileTests(SynchronousTestCase):
         self.path.write_text(json.dumps({"http": {"services": {"a": service}, "routers": {"a-https": {"rule": 5}}}}))
         self.store()
         self.assertEqual(self.loaded, {})
+
+    def test_traefik_is_not_told_twice(self) -> None:
+        # It watches the folder: whatever appears in it makes it read everything.
+        seen: list[list[str]] = []
+        move = Path.replace
+
+        def spy(temporary: Path, target: Path) -> Path:
+            seen.append([each.name for each in self.path.parent.iterdir()])
+            return move(temporary, target)
+
+        with mock.patch.object(Path, "replace", spy):
+            self.apply(self.store(), ws_u7=route())
+        self.assertEqual(seen, [[]])
+
+    def test_where_it_can_be_written_only_beside_it_is(self) -> None:
+        move = Path.replace
+
+        def refuse(temporary: Path, target: Path) -> Path:
+            if temporary.parent != target.parent:
+                raise OSError(18, "another file system")
+            return move(temporary, target)
+
+        with mock.patch.object(Path, "replace", refuse):
+            self.apply(self.store(), ws_u7=route())
+        self.assertEqual(self.document(), render({"ws-u7": route()}, BOTH))
+        self.assertEqual([each.name for each in self.path.parent.parent.iterdir()], ["dynamic"])

@@ -1,0 +1,39 @@
+"""The document that Traefik's http provider polls."""
+
+from __future__ import annotations
+
+from klein import Klein
+from twisted.python.failure import Failure
+from twisted.web.iweb import IRequest
+
+from webspaced.errors import Unavailable
+from webspaced.http.problems import answer
+from webspaced.interfaces import IRouteDocument
+
+
+class RouteDocument:
+    """``/routes``: 503 until routes are known, on which Traefik keeps what it has."""
+
+    app = Klein()
+
+    def __init__(self, document: IRouteDocument) -> None:
+        self._document = document
+
+    @app.handle_errors(Exception)
+    def on_error(self, request: IRequest, failure: Failure) -> bytes:
+        """Answer every error."""
+        return answer(request, failure)
+
+    @app.route("/routes", methods=["GET"])
+    def routes(self, request: IRequest) -> bytes:
+        """Give the document."""
+        document = self._document.fetch()
+        if document is None:
+            message = "webspaced does not know all routes yet"
+            raise Unavailable(message)
+        request.setHeader(b"content-type", b"application/json")
+        return document
+
+    def close(self) -> None:
+        """Say that nothing is served any more."""
+        self._document.close()

@@ -1,0 +1,100 @@
+"""Routes in a document that Traefik's http provider polls.
+
+What Traefik has is the document that it fetched last, and it keeps that while webspaced is away. So a copy of exactly that
+one lies on disk: the next webspaced begins with what Traefik has, and nothing is rewritten that need not be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from webspaced.core.routes import Route
+from webspaced.interfaces import IRouteDocument, IRouteStore
+from webspaced.traefik.file import DocumentFile, changed, document
+from webspaced.traefik.render import EntryPoints
+
+PATIENCE = 30.0
+"""Seconds without a poll after which none is waited for. Traefik (3.7) backs off when polls fail: up to 13 s were measured
+after webspaced had been away for a minute."""
+
+
+@implementer(IRouteStore, IRouteDocument)
+class ServedStore:
+    """See :class:`webspaced.interfaces.IRouteStore`.
+
+    A change counts as written once it can be fetched, if Traefik polls: then the settle time covers the rest. If it has not
+    polled for that long (webspaced was away, and it backs off), a change counts only when it has been fetched.
+    """
+
+    log = Logger()
+
+    def __init__(self, clock: IReactorTime, copy: Path, entry_points: EntryPoints, settle_time: float) -> None:
+        """Keep the copy there; a Traefik that works polls more often than each ``settle_time`` seconds."""
+        self._clock = clock
+        self._copy = DocumentFile(copy)
+        self._entry_points = entry_points
+        self._interval = settle_time
+        self._routes: dict[str, Route] = {}
+        self._document = b""
+        self._fetched = b""
+        self._polled: float | None = None
+        self._is_awaited = True
+        self._waiting: list[Deferred[bool]] = []
+
+    async def load(self) -> Mapping[str, Route]:
+        self._routes = self._copy.load()
+        self._fetched = self._copy.content
+        return dict(self._routes)
+
+    async def apply(self, put: Mapping[str, Route], remove: Sequence[str]) -> None:
+        self._routes = changed(self._routes, put, remove)
+        self._document = document(self._routes, self._entry_points)
+        if self._is_awaited and self._document != self._fetched and not self._is_polled():
+            await self._until_fetched()
+
+    def fetch(self) -> bytes | None:
+        """See :class:`webspaced.interfaces.IRouteDocument`."""
+        if not self._document:
+            return None
+        self._polled = self._clock.seconds()
+        self._is_awaited = True
+        if self._fetched is not self._document:
+            self._fetched = self._document
+            self._keep_copy()
+            self._tell(fetched=True)
+        return self._document
+
+    def close(self) -> None:
+        """See :class:`webspaced.interfaces.IRouteDocument`. Nothing is waited for any more."""
+        self._is_awaited = False
+        self._tell(fetched=True)
+
+    def _is_polled(self) -> bool:
+        return self._polled is not None and 0 <= self._clock.seconds() - self._polled <= self._interval
+
+    async def _until_fetched(self) -> None:
+        waiting: Deferred[bool] = Deferred()
+        self._waiting.append(waiting)
+        if not await waiting.addTimeout(PATIENCE, self._clock, lambda *_: False):
+            # One that comes up later begins with whatever the document is then.
+            self._is_awaited = False
+            self.log.warn("nobody has fetched the routes for {time:g} s: is Traefik's http provider set?", time=PATIENCE)
+
+    def _tell(self, *, fetched: bool) -> None:
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            if not each.called:
+                each.callback(fetched)
+
+    def _keep_copy(self) -> None:
+        try:
+            self._copy.store(self._document)
+        except OSError as error:
+            # The routes matter more: without the copy, a restart begins with older ones.
+            self.log.warn("{path} cannot be written: {error}", path=self._copy.path, error=error)

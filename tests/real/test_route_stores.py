@@ -1,0 +1,172 @@
+"""The real Traefik reads what each store writes."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Coroutine
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.ssl import CertificateOptions, KeyPair
+from twisted.internet.threads import deferToThread
+from twisted.protocols.policies import WrappingFactory
+from twisted.trial.unittest import TestCase
+from twisted.web.client import Agent, HTTPConnectionPool, readBody
+from twisted.web.http_headers import Headers
+from twisted.web.resource import Resource
+from twisted.web.server import Site
+
+from tests.contracts.route_store import PublishedRoutesContract
+from tests.stack import free_port
+from webspaced.core.address import Endpoint
+from webspaced.http.routes import RouteDocument
+from webspaced.lib.deferreds import sleep
+from webspaced.settings import Address
+from webspaced.traefik.embedded import EmbeddedTraefik, Embedding, find_traefik
+from webspaced.traefik.file import FileStore
+from webspaced.traefik.render import EntryPoints
+from webspaced.traefik.served import ServedStore
+
+LOOPBACK = ip_address("127.0.0.1")
+ENTRY_POINTS = EntryPoints(http="web", https="websecure")
+SETTLE = 0.5
+
+
+class Page(Resource):
+    isLeaf = True
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._text = text.encode()
+
+    def render_GET(self, request: Any) -> bytes:
+        return self._text
+
+
+class RealTraefik(PublishedRoutesContract):
+    """With a Traefik of its own, and web servers in this process."""
+
+    def drive(self, test: Coroutine[Any, Any, None]) -> Deferred[None]:
+        return Deferred.fromCoroutine(test)
+
+    def sleep(self, seconds: float) -> Deferred[None]:
+        return sleep(reactor, seconds)
+
+    async def setUp(self) -> None:
+        self.directory = Path(self.mktemp()).absolute()
+        self.pool = HTTPConnectionPool(reactor)
+        self.addCleanup(self.pool.closeCachedConnections)
+        self.agent = Agent(reactor, pool=self.pool)
+        self.http, self.https = (Address("127.0.0.1", free_port()) for _ in range(2))
+        self.first, self.second = (self.web_server(text) for text in ("first", "second"))
+        self.secure = self.secure_server()
+        routes = self.prepare()
+        embedding = Embedding(
+            directory=self.directory, routes=routes, entry_points=ENTRY_POINTS, http=self.http, https=self.https
+        )
+        self.traefik = EmbeddedTraefik(reactor, find_traefik(), embedding)
+        self.traefik.startService()
+        self.addCleanup(lambda: Deferred.fromCoroutine(self.traefik.stopService()))
+        await self.come_back()
+        await self.store.apply({}, ())
+        await self.traefik.serving()
+
+    def prepare(self) -> Path | Address:
+        """Say where Traefik reads."""
+        raise NotImplementedError
+
+    def listening(self, port: Any) -> Endpoint:
+        self.addCleanup(port.stopListening)
+        return Endpoint(LOOPBACK, port.getHost().port)
+
+    def web_server(self, text: str) -> Endpoint:
+        return self.listening(reactor.listenTCP(0, Site(Page(text)), interface="127.0.0.1"))
+
+    def secure_server(self) -> Endpoint:
+        certificate = KeyPair.generate(size=2048).selfSignedCert(1, commonName="secure")
+        options = CertificateOptions(
+            privateKey=certificate.privateKey.original, certificate=certificate.original
+        )
+        return self.listening(reactor.listenSSL(0, Site(Page("secure")), options, interface="127.0.0.1"))
+
+    async def visit(self, host: str) -> tuple[int, str]:
+        response = await self.agent.request(b"GET", f"http://{self.http}/".encode(), Headers({"Host": [host]}))
+        return response.code, (await readBody(response)).decode()
+
+    async def certificate(self, host: str) -> str:
+        shown = await deferToThread(self._certificate, host)
+        return str(x509.load_der_x509_certificate(shown).subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
+
+    def _certificate(self, host: str) -> bytes:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        plain = socket.create_connection((self.https.host, self.https.port), 60)
+        with context.wrap_socket(plain, server_hostname=host) as secure:
+            return secure.getpeercert(binary_form=True) or b""
+
+
+class FileTests(RealTraefik, TestCase):
+    timeout = 120
+
+    def prepare(self) -> Path:
+        self.path = self.directory / "dynamic" / "webspaced.yml"
+        return self.path
+
+    async def go_away(self) -> None:
+        del self.store
+
+    async def come_back(self) -> None:
+        self.store = FileStore(self.path, ENTRY_POINTS)
+        await self.store.load()
+
+
+class ServedTests(RealTraefik, TestCase):
+    timeout = 120
+
+    def prepare(self) -> Address:
+        self.address = Address("127.0.0.1", free_port())
+        return self.address
+
+    async def go_away(self) -> None:
+        self.store.close()
+        await self.port.stopListening()
+        # Traefik keeps its connection, which ends only with a process.
+        for connection in list(self.site.protocols):
+            connection.transport.abortConnection()
+
+    async def come_back(self) -> None:
+        self.store = ServedStore(reactor, self.directory / "fetched.yml", ENTRY_POINTS, SETTLE)
+        await self.store.load()
+        self.site = WrappingFactory(Site(RouteDocument(self.store).app.resource()))
+        self.port = reactor.listenTCP(self.address.port, self.site, interface=self.address.host)
+        self.addCleanup(self.port.stopListening)
+
+    async def test_asked_before_anything_is_known_traefik_keeps_what_it_has(self) -> None:
+        await self.put(self.web(self.first))
+        await self.until("ws-u1.example.org", (200, "first"))
+        await self.go_away()
+        await self.come_back()
+        asked: list[bytes | None] = []
+        fetch = self.store.fetch
+        self.store.fetch = lambda: asked.append(fetch()) or asked[-1]
+        while len(asked) < 4:
+            self.assertEqual(await self.visit("ws-u1.example.org"), (200, "first"))
+            await self.sleep(0.02)
+        self.assertEqual(set(asked), {None})
+
+    async def test_after_a_while_away_a_change_is_written_when_traefik_has_asked(self) -> None:
+        await self.put(self.web(self.first))
+        await self.until("ws-u1.example.org", (200, "first"))
+        await self.go_away()
+        # Its next tries come ever later.
+        await self.sleep(4.0)
+        await self.come_back()
+        await self.put(self.web(self.second))
+        await self.sleep(SETTLE)
+        self.assertEqual(await self.visit("ws-u1.example.org"), (200, "second"))
