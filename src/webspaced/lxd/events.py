@@ -115,14 +115,16 @@ def read_event(message: str) -> tuple[str, ...]:
     try:
         metadata = json.loads(message)["metadata"]
         parts = urlsplit(metadata["source"]).path.split("/")
-        old_name = (metadata.get("context") or {}).get("old_name")
+        context = metadata.get("context") or {}
+        # A rename tells its other name; LXD 4.0 tells it from the other side.
+        others = [context.get(key) for key in ("old_name", "new_name")]
     except (ValueError, KeyError, TypeError, AttributeError):
         return ()
     # /1.0/instances/<name>; LXD before 4.12 says containers.
     if len(parts) < 4 or parts[2] not in ("instances", "containers"):  # noqa: PLR2004
         return ()
     name = unquote(parts[3])
-    return (name, old_name) if isinstance(old_name, str) else (name,)
+    return tuple(dict.fromkeys([name, *(other for other in others if isinstance(other, str))]))
 
 
 def _cancelled(failure: Failure) -> None:
