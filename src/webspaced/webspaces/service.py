@@ -104,7 +104,7 @@ class WebspaceService:
         )
         try:
             await self._instances.create(new)
-        except BaseException:
+        except Exception:
             await self._undo_creation(user.id, boot_port)
             raise
         if await self._registry.look(user.id) is None:
