@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+from attrs import frozen
 from twisted.application.service import IService, MultiService
 from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
@@ -17,9 +19,49 @@ from twisted.python.usage import UsageError
 
 from webspaced.errors import WebspacedError
 from webspaced.lib.logs import log_observer
-from webspaced.settings import Settings, SettingsError, find_config, load
+from webspaced.settings import SETTINGS, Settings, SettingsError, find_config, load
 
 log = Logger()
+
+
+@frozen
+class Wish:
+    """What a setting can ask for in vain: ``what``, and what there is ``instead``.
+
+    ``asks`` tells of a value whether it does; ``with_it`` are settings that mean something only together with it.
+    """
+
+    key: str
+    what: str
+    instead: str
+    asks: Callable[[Any], bool]
+    with_it: tuple[str, ...] = ()
+
+
+NOT_USED = (
+    "http.cors.allowed_origins",
+    "webspaces.ports.kubernetes_service",
+    "traefik.webspaced_url",
+    "traefik.iam_token",
+)
+"""Settings that nothing reads yet, and that can be left aside: they are warned of."""
+NOT_SERVED = (
+    Wish(
+        "traefik.provider",
+        "redis",
+        "file and http are",
+        lambda value: value == "redis",
+        ("traefik.redis.addr", "traefik.redis.db", "traefik.redis.cert_resolver"),
+    ),
+    Wish(
+        "traefik.provider",
+        "kubernetes",
+        "file and http are",
+        lambda value: value == "kubernetes",
+        ("traefik.kubernetes.namespace", "traefik.kubernetes.default_secret", "traefik.kubernetes.cluster_issuer"),
+    ),
+)
+"""What ends the start. A test holds every setting that is in neither table against what is read."""
 
 
 class Options(TwistedOptions):
@@ -47,14 +89,14 @@ class Application(MultiService):
 
     def __init__(self, services: Sequence[IService], observer: ILogObserver | None) -> None:
         super().__init__()
-        self._observer = observer
+        self.log_observer = observer
         for service in services:
             service.setServiceParent(self)
 
     def setServiceParent(self, parent: Any) -> None:
         """Join twistd's application, and bring our observer along: it is asked for before anything starts."""
-        if self._observer is not None and isinstance(parent, Componentized):
-            parent.setComponent(ILogObserver, self._observer)
+        if self.log_observer is not None and isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, self.log_observer)
         super().setServiceParent(parent)
 
 
@@ -106,20 +148,20 @@ def _load(options: Options) -> Settings:
 
 def _not_used(settings: Settings) -> list[str]:
     """Name settings that are set, and change nothing yet: an operator must not believe that they do."""
-    http, traefik, webspaces = settings.http, settings.traefik, settings.webspaces
-    present = {
-        "http.cors.allowed_origins": http.cors.allowed_origins != ("*",),
-        "webspaces.ports.kubernetes_service": webspaces.ports.kubernetes_service is not None,
-        "traefik.default_sans without traefik.cert_resolver": bool(traefik.default_sans) and traefik.cert_resolver is None,
-        "traefik.webspaced_url": traefik.webspaced_url is not None,
-        "traefik.iam_token": traefik.iam_token is not None,
-    }
-    return [key for key, given in present.items() if given]
+    unused = [key for key in NOT_USED if _value(settings, key) != SETTINGS[key].default]
+    # Nobody issues the certificate that these names are for.
+    idle = settings.traefik.default_sans and settings.traefik.cert_resolver is None
+    return [*unused, *(["traefik.default_sans"] if idle else [])]
 
 
 def _not_served(settings: Settings) -> list[str]:
     """Name settings that are understood, but ask for what this version does not have: better than doing nothing."""
-    found = []
-    if settings.traefik.provider not in ("file", "http"):
-        found.append(f"traefik.provider: {settings.traefik.provider} is not served by this version yet (file and http are)")
-    return found
+    return [
+        f"{wish.key}: {wish.what} is not served by this version yet ({wish.instead})"
+        for wish in NOT_SERVED
+        if wish.asks(_value(settings, wish.key))
+    ]
+
+
+def _value(settings: Settings, key: str) -> Any:
+    return attrgetter(key)(settings)

@@ -1,0 +1,410 @@
+"""Each setting does what it says: from its key in a file to what the whole daemon does then."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from ipaddress import ip_address
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+from attrs import evolve
+from treq.testing import StubTreq
+from twisted.internet.defer import Deferred
+from twisted.logger import LogLevel
+
+from tests.unit.assembled import NETWORK, AssembledCase
+from tests.unit.iam.memory import MemoryAgent
+from tests.unit.lxd.fake_lxd import FakeLxd
+from tests.unit.lxd.test_tls import Party
+from tests.unit.timing import watch
+from webspaced import assembly, tap
+from webspaced.assembly import address_rule, this_host
+from webspaced.errors import Unavailable
+from webspaced.lxd.instances import profile_network
+from webspaced.lxd.tls import Identities
+from webspaced.lxd.trust import introduce
+from webspaced.testing.iamd import Iamd
+
+
+class WebspaceTests(AssembledCase):
+    def test_domain(self) -> None:
+        self.start(webspaces={"domain": "hosting.example"})
+        self.create()
+        self.assertEqual(self.route().hosts, ("alice.hosting.example",))
+
+    def test_instance_prefix(self) -> None:
+        self.start(webspaces={"instance_prefix": "site-"})
+        self.create()
+        self.assertEqual(list(self.lxd.containers), ["site-u1"])
+
+    def test_lxd_profile(self) -> None:
+        self.start(webspaces={"lxd_profile": "small"})
+        create = self.lxd.create
+        self.patch(self.lxd, "create", lambda new: self.profiles.append(new.profile) or create(new))
+        self.profiles: list[str] = []
+        self.create()
+        self.assertEqual(self.profiles, ["small"])
+
+    def test_config_defaults(self) -> None:
+        defaults = {"startup_delay": 7.5, "http_port": 8080, "sni_passthrough": True}
+        self.start(webspaces={"config_defaults": defaults})
+        config = {"startupDelay": 7.5, "httpPort": 8080, "sniPassthrough": True}
+        self.assertEqual(self.create()["config"], config)
+        self.assertTrue(self.route().passthrough)
+
+    def test_max_startup_delay(self) -> None:
+        self.start(webspaces={"max_startup_delay": 5})
+        self.create()
+        self.assertEqual(self.ask("PATCH", "self/config", {"startupDelay": 5})[0], 200)
+        self.assertEqual(self.ask("PATCH", "self/config", {"startupDelay": 5.1})[0], 400)
+
+    def test_networks(self) -> None:
+        self.start(webspaces={"networks": ["10.9.0.0/16"]})
+        rule = address_rule(self.settings, NETWORK, this_host(self.machine, self.settings))
+        self.assertEqual([rule.allows(ip_address(a)) for a in ("10.9.1.1", "10.7.0.9")], [True, False])
+
+    def test_reserved_addresses(self) -> None:
+        self.start(webspaces={"reserved_addresses": ["10.7.0.9"]})
+        rule = address_rule(self.settings, NETWORK, this_host(self.machine, self.settings))
+        self.assertEqual([rule.allows(ip_address(a)) for a in ("10.7.0.8", "10.7.0.9")], [True, False])
+
+    def test_resync_interval(self) -> None:
+        self.start(webspaces={"resync_interval": "20s"})
+        self.lxd.calls.clear()
+        self.machine.run_for(61)
+        self.assertEqual(len([call for call in self.lxd.calls if call[0] == "list_all"]), 3)
+
+
+    def test_domains_max(self) -> None:
+        self.start(webspaces={"domains": {"max": 1}})
+        self.create()
+        self.domains("one.example", "two.example")
+        self.assertEqual(self.ask("POST", "self/domains/one.example")[0], 201)
+        self.assertEqual(self.ask("POST", "self/domains/two.example")[0], 400)
+
+    def test_domains_resolvers(self) -> None:
+        self.build(webspaces={"domains": {"resolvers": ["192.0.2.53:5353"]}})
+        resolver = self.made_resolver()
+        self.assertEqual((resolver.servers, resolver.resolv), ([("192.0.2.53", 5353)], None))
+
+
+class PortTests(AssembledCase):
+    def test_external_range(self) -> None:
+        self.start(webspaces={"ports": {"start": 50000, "end": 50001}})
+        self.create()
+        given = {self.ask("POST", "self/ports/22")[1]["ePort"] for _ in range(2)}
+        self.assertEqual(given, {50000, 50001})
+        for port, status in ((49999, 400), (50002, 400), (50000, 409)):
+            self.assertEqual(self.ask("POST", f"self/ports/{port}/22")[0], status, port)
+        self.assertEqual(self.ask("POST", "self/ports/22")[0], 409)
+
+    def test_max(self) -> None:
+        self.start(webspaces={"ports": {"max": 2}})
+        self.create()
+        self.assertEqual([self.ask("POST", "self/ports/22")[0] for _ in range(3)], [201, 201, 400])
+
+    def test_listen_address(self) -> None:
+        self.start(webspaces={"ports": {"listen_address": "192.0.2.7"}})
+        self.create()
+        port = self.ask("POST", "self/ports/22")[1]["ePort"]
+        self.assertIn(("192.0.2.7", port), self.machine.listening())
+
+    def test_boot_ports(self) -> None:
+        self.start(webspaces={"boot_ports": {"start": 30001, "end": 30002}})
+        self.create("alice")
+        self.create("bob")
+        self.assertEqual({self.boot_port("ws-u1"), self.boot_port("ws-u2")}, {30001, 30002})
+        self.assertEqual(self.ask("POST", "self", {"image": "fast"}, name="carol")[0], 409)
+
+
+class BootTests(AssembledCase):
+    def boot(self, name: str = "alice") -> Any:
+        """Begin to boot by API."""
+        headers = {"Authorization": f"Bearer {name}"}
+        return watch(self.public.post("http://webspaced.test/v1/webspace/self/state", headers=headers))
+
+    def waits(self, seconds: float) -> int:
+        """Let the boot take that long, not less, and give its answer."""
+        booting = self.boot()
+        self.machine.run_for(seconds - 0.5)
+        self.public.flush()
+        self.assertFalse(booting.done)
+        self.machine.run_for(3.5)
+        self.public.flush()
+        return booting.value.code
+
+    def test_ip_timeout(self) -> None:
+        self.start(webspaces={"ip_timeout": "7s"})
+        self.create()
+        self.lxd.containers["ws-u1"].has_network = False
+        self.assertEqual(self.waits(7), 502)
+
+    def test_ready_timeout(self) -> None:
+        self.start(webspaces={"ready_timeout": "11s"})
+        self.create()
+        self.lxd.containers["ws-u1"].opens[80] = None
+        visitor = self.machine.connect(self.boot_port())
+        self.machine.run_for(10)
+        self.assertEqual(visitor.value(), b"")
+        self.machine.run_for(4)
+        self.assertIn(b"503", visitor.value())
+
+    def test_max_concurrent_boots(self) -> None:
+        self.start(webspaces={"max_concurrent_boots": 2})
+        for name in ("alice", "bob", "carol"):
+            self.create(name)
+        self.lxd.calls.clear()
+        for name in ("alice", "bob", "carol"):
+            self.boot(name)
+        self.machine.run_for(0.1)
+        self.assertEqual(len([call for call in self.lxd.calls if call[0] == "start"]), 2)
+        self.machine.run_for(5)
+        self.assertEqual(len([call for call in self.lxd.calls if call[0] == "start"]), 3)
+
+    def test_max_running(self) -> None:
+        self.start(webspaces={"max_running": 1})
+        self.create("alice")
+        self.create("bob")
+        self.assertEqual(self.ask("POST", "self/state", name="alice")[0], 204)
+        self.assertEqual(self.ask("POST", "self/state", name="bob")[0], 503)
+
+    def test_max_held(self) -> None:
+        self.start(webspaces={"max_held": 2, "max_held_per_webspace": 2})
+        self.create("alice")
+        self.create("bob")
+        visitors = [self.machine.connect(self.boot_port(name)) for name in ("ws-u1", "ws-u2", "ws-u1", "ws-u2")]
+        self.assertEqual([b"too many" in each.value() for each in visitors], [False, False, True, True])
+
+    def test_max_held_per_webspace(self) -> None:
+        self.start(webspaces={"max_held_per_webspace": 1})
+        self.create("alice")
+        self.create("bob")
+        visitors = [self.machine.connect(self.boot_port(name)) for name in ("ws-u1", "ws-u1", "ws-u2")]
+        self.assertEqual([b"too many" in each.value() for each in visitors], [False, True, False])
+
+
+class StopTests(AssembledCase):
+    def stopped_after(self, **settings: Any) -> float:
+        """Give the time from a shutdown's request to LXD being asked for it."""
+        self.start(**settings)
+        self.create()
+        self.assertEqual(self.ask("POST", "self/state")[0], 204)
+        self.machine.run_for(5)
+        self.lxd.calls.clear()
+        began = self.machine.seconds()
+        watch(self.public.delete("http://webspaced.test/v1/webspace/self/state", headers={"Authorization": "Bearer alice"}))
+        self.machine.run_until(lambda: ("stop", "ws-u1") in self.lxd.calls)
+        return self.machine.seconds() - began
+
+    def test_drain_time_and_settle_time(self) -> None:
+        for settle, drain in (("1s", "2s"), ("4s", "2s"), ("1s", "5s")):
+            after = self.stopped_after(traefik={"settle_time": settle}, webspaces={"drain_time": drain})
+            self.assertApproximates(after, float(settle[:-1]) + float(drain[:-1]), 0.2)
+
+    def test_stop_timeout(self) -> None:
+        self.stopped_after(webspaces={"stop_timeout": "13s"})
+        self.lxd.timings = evolve(self.lxd.timings, stop=1000.0)
+        asked = self.machine.seconds()
+        self.machine.run_until(lambda: ("force", "ws-u1") in self.lxd.calls)
+        self.assertApproximates(self.machine.seconds() - asked, 13.0, 0.5)
+
+
+class ListenTests(AssembledCase):
+    def test_addresses(self) -> None:
+        self.start(http={"listen_address": "192.0.2.1:8100", "internal_address": "192.0.2.2:8101"})
+        sites = {(interface, port): factory for port, factory, _, interface in self.machine.tcpServers}
+        for where, images in ((("192.0.2.1", 8100), 200), (("192.0.2.2", 8101), 404)):
+            treq = StubTreq(sites[where].resource)
+            asking = watch(treq.get("http://webspaced.test/v1/images"))
+            self.machine.run_for(1)
+            treq.flush()
+            self.assertEqual(asking.value.code, images)
+
+    def test_boot_address(self) -> None:
+        self.start(traefik={"boot_address": "192.0.2.3"})
+        self.create()
+        self.assertIn(("192.0.2.3", self.boot_port()), self.machine.listening())
+        self.assertEqual(str(self.route().backend), f"192.0.2.3:{self.boot_port()}")
+
+
+class TraefikTests(AssembledCase):
+    def test_provider_file_and_its_path(self) -> None:
+        path = Path(self.mktemp()).absolute() / "watched" / "routes.yml"
+        self.start(traefik={"provider": "file", "file": {"path": str(path)}})
+        self.create()
+        self.assertIn("ws-u1", json.loads(path.read_text())["http"]["services"])
+        self.assertEqual(watch(self.internal.get("http://webspaced.test/routes")).value.code, 404)
+
+    def test_provider_http_and_where_its_copy_lies(self) -> None:
+        self.build(traefik={"provider": "http"})
+        self.assertEqual(watch(self.internal.get("http://webspaced.test/routes")).value.code, 503)
+        self.daemon.privilegedStartService()
+        self.daemon.startService()
+        self.machine.run_for(1)
+        answer = watch(self.internal.get("http://webspaced.test/routes")).value
+        self.assertEqual(answer.code, 200)
+        self.assertTrue((self.folder / "data" / "traefik" / "fetched.yml").exists())
+        self.assertFalse(self.settings.traefik.file.path.exists())
+
+    def test_cert_resolver_and_default_sans(self) -> None:
+        self.start(traefik={"cert_resolver": "acme", "default_sans": ["*.example.org"]})
+        self.create()
+        domain = self.domains("own.example")
+        self.assertEqual(self.ask("POST", f"self/domains/{domain}")[0], 201)
+        routers = self.document()["http"]["routers"]
+        own = {"certResolver": "acme", "domains": [{"main": domain}]}
+        self.assertEqual(routers["ws-u1-domains"]["tls"], own)
+        self.assertEqual(routers["ws-u1-https"]["tls"]["domains"], [{"main": "*.example.org", "sans": []}])
+
+    def test_entry_points(self) -> None:
+        self.start(traefik={"http_entrypoint": "web", "https_entrypoint": "websecure"})
+        self.create()
+        routers = self.document()["http"]["routers"]
+        self.assertEqual(routers["ws-u1"]["entryPoints"], ["web"])
+        self.assertEqual(routers["ws-u1-https"]["entryPoints"], ["websecure"])
+
+    def test_embedded_and_its_addresses(self) -> None:
+        self.patch(assembly, "find_traefik", lambda: "/usr/bin/traefik")
+        addresses = {"http_address": "192.0.2.8:8180", "https_address": "192.0.2.9:8143"}
+        self.start(traefik={"embedded": True, "http_entrypoint": "web", **addresses})
+        path = self.folder / "data" / "traefik" / "traefik.yml"
+        self.assertIn(f"--configFile={path}", self.machine.processes[0])
+        points = json.loads(path.read_text())["entryPoints"]
+        found = {name: point["address"] for name, point in points.items()}
+        self.assertEqual(found, {"web": "192.0.2.8:8180", "https": "192.0.2.9:8143"})
+        self.start(traefik={"embedded": False})
+        self.assertEqual(self.machine.processes, [])
+
+
+class IamTests(AssembledCase):
+    def test_users_file(self) -> None:
+        path = Path(self.mktemp()).absolute()
+        path.write_text("users: []")
+        self.start(iam={"users_file": str(path)})
+        self.assertEqual(self.ask("GET", "self")[0], 403)
+        self.start(iam={"provider": "static", "url": "https://iam.example.org"})
+        self.assertEqual(self.ask("GET", "self")[0], 404)
+
+    def test_provider_iamd_with_its_url_and_token(self) -> None:
+        iamd = Iamd(now=lambda: 0.0)
+        iamd.add(1, "alice")
+        iamd.add(9, "webspaced", is_admin=True)
+        agent, made = MemoryAgent(iamd), []
+        self.patch(assembly, "iamd_agent", lambda _reactor, *, insecure: made.append(insecure) or agent)
+        own = iamd.token(9)
+        for insecure in (False, True):
+            self.start(iam={"url": "https://iam.example.org/v1", "token": own, "allow_insecure": insecure})
+            self.assertEqual(self.ask("GET", "self", name=iamd.token(1))[0], 404)
+            self.assertTrue(agent.sent[-1][0].startswith("GET https://iam.example.org/v1/users/self"))
+            self.assertEqual(self.ask("GET", "self", name="alice")[0], 401)
+            agent.sent.clear()
+            self.lxd.put("ws-u1", **{"user._webspaced": '{"user": 1}'})
+            self.lxd.listeners[0].connected()
+            self.machine.run_for(1)
+            self.assertEqual(agent.sent[-1][1]["authorization"], [f"Bearer {own}"])
+            self.assertEqual(self.key("user._webspaced_username"), "alice")
+        self.assertEqual(made, [False, True])
+
+
+class LxdTests(AssembledCase):
+    def test_url(self) -> None:
+        self.build()
+        self.patch(assembly, "introduce", introduce)
+        built = assembly.build(self.machine, self.load({"lxd": {"url": "unix:///run/my.socket"}}))
+        built.startService()
+        self.assertEqual(self.machine.unixClients[0][0], "/run/my.socket")
+
+    def test_project_and_profile(self) -> None:
+        self.build()
+        lxd = FakeLxd(self.machine, None)
+        self.patch(assembly, "Connections", lambda *_: SimpleNamespace(agent=lxd, lost=None, found=None, suspect=False))
+        self.patch(assembly, "profile_network", profile_network)
+        settings = self.load({"lxd": {"project": "members"}, "webspaces": {"lxd_profile": "small"}})
+        built = assembly.build(self.machine, settings)
+        built.startService()
+        self.assertEqual((lxd.asked[0].path, lxd.asked[0].query["project"]), ("/1.0/profiles/small", "members"))
+
+
+    def test_the_identities(self) -> None:
+        self.build()
+        party, ca = Party("lxd"), Party("ca", ca=True)
+        tls = {"server_cert": party.pem, "ca": ca.pem, "client_cert": party.pem, "client_key": party.key_pem}
+        given: list[Any] = []
+        self.patch(assembly, "endpoints_for", lambda *args: given.append(args))
+        assembly.build(self.machine, self.load({"lxd": {"url": "https://lxd.example:9443", "tls": tls}}))
+        (_, url, identities), *_ = given
+        self.assertEqual(url, "https://lxd.example:9443")
+        expected = Identities(server=party.pem, ca=ca.pem, client=party.pem, client_key=party.key_pem)
+        self.assertEqual(identities, expected)
+
+    def test_allow_insecure(self) -> None:
+        self.build()
+        given: list[Any] = []
+        self.patch(assembly, "endpoints_for", lambda *args: given.append(args[2].insecure))
+        for insecure in (False, True):
+            lxd = {"url": "https://lxd.example", "tls": {"allow_insecure": insecure}}
+            assembly.build(self.machine, self.load({"lxd": lxd}))
+        self.assertEqual(given, [False, True])
+
+    def test_trust_password(self) -> None:
+        self.build()
+        given: list[object] = []
+
+        async def told(_client: object, secret: str | None) -> None:
+            given.append(secret)
+
+        self.patch(assembly, "introduce", told)
+        assembly.build(self.machine, self.load({"lxd": {"tls": {"trust_password": "word"}}})).startService()
+        self.assertEqual(given, ["word"])
+
+
+class DaemonTests(AssembledCase):
+    def test_timeouts_startup(self) -> None:
+        self.build(timeouts={"startup": "17s"})
+        self.patch(assembly, "profile_network", self._never)
+        built = assembly.build(self.machine, self.settings)
+        ended: list[float] = []
+        self.patch(self.machine, "stop", lambda: ended.append(self.machine.seconds()))
+        built.startService()
+        self.machine.run_for(100)
+        self.assertEqual(ended, [17.0])
+
+    async def _never(self, *_: Any) -> Any:
+        raise Unavailable("LXD cannot be reached")
+
+    def test_timeouts_shutdown(self) -> None:
+        self.start(timeouts={"shutdown": "9s"})
+        self.patch(self.daemon.sites, "close", Deferred)
+        stopping = watch(self.daemon.stopService())
+        self.machine.run_for(8.9)
+        self.assertFalse(stopping.done)
+        self.machine.run_for(0.2)
+        self.assertTrue(stopping.done)
+
+    def logged(self, **settings: Any) -> str:
+        """Give what the daemon would log of a detail, a fact and a worry."""
+        self.build(**settings)
+        options = tap.Options()
+        options.parseOptions(["--config", str(self.folder / "webspaced.yaml")])
+        options.parent = {"nodaemon": True, "logfile": None, "syslog": False, "logger": None}
+        stream = io.StringIO()
+        with mock.patch("sys.stdout", stream), mock.patch.object(assembly, "build", lambda *_: self.daemon):
+            observe = tap.makeService(options).log_observer
+        for level, text in ((LogLevel.debug, "detail"), (LogLevel.info, "fact"), (LogLevel.warn, "worry")):
+            observe({"log_level": level, "log_format": text, "log_namespace": "webspaced.test", "log_time": 0.0})
+        return stream.getvalue()
+
+    def test_log_level(self) -> None:
+        expected = {"debug": ["detail", "fact", "worry"], "info": ["fact", "worry"], "warn": ["worry"], "error": []}
+        for level, words in expected.items():
+            self.assertEqual(re.findall("detail|fact|worry", self.logged(log_level=level)), words)
+
+    def test_log_format(self) -> None:
+        lines = self.logged(log_format="json").splitlines()
+        self.assertEqual([json.loads(line)["log_format"] for line in lines], ["fact", "worry"])
+        self.assertNotIn("{", self.logged(log_format="text"))
+

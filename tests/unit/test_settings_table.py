@@ -1,0 +1,180 @@
+"""No setting is read by nothing, and each has a test that shows what it does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.python.reflect import namedAny
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit.assembled import NETWORK, AssembledCase
+from webspaced import assembly, tap
+from webspaced.settings import SETTINGS
+from webspaced.settings.schema import SECTIONS
+
+HERE = "tests.unit.test_settings"
+TLS = "tests.unit.lxd.test_tls"
+TRUST = "tests.unit.lxd.test_trust.TrustTests"
+LATER = tuple(f"tests.unit.test_tap.LaterTests.{test}" for test in ("test_what_is_not_used", "test_what_is_not_served"))
+SHOWN_BY: dict[str, tuple[str, ...]] = {
+    "log_level": (f"{HERE}.DaemonTests.test_log_level",),
+    "log_format": (f"{HERE}.DaemonTests.test_log_format",),
+    "data_dir": (
+        "tests.unit.settings.test_load.DefaultTests.test_paths_follow_the_data_dir",
+        f"{HERE}.TraefikTests.test_provider_http_and_where_its_copy_lies",
+        f"{HERE}.TraefikTests.test_embedded_and_its_addresses",
+    ),
+    "timeouts.startup": (f"{HERE}.DaemonTests.test_timeouts_startup",),
+    "timeouts.shutdown": (f"{HERE}.DaemonTests.test_timeouts_shutdown",),
+    "iam.provider": (f"{HERE}.IamTests.test_users_file", f"{HERE}.IamTests.test_provider_iamd_with_its_url_and_token"),
+    "iam.users_file": (f"{HERE}.IamTests.test_users_file",),
+    "iam.url": (f"{HERE}.IamTests.test_provider_iamd_with_its_url_and_token",),
+    "iam.token": (f"{HERE}.IamTests.test_provider_iamd_with_its_url_and_token",),
+    "iam.allow_insecure": (
+        f"{HERE}.IamTests.test_provider_iamd_with_its_url_and_token",
+        "tests.unit.iam.test_agent.AgentTests.test_it_verifies_unless_told_otherwise_and_says_so_loudly",
+    ),
+    "lxd.url": (f"{HERE}.LxdTests.test_url",),
+    "lxd.project": (f"{HERE}.LxdTests.test_project_and_profile",),
+    "lxd.tls.ca": (f"{HERE}.LxdTests.test_the_identities", f"{TLS}.CaTests.test_its_own_under_the_right_name_or_address"),
+    "lxd.tls.server_cert": (
+        f"{HERE}.LxdTests.test_the_identities",
+        f"{TLS}.PinnedTests.test_another_of_the_same_name_is_refused",
+    ),
+    "lxd.tls.client_cert": (
+        f"{HERE}.LxdTests.test_the_identities",
+        f"{TLS}.PinnedTests.test_our_own_certificate_is_shown_with_its_chain",
+    ),
+    "lxd.tls.client_key": (
+        f"{HERE}.LxdTests.test_the_identities",
+        f"{TLS}.PinnedTests.test_our_own_certificate_is_shown_with_its_chain",
+    ),
+    "lxd.tls.trust_password": (f"{HERE}.LxdTests.test_trust_password", f"{TRUST}.test_a_password_up_to_5_x"),
+    "lxd.tls.allow_insecure": (f"{HERE}.LxdTests.test_allow_insecure", f"{TLS}.InsecureTests.test_anybody_is_trusted"),
+    "webspaces.lxd_profile": (f"{HERE}.WebspaceTests.test_lxd_profile", f"{HERE}.LxdTests.test_project_and_profile"),
+    "webspaces.instance_prefix": (f"{HERE}.WebspaceTests.test_instance_prefix",),
+    "webspaces.domain": (f"{HERE}.WebspaceTests.test_domain",),
+    "webspaces.config_defaults.startup_delay": (f"{HERE}.WebspaceTests.test_config_defaults",),
+    "webspaces.config_defaults.http_port": (f"{HERE}.WebspaceTests.test_config_defaults",),
+    "webspaces.config_defaults.sni_passthrough": (f"{HERE}.WebspaceTests.test_config_defaults",),
+    "webspaces.max_startup_delay": (f"{HERE}.WebspaceTests.test_max_startup_delay",),
+    "webspaces.ip_timeout": (f"{HERE}.BootTests.test_ip_timeout",),
+    "webspaces.ports.start": (f"{HERE}.PortTests.test_external_range",),
+    "webspaces.ports.end": (f"{HERE}.PortTests.test_external_range",),
+    "webspaces.ports.max": (f"{HERE}.PortTests.test_max",),
+    "webspaces.ports.listen_address": (f"{HERE}.PortTests.test_listen_address",),
+    "webspaces.ports.kubernetes_service": LATER,
+    "webspaces.domains.max": (f"{HERE}.WebspaceTests.test_domains_max",),
+    "webspaces.domains.resolvers": (
+        f"{HERE}.WebspaceTests.test_domains_resolvers",
+        "tests.unit.test_dns.ServerTests.test_every_record",
+    ),
+    "webspaces.networks": (f"{HERE}.WebspaceTests.test_networks",),
+    "webspaces.reserved_addresses": (f"{HERE}.WebspaceTests.test_reserved_addresses",),
+    "webspaces.boot_ports.start": (f"{HERE}.PortTests.test_boot_ports",),
+    "webspaces.boot_ports.end": (f"{HERE}.PortTests.test_boot_ports",),
+    "webspaces.ready_timeout": (f"{HERE}.BootTests.test_ready_timeout",),
+    "webspaces.stop_timeout": (f"{HERE}.StopTests.test_stop_timeout",),
+    "webspaces.drain_time": (f"{HERE}.StopTests.test_drain_time_and_settle_time",),
+    "webspaces.max_concurrent_boots": (f"{HERE}.BootTests.test_max_concurrent_boots",),
+    "webspaces.max_running": (f"{HERE}.BootTests.test_max_running",),
+    "webspaces.max_held": (f"{HERE}.BootTests.test_max_held",),
+    "webspaces.max_held_per_webspace": (f"{HERE}.BootTests.test_max_held_per_webspace",),
+    "webspaces.resync_interval": (f"{HERE}.WebspaceTests.test_resync_interval",),
+    "http.listen_address": (f"{HERE}.ListenTests.test_addresses",),
+    "http.internal_address": (
+        f"{HERE}.ListenTests.test_addresses",
+        "tests.unit.traefik.test_embedded.EmbeddedTests.test_routes_that_it_fetches",
+    ),
+    "http.cors.allowed_origins": LATER,
+    "traefik.provider": (
+        f"{HERE}.TraefikTests.test_provider_file_and_its_path",
+        f"{HERE}.TraefikTests.test_provider_http_and_where_its_copy_lies",
+        *LATER,
+    ),
+    "traefik.embedded": (f"{HERE}.TraefikTests.test_embedded_and_its_addresses",),
+    "traefik.http_address": (f"{HERE}.TraefikTests.test_embedded_and_its_addresses",),
+    "traefik.https_address": (f"{HERE}.TraefikTests.test_embedded_and_its_addresses",),
+    "traefik.http_entrypoint": (f"{HERE}.TraefikTests.test_entry_points",),
+    "traefik.https_entrypoint": (f"{HERE}.TraefikTests.test_entry_points",),
+    "traefik.cert_resolver": (f"{HERE}.TraefikTests.test_cert_resolver_and_default_sans",),
+    "traefik.default_sans": (f"{HERE}.TraefikTests.test_cert_resolver_and_default_sans",),
+    "traefik.boot_address": (f"{HERE}.ListenTests.test_boot_address",),
+    "traefik.settle_time": (f"{HERE}.StopTests.test_drain_time_and_settle_time",),
+    "traefik.webspaced_url": LATER,
+    "traefik.iam_token": LATER,
+    "traefik.file.path": (f"{HERE}.TraefikTests.test_provider_file_and_its_path",),
+    "traefik.redis.addr": LATER,
+    "traefik.redis.db": LATER,
+    "traefik.redis.cert_resolver": LATER,
+    "traefik.kubernetes.namespace": LATER,
+    "traefik.kubernetes.default_secret": LATER,
+    "traefik.kubernetes.cluster_issuer": LATER,
+}
+"""The tests by key. A setting of later work is shown to be refused or warned of."""
+
+
+class Recorder:
+    """A section of the settings that remembers which were read."""
+
+    def __init__(self, section: Any, prefix: str, read: set[str]) -> None:
+        self._section, self._prefix, self._read = section, prefix, read
+
+    def __getattr__(self, name: str) -> Any:
+        key, value = self._prefix + name, getattr(self._section, name)
+        if key in SECTIONS:
+            return Recorder(value, f"{key}.", self._read)
+        self._read.add(key)
+        return value
+
+
+class ReadTests(AssembledCase):
+    """Every way in which a daemon can be built reads settings; together they read all."""
+
+    def read(self, **settings: Any) -> set[str]:
+        """Give what is read when a daemon is built and started."""
+        read: set[str] = set()
+        self.build(**settings)
+        recorded = Recorder(self.settings, "", read)
+        self._build_by_tap(recorded)
+        self.daemon.privilegedStartService()
+        self.daemon.startService()
+        self.machine.run_for(1)
+        # What LXD tells of the network decides on addresses.
+        self.daemon._parts.rule(NETWORK)
+        return read
+
+    def _build_by_tap(self, settings: Any) -> None:
+        build = assembly.build
+        self.patch(assembly, "build", lambda _reactor, given: build(self.machine, given))
+        self.patch(tap, "_load", lambda _options: settings)
+        # What is only compared with its default to be warned of is not in use.
+        self.patch(tap, "_not_used", lambda _settings: [])
+        options = tap.Options()
+        options.parent = {"nodaemon": True, "logfile": None, "syslog": False, "logger": None}
+        (self.daemon,) = tap.makeService(options)
+        self.patch(assembly, "build", build)
+
+    def test_what_is_not_in_the_tables_of_later_work_is_read(self) -> None:
+        self.patch(assembly, "find_traefik", lambda: "/usr/bin/traefik")
+        found = self.read()
+        found |= self.read(traefik={"embedded": True}) | self.read(traefik={"provider": "http"})
+        found |= self.read(iam={"url": "https://iam.example.org"})
+        later = {*tap.NOT_USED, *(key for wish in tap.NOT_SERVED for key in wish.with_it)}
+        self.assertEqual(sorted(set(SETTINGS) - found - later), [], "read by nothing")
+        self.assertEqual(sorted(found & later), [], "in a table of what is not read, but read")
+        self.assertEqual(sorted(later - set(SETTINGS)), [], "in a table, but no setting")
+
+
+class TableTests(SynchronousTestCase):
+    def test_each_setting_has_its_tests(self) -> None:
+        self.assertEqual(sorted(set(SETTINGS) ^ set(SHOWN_BY)), [])
+        for key, tests in SHOWN_BY.items():
+            self.assertTrue(tests, key)
+            for test in tests:
+                self.assertTrue(callable(namedAny(test)), test)
+
+    def test_later_work_is_what_the_tables_of_the_tap_say(self) -> None:
+        later = {*tap.NOT_USED, *(key for wish in tap.NOT_SERVED for key in wish.with_it)}
+        self.assertEqual({key for key, tests in SHOWN_BY.items() if tests is LATER}, later)
+
