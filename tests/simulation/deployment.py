@@ -7,6 +7,7 @@ and the machine underneath.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import shutil
@@ -67,6 +68,7 @@ class Deployment:
         self.mishaps: list[str] = []
         self.daemon: Daemon | None = None
         self.process: Process | None = None
+        self._graves: list[object] = []
         self._settings = self._write_settings()
         globalLogPublisher.addObserver(self._observe)
 
@@ -77,6 +79,9 @@ class Deployment:
         self.lxd.stopService()
         self.clock.calls.clear()
         shutil.rmtree(self.directory)
+        # What the dead say when they are freed belongs to no other deployment.
+        self._graves.clear()
+        gc.collect()
 
     def _observe(self, event: Mapping[str, Any]) -> None:
         gave_up = event.get("log_format") == "webspaced cannot start: {error}"
@@ -125,8 +130,10 @@ class Deployment:
 
     def kill(self) -> None:
         """Kill the daemon."""
-        process, self.process, self.daemon = self.process, None, None
+        process, daemon = self.process, self.daemon
+        self.process = self.daemon = None
         if process is not None:
+            self._graves.append((process, daemon))
             self.ends += 1
             process.kill()
 

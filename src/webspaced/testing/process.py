@@ -1,8 +1,8 @@
 """A process on the network in memory: a reactor of its own, so that all of it can be killed at once.
 
 After :meth:`Process.kill` its ports are closed, its connections are reset and none of its calls ever comes. Its memory is
-still that of the test: when Python frees it, ``finally`` blocks of what was waiting run, and may want something. They get
-what never happens: calls that do not come, connections that are never made.
+still that of the test: when Python frees it, ``finally`` blocks of what was waiting run. So the process keeps what was its own
+for as long as it is kept itself, and whatever such a block asks for then never happens.
 """
 
 from __future__ import annotations
@@ -39,18 +39,43 @@ class Process:
         self._calls: list[IDelayedCall] = []
         self._ports: list[MemoryPort] = []
         self._connectors: list[MemoryConnector] = []
+        self._remains: list[object] = []
 
     def kill(self) -> None:
         """End it as SIGKILL does."""
         self.alive = self.running = False
         for call in self._calls:
-            _silence(call)
+            self._silence(call)
         for connector in self._connectors:
-            _abandon(connector)
+            self._abandon(connector)
         for port in self._ports:
             for wire in self.network.connections.get(port.key, ()):
-                _reset(wire)
+                self._reset(wire)
             port.stopListening()
+
+    def _silence(self, call: Any) -> None:
+        """Let a call do nothing when it comes; who has it can still cancel it."""
+        if call.active():
+            self._remains.append((call.func, call.args, call.kw))
+            call.func, call.args, call.kw = _nothing, (), {}
+
+    def _reset(self, wire: Wire) -> None:
+        if not wire.disconnected:
+            self._remains.append((wire.protocol, list(wire.on_gone)))
+            wire.protocol = _Nobody()
+            wire.on_gone.clear()
+            wire.abortConnection()
+
+    def _abandon(self, connector: MemoryConnector) -> None:
+        factory: Any = connector.factory
+        if connector.state == "disconnected":
+            return
+        factory.clientConnectionFailed = factory.clientConnectionLost = _nothing
+        self._remains.append(factory)
+        if connector.state == "connecting":
+            connector.stopConnecting()
+        elif isinstance(connector.transport, Wire):
+            self._reset(connector.transport)
 
     # --- its share of a reactor
 
@@ -60,7 +85,7 @@ class Process:
     def callLater(self, delay: float, callable: Callable[..., Any], *args: Any, **kwargs: Any) -> IDelayedCall:  # noqa: A002
         call = self.network.callLater(delay, callable, *args, **kwargs)
         if not self.alive:
-            _silence(call)
+            self._silence(call)
         if len(self._calls) > FEW:
             self._calls = [each for each in self._calls if each.active()]
         self._calls.append(call)
@@ -94,7 +119,7 @@ class Process:
             self._connectors = [each for each in self._connectors if each.state != "disconnected"]
         self._connectors.append(connector)
         if not self.alive:
-            _abandon(connector)
+            self._abandon(connector)
         return connector
 
     def callFromThread(self, callable: Callable[..., Any], *args: Any, **kwargs: Any) -> None:  # noqa: A002
@@ -124,31 +149,5 @@ class _Nobody(Protocol):
     """Stands for a protocol of a dead process."""
 
 
-def _silence(call: IDelayedCall) -> None:
-    """Let a call do nothing when it comes; who has it can still cancel it."""
-    if call.active():
-        call.func, call.args, call.kw = _nothing, (), {}  # type: ignore[attr-defined]
-
-
-def _nothing() -> None:
+def _nothing(*_: object) -> None:
     """Nothing."""
-
-
-def _reset(wire: Wire) -> None:
-    if not wire.disconnected:
-        wire.protocol = _Nobody()
-        wire.on_gone.clear()
-        wire.abortConnection()
-
-
-def _abandon(connector: MemoryConnector) -> None:
-    if connector.state == "connecting":
-        _tell_nobody(connector.factory)
-        connector.stopConnecting()
-    elif connector.state == "connected" and isinstance(connector.transport, Wire):
-        _tell_nobody(connector.factory)
-        _reset(connector.transport)
-
-
-def _tell_nobody(factory: Any) -> None:
-    factory.clientConnectionFailed = factory.clientConnectionLost = lambda *_: None
