@@ -92,6 +92,8 @@ class Visit(Leg):
     _waiting: Deferred[None] | None = None
     _farewell: IDelayedCall | None = None
     _refused = False
+    _answer = b""
+    """What a refused visitor is told once it has asked something."""
     _seated = False
 
     def __init__(self, means: Means, destination: Destination, visits: Visits) -> None:
@@ -113,12 +115,16 @@ class Visit(Leg):
         self._waiting.addErrback(self._failed)
 
     def dataReceived(self, data: bytes) -> None:
-        """Pass bytes on; what a refused visitor still sends is dropped."""
+        """Pass bytes on; a refused visitor is answered upon the first, and what else it sends is dropped."""
         if not self._refused:
             super().dataReceived(data)
+        elif self._answer:
+            answer, self._answer = self._answer, b""
+            self.transport.write(answer)
+            self.transport.loseWriteConnection()
 
     def readConnectionLost(self) -> None:
-        """Pass the end on; a refused visitor has taken its answer."""
+        """Pass the end on; a refused visitor has taken its answer, or asks nothing."""
         if self._refused or self.peer is None:
             self.transport.loseConnection()
         else:
@@ -192,9 +198,9 @@ class Visit(Leg):
             self.cut()
             return
         self._refused = True
-        self.transport.write(refusal(error))
-        self.transport.loseWriteConnection()
-        # The request must be read, or closing would reset the answer away.
+        # Traefik takes an answer that is there before it has asked for a broken connection, and makes a 500 of it. And the
+        # request must be read, or closing would reset the answer away.
+        self._answer = refusal(error)
         self.transport.resumeProducing()
         self._farewell = self._means.clock.callLater(FAREWELL, self.cut)
 

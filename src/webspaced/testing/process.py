@@ -1,8 +1,8 @@
 """A process on the network in memory: a reactor of its own, so that all of it can be killed at once.
 
 After :meth:`Process.kill` its ports are closed, its connections are reset and none of its calls ever comes. Its memory is
-still that of the test: when Python frees it, ``finally`` blocks of what was waiting run. So the process keeps what was its own
-for as long as it is kept itself, and whatever such a block asks for then never happens.
+still that of the test: when Python frees it, ``finally`` blocks of what was waiting run. So the process keeps what was its
+own for as long as it is kept itself, and whatever such a block asks for then never happens.
 """
 
 from __future__ import annotations

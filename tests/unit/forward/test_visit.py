@@ -146,11 +146,15 @@ class RefusedTests(VisitCase):
         self.destination = WEB
         visit = self.visitor()
         self.gate.asked[0][1].errback(Refused("the webspace is being stopped", retry_after=2))
+        # An answer to nothing would be taken for a broken connection.
+        self.assertEqual((visit.transport.value(), visit.transport.producerState), (b"", "producing"))
+        visit.dataReceived(b"GET / HTTP/1.1\r\n")
         self.assertTrue(visit.transport.value().startswith(b"HTTP/1.1 503 "))
         self.assertIn(b"is being stopped", visit.transport.value())
         self.assertEqual(visit.transport.ends, ["half"])
-        self.assertEqual(visit.transport.producerState, "producing")
-        visit.dataReceived(b"GET / HTTP/1.1\r\n\r\n")
+        answered = visit.transport.value()
+        visit.dataReceived(b"\r\n")
+        self.assertEqual(visit.transport.value(), answered)
         visit.readConnectionLost()
         self.assertEqual(visit.transport.ends, ["half", "close"])
 
@@ -158,8 +162,23 @@ class RefusedTests(VisitCase):
         self.destination = WEB
         visit = self.visitor()
         self.gate.asked[0][1].errback(Refused("no"))
+        visit.dataReceived(b"GET /")
         self.network.advance(FAREWELL)
         self.assertEqual(visit.transport.ends, ["half", "reset"])
+
+    def test_one_that_asks_nothing_is_cut(self) -> None:
+        self.destination = WEB
+        visit = self.visitor()
+        self.gate.asked[0][1].errback(Refused("no"))
+        self.network.advance(FAREWELL)
+        self.assertEqual((visit.transport.value(), visit.transport.ends), (b"", ["reset"]))
+
+    def test_one_that_ends_without_asking(self) -> None:
+        self.destination = WEB
+        visit = self.visitor()
+        self.gate.asked[0][1].errback(Refused("no"))
+        visit.readConnectionLost()
+        self.assertEqual((visit.transport.value(), visit.transport.ends), (b"", ["close"]))
 
     def test_one_that_took_it_leaves_no_timer(self) -> None:
         self.destination = WEB
@@ -173,6 +192,8 @@ class RefusedTests(VisitCase):
         visit = self.visitor()
         self.gate.asked[0][1].errback(ValueError("secret"))
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        visit.dataReceived(b"GET / HTTP/1.1\r\n\r\n")
+        self.assertIn(b"503", visit.transport.value())
         self.assertNotIn(b"secret", visit.transport.value())
 
     def test_one_refused_at_once_by_the_gate(self) -> None:
@@ -219,6 +240,7 @@ class PlacesTests(VisitCase):
         for visits in (self.visits, self.visits, self.visits, other):
             self.visitor(visits)
         over = self.visitor(other)
+        over.dataReceived(b"GET / HTTP/1.1\r\n\r\n")
         self.assertIn(b"too many visitors", over.transport.value())
         self.assertEqual(self.places.held, 4)
 
