@@ -35,6 +35,7 @@ class Machine(MemoryReactorClock, Time):
     def __init__(self) -> None:
         super().__init__()
         self.processes: list[list[str]] = []
+        self.protocols: dict[Wire, Any] = {}
 
     def spawnProcess(self, protocol: Any, program: str, arguments: list[str], env: Any) -> Any:
         self.processes.append(arguments)
@@ -48,8 +49,16 @@ class Machine(MemoryReactorClock, Time):
         """Connect to a port, and give the other end."""
         factory = next(factory for number, factory, _, _ in self.tcpServers if number == port)
         wire = Wire()
-        factory.buildProtocol(None).makeConnection(wire)
+        protocol = factory.buildProtocol(None)
+        protocol.makeConnection(wire)
+        self.protocols[wire] = protocol
         return wire
+
+    def said(self, wire: Wire) -> bytes:
+        """Give what somebody was told who has asked for a page."""
+        if wire.producerState == "producing":
+            self.protocols[wire].dataReceived(b"GET / HTTP/1.1\r\n\r\n")
+        return wire.value()
 
 
 class AssembledCase(SynchronousTestCase):

@@ -149,9 +149,9 @@ class BootTests(AssembledCase):
         self.lxd.containers["ws-u1"].opens[80] = None
         visitor = self.machine.connect(self.boot_port())
         self.machine.run_for(10)
-        self.assertEqual(visitor.value(), b"")
+        self.assertEqual(self.machine.said(visitor), b"")
         self.machine.run_for(4)
-        self.assertIn(b"503", visitor.value())
+        self.assertIn(b"503", self.machine.said(visitor))
 
     def test_max_concurrent_boots(self) -> None:
         self.start(webspaces={"max_concurrent_boots": 2})
@@ -177,14 +177,14 @@ class BootTests(AssembledCase):
         self.create("alice")
         self.create("bob")
         visitors = [self.machine.connect(self.boot_port(name)) for name in ("ws-u1", "ws-u2", "ws-u1", "ws-u2")]
-        self.assertEqual([b"too many" in each.value() for each in visitors], [False, False, True, True])
+        self.assertEqual([b"too many" in self.machine.said(each) for each in visitors], [False, False, True, True])
 
     def test_max_held_per_webspace(self) -> None:
         self.start(webspaces={"max_held_per_webspace": 1})
         self.create("alice")
         self.create("bob")
         visitors = [self.machine.connect(self.boot_port(name)) for name in ("ws-u1", "ws-u1", "ws-u2")]
-        self.assertEqual([b"too many" in each.value() for each in visitors], [False, True, False])
+        self.assertEqual([b"too many" in self.machine.said(each) for each in visitors], [False, True, False])
 
 
 class StopTests(AssembledCase):

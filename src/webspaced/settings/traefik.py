@@ -130,7 +130,7 @@ class Traefik:
         " 2s, and with its http provider that and its `pollInterval`, which is 5s. Every stop of a webspace waits for it:"
         " set both lower (100ms is good), and then this.",
         default=2.5,
-        computed="`2.5s`, or `7.5s` with the provider `http`; when `traefik.embedded` is true `300ms`, or `500ms`",
+        computed="`2.5s`, or `7.5s` with the provider `http`; when `traefik.embedded` is true `500ms`, or `700ms`",
         unit="seconds",
     )
     webspaced_url: str | None = setting(

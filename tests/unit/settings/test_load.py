@@ -40,7 +40,7 @@ class DefaultTests(LoadingTestCase):
         self.assertEqual(settings.webspaces.domain, "localhost")
         self.assertEqual(settings.traefik.provider, "file")
         self.assertTrue(settings.traefik.embedded)
-        self.assertEqual(settings.traefik.settle_time, 0.3)
+        self.assertEqual(settings.traefik.settle_time, 0.5)
 
     def test_variables_go_before_the_defaults_without_a_file(self) -> None:
         settings = load(
