@@ -63,6 +63,7 @@ class Deployment:
         self.lxd.startService()
         self.directory = Path(tempfile.mkdtemp(prefix="webspaced-simulation-"))
         self.published: list[tuple[float, Mapping[str, Route]]] = [(0.0, {})]
+        self.lxd_is_away = False
         self.ends = 0
         """How often the daemon was ended."""
         self.mishaps: list[str] = []
@@ -162,6 +163,19 @@ class Deployment:
         if self.process is not None and self.process.stopped:
             self.kill()
             self.start()
+
+    # --- LXD itself
+
+    def lose_lxd(self, seconds: float, *, finish: bool) -> None:
+        """Kill LXD; it is started again after so many seconds."""
+        if not self.lxd_is_away:
+            self.lxd_is_away = True
+            self.lxd.kill(finish=finish)
+            self.clock.callLater(seconds, self._regain_lxd)
+
+    def _regain_lxd(self) -> None:
+        self.lxd_is_away = False
+        self.lxd.come_back()
 
     # --- as Traefik
 

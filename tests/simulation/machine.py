@@ -17,6 +17,8 @@ UIDS = st.sampled_from(list(MEMBERS))
 FORWARDS = st.sampled_from([EXTERNAL[0], EXTERNAL[1]])
 DOMAINS = st.sampled_from(["a.example", "b.example"])
 TIMES = st.sampled_from([0.002, 0.05, 0.2, 0.3, 1.0, 3.0, 12.0, 40.0])
+THEN = st.sampled_from([0.0, 0.0, 0.03, 0.3, 1.0, 3.0])
+"""Seconds that pass after something was asked for: none, so that it meets the next thing, or enough for it to be done."""
 CALM = 700.0
 """Seconds after which everything has come to rest: more than the longest operation, two full passes and a failure's rest."""
 UNHEARD = {0}
@@ -35,13 +37,12 @@ class Everything(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.d = Deployment()
-        self.away = False
         self.calls: list[tuple[int, Exchange]] = []
         self.visits: list[tuple[str, Exchange]] = []
         self.owned: dict[tuple[str, int], float] = {}
         """When a member's webspace was last to be reached under a name or at a port."""
 
-    @initialize(there=st.lists(st.booleans(), min_size=3, max_size=3))
+    @initialize(there=st.lists(st.sampled_from([True, True, True, False]), min_size=3, max_size=3))
     def begin(self, there: list[bool]) -> None:
         self.d.start()
         self.d.clock.run_until(lambda: self.d.ready)
@@ -52,34 +53,43 @@ class Everything(RuleBasedStateMachine):
 
     # --- members
 
-    def do(self, uid: int, method: str, path: str, body: object = None) -> None:
+    def do(self, uid: int, method: str, path: str, body: object = None, *, then: float = 0.0) -> None:
         self.calls.append((self.d.ends, self.d.ask(uid, method, path, body)))
+        self.time_passes(then)
 
-    @rule(uid=UIDS)
-    def create(self, uid: int) -> None:
-        self.do(uid, "POST", "", {"image": "fast"})
+    @rule(uid=UIDS, then=THEN)
+    def create(self, uid: int, then: float = 0.0) -> None:
+        self.do(uid, "POST", "", {"image": "fast"}, then=then)
 
-    @rule(uid=UIDS)
-    def delete(self, uid: int) -> None:
-        self.do(uid, "DELETE", "")
+    @rule(uid=UIDS, then=THEN)
+    def delete(self, uid: int, then: float) -> None:
+        self.do(uid, "DELETE", "", then=then)
 
-    @rule(uid=UIDS, method=st.sampled_from(["POST", "PUT", "PATCH", "DELETE", "GET"]))
-    def boot_reboot_resync_shut_down(self, uid: int, method: str) -> None:
-        self.do(uid, method, "/state")
+    @rule(uid=UIDS, method=st.sampled_from(["POST", "PUT", "PATCH", "DELETE", "GET"]), then=THEN)
+    def boot_reboot_resync_shut_down(self, uid: int, method: str, then: float) -> None:
+        self.do(uid, method, "/state", then=then)
 
     @rule(uid=UIDS, change=st.sampled_from([
         {"httpPort": 80}, {"httpPort": 8080}, {"sniPassthrough": True}, {"sniPassthrough": False}, {"startupDelay": 0},
-    ]))  # fmt: skip
-    def configure(self, uid: int, change: dict[str, object]) -> None:
-        self.do(uid, "PATCH", "/config", change)
+    ]), then=THEN)  # fmt: skip
+    def configure(self, uid: int, change: dict[str, object], then: float) -> None:
+        self.do(uid, "PATCH", "/config", change, then=then)
 
-    @rule(uid=UIDS, port=FORWARDS, add=st.booleans())
-    def forward(self, uid: int, port: int, add: bool) -> None:
-        self.do(uid, "POST" if add else "DELETE", f"/ports/{port}" + ("/80" if add else ""))
+    @rule(uid=UIDS, port=FORWARDS, then=THEN)
+    def add_forward(self, uid: int, port: int, then: float) -> None:
+        self.do(uid, "POST", f"/ports/{port}/80", then=then)
 
-    @rule(uid=UIDS, domain=DOMAINS, add=st.booleans())
-    def own_domain(self, uid: int, domain: str, add: bool) -> None:
-        self.do(uid, "POST" if add else "DELETE", f"/domains/{domain}")
+    @rule(uid=UIDS, port=FORWARDS, then=THEN)
+    def remove_forward(self, uid: int, port: int, then: float) -> None:
+        self.do(uid, "DELETE", f"/ports/{port}", then=then)
+
+    @rule(uid=UIDS, domain=DOMAINS, then=THEN)
+    def add_domain(self, uid: int, domain: str, then: float) -> None:
+        self.do(uid, "POST", f"/domains/{domain}", then=then)
+
+    @rule(uid=UIDS, domain=DOMAINS, then=THEN)
+    def remove_domain(self, uid: int, domain: str, then: float) -> None:
+        self.do(uid, "DELETE", f"/domains/{domain}", then=then)
 
     # --- visitors
 
@@ -89,17 +99,20 @@ class Everything(RuleBasedStateMachine):
         if exchange is not None:
             self.visits.append((host, exchange))
 
-    @rule(uid=UIDS, data=st.data())
-    def visit_default(self, uid: int, data: st.DataObject) -> None:
+    @rule(uid=UIDS, data=st.data(), then=THEN)
+    def visit_default(self, uid: int, data: st.DataObject, then: float) -> None:
         self.visit(default_host(uid), data)
+        self.time_passes(then)
 
-    @rule(domain=DOMAINS, data=st.data())
-    def visit_own(self, domain: str, data: st.DataObject) -> None:
+    @rule(domain=DOMAINS, data=st.data(), then=THEN)
+    def visit_own(self, domain: str, data: st.DataObject, then: float) -> None:
         self.visit(domain, data)
+        self.time_passes(then)
 
-    @rule(port=FORWARDS)
-    def visit_forward(self, port: int) -> None:
+    @rule(port=FORWARDS, then=THEN)
+    def visit_forward(self, port: int, then: float) -> None:
         self.visits.append((str(port), self.d.connect("127.0.0.1", port)))
+        self.time_passes(then)
 
     @precondition(lambda self: self.visits)
     @rule(data=st.data())
@@ -108,60 +121,57 @@ class Everything(RuleBasedStateMachine):
 
     # --- on LXD itself
 
-    @rule(uid=UIDS, action=st.sampled_from(["start", "stop", "restart", "freeze", "unfreeze"]), force=st.booleans())
-    def change_behind(self, uid: int, action: str, force: bool) -> None:
+    @rule(
+        uid=UIDS, action=st.sampled_from(["start", "stop", "restart", "freeze", "unfreeze"]), force=st.booleans(), then=THEN
+    )
+    def change_behind(self, uid: int, action: str, force: bool, then: float) -> None:
         self.d.put_state(uid, action, force=force)
+        self.time_passes(then)
 
-    @rule(uid=UIDS, how=st.sampled_from(["crash", "reboot"]))
-    def from_inside(self, uid: int, how: str) -> None:
+    @rule(uid=UIDS, how=st.sampled_from(["crash", "reboot"]), then=THEN)
+    def from_inside(self, uid: int, how: str, then: float) -> None:
         for other, instance in self.d.instances():
-            if other == uid and instance.phase.alive and not self.away:
+            if other == uid and instance.phase.alive and not self.d.lxd_is_away:
                 getattr(self.d.lxd.machine, how)(instance.name)
+        self.time_passes(then)
 
-    @rule(uid=UIDS)
-    def delete_behind(self, uid: int) -> None:
-        self.d.lxd_ask("DELETE", f"/instances/ws-u{uid}")
-
-    @rule(uid=UIDS, other=UIDS)
-    def rename_behind(self, uid: int, other: int) -> None:
-        self.d.lxd_ask("POST", f"/instances/ws-u{uid}", {"name": f"ws-u{other}"})
-
-    @rule(uid=UIDS, other=UIDS)
-    def copy_behind(self, uid: int, other: int) -> None:
-        source = {"type": "copy", "source": f"ws-u{uid}"}
-        self.d.lxd_ask("POST", "/instances", {"name": f"ws-u{other}", "source": source})
+    @rule(uid=UIDS, other=UIDS, how=st.sampled_from(["delete", "rename", "copy"]), then=THEN)
+    def rearrange_behind(self, uid: int, other: int, how: str, then: float) -> None:
+        path = f"/instances/ws-u{uid}"
+        if how == "delete":
+            self.d.lxd_ask("DELETE", path)
+        elif how == "rename":
+            self.d.lxd_ask("POST", path, {"name": f"ws-u{other}"})
+        else:
+            source = {"type": "copy", "source": f"ws-u{uid}"}
+            self.d.lxd_ask("POST", "/instances", {"name": f"ws-u{other}", "source": source})
+        self.time_passes(then)
 
     # --- mishaps
 
-    @rule(finish=st.booleans())
-    def lose_lxd(self, finish: bool) -> None:
-        self.away = True
-        self.d.lxd.kill(finish=finish)
+    @rule(finish=st.booleans(), seconds=TIMES, then=THEN)
+    def lxd_is_away_for(self, seconds: float, finish: bool, then: float) -> None:
+        self.d.lose_lxd(seconds, finish=finish)
+        self.time_passes(then)
 
-    @precondition(lambda self: self.away)
-    @rule()
-    def regain_lxd(self) -> None:
-        self.away = False
-        self.d.lxd.come_back()
-
-    @rule(count=st.integers(1, 3))
-    def lose_events(self, count: int) -> None:
-        self.d.lxd.faults.lose_events(count)
-
-    @rule()
-    def stall_events(self) -> None:
-        self.d.lxd.faults.stall_events()
+    @rule(count=st.integers(0, 3))
+    def lose_events_or_stall_them(self, count: int) -> None:
+        if count:
+            self.d.lxd.faults.lose_events(count)
+        else:
+            self.d.lxd.faults.stall_events()
 
     @rule(kind=st.sampled_from(["refuse", "hang", "cut", "doom"]), request=REQUESTS)
     def break_a_request(self, kind: str, request: tuple[str, str]) -> None:
         getattr(self.d.lxd.faults, kind)(*request)
 
-    @rule(orderly=st.booleans())
-    def restart(self, orderly: bool) -> None:
+    @rule(orderly=st.booleans(), then=THEN)
+    def restart(self, orderly: bool, then: float) -> None:
         if orderly:
             self.d.stop()
         self.d.kill()
         self.d.start()
+        self.time_passes(then)
 
     @rule(seconds=TIMES)
     def time_passes(self, seconds: float) -> None:
@@ -217,8 +227,6 @@ class Everything(RuleBasedStateMachine):
     def come_to_rest(self) -> None:
         self.d.lxd.faults.waiting.clear()
         self.d.lxd.faults.lose_events(0)
-        if self.away:
-            self.regain_lxd()
         self.d.pass_time(CALM)
         assert self.d.ready, "the daemon is not ready"
 
