@@ -360,8 +360,12 @@ class StackCase(TestCase):
         """Give the LXD of the stack; the run's unless a test case needs another."""
         return lxd_of_this_run()
 
+    def make_stack(self) -> Stack:
+        """Give the test's stack, not yet set up."""
+        return Stack(self.lxd(), **self.webspaces)
+
     def setUp(self) -> None:
-        self.stack = Stack(self.lxd(), **self.webspaces)
+        self.stack: Any = self.make_stack()
         self.addCleanup(self.stack.tear_down)
         self.addCleanup(self._no_mishap)
         self.stack.set_up(*self.variants)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from threading import Event
 from typing import Any
 
-from tests.stack import PATIENCE, Answer, Stack, StackCase, _exchange, free_port, lxd_of_this_run, wait_until
+from tests.stack import PATIENCE, Answer, Stack, StackCase, exchange, free_port, wait_until
 from webspaced.settings import Address
 from webspaced.traefik.embedded import Embedding, find_traefik, static_configuration
 from webspaced.traefik.render import EntryPoints, read
@@ -34,22 +34,22 @@ class ServedStack(Stack):
         settings["traefik"].update(provider="http", embedded=self.embedded, settle_time=f"{SETTLE}s")
         return settings
 
-    def document(self) -> Answer:
+    def fetched(self) -> Answer:
         """Fetch as Traefik does."""
-        return _exchange("127.0.0.1", self.internal_port, "GET", "/routes", None, {})
+        return exchange("127.0.0.1", self.internal_port, "GET", "/routes", None, {})
 
     def routes(self) -> Mapping[str, str]:
         """Give the backends that can be fetched now, by route name."""
-        found = read(self.document().json)
+        found = read(self.fetched().json)
         return {name: f"http://{route.backend}" for name, route in found.items()}
 
 
 class EmbeddedTests(StackCase):
+    def make_stack(self) -> ServedStack:
+        return ServedStack(self.lxd())
+
     def setUp(self) -> None:
-        self.stack: ServedStack = ServedStack(lxd_of_this_run())
-        self.addCleanup(self.stack.tear_down)
-        self.addCleanup(self._no_mishap)
-        self.stack.set_up()
+        super().setUp()
         self.stack.create()
 
     def test_woken_served_directly_and_stopped_without_a_gap(self) -> None:
@@ -62,8 +62,8 @@ class EmbeddedTests(StackCase):
             while not stopping.done():
                 seen.append(self.stack.visit().status)
             self.assertEqual(stopping.result().status, 204)
-        # Nobody was sent to a container that is gone. (A refusal that comes before its request is a 500 of Traefik's.)
-        self.assertFalse(set(seen) & {404, 502, 504}, seen)
+        # Nobody was sent to a container that is gone.
+        self.assertLessEqual(set(seen), {200, 503}, seen)
         self.assertTrue(self.stack.leads_to_itself())
         wait_until("a visit wakes it", lambda: self.stack.visit().status == 200)
         self.assertEqual(self.stack.visit_https().body, b"ws-u1\n")
@@ -87,8 +87,8 @@ class OwnStack(ServedStack):
 
     embedded = False
 
-    def set_up(self, *variants: str) -> None:
-        """Start Traefik first: who begins does not matter."""
+    def start_traefik(self) -> None:
+        """Start it; whether webspaced or Traefik begins does not matter."""
         here = [Address("127.0.0.1", port) for port in (self.internal_port, self.http_port, self.https_port)]
         embedding = Embedding(
             directory=self.directory,
@@ -102,7 +102,6 @@ class OwnStack(ServedStack):
         self._traefik = subprocess.Popen(
             [find_traefik(), f"--configFile={path}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        super().set_up(*variants)
 
     def end_traefik(self) -> None:
         """End it."""
@@ -111,12 +110,15 @@ class OwnStack(ServedStack):
 
 
 class OwnTraefikTests(StackCase):
-    def setUp(self) -> None:
-        self.stack: OwnStack = OwnStack(lxd_of_this_run())
-        self.addCleanup(self.stack.tear_down)
-        self.addCleanup(self._no_mishap)
+    def make_stack(self) -> OwnStack:
+        return OwnStack(self.lxd())
+
+    def prepare(self) -> None:
         self.addCleanup(self._end_traefik)
-        self.stack.set_up()
+        self.stack.start_traefik()
+
+    def setUp(self) -> None:
+        super().setUp()
         self.stack.create("alice")
         self.stack.create("bob")
         wait_until("Alice is served", lambda: self.stack.visit().status == 200)
@@ -161,6 +163,6 @@ class OwnTraefikTests(StackCase):
 
     def _no_old_route(self) -> bool:
         with suppress(OSError):
-            answer = self.stack.document()
+            answer = self.stack.fetched()
             return answer.status == 503 or self.stack.leads_to_itself()
         return False

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from typing import Any
 
-from tests.stack import PATIENCE, Stack, StackCase, free_port, lxd_of_this_run, wait_until
+from tests.stack import PATIENCE, Stack, StackCase, free_port, wait_until
 from webspaced.testing.iamd import read_file
 
 ALICE, BOB, ROOT, OWN = 1, 2, 99, 1000
@@ -63,14 +63,13 @@ class IamStack(Stack):
 
 
 class IamCase(StackCase):
-    def setUp(self) -> None:
-        self.stack: IamStack = IamStack(lxd_of_this_run())
-        self.addCleanup(self.stack.tear_down)
+    def make_stack(self) -> IamStack:
+        return IamStack(self.lxd())
+
+    def prepare(self) -> None:
         self.addCleanup(self.stack.stop_iam)
-        self.addCleanup(self._no_mishap)
         self.addCleanup(self._no_token_was_logged)
         self.stack.start_iam()
-        self.stack.set_up()
 
     def _no_token_was_logged(self) -> None:
         log = self.stack.log()

@@ -138,7 +138,7 @@ class Power:
         if force and instance.deadline is not None:
             self._forget_deadline(instance)
             instance.forced = True
-            self._agenda.later(self._timings.death, self._ended, instance)
+            self._agenda.later(self._timings.death, self._ended, instance, instance.pid)
 
     def _forget_deadline(self, instance: Instance) -> None:
         if instance.deadline is not None:
@@ -172,7 +172,7 @@ class Power:
             self._thaw(instance)
         patience = timeout if timeout > 0 else FOREVER
         if force:
-            self._agenda.later(self._timings.death, self._ended, instance)
+            self._agenda.later(self._timings.death, self._ended, instance, instance.pid)
             return
         if instance.heeds:
             self._agenda.later(self._timings.shutdown, self._heeded, instance, instance.pid)
@@ -188,14 +188,19 @@ class Power:
         text = 'Failed shutting down instance, status is "Running": context deadline exceeded'
         self._settle(instance, Failed(text))
 
-    def _ended(self, instance: Instance) -> None:
+    def _ended(self, instance: Instance, pid: int) -> None:
+        if instance.pid != pid:
+            # It ended in another way meanwhile, and may even run again.
+            return
         self._forget_deadline(instance)
         hindered = _hindered(instance)
         if hindered is not None:
             self._settle(instance, hindered)
         elif instance.phase.alive:
             self._dead(instance)
-            self._agenda.later(self._timings.cleanup, instance.closing)
+            # A graceful stop that ran into its time-out has settled what was waited for.
+            closing = instance.closing or (lambda: self._stopped(instance, "instance-stopped"))
+            self._agenda.later(self._timings.cleanup, closing)
 
     def _dead(self, instance: Instance) -> None:
         instance.phase = Phase.DEAD
