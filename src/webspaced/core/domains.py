@@ -25,6 +25,10 @@ def parse_own_domain(text: str, service_domain: str) -> str:
         message = f"{text!r} is an address, not a domain"
         raise Invalid(message)
     domain = _encoded(name)
+    if _is_address(domain):
+        # Full-width digits and the like became plain ones.
+        message = f"{text!r} is an address, not a domain"
+        raise Invalid(message)
     if domain == service_domain or domain.endswith(f".{service_domain}"):
         message = f"{domain} belongs to this service"
         raise Invalid(message)

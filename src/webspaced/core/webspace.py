@@ -14,6 +14,7 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
+from webspaced.core.domains import normalized
 from webspaced.core.names import is_domain
 from webspaced.errors import Invalid
 
@@ -122,6 +123,8 @@ class Webspace:
     user: int
     config: Config
     domains: tuple[str, ...] = ()
+    unserved: tuple[str, ...] = ()
+    """Domains in the document that cannot be served, such as wildcards: kept in LXD, not shown."""
     ports: Mapping[int, int] = field(default=MappingProxyType({}), converter=_freeze)
     extra: Mapping[str, Any] = field(default=MappingProxyType({}), repr=False)
 
@@ -137,7 +140,8 @@ class Webspace:
     def dump(self) -> str:
         """Give the text to keep in LXD, members that are not ours included."""
         config = {**self.config.extra, **self.config.to_json()}
-        return json.dumps({**self.extra, **self.to_json(), "config": config}, separators=(",", ":"))
+        domains = [*self.domains, *self.unserved]
+        return json.dumps({**self.extra, **self.to_json(), "config": config, "domains": domains}, separators=(",", ":"))
 
     def with_config(self, config: Config) -> Webspace:
         """Give this with another Config."""
@@ -174,10 +178,12 @@ def load_webspace(text: str, defaults: Config) -> Webspace:
     if not isinstance(document, dict) or not isinstance(document.get("user"), int):
         message = f"{KEY} has no user"
         raise Invalid(message)
+    domains = _texts(document.get("domains"))
     return Webspace(
         user=document["user"],
         config=_load_config(document.get("config") or {}, defaults),
-        domains=_load_domains(document.get("domains") or []),
+        domains=tuple(dict.fromkeys(name for name in map(normalized, domains) if is_domain(name))),
+        unserved=tuple(name for name in domains if not is_domain(normalized(name))),
         ports=_load_ports(document.get("ports") or {}),
         extra={name: value for name, value in document.items() if name not in _MEMBERS},
     )
@@ -191,9 +197,8 @@ def _load_config(document: object, defaults: Config) -> Config:
     return evolve(defaults.patched(known, max_startup_delay=float("inf")), extra=extra)
 
 
-def _load_domains(document: object) -> tuple[str, ...]:
-    # A domain that is none is left out: it must never reach a rule.
-    return tuple(d for d in document if isinstance(d, str) and is_domain(d)) if isinstance(document, list) else ()
+def _texts(document: object) -> list[str]:
+    return [text for text in document if isinstance(text, str)] if isinstance(document, list) else []
 
 
 def _load_ports(document: object) -> dict[int, int]:

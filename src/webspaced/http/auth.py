@@ -22,7 +22,8 @@ class Auth:
 
     async def caller(self, request: IRequest) -> Caller:
         """Give who holds the request's token; ``Unauthenticated`` without one."""
-        header: str = (request.requestHeaders.getRawHeaders("authorization") or [""])[0]
+        # As bytes: what is no text is no token, and no reason for a failure of ours.
+        header = (request.requestHeaders.getRawHeaders(b"authorization") or [b""])[0].decode("ascii", "replace")
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             message = "a bearer token is needed"

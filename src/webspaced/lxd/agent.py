@@ -84,7 +84,7 @@ def endpoints_for(reactor: Any, url: str, identities: Identities) -> IAgentEndpo
     parts = urlsplit(url)
     if parts.scheme != "https" or parts.hostname is None:
         return UnixEndpoints(reactor, find_socket(url))
-    if identities.insecure:
+    if identities.insecure and identities.server is None:
         log.warn("LXD's certificate is NOT verified (lxd.tls.allow_insecure): whoever is on the way can be LXD")
     return TlsEndpoints(reactor, parts.hostname, parts.port or HTTPS_PORT, connection_creator(parts.hostname, identities))
 

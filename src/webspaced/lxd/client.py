@@ -28,7 +28,9 @@ SUSPECT_TIMEOUT = 5.0
 LARGEST_ANSWER = 256 * 1024 * 1024
 """Bytes. A list of ten thousand instances has about 40 MiB."""
 LONGEST_ERROR = 200
-OPERATION_CANCELLED = 401
+WAIT_SLICE = 10.0
+"""Seconds of one request that waits for an operation; then it is asked whether LXD is still there."""
+
 
 @frozen
 class Reply:
@@ -83,10 +85,26 @@ class LxdClient:
             raise
 
     async def _ended(self, operation: str) -> None:
-        reply = await self._request("GET", f"{_path(operation)}/wait", deadline=None)
+        try:
+            reply = await self._wait(operation)
+        except NotFound as error:
+            # LXD was restarted, or has forgotten it already: how it ended, only the instance can tell.
+            message = "LXD does not know any more how this ended"
+            raise Unavailable(message, retry_after=1.0) from error
         status = reply.metadata.get("status_code", 0)
         if status >= 400:  # noqa: PLR2004
             raise RemoteError(_brief(reply.metadata.get("err", "")), status)
+
+    async def _wait(self, operation: str) -> Reply:
+        """Wait as long as it takes, but not for an LXD that is gone."""
+        while True:
+            waiting = self._request("GET", f"{_path(operation)}/wait", deadline=None)
+            try:
+                return await bounded(self._clock, WAIT_SLICE, waiting, "LXD's operation")
+            except DeadlineExceeded as error:
+                if self._suspect():
+                    message = "LXD does not answer"
+                    raise Unavailable(message, retry_after=2.0) from error
 
     async def _abandon(self, operation: str) -> None:
         try:

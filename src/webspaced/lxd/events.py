@@ -192,7 +192,19 @@ class EventSubscription(Service):
         await bounded(self._clock, HANDSHAKE_TIMEOUT, self._open(endpoints, stream), "LXD's event stream")
         self.log.info("subscribed to LXD's events")
         self._found()
-        await self._listener.connected()
+        listing = self._listener.connected()
+
+        def give_up(reason: str) -> str:
+            # What the listing waits for may never come.
+            listing.cancel()
+            return reason
+
+        stream.ended.addCallback(give_up)
+        try:
+            await listing
+        except CancelledError:
+            if not stream.ended.called:
+                raise
         return await stream.ended
 
     async def _open(self, endpoints: _Aborting, stream: _Stream) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_interface, ip_network
+from typing import TypeVar
 
 from attrs import frozen
 from zope.interface import implementer
@@ -13,6 +14,8 @@ from webspaced.errors import NotFound, RemoteError
 from webspaced.interfaces import IInstances
 from webspaced.lxd import parse
 from webspaced.lxd.client import LxdClient
+
+T = TypeVar("T")
 
 CREATE_TIMEOUT = 600.0
 """Seconds: an image may have to be unpacked on a slow disk."""
@@ -29,6 +32,15 @@ class ProfileNetwork:
     gateways: tuple[IPAddress, ...]
 
 
+def _read(read: Callable[[], T]) -> T:
+    """Read a document; what is not of the documented shape is LXD's error, and not ours."""
+    try:
+        return read()
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        message = "LXD's answer is not what its API describes"
+        raise RemoteError(message, 0) from error
+
+
 @implementer(IInstances)
 class LxdInstances:
     """See :class:`webspaced.interfaces.IInstances`."""
@@ -38,19 +50,19 @@ class LxdInstances:
 
     async def list_all(self) -> Sequence[Instance]:
         reply = await self._client.get("/instances", recursion="1")
-        return [parse.instance(document) for document in reply.metadata]
+        return _read(lambda: [parse.instance(document) for document in reply.metadata])
 
     async def get(self, name: str) -> Instance:
         reply = await self._client.get(f"/instances/{name}")
-        return parse.instance(reply.metadata, reply.etag)
+        return _read(lambda: parse.instance(reply.metadata, reply.etag))
 
     async def state(self, name: str) -> InstanceState:
         reply = await self._client.get(f"/instances/{name}/state")
-        return parse.state(reply.metadata)
+        return _read(lambda: parse.state(reply.metadata))
 
     async def images(self) -> Sequence[Image]:
         reply = await self._client.get("/images", recursion="1")
-        return [parse.image(document) for document in reply.metadata if document.get("type") != "virtual-machine"]
+        return _read(lambda: [parse.image(each) for each in reply.metadata if each.get("type") != "virtual-machine"])
 
     async def create(self, new: NewInstance) -> None:
         body = {

@@ -39,7 +39,7 @@ class Identities:
     client: str | None = None
     client_key: str | None = field(default=None, repr=False)
     insecure: bool = False
-    """Trust whoever answers."""
+    """Trust whoever answers, where no certificate is pinned."""
 
 
 def connection_creator(host: str, identities: Identities) -> IOpenSSLClientConnectionCreator:
@@ -50,10 +50,10 @@ def connection_creator(host: str, identities: Identities) -> IOpenSSLClientConne
     :raises Invalid: a text is not PEM, or key and certificate do not belong together.
     """
     try:
-        if identities.insecure:
-            return _Insecure(host, _context(identities))
         if identities.server is not None:
             return _Pinned(host, _context(identities), _certificates(identities.server)[0])
+        if identities.insecure:
+            return _Unverified(host, _context(identities))
         return optionsForClientTLS(host, _roots(identities), extraCertificateOptions=_own(identities))
     except (SSL.Error, crypto.Error, ValueError) as error:
         message = f"lxd.tls: a certificate or key cannot be used: {_said(error)}"
@@ -80,7 +80,8 @@ def _own(identities: Identities) -> dict[str, Any]:
     if identities.client is None or identities.client_key is None:
         return options
     own, *chain = _certificates(identities.client)
-    key = crypto.load_privatekey(crypto.FILETYPE_PEM, identities.client_key.encode())
+    # Without a passphrase OpenSSL would ask the terminal for that of an encrypted key.
+    key = crypto.load_privatekey(crypto.FILETYPE_PEM, identities.client_key.encode(), passphrase=b"")
     return {**options, "certificate": own, "privateKey": key, "extraCertChain": chain}
 
 
@@ -98,7 +99,7 @@ def _said(error: Exception) -> str:
 
 
 @implementer(IOpenSSLClientConnectionCreator)
-class _Insecure:
+class _Unverified:
     """Connections to whoever answers."""
 
     def __init__(self, host: str, context: SSL.Context) -> None:
@@ -114,7 +115,7 @@ class _Insecure:
         return connection
 
 
-class _Pinned(_Insecure):
+class _Pinned(_Unverified):
     """Connections to the one holder of a certificate, whatever name or issuer it bears, expired or not."""
 
     log = Logger()

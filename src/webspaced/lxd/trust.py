@@ -5,6 +5,8 @@ Sources: ``GET /1.0`` and ``POST /1.0/certificates`` of LXD's and Incus's API do
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Collection
 
 from attrs import frozen
@@ -69,12 +71,20 @@ async def _ask_for_trust(client: LxdClient, secret: str | None, extensions: Coll
         )
         raise Distrusted(message)
     # Before there was a member of its own for tokens, they went where passwords go.
-    body = {"type": "client", "trust_token" if TOKEN in extensions else "password": secret}
+    body = {"type": "client", "trust_token" if TOKEN in extensions and _is_token(secret) else "password": secret}
     try:
         await client.send("POST", "/certificates", body)
     except RemoteError as error:
         message = "LXD does not accept lxd.tls.trust_password (a token can be used once, and may have expired)"
         raise Distrusted(message) from error
+
+
+def _is_token(secret: str) -> bool:
+    """Whether a secret is a token, which is base64 of a JSON object with a secret of its own in it."""
+    try:
+        return "secret" in json.loads(base64.b64decode(secret, validate=True))
+    except (ValueError, TypeError):
+        return False
 
 
 def _check_abilities(server: Server) -> None:

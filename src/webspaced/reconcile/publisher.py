@@ -90,13 +90,12 @@ class Publisher:
             self._wanted[name] = route
         self._kick(self._lazy_delay() if lazy else 0.0)
 
-    def keep(self, name: str) -> Endpoint | None:
-        """Leave a route as it is published, if it is: nothing is known of its webspace. Gives the backend that it names."""
+    def keep(self, name: str) -> Route | None:
+        """Leave a route as it is published, if it is, and give it: nothing is known of its webspace."""
         route = self._actual.get(name)
-        if route is None:
-            return None
-        self._wanted.setdefault(name, route)
-        return route.backend
+        if route is not None:
+            self._wanted.setdefault(name, route)
+        return route
 
     def settled(self, name: str) -> Deferred[None]:
         """Fire once the wanted route of a name is published and Traefik has had the time to take it up."""

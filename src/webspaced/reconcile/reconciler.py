@@ -109,6 +109,7 @@ class Reconciler:
         """Read everything, complete what needs it, and apply what differs. The first one opens the doors."""
         await self._with.registry.sync()
         self._complete = True
+        self._with.adoption.everything_seen()
         self._keep_unseen()
         for observed in self._with.registry:
             self.act(observed.uid)
@@ -126,16 +127,24 @@ class Reconciler:
         for uid in self._kept - unseen:
             if registry.get(uid) is None:
                 publisher.want(registry.name_of(uid), None)
+                self._release_hosts(uid, ())
         for uid in unseen:
-            backend = publisher.keep(registry.name_of(uid))
-            if backend is not None:
-                # Visitors are still led there: nobody else may listen on that port.
-                self._with.adoption.leave(backend.port)
+            route = publisher.keep(registry.name_of(uid))
+            if route is not None:
+                # Visitors are still led there: nobody else may listen on that port, or be served under these names.
+                self._with.adoption.leave(route.backend.port)
+                for host in route.hosts:
+                    self._hosts.claim(host, uid)
         self._kept = unseen
 
     def return_of_members(self) -> Deferred[None]:
         """Look again while a cluster member is away: no event tells that it is back."""
-        return self.periodic_pass() if self._with.registry.away else succeed(None)
+        return Deferred.fromCoroutine(self._look_for_members())
+
+    async def _look_for_members(self) -> None:
+        # The list alone is cheap.
+        if self.connected_to_lxd and self._with.registry.away and await self._with.registry.somebody_is_back():
+            await self.full_pass()
 
     def periodic_pass(self) -> Deferred[None]:
         """Make a full pass if LXD is there; while it is away, reconnecting makes one."""

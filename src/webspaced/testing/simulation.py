@@ -66,6 +66,7 @@ def _settings(own: Settings, environ: Mapping[str, str], directory: Path) -> Set
     changed = {
         # Routes of the real service are not to be touched.
         "WSD_DATA_DIR": str(own.data_dir / "simulation"),
+        "WSD_TRAEFIK_FILE_PATH": str(own.data_dir / "simulation" / "traefik" / "dynamic" / "webspaced.yml"),
         "WSD_IAM_USERS_FILE": str(own.iam.users_file),
         "WSD_LXD_URL": f"unix://{directory}/unix.socket",
         "WSD_WEBSPACES_CONFIG_DEFAULTS_HTTP_PORT": str(LOOPBACK_PORTS.web),

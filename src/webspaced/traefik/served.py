@@ -20,7 +20,7 @@ from webspaced.traefik.file import DocumentFile, changed, document
 from webspaced.traefik.render import EntryPoints
 
 PATIENCE = 30.0
-"""Seconds without a poll after which none is waited for. Traefik (3.7) backs off when polls fail: up to 13 s were measured
+"""Seconds without a poll after which that is logged. Traefik (3.7) backs off when polls fail: up to 13 s were measured
 after webspaced had been away for a minute."""
 
 
@@ -79,12 +79,18 @@ class ServedStore:
         return self._polled is not None and 0 <= self._clock.seconds() - self._polled <= self._interval
 
     async def _until_fetched(self) -> None:
+        # However long it takes: a Traefik that does not reach us goes on by what it has, and what that names is not free.
         waiting: Deferred[bool] = Deferred()
         self._waiting.append(waiting)
-        if not await waiting.addTimeout(PATIENCE, self._clock, lambda *_: False):
-            # One that comes up later begins with whatever the document is then.
-            self._is_awaited = False
-            self.log.warn("nobody has fetched the routes for {time:g} s: is Traefik's http provider set?", time=PATIENCE)
+        alarm = self._clock.callLater(PATIENCE, self._warn)
+        try:
+            await waiting
+        finally:
+            if alarm.active():
+                alarm.cancel()
+
+    def _warn(self) -> None:
+        self.log.warn("nobody has fetched the routes for {time:g} s: is Traefik's http provider set?", time=PATIENCE)
 
     def _tell(self, *, fetched: bool) -> None:
         waiting, self._waiting = self._waiting, []

@@ -46,6 +46,10 @@ class Adoption:
         if boot_port is not None:
             self._allocator.rest([boot_port])
 
+    def everything_seen(self) -> None:
+        """Say that a full pass has read everything."""
+        self._allocator.everything_seen()
+
     async def complete(self, uid: int) -> None:
         """Write to LXD what is missing, and refresh the member's name. IAM being away leaves the name as it is."""
         observed = self._registry.get(uid)

@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from twisted.internet.interfaces import IReactorTime
 
 from webspaced.core.ports import free_ports
-from webspaced.errors import Conflict
+from webspaced.errors import Conflict, DeadlineExceeded, Unavailable
 from webspaced.webspaces.registry import Registry
 
+WRITTEN_PERHAPS = (Unavailable, DeadlineExceeded)
+"""Errors of a change after which LXD may have it all the same: nobody else gets it until everything was seen again."""
 REST = 600.0
 """Seconds for which a boot port that somebody's route may still name is not given to anybody else."""
 
@@ -41,6 +43,8 @@ class Allocator:
         self._claimed_external: set[int] = set()
         self._claimed_boot: set[int] = set()
         self._claimed_domains: set[str] = set()
+        self._doubtful_ports: dict[int, int] = {}
+        self._doubtful_domains: dict[str, int] = {}
         self._resting: dict[int, float] = {}
 
     def rest(self, boot_ports: Iterable[int]) -> None:
@@ -49,28 +53,40 @@ class Allocator:
         self._resting.update(dict.fromkeys(boot_ports, until))
 
     @contextmanager
-    def external_port(self, port: int) -> Iterator[None]:
-        """Hold a wanted external port while it is written to LXD; ``Conflict`` if anybody has it."""
-        if port in self._used_external():
+    def external_port(self, port: int, uid: int) -> Iterator[None]:
+        """Hold a wanted external port for a webspace while it is written to LXD; ``Conflict`` if anybody has it."""
+        if port in self._used_external() and self._doubtful_ports.get(port) != uid:
             message = f"port {port} is in use"
             raise Conflict(message)
         self._claimed_external.add(port)
         try:
             yield
+        except WRITTEN_PERHAPS:
+            self._doubtful_ports[port] = uid
+            raise
         finally:
             self._claimed_external.discard(port)
 
     @contextmanager
-    def domain(self, domain: str) -> Iterator[None]:
-        """Hold a domain while it is proved and written to LXD; ``Conflict`` if a webspace has it."""
-        if domain in self._claimed_domains or any(domain in observed.webspace.domains for observed in self._registry):
+    def domain(self, domain: str, uid: int) -> Iterator[None]:
+        """Hold a domain for a webspace while it is proved and written to LXD; ``Conflict`` if a webspace has it."""
+        had = any(domain in observed.webspace.domains for observed in self._registry)
+        if had or domain in self._claimed_domains or self._doubtful_domains.get(domain, uid) != uid:
             message = f"{domain} is in use"
             raise Conflict(message)
         self._claimed_domains.add(domain)
         try:
             yield
+        except WRITTEN_PERHAPS:
+            self._doubtful_domains[domain] = uid
+            raise
         finally:
             self._claimed_domains.discard(domain)
+
+    def everything_seen(self) -> None:
+        """Say that a full pass is over: what was perhaps written before it is in the registry, or was not written."""
+        self._doubtful_ports.clear()
+        self._doubtful_domains.clear()
 
     def free_external_ports(self) -> Iterator[int]:
         """Give free external ports to try, in no order that could be guessed."""
@@ -97,7 +113,8 @@ class Allocator:
         raise Conflict(message)
 
     def _used_external(self) -> set[int]:
-        return {port for observed in self._registry for port in observed.webspace.ports} | self._claimed_external
+        known = {port for observed in self._registry for port in observed.webspace.ports}
+        return known | self._claimed_external | self._doubtful_ports.keys()
 
     def _wake_rested(self) -> None:
         now = self._clock.seconds()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from webspaced.core.webspace import KEY, Webspace
-from webspaced.errors import Changed, NotFound, Unavailable
+from webspaced.errors import Changed, DeadlineExceeded, NotFound, RemoteError, Unavailable
 from webspaced.interfaces import IInstances
 from webspaced.lib.keyed import KeyedLock
 from webspaced.webspaces.registry import AWAY_PAUSE, Observed, Registry
@@ -45,10 +45,17 @@ class Documents:
                 except Changed:
                     # A start or stop changes the ETag, too: read again and redo the change.
                     continue
-                await self._registry.look(uid)
+                await self._see(uid)
                 return before
         message = "the webspace changes too often to be changed"
         raise Unavailable(message)
+
+    async def _see(self, uid: int) -> None:
+        try:
+            await self._registry.look(uid)
+        except (RemoteError, DeadlineExceeded) as error:
+            message = "LXD took the change, and cannot be read now"
+            raise Unavailable(message) from error
 
     def check_complete(self) -> None:
         """``Unavailable`` until everything has been seen once: changes before that could give somebody's port away."""

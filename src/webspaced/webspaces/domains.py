@@ -54,8 +54,11 @@ class Domains:
         domain = parse_own_domain(text, self._rules.service)
         self._with_domain((await self._documents.present(uid)).webspace, domain)
         self._documents.check_all_seen()
-        with self._allocator.domain(domain):
-            await self._prove(uid, domain)
+        with self._allocator.domain(domain, uid):
+            # Somebody's already: no need to ask the DNS.
+            pass
+        await self._prove(uid, domain)
+        with self._allocator.domain(domain, uid):
             await self._documents.change(uid, lambda webspace: self._with_domain(webspace, domain))
         # Whoever opens the page upon our answer shall not be told that there is none.
         await self._routes.settled(uid)

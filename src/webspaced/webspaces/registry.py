@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from attrs import evolve, frozen
-from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, gatherResults
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -140,6 +140,12 @@ class Registry:
             member = self.away.get(uid)
             self._conditions.note(uid, Kind.MEMBER_AWAY, member and f"the cluster member {member} is away")
 
+    async def somebody_is_back(self) -> bool:
+        """Whether LXD tells of other webspaces now than in the last full pass that their cluster member is away."""
+        listed = await self._instances.list_all()
+        away = {uid for i in listed if i.untold and (uid := self.uid_of(i.name)) is not None}
+        return away != self.away.keys()
+
     @property
     def never_seen(self) -> frozenset[int]:
         """The webspaces that LXD lists, but could not say anything of since webspaced started."""
@@ -169,8 +175,8 @@ class Registry:
         # One webspace that cannot be read must not keep the others from being served.
         jobs = [places.run(Deferred.fromCoroutine, job).addErrback(self._unread) for job in work]
         for outcome in await gatherResults(jobs):
-            # LXD went away within the pass: what was not read is not gone.
-            if isinstance(outcome, Unavailable):
+            # LXD went away within the pass, or it was given up: what was not read is not gone.
+            if isinstance(outcome, Unavailable | CancelledError):
                 raise outcome
 
     def _unread(self, failure: Failure) -> BaseException | None:

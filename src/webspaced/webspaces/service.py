@@ -175,7 +175,7 @@ class WebspaceService:
             raise Invalid(message)
         await self._documents.present(uid)
         self._documents.check_all_seen()
-        with self._allocator.external_port(external):
+        with self._allocator.external_port(external, uid):
             await self._forward(uid, external, internal)
 
     async def add_random_port(self, uid: int, internal: int) -> int:

@@ -9,6 +9,8 @@ from webspaced.core.names import is_domain
 from webspaced.errors import Invalid
 
 SERVICE = "spaces.example.org"
+# Digits and full stops of full width.
+WIDE = "192.0.2.1".translate({code: code + 0xFEE0 for code in range(0x2E, 0x3A)})
 
 
 class DomainTests(SynchronousTestCase):
@@ -41,7 +43,7 @@ class DomainTests(SynchronousTestCase):
             self.assertIn("wildcard", self.refused(text))
 
     def test_no_address(self) -> None:
-        for text in ("192.0.2.1", "2001:db8::1", "[2001:db8::1]", "127.1", "192.0.2.1."):
+        for text in (WIDE, "192.0.2.1\u200b", "192.0.2.1", "2001:db8::1", "[2001:db8::1]", "127.1", "192.0.2.1."):
             self.assertIn("address", self.refused(text))
 
     def test_nothing_of_the_service(self) -> None:

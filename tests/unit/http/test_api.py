@@ -300,6 +300,12 @@ class RimTests(ApiCase):
             for method in ("GET", "POST", "DELETE"):
                 self.assertIn("not served", self.problem(501, method, path))
 
+    def test_a_header_that_is_no_text(self) -> None:
+        fields = Headers({b"authorization": [b"Bearer \xff\xfe"]})
+        asking = watch(self.treq.request("GET", f"http://webspaced.test{SELF}", headers=fields))
+        self.treq.flush()
+        self.assertIn(asking.value.code, (401, 403))
+
     def test_lxd_away(self) -> None:
         self.create()
         self.w.lose_lxd()

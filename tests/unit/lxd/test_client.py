@@ -13,7 +13,7 @@ from tests.unit.lxd.fake_lxd import Asked, FakeLxd, Reply, accepted, error, sync
 from tests.unit.timing import Time, Watched, watch
 from webspaced.errors import Changed, DeadlineExceeded, Distrusted, NotFound, RemoteError, Unavailable
 from webspaced.lxd import client as client_module
-from webspaced.lxd.client import LONGEST_ERROR, REQUEST_TIMEOUT, SUSPECT_TIMEOUT, LxdClient
+from webspaced.lxd.client import LONGEST_ERROR, REQUEST_TIMEOUT, SUSPECT_TIMEOUT, WAIT_SLICE, LxdClient
 
 WAIT = "/1.0/operations/op-1/wait"
 
@@ -125,7 +125,8 @@ class RequestTests(ClientCase):
 
 class OperationTests(ClientCase):
     def operate(self, *replies: Reply | Exception | None, timeout: float = 60.0) -> Watched:
-        return watch(self.lxd(*replies).operate("POST", "/instances", {"name": "x"}, timeout=timeout))
+        self.client = self.lxd(*replies)
+        return watch(self.client.operate("POST", "/instances", {"name": "x"}, timeout=timeout))
 
     def test_one_that_ends_well(self) -> None:
         self.assertIsNone(self.operate(accepted(), sync({"status_code": 200})).value)
@@ -145,17 +146,29 @@ class OperationTests(ClientCase):
         self.assertEqual(len(self.asked()), 1)
 
     def test_one_that_takes_too_long_is_cancelled(self) -> None:
-        slow = self.operate(accepted(), None, sync({}), timeout=10)
-        self.clock.advance(9.9)
+        slow = self.operate(accepted(), None, sync({}), timeout=9)
+        self.clock.advance(8.9)
         self.assertFalse(slow.done)
         self.clock.advance(0.1)
         self.assertIsInstance(slow.error, DeadlineExceeded)
         self.assertEqual(self.asked()[-1], ("DELETE", "/1.0/operations/op-1"))
 
     def test_the_wait_has_no_deadline_of_its_own(self) -> None:
-        slow = self.operate(accepted(), None, sync({}), timeout=600)
-        self.clock.advance(REQUEST_TIMEOUT * 10)
+        slow = self.operate(accepted(), *[None] * 30, sync({"status_code": 200}), timeout=600)
+        self.clock.pump([WAIT_SLICE] * 29)
         self.assertFalse(slow.done)
+        self.clock.advance(WAIT_SLICE)
+        self.assertIsNone(slow.value)
+
+    def test_an_lxd_that_is_gone_meanwhile_is_not_waited_for(self) -> None:
+        slow = self.operate(accepted(), *[None] * 3, timeout=600)
+        self.clock.advance(WAIT_SLICE)
+        self.client._suspect = lambda: True
+        self.clock.advance(WAIT_SLICE)
+        self.assertIsInstance(slow.error, Unavailable)
+
+    def test_one_that_lxd_has_forgotten_says_nothing_of_the_instance(self) -> None:
+        self.assertIsInstance(self.operate(accepted(), error(404)).error, Unavailable)
 
     def test_one_whose_caller_goes_away_is_cancelled(self) -> None:
         left = self.operate(accepted(), None, sync({}))
@@ -165,10 +178,10 @@ class OperationTests(ClientCase):
 
     def test_one_that_cannot_be_cancelled_keeps_its_first_error(self) -> None:
         for refusal in (error(404), error(400), ConnectError()):
-            slow = self.operate(accepted(), None, refusal, timeout=10)
-            self.clock.advance(10)
+            slow = self.operate(accepted(), None, refusal, timeout=9)
+            self.clock.advance(9)
             self.assertIsInstance(slow.error, DeadlineExceeded)
-            self.assertIn("10 s", str(slow.error))
+            self.assertIn("9 s", str(slow.error))
 
     def test_lxd_ending_in_the_middle(self) -> None:
         self.assertIsInstance(self.operate(accepted(), ConnectionLost(), ConnectError()).error, Unavailable)

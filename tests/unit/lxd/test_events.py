@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.unit.timing import Time
 from webspaced.errors import Unavailable
 from webspaced.lxd import events
-from webspaced.lxd.events import EventSubscription, read_event
+from webspaced.lxd.events import PING_INTERVAL, SILENCE_LIMIT, EventSubscription, read_event
 
 
 def event(source: str, **metadata: Any) -> str:
@@ -59,6 +59,7 @@ class Listener:
     def __init__(self) -> None:
         self.said: list[Any] = []
         self.error: Exception | None = None
+        self.listing: Deferred[None] | None = None
 
     async def _connected(self) -> None:
         self.said.append("connected")
@@ -66,7 +67,8 @@ class Listener:
             raise self.error
 
     def connected(self) -> Deferred[None]:
-        return Deferred.fromCoroutine(self._connected())
+        listed = Deferred.fromCoroutine(self._connected())
+        return listed if self.listing is None else self.listing
 
     def happened(self, name: str) -> None:
         self.said.append(name)
@@ -156,6 +158,18 @@ class SubscriptionTests(SynchronousTestCase):
         self.open()
         self.assertEqual(self.listener.said[-1], "connected")
         self.assertEqual(len(self.streams), 2)
+
+    def test_a_stream_that_falls_silent_while_everything_is_listed_ends_the_listing(self) -> None:
+        cancelled: list[object] = []
+        self.listener.listing = Deferred(cancelled.append)
+        self.open()
+        self.clock.run_for(SILENCE_LIMIT + PING_INTERVAL)
+        self.assertEqual(len(cancelled), 1)
+        self.assertEqual(self.listener.said, ["connected", "disconnected"])
+        self.listener.listing = None
+        self.clock.run_for(1)
+        self.open()
+        self.assertEqual(self.listener.said[-1], "connected")
 
     def test_a_handshake_that_never_ends_is_given_up(self) -> None:
         self.clock.run_for(10.1)

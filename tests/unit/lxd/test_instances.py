@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.unit.lxd.fake_lxd import FakeLxd, Reply, accepted, error, sync
 from tests.unit.timing import Time, watch
 from webspaced.core.instance import NewInstance, Status
-from webspaced.errors import NotFound
+from webspaced.errors import NotFound, RemoteError
 from webspaced.lxd import parse
 from webspaced.lxd.client import LxdClient
 from webspaced.lxd.instances import LxdInstances, profile_network
@@ -96,6 +96,13 @@ class InstancesTests(InstancesCase):
         instance = watch(self.lxd(sync(INSTANCE, '"e"')).get("ws-u7")).value
         self.assertEqual((instance.etag, self.fake.asked[0].path), ('"e"', "/1.0/instances/ws-u7"))
 
+    def test_what_is_not_of_the_documented_shape_is_lxds_error(self) -> None:
+        for metadata in (None, 3, "x", [None], [{}], {"name": 3}):
+            for ask in (LxdInstances.list_all, LxdInstances.images):
+                self.assertRaises(RemoteError, lambda: watch(ask(self.lxd(sync(metadata)))).value)  # noqa: B023
+            for ask in (LxdInstances.get, LxdInstances.state):
+                self.assertRaises(RemoteError, lambda: watch(ask(self.lxd(sync(metadata)), "x")).value)  # noqa: B023
+
     def test_its_state(self) -> None:
         self.assertTrue(watch(self.lxd(sync(STATE)).state("ws-u7")).value.status.runs)
         self.assertEqual(self.fake.asked[0].path, "/1.0/instances/ws-u7/state")
@@ -128,8 +135,8 @@ class InstancesTests(InstancesCase):
                 self.assertEqual(body["timeout"], 30)
 
     def test_our_wait_for_a_stop_is_longer_than_lxds(self) -> None:
-        stopping = watch(self.lxd(accepted(), None, DONE).stop("x", 30.0, force=False))
-        self.clock.advance(31)
+        stopping = watch(self.lxd(accepted(), *[None] * 4, DONE).stop("x", 30.0, force=False))
+        self.clock.pump([1] * 31)
         self.assertFalse(stopping.done)
 
     def test_deleting(self) -> None:

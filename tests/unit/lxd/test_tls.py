@@ -189,6 +189,10 @@ class CaTests(HandshakeCase):
 
 
 class InsecureTests(HandshakeCase):
+    def test_a_pinned_certificate_counts_all_the_same(self) -> None:
+        pinned = Identities(insecure=True, server=Party("lxd").pem)
+        self.refused("lxd", pinned, Party("whoever"))
+
     def test_anybody_is_trusted(self) -> None:
         self.shake("lxd", Identities(insecure=True), Party("whoever", expired=True))
 
@@ -201,6 +205,13 @@ class MistakeTests(SynchronousTestCase):
         self.assertIn("no certificate", self.said(server="-----BEGIN NOTHING-----"))
         broken = "-----BEGIN CERTIFICATE-----\nbm8=\n-----END CERTIFICATE-----"
         self.assertIn("cannot be used", self.said(ca=broken))
+
+    def test_an_encrypted_key_is_a_mistake_and_asks_nobody(self) -> None:
+        party = Party("one")
+        pem = serialization.Encoding.PEM
+        secret = serialization.BestAvailableEncryption(b"passphrase")
+        key = party.key.private_bytes(pem, serialization.PrivateFormat.PKCS8, secret).decode()
+        self.assertIn("cannot be used", self.said(server=party.pem, client=party.pem, client_key=key))
 
     def test_a_key_of_another_certificate(self) -> None:
         one, other = Party("one"), Party("other")

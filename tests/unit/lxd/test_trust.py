@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import base64
+import json
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.lxd.fake_lxd import FakeLxd, Reply, error, sync
@@ -7,6 +10,8 @@ from tests.unit.timing import Time, watch
 from webspaced.errors import Distrusted, Invalid
 from webspaced.lxd.client import LxdClient
 from webspaced.lxd.trust import NEEDED, Server, introduce
+
+TOKEN = base64.b64encode(json.dumps({"client_name": "webspaced", "secret": "s", "addresses": []}).encode()).decode()
 
 
 def root(auth: str = "trusted", *more: str) -> Reply:
@@ -37,8 +42,12 @@ class TrustTests(SynchronousTestCase):
         self.assertEqual(self.posted(), {"type": "client", "password": "word"})
 
     def test_a_token_where_there_is_a_member_for_it(self) -> None:
+        self.introduce(root("untrusted", "explicit_trust_token"), sync(None), root(), secret=TOKEN)
+        self.assertEqual(self.posted(), {"type": "client", "trust_token": TOKEN})
+
+    def test_a_password_where_both_are_known(self) -> None:
         self.introduce(root("untrusted", "explicit_trust_token"), sync(None), root(), secret="word")
-        self.assertEqual(self.posted(), {"type": "client", "trust_token": "word"})
+        self.assertEqual(self.posted(), {"type": "client", "password": "word"})
 
     def test_a_wrong_one(self) -> None:
         said = self.refused(Distrusted, root("untrusted"), error(403), secret="word")

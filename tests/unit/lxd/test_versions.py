@@ -8,6 +8,7 @@ from ipaddress import ip_address, ip_network
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.lxd.fake_lxd import FakeLxd, Reply, accepted, sync
+from tests.unit.lxd.test_trust import TOKEN
 from tests.unit.lxd.versions import STATE, VERSIONS, Version
 from tests.unit.timing import Time, watch
 from webspaced.core.address import AddressRule
@@ -35,8 +36,8 @@ class VersionTests(SynchronousTestCase):
     def test_it_is_asked_for_trust_as_it_wants_to_be(self) -> None:
         for version in self.each():
             stranger = sync({**version.root, "auth": "untrusted"})
-            watch(introduce(self.client(stranger, sync(None), sync(version.root)), "word")).value  # noqa: B018
-            self.assertEqual(self.fake.asked[1].body, {"type": "client", version.trust: "word"})
+            watch(introduce(self.client(stranger, sync(None), sync(version.root)), TOKEN)).value  # noqa: B018
+            self.assertEqual(self.fake.asked[1].body, {"type": "client", version.trust: TOKEN})
 
     def test_its_instances(self) -> None:
         for version in self.each():

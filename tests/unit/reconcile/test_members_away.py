@@ -118,6 +118,31 @@ class AwayTests(SynchronousTestCase):
         self.assertEqual(self.backends(), before)
         self.assertEqual(world.listeners.boot_ports, {1: 20001, 2: 20002})
 
+    def test_a_kept_routes_names_are_nobody_elses(self) -> None:
+        self.begin()
+        world = self.restarted()
+        self.away.names = {"ws-u1"}
+        # Meanwhile IAM has given Alice's name to Bob.
+        world.identity.members = {1: "alicia", 2: "alice"}
+        world.start()
+        world.clock.run_for(5)
+        hosts = [host for route in world.store.routes.values() for host in route.hosts]
+        self.assertEqual(len(set(hosts)), len(hosts), hosts)
+        self.away.names = set()
+        self.full_pass()
+        self.full_pass()
+        served = {name: route.hosts for name, route in world.store.routes.items()}
+        self.assertEqual(served, {"ws-u1": ("alicia.example.org",), "ws-u2": ("alice.example.org",)})
+
+    def test_an_absent_member_is_looked_for_by_the_list_alone(self) -> None:
+        self.begin()
+        self.away.names = {"ws-u2"}
+        self.full_pass()
+        self.world.reconciler.connected_to_lxd = True
+        self.away.asked.clear()
+        self.world.clock.result_of(self.world.reconciler.return_of_members())
+        self.assertEqual(self.away.asked, [])
+
     def test_and_go_when_it_was_deleted_meanwhile(self) -> None:
         self.begin()
         world = self.restarted()

@@ -68,4 +68,6 @@ class SimulationTests(SynchronousTestCase):
     def test_nothing_of_the_real_service_is_touched(self) -> None:
         self.simulate()
         self.assertEqual(self.settings.traefik.file.path.parents[2], self.directory / "data" / "simulation")
+        self.simulate(WSD_TRAEFIK_FILE_PATH=str(self.directory / "real.yml"))
+        self.assertEqual(self.settings.traefik.file.path.parents[2], self.directory / "data" / "simulation")
         self.assertEqual(self.settings.iam.users_file, self.directory / "data" / "users.yaml")

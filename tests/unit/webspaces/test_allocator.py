@@ -29,12 +29,12 @@ class AllocatorTests(SynchronousTestCase):
         self.assertEqual(self.boot_port(), 20001)
 
     def test_an_external_port_that_is_used_or_held_is_a_conflict(self) -> None:
-        with self.allocator.external_port(49160):
+        with self.allocator.external_port(49160, 1):
             for port in (49152, 49160):
-                with self.assertRaises(Conflict), self.allocator.external_port(port):
+                with self.assertRaises(Conflict), self.allocator.external_port(port, 2):
                     self.fail("given twice")
             self.assertNotIn(49160, list(self.allocator.free_external_ports()))
-        with self.allocator.external_port(49160):
+        with self.allocator.external_port(49160, 1):
             pass
 
     def test_an_error_inside_gives_it_back(self) -> None:

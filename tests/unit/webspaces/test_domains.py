@@ -120,6 +120,25 @@ class AddTests(DomainsCase):
         self.w.lxd.fail_next("configure", RemoteError("no", 500))
         self.fails(RemoteError, "example.net")
 
+    def test_what_lxd_has_though_nobody_could_see_it_is_nobody_elses(self) -> None:
+        self.prove("example.net", 1)
+        self.prove("example.net", 2)
+        # The change is taken, and the look after it fails.
+        configure = self.w.lxd.configure
+
+        async def configured(*arguments: object) -> None:
+            await configure(*arguments)
+            self.w.lxd.fail_next("get", RemoteError("no", 500), RemoteError("no", 500))
+            self.w.lxd.configure = configure
+
+        self.w.lxd.configure = configured
+        self.assertRaises(Unavailable, self.add, "example.net", 1)
+        self.w.lxd._failures.clear()
+        self.fails(Conflict, "example.net", 2)
+        self.w.clock.result_of(self.w.reconciler.full_pass())
+        self.fails(Conflict, "example.net", 2)
+        self.assertEqual(self.names(1), ["alice.example.org", "example.net"])
+
     def test_no_webspace(self) -> None:
         self.assertRaises(NotFound, self.add, "example.net", 3)
         self.assertRaises(NotFound, self.w.clock.result_of, self.w.domains.names(3))

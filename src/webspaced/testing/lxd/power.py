@@ -288,7 +288,7 @@ class Power:
             instance.busy = "stop"
             instance.closing = lambda: self._stopped(instance, "instance-shutdown", asked=False)
         # Else a stop that was under way ends with this death, and a restart goes on with its start.
-        self._ended(instance)
+        self._ended(instance, instance.pid)
 
     def reboot(self, instance: Instance) -> None:
         """Let it restart itself from inside."""
@@ -296,7 +296,7 @@ class Power:
             return
         instance.busy = "stop"
         instance.closing = lambda: self._reboot_cleaned(instance)
-        self._ended(instance)
+        self._ended(instance, instance.pid)
 
     def _reboot_cleaned(self, instance: Instance) -> None:
         self._cleaned(instance)
