@@ -64,12 +64,13 @@ async def _ask(client: LxdClient) -> Server:
 async def _ask_for_trust(client: LxdClient, secret: str | None, extensions: Collection[str]) -> None:
     if secret is None:
         message = (
-            "LXD does not trust webspaced's client certificate: add it there (lxc config trust add FILE), or set"
-            " lxd.tls.client_cert and client_key, or lxd.tls.trust_password"
+            "LXD does not trust webspaced's client certificate: add it there (lxc config trust add FILE, or incus config"
+            " trust add-certificate FILE), or set lxd.tls.client_cert and client_key, or lxd.tls.trust_password"
         )
         raise Distrusted(message)
-    # Before there was a member of its own for tokens, they went where passwords go.
-    body = {"type": "client", "trust_token" if TOKEN in extensions else "password": secret}
+    # Before there was a member of its own for tokens, they went where passwords go. Incus reads that member only, and has
+    # no extension that would tell (seen on 6.0.4): who says nothing gets both, and reads the one that it knows.
+    body = {"type": "client", "trust_token": secret, **({} if TOKEN in extensions else {"password": secret})}
     try:
         await client.send("POST", "/certificates", body)
     except RemoteError as error:

@@ -32,9 +32,9 @@ class TrustTests(SynchronousTestCase):
         self.assertEqual((server.trusted, server.product, server.version), (True, "lxd", "5.0.2"))
         self.assertEqual(len(self.fake.asked), 1)
 
-    def test_a_password_up_to_5_x(self) -> None:
+    def test_lxd_up_to_5_x_reads_the_password_and_incus_the_token_and_neither_tells_which(self) -> None:
         self.introduce(root("untrusted"), sync(None), root(), secret="word")
-        self.assertEqual(self.posted(), {"type": "client", "password": "word"})
+        self.assertEqual(self.posted(), {"type": "client", "password": "word", "trust_token": "word"})
 
     def test_a_token_where_there_is_a_member_for_it(self) -> None:
         self.introduce(root("untrusted", "explicit_trust_token"), sync(None), root(), secret="word")
