@@ -357,12 +357,14 @@ class StackCase(TestCase):
 
     variants: ClassVar[tuple[str, ...]] = ("fast",)
     webspaces: ClassVar[Mapping[str, Any]] = {}
+    variable: ClassVar[str] = LXD_VARIABLE
+    """Whose directory: LXD's, or Incus's."""
     starts: ClassVar[bool] = True
     """Whether the daemon runs when the test begins."""
 
     def lxd(self) -> PrivateLxd:
         """Give the LXD of the stack; the run's unless a test case needs another."""
-        return lxd_of_this_run()
+        return lxd_of_this_run(self.variable)
 
     def setUp(self) -> None:
         self.stack = Stack(self.lxd(), **self.webspaces)
