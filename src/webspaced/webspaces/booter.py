@@ -138,9 +138,7 @@ class Booter:
             try:
                 return await self._address(uid, patient=course.acted or uid in self._asked_by_api)
             except StoppedAgain:
-                if course.started:
-                    raise
-                # It was dead when we came: Incus says that a container runs until it is done with its end.
+                # It may have been dead when we came: Incus says that a container runs until it is done with its end.
                 course.acted = True
 
     async def _bring_up(self, uid: int, course: _Course) -> None:
