@@ -17,6 +17,7 @@ def main() -> int:
             own_lxd.delete(places.RUN / "lxd")
             _clean_host()
     own_lxd.delete(places.RUN_TEST / "lxd")
+    own_lxd.delete(places.RUN_TEST / "incus")
     # Of a benchmark that was killed.
     daemon.end_stale(places.RUN_TEST / "bench" / "webspaced.yaml")
     own_lxd.delete(places.RUN_TEST / "bench" / "lxd")

@@ -42,10 +42,7 @@ def ensured(directory: Path, *, nat: bool = False, flavour: Flavour | None = Non
 
 
 def _install(flavour: Flavour) -> None:
-    if flavour is flavours.INCUS and packages.distribution() in packages.BACKPORTS:
-        packages.ensure(packages.INCUS_BASE, "a private Incus", backports=True)
-    else:
-        packages.ensure(flavour.packages, "a private LXD")
+    packages.ensure(flavour.packages, f"a private {flavour.name}", backports=flavour is flavours.INCUS)
 
 
 def _chosen(directory: Path, flavour: Flavour | None, *, nat: bool) -> PrivateLxd:

@@ -10,9 +10,8 @@ from pathlib import Path
 from harness.saying import CannotGoOn, say
 
 LXD = ("lxd", "lxd-client", "dnsmasq-base", "nftables", "iproute2", "busybox-static")
-INCUS = ("incus", "dnsmasq-base", "nftables", "iproute2", "busybox-static")
-# Incus beside LXD, for tests: without what virtual machines need. Debian 12 has it among its backports alone.
-INCUS_BASE = ("incus-base", "dnsmasq-base", "nftables", "iproute2", "busybox-static")
+# Without what virtual machines need. Debian 12 has it among its backports alone.
+INCUS = ("incus-base", "dnsmasq-base", "nftables", "iproute2", "busybox-static")
 BACKPORTS = {("debian", "12"): "bookworm-backports"}
 
 

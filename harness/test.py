@@ -8,16 +8,18 @@ import tempfile
 import time
 from collections import deque
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from harness import own_lxd, places, venv
+from harness import flavour, own_lxd, places, venv
 from harness.private_lxd import PrivateLxd
 from harness.saying import CannotGoOn, run_program, say
 from harness.tiers import TIERS, Outcome, Tier, reason_against, verdict
 
 TOX = "tox>=4.11,<5"
 LXD_DIRECTORY = places.RUN_TEST / "lxd"
+INCUS_DIRECTORY = places.RUN_TEST / "incus"
 
 
 def _arguments() -> argparse.Namespace:
@@ -34,12 +36,14 @@ def _arguments() -> argparse.Namespace:
 
 
 class Bench:
-    """What the tiers run with: a tox, one wheel for all, and one LXD of our own."""
+    """What the tiers run with: a tox, one wheel for all, one LXD of our own, and one Incus."""
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
         self._runner = venv.Venv(places.TOX_RUNNER)
         self._lxd: PrivateLxd | None = None
+        self._incus: PrivateLxd | None = None
+        self._no_incus = ""
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="webspaced-dist-")))
         places.TOX.mkdir(exist_ok=True)
         self._runner.ensure()
@@ -55,10 +59,11 @@ class Bench:
             left_out = self._bring_up_lxd()
         if left_out:
             return Outcome(tier.name, left_out=left_out)
+        without = self._bring_up_incus() if tier.incus else ""
         began = time.monotonic()
         last = deque[str](maxlen=200)
         status = self._tox(tier, last)
-        return verdict(tier, status, last, time.monotonic() - began)
+        return replace(verdict(tier, status, last, time.monotonic() - began), without=without)
 
     def _bring_up_lxd(self) -> str:
         """Before each tier: the one before may have killed it. Gives the reason when it does not come up."""
@@ -71,11 +76,28 @@ class Bench:
             return str(error)
         return ""
 
+    def _bring_up_incus(self) -> str:
+        """Bring up the Incus beside the LXD; gives what the tests are without, and why, when it cannot be had."""
+        if self._incus is None:
+            self._stack.callback(own_lxd.delete, INCUS_DIRECTORY)
+        try:
+            self._incus = own_lxd.ensured(INCUS_DIRECTORY, flavour=flavour.INCUS)
+        except CannotGoOn as error:
+            say(f"no Incus beside the LXD: {error}")
+            # What apt says last is what is wrong.
+            self._no_incus = f"Incus: {str(error).strip().splitlines()[-1]}"
+            return self._no_incus
+        return ""
+
     def _environment(self) -> dict[str, str]:
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         if self._lxd is not None:
             environment["WEBSPACED_TEST_LXD_DIR"] = str(self._lxd.directory)
             environment["WEBSPACED_TEST_LXD_SOCKET"] = str(self._lxd.socket)
+        if self._incus is not None:
+            environment["WEBSPACED_TEST_INCUS_DIR"] = str(self._incus.directory)
+        if self._no_incus:
+            environment["WEBSPACED_TEST_WITHOUT"] = self._no_incus
         return environment
 
     def _tox(self, tier: Tier, last: deque[str]) -> int:
@@ -113,7 +135,7 @@ def _summary(outcomes: list[Outcome], *, all_required: bool) -> int:
         say(str(outcome))
     passed = sum(outcome.passed for outcome in outcomes)
     failed = sum(outcome.failed for outcome in outcomes)
-    gaps = sum(bool(outcome.left_out) + outcome.skipped for outcome in outcomes)
+    gaps = sum(outcome.gaps for outcome in outcomes)
     if gaps and all_required:
         say(f"{gaps} left out or skipped, and all are required: counted as failed")
         failed += gaps

@@ -13,18 +13,20 @@ class Tier:
     """One environment of tox. `trial`: its tests are tests.<name>; otherwise it counts as one test.
 
     `usual`: it is among those that run when none is named.
+    `incus`: some of its tests want an Incus beside the LXD.
     """
 
     name: str
     trial: bool = True
     lxd: bool = False
     usual: bool = True
+    incus: bool = False
 
 
 TIERS = (
     Tier("lint", trial=False),
     Tier("unit"),
-    Tier("real", lxd=True),
+    Tier("real", lxd=True, incus=True),
     Tier("faults", lxd=True),
     Tier("docs", trial=False),
     Tier("soak", usual=False),
@@ -33,7 +35,7 @@ TIERS = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a tier went. `left_out` is the reason why it did not run at all."""
+    """How a tier went. `left_out` is the reason why it did not run at all, `without` what its tests had to do without."""
 
     tier: str
     passed: int = 0
@@ -41,13 +43,20 @@ class Outcome:
     skipped: int = 0
     seconds: float = 0
     left_out: str = ""
+    without: str = ""
+
+    @property
+    def gaps(self) -> int:
+        """How many things were left out: the tier itself, or tests in it."""
+        return max(self.skipped, int(bool(self.left_out or self.without)))
 
     def __str__(self) -> str:
         """One line of the summary."""
         if self.left_out:
             return f"{self.tier:8} left out: {self.left_out}"
         skipped = f", {self.skipped} skipped inside" if self.skipped else ""
-        return f"{self.tier:8} {self.passed} passed, {self.failed} failed{skipped}  ({self.seconds:.0f} s)"
+        without = f"; without {self.without}" if self.without else ""
+        return f"{self.tier:8} {self.passed} passed, {self.failed} failed{skipped}  ({self.seconds:.0f} s){without}"
 
 
 def reason_against(tier: Tier) -> str:

@@ -36,12 +36,18 @@ MEMBERS = {1: "alice", 2: "bob", 3: "carol", 4: "dave", 5: "erin", 6: "frank"}
 ADMIN = 99
 
 
-def lxd_of_this_run() -> PrivateLxd:
-    """Give the LXD that ``make test`` started; skips the test where there is none."""
-    directory = os.environ.get("WEBSPACED_TEST_LXD_DIR")
+LXD_VARIABLE, INCUS_VARIABLE = "WEBSPACED_TEST_LXD_DIR", "WEBSPACED_TEST_INCUS_DIR"
+WITHOUT_VARIABLE = "WEBSPACED_TEST_WITHOUT"
+"""What ``make test`` could not bring up, and why."""
+
+
+def lxd_of_this_run(variable: str = LXD_VARIABLE) -> PrivateLxd:
+    """Give the LXD or Incus that ``make test`` started; skips the test where there is none."""
+    directory = os.environ.get(variable)
     lxd = own_lxd.known(Path(directory)) if directory else None
     if lxd is None:
-        message = "no LXD for tests: run them by `make test` as root"
+        reason = os.environ.get(WITHOUT_VARIABLE) or "run them by `make test` as root"
+        message = f"no server for tests ({variable}): {reason}"
         raise SkipTest(message)
     return lxd
 
@@ -353,12 +359,14 @@ class StackCase(TestCase):
 
     variants: ClassVar[tuple[str, ...]] = ("fast",)
     webspaces: ClassVar[Mapping[str, Any]] = {}
+    variable: ClassVar[str] = LXD_VARIABLE
+    """Whose directory: LXD's, or Incus's."""
     starts: ClassVar[bool] = True
     """Whether the daemon runs when the test begins."""
 
     def lxd(self) -> PrivateLxd:
         """Give the LXD of the stack; the run's unless a test case needs another."""
-        return lxd_of_this_run()
+        return lxd_of_this_run(self.variable)
 
     def make_stack(self) -> Stack:
         """Give the test's stack, not yet set up."""

@@ -210,6 +210,10 @@ class FakeInstances:
         """Let the next calls of this kind fail."""
         self._failures.setdefault(call, []).extend(errors)
 
+    def fail_no_more(self) -> None:
+        """Forget all failures that are still to come."""
+        self._failures.clear()
+
     def go_away(self, *, finish: bool = False) -> None:
         """Stop to answer; what it was asked for is dropped, or with ``finish`` done all the same."""
         self.away = True

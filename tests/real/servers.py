@@ -9,34 +9,21 @@ import secrets
 import signal
 import ssl
 from collections.abc import Coroutine
-from pathlib import Path
 from typing import Any
-from unittest import SkipTest
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
-from harness import own_lxd, tiny_image
-from harness.private_lxd import PrivateLxd
+from harness import tiny_image
 from harness.rest import Rest
-from tests.stack import free_port
+from tests.stack import INCUS_VARIABLE, LXD_VARIABLE, free_port, lxd_of_this_run
 from webspaced.lib.deferreds import sleep
 from webspaced.lxd.agent import Connections, UnixEndpoints
 from webspaced.lxd.client import LxdClient
 
-LXD_VARIABLE, INCUS_VARIABLE = "WEBSPACED_TEST_LXD_DIR", "WEBSPACED_TEST_INCUS_DIR"
-
-
-def server_of_this_run(variable: str) -> PrivateLxd:
-    """Give the server whose directory the environment names; skips the test where there is none."""
-    directory = os.environ.get(variable)
-    server = own_lxd.known(Path(directory)) if directory else None
-    if server is None:
-        message = f"no server for tests ({variable}): run them by `make test` as root"
-        raise SkipTest(message)
-    return server
+__all__ = ["INCUS_VARIABLE", "LXD_VARIABLE", "ServerCase"]
 
 
 class ServerCase(TestCase):
@@ -47,7 +34,7 @@ class ServerCase(TestCase):
     https_port: int | None = None
 
     def setUp(self) -> None:
-        server = self.server = server_of_this_run(self.variable)
+        server = self.server = lxd_of_this_run(self.variable)
         self.project = f"t{secrets.token_hex(4)}"
         # Other tests use the same bridge, on which names are unique.
         self.name = f"c-{self.project}"

@@ -7,6 +7,7 @@ import datetime as dt
 import ssl
 from typing import Any, ClassVar
 
+from harness.flavour import LXD
 from tests.stack import StackCase, free_port, wait_until
 from webspaced.lxd.certificate import make_certificate
 
@@ -21,8 +22,9 @@ class HttpsCase(StackCase):
     def prepare(self) -> None:
         rest = self.stack.lxd.rest
         self.address = f"127.0.0.1:{free_port()}"
-        rest.ask("PATCH", "/1.0", {"config": {"core.https_address": self.address, "core.trust_password": PASSWORD}})
-        self.addCleanup(rest.ask, "PATCH", "/1.0", {"config": {"core.https_address": "", "core.trust_password": ""}})
+        config = {"core.https_address": self.address, **({"core.trust_password": PASSWORD} if self.has_password else {})}
+        rest.ask("PATCH", "/1.0", {"config": config})
+        self.addCleanup(rest.ask, "PATCH", "/1.0", {"config": dict.fromkeys(config, "")})
         self.certificate, key = make_certificate("test", dt.datetime.now(dt.UTC))
         files = {"client.crt": self.certificate, "client.key": key}
         for name, content in files.items():
@@ -35,8 +37,17 @@ class HttpsCase(StackCase):
         self.stack.link = {"url": f"https://{self.address}", "tls": {**client, **self.trusting()}}
 
     def trusting(self) -> dict[str, Any]:
-        """Trust the server's very certificate, and have its password."""
-        return {"server_cert_file": str(self.stack.lxd.directory / "server.crt"), "trust_password": PASSWORD, **self.tls}
+        """Trust the server's very certificate, and have its password, or a token of one that knows no passwords."""
+        secret = PASSWORD if self.has_password else self.token()
+        return {"server_cert_file": str(self.stack.lxd.directory / "server.crt"), "trust_password": secret, **self.tls}
+
+    @property
+    def has_password(self) -> bool:
+        return self.stack.lxd.flavour is LXD
+
+    def token(self) -> str:
+        name = ("--name", "webspaced") if self.has_password else ("webspaced",)
+        return self.stack.lxd.lxc("config", "trust", "add", *name).split()[-1]
 
     def distrust(self) -> None:
         rest = self.stack.lxd.rest
@@ -84,8 +95,7 @@ class PinnedTests(HttpsCase):
 
 class TokenTests(HttpsCase):
     def trusting(self) -> dict[str, Any]:
-        said = self.stack.lxd.lxc("config", "trust", "add", "--name", "webspaced")
-        return {**super().trusting(), "trust_password": said.split()[-1]}
+        return {**super().trusting(), "trust_password": self.token()}
 
     def test_a_token_does_what_a_password_does(self) -> None:
         self.check_served()

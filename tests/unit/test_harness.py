@@ -1,9 +1,14 @@
 """What make test says of the tiers is what continuous integration believes."""
 
+from contextlib import ExitStack
+
 from twisted.trial.unittest import SynchronousTestCase
 
+from harness import own_lxd, test
 from harness.network import _networks
-from harness.tiers import Tier, verdict
+from harness.saying import CannotGoOn
+from harness.test import Bench
+from harness.tiers import Outcome, Tier, verdict
 
 UNIT = Tier("unit")
 LINT = Tier("lint", trial=False)
@@ -51,3 +56,34 @@ class RouteTests(SynchronousTestCase):
         self.assertEqual([str(net) for net in _networks("10.1.2.0/24 dev br0 scope link")], ["10.1.2.0/24"])
         self.assertEqual([str(net) for net in _networks("local 10.1.2.1 dev br0 table local")], ["10.1.2.1/32"])
         self.assertEqual(_networks("0.0.0.0/0 dev tun0"), [])
+
+
+class IncusTests(SynchronousTestCase):
+    """Real Incus beside the LXD: where it cannot be had, that is said, and counts where all is required."""
+
+    def bench(self, failure: str) -> Bench:
+        def ensured(*_: object, **__: object) -> None:
+            raise CannotGoOn(failure)
+
+        self.patch(own_lxd, "ensured", ensured)
+        bench = object.__new__(Bench)
+        bench._stack, bench._lxd, bench._incus, bench._no_incus = ExitStack(), None, None, ""
+        return bench
+
+    def test_the_reason_is_told_to_the_tests_and_to_people(self) -> None:
+        self.patch(test, "say", lambda _: None)
+        bench = self.bench("apt-get failed:\nReading lists\nE: Unable to locate package incus-base\n")
+        reason = bench._bring_up_incus()
+        self.assertEqual(reason, "Incus: E: Unable to locate package incus-base")
+        self.assertEqual(bench._environment()["WEBSPACED_TEST_WITHOUT"], reason)
+        self.assertIn(reason, str(Outcome("real", passed=1, without=reason)))
+
+    def test_what_is_missing_is_a_gap(self) -> None:
+        said: list[str] = []
+        self.patch(test, "say", said.append)
+        outcomes = [Outcome("real", passed=5, skipped=3, without="Incus: no package")]
+        self.assertEqual(test._summary(outcomes, all_required=False), 0)
+        self.assertEqual(test._summary(outcomes, all_required=True), 1)
+        self.assertEqual(said[-1], "5 passed, 3 failed")
+        # Even if no test had noticed.
+        self.assertEqual(test._summary([Outcome("real", passed=5, without="Incus")], all_required=True), 1)

@@ -66,17 +66,24 @@ async def _ask(client: LxdClient) -> Server:
 async def _ask_for_trust(client: LxdClient, secret: str | None, extensions: Collection[str]) -> None:
     if secret is None:
         message = (
-            "LXD does not trust webspaced's client certificate: add it there (lxc config trust add FILE), or set"
-            " lxd.tls.client_cert and client_key, or lxd.tls.trust_password"
+            "LXD does not trust webspaced's client certificate: add it there (lxc config trust add FILE, or incus config"
+            " trust add-certificate FILE), or set lxd.tls.client_cert and client_key, or lxd.tls.trust_password"
         )
         raise Distrusted(message)
-    # Before there was a member of its own for tokens, they went where passwords go.
-    body = {"type": "client", "trust_token" if TOKEN in extensions and _is_token(secret) else "password": secret}
     try:
-        await client.send("POST", "/certificates", body)
+        await client.send("POST", "/certificates", {"type": "client", **_credential(secret, extensions)})
     except RemoteError as error:
         message = "LXD does not accept lxd.tls.trust_password (a token can be used once, and may have expired)"
         raise Distrusted(message) from error
+
+
+def _credential(secret: str, extensions: Collection[str]) -> dict[str, str]:
+    """Give the member of ``POST /1.0/certificates`` that a secret belongs to."""
+    if not _is_token(secret):
+        return {"password": secret}
+    # Before there was a member of its own for tokens, they went where passwords go. Incus reads that member only, and has
+    # no extension that would tell (seen on 6.0.4): who says nothing gets both, and reads the one that it knows.
+    return {"trust_token": secret, **({} if TOKEN in extensions else {"password": secret})}
 
 
 def _is_token(secret: str) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import evolve, frozen
+from attrs import define, evolve, frozen
 from twisted.internet.defer import Deferred, DeferredSemaphore, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -25,6 +25,19 @@ from webspaced.webspaces.registry import Observed, Registry
 FREEZING_LIMIT = 5.0
 """Seconds: an LXD that was killed within a freeze says "Freezing" for ever, and a resume does not help (seen on 5.0.2)."""
 ADDRESS_POLL_FIRST, ADDRESS_POLL_LONGEST = 0.02, 0.2
+
+
+class StoppedAgain(BootFailed):
+    """It was up, and its end came before its address was known."""
+
+
+@define
+class _Course:
+    """What one boot has done so far: anything at all, and whether a start went well since LXD was last not ready for one."""
+
+    patience: Patience
+    acted: bool = False
+    started: bool = False
 
 
 @frozen(kw_only=True)
@@ -101,8 +114,7 @@ class Booter:
     async def _boot(self, uid: int) -> Observed:
         began = self._clock.seconds()
         try:
-            acted = await self._bring_up(uid)
-            observed = await self._address(uid, patient=acted or uid in self._asked_by_api)
+            observed = await self._come_up(uid)
         except (BootFailed, DeadlineExceeded) as error:
             self._remember(uid, self.memory(uid).failed(self._clock.seconds(), str(error)))
             detail = getattr(error, "detail", "")
@@ -119,14 +131,22 @@ class Booter:
         )
         return observed
 
-    async def _bring_up(self, uid: int) -> bool:
-        """Act and look again until it runs; whether that took anything.
+    async def _come_up(self, uid: int) -> Observed:
+        course = _Course(Patience(self._clock))
+        while True:
+            await self._bring_up(uid, course)
+            try:
+                return await self._address(uid, patient=course.acted or uid in self._asked_by_api)
+            except StoppedAgain:
+                # It may have been dead when we came: Incus says that a container runs until it is done with its end.
+                course.acted = True
+
+    async def _bring_up(self, uid: int, course: _Course) -> None:
+        """Act and look again until it runs.
 
         What was seen last is good enough to begin with: LXD refuses a wrong act.
         """
-        patience = Patience(self._clock)
         observed = self._registry.get(uid) or await self._registry.look(uid)
-        acted = started = False
         while True:
             if observed is None:
                 message = "there is no such webspace"
@@ -134,12 +154,12 @@ class Booter:
             by_api = uid in self._asked_by_api
             decision = decide(observed.instance.status, self.memory(uid), self._clock.seconds(), by_api=by_api)
             if decision.act is Act.SERVE:
-                return acted
-            acted = True
-            if decision.act is Act.START and started:
+                return
+            course.acted = True
+            if decision.act is Act.START and course.started:
                 message = "it stopped again at once"
                 raise BootFailed(message)
-            started = await self._carry_out(decision, observed, patience)
+            course.started = await self._carry_out(decision, observed, course.patience)
             observed = await self._registry.look(uid)
 
     async def _carry_out(self, decision: Decision, observed: Observed, patience: Patience) -> bool:
@@ -184,7 +204,7 @@ class Booter:
             observed = self._registry.get(uid)
             if observed is None or not observed.runs:
                 message = "it stopped again while it was starting"
-                raise BootFailed(message)
+                raise StoppedAgain(message)
             if observed.address is not None:
                 self._conditions.note(uid, Kind.NO_ADDRESS, None)
                 return observed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -16,6 +16,20 @@ QUICK = 1.0
 BUSY_LIMIT = 45.0
 """Seconds that LXD may be in the middle of something else, such as a graceful stop, before waiting is given up."""
 PAUSE = 0.05
+
+
+async def insist(clock: IReactorTime, act: Callable[[], Awaitable[None]]) -> None:
+    """Act, and again while LXD refuses because it is not done with the last stop; its last refusal is raised."""
+    until = clock.seconds() + STOP_WINDOW
+    while True:
+        try:
+            await act()
+        except RemoteError:
+            if clock.seconds() >= until:
+                raise
+        else:
+            return
+        await sleep(clock, PAUSE)
 
 
 class Patience:

@@ -16,6 +16,7 @@ from webspaced.lib.deferreds import sleep
 from webspaced.lib.keyed import KeyedLock
 from webspaced.webspaces.booter import Booter
 from webspaced.webspaces.documents import Documents
+from webspaced.webspaces.patience import insist
 from webspaced.webspaces.registry import Observed, Registry
 
 
@@ -126,6 +127,9 @@ class Power:
 
     async def force(self, observed: Observed) -> None:
         """Stop by force, now; one that has stopped in between is fine."""
+        await insist(self._clock, lambda: self._forced(observed))
+
+    async def _forced(self, observed: Observed) -> None:
         try:
             await self._instances.stop(observed.name, self._times.graceful, force=True)
         except RemoteError:
@@ -133,7 +137,20 @@ class Power:
             now = await self._registry.look(observed.uid)
             if now is not None and not _is_stopped(now):
                 raise
-        await self._registry.look(observed.uid)
+        else:
+            await self._registry.look(observed.uid)
+
+    async def remove(self, observed: Observed) -> None:
+        """Delete a webspace that :meth:`for_deletion` has stopped, once LXD is done with its stop."""
+        await insist(self._clock, lambda: self._removed(observed))
+
+    async def _removed(self, observed: Observed) -> None:
+        try:
+            await self._instances.delete(observed.name)
+        except RemoteError:
+            # A start that was under way may have ended after the stop.
+            await self.force(observed)
+            raise
 
 
 def _is_stopped(observed: Observed) -> bool:

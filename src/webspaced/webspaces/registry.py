@@ -262,11 +262,18 @@ class Registry:
         )
 
     async def read_address(self, uid: int) -> Observed | None:
-        """Read only the addresses of a running webspace: cheaper for LXD than a look while it is coming up."""
+        """Read only the addresses of a running webspace: cheaper for LXD than a look while it is coming up.
+
+        They stay as they were while LXD cannot tell them: Incus says that a container runs until it is done with its end.
+        """
         observed = self._seen.get(uid)
         if observed is None or not observed.runs:
             return observed
-        renewed = await self._with_address(observed)
+        try:
+            renewed = await self._with_address(observed)
+        except RemoteError as error:
+            self.log.info("the addresses of {name} cannot be read: {error}", name=observed.name, error=str(error))
+            return await self.look(uid)
         current = self._seen.get(uid)
         if current is None or current.instance.incarnation != observed.instance.incarnation:
             return current
@@ -293,7 +300,11 @@ class Registry:
 
     async def _read_again(self, uid: int) -> None:
         before = self._seen.get(uid)
-        claims = await self._read_claims(before) if before is not None and before.runs else None
+        try:
+            claims = await self._read_claims(before) if before is not None and before.runs else None
+        except RemoteError:
+            # It keeps what it claimed last: that is no reason for its rival not to come up.
+            return
         current = self._seen.get(uid)
         if before and current and claims is not None and current.instance.incarnation == before.instance.incarnation:
             self._store(self._decided(current, claims))

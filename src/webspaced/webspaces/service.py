@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 from webspaced.core.instance import Image, InstanceState, NewInstance
 from webspaced.core.user import User
 from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY, Config, Webspace
-from webspaced.errors import Conflict, Invalid, NotFound, RemoteError, WebspacedError
+from webspaced.errors import Conflict, Invalid, NotFound, RemoteError, Unavailable, WebspacedError
 from webspaced.interfaces import IForwards, IInstances, IRoutes
 from webspaced.lib.deferreds import shield
 from webspaced.lib.keyed import KeyedLock
@@ -139,18 +139,18 @@ class WebspaceService:
     async def delete(self, uid: int) -> None:
         """Delete a webspace, whether it runs or not: visitors first, then the container."""
         async with self._existence(uid), self.power.for_deletion(uid) as observed:
-            try:
-                await self._instances.delete(observed.name)
-            except RemoteError:
-                # A start that was under way may have ended after the stop.
-                await self.power.force(observed)
-                await self._instances.delete(observed.name)
+            await self.power.remove(observed)
             await self._registry.look(uid)
 
     async def state(self, uid: int) -> tuple[Observed, InstanceState]:
         """Give a webspace and its run state as LXD tells it now."""
         observed = await self._documents.present(uid)
-        return observed, await self._instances.state(observed.name)
+        try:
+            return observed, await self._instances.state(observed.name)
+        except RemoteError as error:
+            # As Incus does until it is done with a container's end.
+            message = f"LXD cannot tell the webspace's state now: {error}"
+            raise Unavailable(message) from error
 
     async def set_config(self, uid: int, patch: Mapping[str, object]) -> Config:
         """Change some of the Config and give the **old** one, once visitors are served by the new one.

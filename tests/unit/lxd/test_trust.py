@@ -41,6 +41,10 @@ class TrustTests(SynchronousTestCase):
         self.introduce(root("untrusted"), sync(None), root(), secret="word")
         self.assertEqual(self.posted(), {"type": "client", "password": "word"})
 
+    def test_a_token_where_nothing_tells_which_member_is_read(self) -> None:
+        self.introduce(root("untrusted"), sync(None), root(), secret=TOKEN)
+        self.assertEqual(self.posted(), {"type": "client", "password": TOKEN, "trust_token": TOKEN})
+
     def test_a_token_where_there_is_a_member_for_it(self) -> None:
         self.introduce(root("untrusted", "explicit_trust_token"), sync(None), root(), secret=TOKEN)
         self.assertEqual(self.posted(), {"type": "client", "trust_token": TOKEN})

@@ -37,7 +37,7 @@ class VersionTests(SynchronousTestCase):
         for version in self.each():
             stranger = sync({**version.root, "auth": "untrusted"})
             watch(introduce(self.client(stranger, sync(None), sync(version.root)), TOKEN)).value  # noqa: B018
-            self.assertEqual(self.fake.asked[1].body, {"type": "client", version.trust: TOKEN})
+            self.assertEqual(self.fake.asked[1].body, {"type": "client", **version.trusting(TOKEN)})
 
     def test_its_instances(self) -> None:
         for version in self.each():

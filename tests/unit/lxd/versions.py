@@ -18,15 +18,19 @@ _NEW = [*_OLD, "certificate_token", "instance_ready_state", "event_project", "ev
 class Version:
     """One version's documents, about an instance ``ws-u7`` that runs at 10.7.0.5.
 
-    ``trust`` is the member of ``POST /1.0/certificates`` that holds a password or a token. ``events`` are lifecycle events
+    ``trust`` are the members of ``POST /1.0/certificates`` that a token is sent in. ``events`` are lifecycle events
     (metadata only) with the names of the instances that they are about.
     """
 
     root: dict[str, Any]
-    trust: str
+    trust: tuple[str, ...]
     instance: dict[str, Any]
     events: tuple[tuple[dict[str, Any], tuple[str, ...]], ...]
     incarnation: str
+
+    def trusting(self, token: str) -> dict[str, str]:
+        """Give these members with a token in them."""
+        return dict.fromkeys(self.trust, token)
 
 
 def _root(version: str, extensions: list[str], auth: str = "trusted") -> dict[str, Any]:
@@ -90,7 +94,8 @@ STATE = {
 
 LXD_4_0 = Version(
     root=_root("4.0.9", _OLD),
-    trust="password",
+    # Incus cannot be told from it by its extensions, and reads the other.
+    trust=("password", "trust_token"),
     instance={key: value for key, value in _INSTANCE.items() if key not in ("description", "type")},
     events=(
         ({"action": "container-started", "source": "/1.0/containers/ws-u7"}, ("ws-u7",)),
@@ -107,7 +112,7 @@ LXD_4_0 = Version(
 
 LXD_5_21 = Version(
     root=_root("5.21.3", [*_NEW, "explicit_trust_token"]),
-    trust="trust_token",
+    trust=("trust_token",),
     instance={**_INSTANCE, "config": {**_INSTANCE["config"], **_UUID}, "project": "default"},  # type: ignore[dict-item]
     events=(
         (
@@ -132,7 +137,7 @@ LXD_5_21 = Version(
 
 LXD_6 = Version(
     root=_root("6.3", [*_NEW, "explicit_trust_token", "access_management", "instances_state_os_info"]),
-    trust="trust_token",
+    trust=("trust_token",),
     # A system that has told LXD that it is up is "Ready".
     instance={**LXD_5_21.instance, "status": "Ready", "status_code": 113},
     events=LXD_5_21.events,

@@ -79,7 +79,7 @@ class StopTests(PowerCase):
 
     def test_one_that_cannot_be_stopped_at_all_is_an_error_and_open_again(self) -> None:
         self.w.lxd.fail_next("stop", RemoteError("no", 400))
-        self.w.lxd.fail_next("force", RemoteError("no", 400))
+        self.w.lxd.fail_next("force", *[RemoteError("no", 400)] * 100)
         self.assertRaises(RemoteError, self.w.clock.result_of, self.w.power.shut_down(1))
         self.w.clock.run_for(5)
         self.assertEqual(self.w.store.backend("ws-u1"), "10.7.0.10:80")

@@ -122,10 +122,11 @@ class DeleteTests(ServiceCase):
 
     def test_one_that_lxd_cannot_delete_is_served_on(self) -> None:
         self.do(self.create())
-        self.w.lxd.fail_next("delete", RemoteError("busy", 400), RemoteError("busy", 400))
+        self.w.lxd.fail_next("delete", *[RemoteError("busy", 400)] * 100)
         self.fails(RemoteError, self.w.service.delete(1))
         self.w.clock.run_for(1)
         self.assertEqual(self.w.store.backend("ws-u1"), "127.0.0.1:20000")
+        self.w.lxd.fail_no_more()
         self.do(self.w.service.delete(1))
 
     def test_one_that_a_start_under_way_brings_up_again_is_deleted_all_the_same(self) -> None:
