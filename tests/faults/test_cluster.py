@@ -10,7 +10,8 @@ from tests.stack import MEMBERS, StackCase, free_port, lxd_of_this_run, wait_unt
 
 
 class ClusterTests(StackCase):
-    webspaces: ClassVar[dict[str, object]] = {"resync_interval": "1s"}
+    # No full pass may stand in for an event.
+    webspaces: ClassVar[dict[str, object]] = {"resync_interval": "1h"}
 
     def lxd(self) -> PrivateLxd:
         self.cluster = Cluster(lxd_of_this_run(), free_port)
@@ -50,6 +51,12 @@ class ClusterTests(StackCase):
             self.check_stops_and_wakes(uid)
             wait_until("the route is direct", lambda uid=uid: self.stack.is_direct(uid))
         routes = self.stack.routes()
+        # Nothing but a full pass shows that a member is away.
+        self.stack.set_webspaces(resync_interval="1s")
+        self.stack.write_configuration()
+        self.stack.stop()
+        self.stack.start()
+        self.assertEqual(self.stack.routes(), routes)
         self.cluster.members["two"].kill()
         wait_until("the member is missed", self.away_is_noticed)
         # Its containers go on, and visitors of both find what they look for.
