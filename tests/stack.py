@@ -99,7 +99,7 @@ class Stack:
         self.boot_ports = self._boot_range()
         self.link: Mapping[str, Any] = {"url": f"unix://{lxd.socket}"}
         self._webspaces = webspaces
-        self._traefik: dict[str, Any] = {}
+        self._traefik_settings: dict[str, Any] = {}
         self._daemon: subprocess.Popen[bytes] | None = None
         self._log = self.directory / "log"
 
@@ -147,7 +147,7 @@ class Stack:
 
     def set_traefik(self, **traefik: Any) -> None:
         """Change settings below ``traefik``, for the next start."""
-        self._traefik.update(traefik)
+        self._traefik_settings.update(traefik)
 
     def write_configuration(self) -> None:
         """Write the settings and the members' file; each member's token is ``token-<name>``."""
@@ -180,7 +180,7 @@ class Stack:
                 "embedded": True,
                 "http_address": f"127.0.0.1:{self.http_port}",
                 "https_address": f"127.0.0.1:{self.https_port}",
-                **self._traefik,
+                **self._traefik_settings,
             },
         }
 
