@@ -83,10 +83,24 @@ class LxdClient:
             raise
 
     async def _ended(self, operation: str) -> None:
-        reply = await self._request("GET", f"{_path(operation)}/wait", deadline=None)
+        try:
+            reply = await self._request("GET", f"{_path(operation)}/wait", deadline=None)
+        except NotFound as error:
+            if await self._knows(operation):
+                raise
+            # Operations live in LXD's memory.
+            message = "LXD was restarted meanwhile, and what it was asked for may be undone"
+            raise Unavailable(message, retry_after=2.0) from error
         status = reply.metadata.get("status_code", 0)
         if status >= 400:  # noqa: PLR2004
             raise RemoteError(_brief(reply.metadata.get("err", "")), status)
+
+    async def _knows(self, operation: str) -> bool:
+        try:
+            await self._request("GET", _path(operation))
+        except NotFound:
+            return False
+        return True
 
     async def _abandon(self, operation: str) -> None:
         try:
