@@ -88,9 +88,11 @@ class LxdClient:
         try:
             reply = await self._wait(operation)
         except NotFound as error:
-            # LXD was restarted, or has forgotten it already: how it ended, only the instance can tell.
-            message = "LXD does not know any more how this ended"
-            raise Unavailable(message, retry_after=1.0) from error
+            if await self._knows(operation):
+                raise
+            # Operations live in LXD's memory.
+            message = "LXD was restarted meanwhile, and what it was asked for may be undone"
+            raise Unavailable(message, retry_after=2.0) from error
         status = reply.metadata.get("status_code", 0)
         if status >= 400:  # noqa: PLR2004
             raise RemoteError(_brief(reply.metadata.get("err", "")), status)
@@ -105,6 +107,13 @@ class LxdClient:
                 if self._suspect():
                     message = "LXD does not answer"
                     raise Unavailable(message, retry_after=2.0) from error
+
+    async def _knows(self, operation: str) -> bool:
+        try:
+            await self._request("GET", _path(operation))
+        except NotFound:
+            return False
+        return True
 
     async def _abandon(self, operation: str) -> None:
         try:

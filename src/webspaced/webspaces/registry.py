@@ -166,7 +166,7 @@ class Registry:
         if self._versions.get(uid) != version or instance is None:
             await self.look(uid)
         elif observed is None:
-            self._forget(uid)
+            self.forget(uid)
         else:
             self._store(observed)
 
@@ -219,7 +219,7 @@ class Registry:
         try:
             instance = await self._instances.get(self.name_of(uid))
         except NotFound:
-            self._forget(uid)
+            self.forget(uid)
             self._conditions.forget(uid)
             return None
         except RemoteError as error:
@@ -229,7 +229,7 @@ class Registry:
             raise
         observed = self._read(uid, instance)
         if observed is None:
-            self._forget(uid)
+            self.forget(uid)
         else:
             self._store(observed)
         return observed
@@ -353,7 +353,8 @@ class Registry:
         self._seen[observed.uid] = evolve(observed, address=None)
         self._tell(observed.uid)
 
-    def _forget(self, uid: int) -> None:
+    def forget(self, uid: int) -> None:
+        """Take a webspace for gone. If it is not, the next look or full pass tells of it as of a new one."""
         self._versions[uid] = self._versions.get(uid, 0) + 1
         self._claimants.give(uid, ())
         self._boot_ports.give(uid, ())

@@ -121,6 +121,10 @@ class WebspaceService:
         except WebspacedError:
             # The first failure is the one to report. What is left is removed when LXD shows it again.
             self._leftovers[uid] = boot_port
+            seen = self._registry.get(uid)
+            if seen is not None and seen.boot_port == boot_port:
+                # An event told of it before LXD went away: nothing would be new of it then.
+                self._registry.forget(uid)
 
     def _sweep(self, uid: int) -> None:
         observed = self._registry.get(uid)

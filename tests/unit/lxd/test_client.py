@@ -141,6 +141,13 @@ class OperationTests(ClientCase):
         self.assertIsInstance(failed.error, RemoteError)
         self.assertEqual((str(failed.error), failed.error.code), ("in use", 400))
 
+    def test_one_that_fails_because_something_is_missing_as_incus_tells_it(self) -> None:
+        failed = self.operate(accepted(), error(404, "no image", status=200), sync({"status_code": 400}))
+        self.assertIsInstance(failed.error, NotFound)
+
+    def test_one_that_a_restarted_lxd_knows_nothing_of(self) -> None:
+        self.assertIsInstance(self.operate(accepted(), error(404), error(404)).error, Unavailable)
+
     def test_one_that_is_refused_at_once_is_not_waited_for(self) -> None:
         self.assertIsInstance(self.operate(error(404)).error, NotFound)
         self.assertEqual(len(self.asked()), 1)
@@ -168,7 +175,7 @@ class OperationTests(ClientCase):
         self.assertIsInstance(slow.error, Unavailable)
 
     def test_one_that_lxd_has_forgotten_says_nothing_of_the_instance(self) -> None:
-        self.assertIsInstance(self.operate(accepted(), error(404)).error, Unavailable)
+        self.assertIsInstance(self.operate(accepted(), error(404), error(404)).error, Unavailable)
 
     def test_one_whose_caller_goes_away_is_cancelled(self) -> None:
         left = self.operate(accepted(), None, sync({}))

@@ -211,7 +211,7 @@ class BehindTheBackTests(FaultCase):
         self.clock.run_for(0.05)
         self.machine.discard(self.one)
         self.clock.run_for(1)
-        self.assertIsInstance(starting.error, Unavailable if self.flavour.failures_are_errors else RemoteError)
+        self.assertIsInstance(starting.error, NotFound if self.flavour.failures_are_errors else RemoteError)
         self.fails(NotFound, self.instances.get(NAME))
 
     def test_what_somebody_else_does_is_told_of(self) -> None:

@@ -98,6 +98,24 @@ class CreateTests(ServiceCase):
         self.w.regain_lxd()
         self.do(self.create())
 
+    def test_lxd_away_after_an_event_told_of_it(self) -> None:
+        lxd = self.w.lxd
+
+        async def create(new: NewInstance) -> None:
+            lxd._create(new)
+            await lxd._pass(0.2)
+
+        self.patch(lxd, "create", create)
+        creating = watch(self.create())
+        self.w.clock.run_for(0.05)
+        self.assertEqual(self.w.listeners.boot_ports, {1: 20000})
+        self.w.lose_lxd()
+        self.assertIsInstance(creating.error, Unavailable)
+        self.assertEqual(self.w.listeners.boot_ports, {})
+        self.w.regain_lxd()
+        self.w.clock.run_for(5)
+        self.assertEqual((lxd.containers, self.w.listeners.boot_ports), ({}, {}))
+
     def test_a_failed_creation_gives_its_boot_port_back(self) -> None:
         self.w.lxd.fail_next("create", RemoteError("no", 400))
         self.fails(RemoteError, self.create())
