@@ -151,9 +151,10 @@ class Webspace:
         """Give this with one more domain."""
         return evolve(self, domains=(*self.domains, domain))
 
-    def without_domain(self, domain: str) -> Webspace:
-        """Give this without one of its domains."""
-        return evolve(self, domains=tuple(d for d in self.domains if d != domain))
+    def without_domain(self, domain: str, text: str) -> Webspace:
+        """Give this without one of its domains, or without one that cannot be served, as it stands in the document."""
+        domains = tuple(each for each in self.domains if each != domain)
+        return evolve(self, domains=domains, unserved=tuple(each for each in self.unserved if each != text))
 
     def with_port(self, external: int, internal: int) -> Webspace:
         """Give this with one more forward."""

@@ -74,10 +74,10 @@ class Domains:
             raise Invalid(message)
 
         def changed(webspace: Webspace) -> Webspace:
-            if domain not in webspace.domains:
+            if domain not in webspace.domains and text not in webspace.unserved:
                 message = f"{domain} is not a domain of this webspace"
                 raise NotFound(message)
-            return webspace.without_domain(domain)
+            return webspace.without_domain(domain, text)
 
         await self._documents.change(uid, changed)
 

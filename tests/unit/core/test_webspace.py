@@ -76,6 +76,14 @@ class RoundTripTests(SynchronousTestCase):
     def test_a_domain_that_is_none_never_gets_in(self) -> None:
         self.assertEqual(load({"user": 7, "domains": ["a`) || Host(`b", 7, "ok.org", None]}).domains, ("ok.org",))
 
+    def test_a_predecessors_domains_are_served_as_dns_has_them_and_none_is_lost(self) -> None:
+        webspace = load({"user": 7, "domains": ["Example.ORG", "b\u00fccher.de", "*.shop.org", "my_site.org"]})
+        self.assertEqual(webspace.domains, ("example.org", "xn--bcher-kva.de"))
+        self.assertEqual(webspace.to_json()["domains"], ["example.org", "xn--bcher-kva.de"])
+        written = json.loads(webspace.with_port(49152, 22).dump())["domains"]
+        self.assertEqual(written, ["example.org", "xn--bcher-kva.de", "*.shop.org", "my_site.org"])
+        self.assertEqual(webspace.without_domain("*.shop.org", "*.shop.org").unserved, ("my_site.org",))
+
     def test_ports_are_in_order(self) -> None:
         self.assertEqual(list(load({"user": 7, "ports": {"50000": 1, "49152": 2}}).ports), [49152, 50000])
 
