@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 
 from attrs import frozen
 from OpenSSL import SSL
+from service_identity import CertificateError, VerificationError
 from treq.client import HTTPClient
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
@@ -21,6 +22,7 @@ from twisted.web.iweb import IAgent
 from webspaced.errors import Changed, DeadlineExceeded, Distrusted, NotFound, RemoteError, Unavailable
 from webspaced.lib.deferreds import bounded
 from webspaced.lib.webclient import UNREACHABLE, BodyTooLarge, BytesBody, read_body
+from webspaced.lxd.tls import openssl_says
 
 REQUEST_TIMEOUT = 30.0
 SUSPECT_TIMEOUT = 5.0
@@ -166,9 +168,14 @@ class LxdClient:
 
 def _unreachable(error: Exception) -> Unavailable:
     # Twisted keeps the reasons of a lost connection in a list; a failed handshake is one of OpenSSL's.
-    if any(reason.check(SSL.Error) for reason in getattr(error, "reasons", ())):
-        message = "LXD's certificate is not the expected one, or its TLS is not ours (see lxd.tls)"
-        return Distrusted(message, retry_after=2.0)
+    for reason in getattr(error, "reasons", ()):
+        if reason.check(SSL.Error):
+            said = openssl_says(reason.value)
+            message = f"LXD's certificate is not the expected one, or it refuses ours (see lxd.tls): {said}"
+            return Distrusted(message, retry_after=2.0)
+        if reason.check(VerificationError, CertificateError):
+            message = "LXD's certificate is not the expected one: it is not for the host that lxd.url names"
+            return Distrusted(message, retry_after=2.0)
     message = "LXD cannot be reached"
     return Unavailable(message, retry_after=2.0)
 

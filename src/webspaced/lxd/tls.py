@@ -90,11 +90,16 @@ def _context(identities: Identities) -> SSL.Context:
     return context
 
 
+def openssl_says(error: SSL.Error | crypto.Error) -> str:
+    """Give the reason in OpenSSL's words."""
+    first = error.args[0] if error.args else []
+    return ", ".join(reason for *_, reason in first if reason)
+
+
 def _said(error: Exception) -> str:
-    """Give the reason in OpenSSL's words; never a part of the text itself."""
+    """Give the reason; never a part of the text itself."""
     if isinstance(error, SSL.Error | crypto.Error):
-        first = error.args[0] if error.args else []
-        return ", ".join(reason for *_, reason in first) or "it is not PEM"
+        return openssl_says(error) or "it is not PEM"
     return str(error)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from OpenSSL import SSL
+from service_identity import CertificateError, VerificationError
 from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectError, ConnectionLost
 from twisted.python.failure import Failure
@@ -110,7 +111,12 @@ class RequestTests(ClientCase):
 
     def test_a_handshake_that_failed_says_so(self) -> None:
         failed = ResponseNeverReceived([Failure(SSL.Error([("SSL routines", "", "certificate verify failed")]))])
-        self.assertIn("certificate", str(self.fails(Distrusted, self.lxd(failed).get("/x"))))
+        self.assertIn("certificate verify failed", str(self.fails(Distrusted, self.lxd(failed).get("/x"))))
+
+    def test_a_certificate_for_another_host(self) -> None:
+        for error_ in (VerificationError(errors=[]), CertificateError("no names")):
+            failed = ResponseNeverReceived([Failure(error_)])
+            self.assertIn("host", str(self.fails(Distrusted, self.lxd(failed).get("/x"))))
 
     def test_an_answer_beyond_all_measure_is_an_error(self) -> None:
         self.patch(client_module, "LARGEST_ANSWER", 1000)
