@@ -68,4 +68,5 @@ RC = {
     "never": _BEGIN + _ADDRESS,
     "nonet": _BEGIN + _WEB + _ECHO,
     "crash": _BEGIN,
+    "broken": _BEGIN + _WEB + _ECHO + _ADDRESS,
 }

@@ -8,6 +8,7 @@ The variants, all with an echo service on port 7 unless said:
 - never: has an address and opens nothing
 - nonet: opens its ports but never gets an address
 - crash: its first process ends at once
+- broken: as fast, but has no first process, which LXD finds out only after seconds
 """
 
 import gzip
@@ -69,6 +70,8 @@ def _add_root(archive: tarfile.TarFile, variant: str) -> None:
     for applet in tiny_files.APPLETS:
         _add_link(archive, f"rootfs/bin/{applet}", "busybox")
     for name, (text, mode) in _texts(variant).items():
+        if variant == "broken" and name == "sbin/init":
+            continue
         _add_file(archive, f"rootfs/{name}", text.encode(), mode)
 
 

@@ -34,7 +34,8 @@ class StopWindowTests(StackCase):
     def crashed_and(self, method: str, path: str) -> Answer:
         self.bring_up()
         self.end()
-        return self.stack.ask(method, f"/v1/webspace/self{path}")
+        body = {"startupDelay": 5} if path == "/config" else None
+        return self.stack.ask(method, f"/v1/webspace/self{path}", body)
 
     def test_visitors(self) -> None:
         for _ in range(REPETITIONS):
@@ -64,6 +65,7 @@ class StopWindowTests(StackCase):
         asked = {
             ("GET", "/state"): {200, 503},
             ("PATCH", "/state"): {204},
+            ("PATCH", "/config"): {200},
             ("PUT", "/state"): {204, 404},
             ("DELETE", "/state"): {204, 404},
             # Incus says that it runs.

@@ -57,7 +57,7 @@ class LxdClient:
         """:param suspect: tells whether the event stream is down."""
         self._suspect = suspect
         self._http = HTTPClient(agent)
-        self._clock = clock
+        self.clock = self._clock = clock
         self._reactor: Any = clock
         self._project = project
         self._base = base

@@ -14,6 +14,7 @@ from webspaced.errors import NotFound, RemoteError
 from webspaced.interfaces import IInstances
 from webspaced.lxd import parse
 from webspaced.lxd.client import LxdClient
+from webspaced.webspaces.patience import insist
 
 T = TypeVar("T")
 
@@ -88,7 +89,11 @@ class LxdInstances:
         await self._client.operate("DELETE", f"/instances/{name}", timeout=CREATE_TIMEOUT)
 
     async def configure(self, name: str, changes: Mapping[str, str], etag: str) -> None:
-        await self._client.send("PATCH", f"/instances/{name}", {"config": dict(changes)}, etag=etag)
+        async def patch() -> None:
+            await self._client.send("PATCH", f"/instances/{name}", {"config": dict(changes)}, etag=etag)
+
+        # Refused, too, until LXD is done with a stop.
+        await insist(self._client.clock, patch)
 
     async def _put_state(self, name: str, action: str, deadline: float, **more: object) -> None:
         body = {"action": action, "timeout": round(deadline), "force": False, "stateful": False, **more}

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from twisted.internet.interfaces import IReactorTime
 
-from webspaced.errors import BootFailed, RemoteError
+from webspaced.errors import BootFailed, Changed, RemoteError
 from webspaced.lib.deferreds import sleep
 
 STOP_WINDOW = 2.0
@@ -24,6 +24,8 @@ async def insist(clock: IReactorTime, act: Callable[[], Awaitable[None]]) -> Non
     while True:
         try:
             await act()
+        except Changed:
+            raise
         except RemoteError:
             if clock.seconds() >= until:
                 raise

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.unit.lxd.fake_lxd import FakeLxd, Reply, accepted, error, sync
 from tests.unit.timing import Time, watch
 from webspaced.core.instance import NewInstance, Status
-from webspaced.errors import NotFound, RemoteError
+from webspaced.errors import Changed, NotFound, RemoteError
 from webspaced.lxd import parse
 from webspaced.lxd.client import LxdClient
 from webspaced.lxd.instances import LxdInstances, profile_network
@@ -147,6 +147,16 @@ class InstancesTests(InstancesCase):
         watch(self.lxd(sync({})).configure("x", {"user.a": "b"}, '"e"')).value  # noqa: B018
         self.assertEqual(self.first(), ("PATCH", "/1.0/instances/x", {"config": {"user.a": "b"}}))
         self.assertEqual(self.fake.asked[0].headers["if-match"], '"e"')
+
+    def test_configuring_while_lxd_is_not_done_with_a_stop(self) -> None:
+        busy = error(500, "Instance is busy")
+        changing = watch(self.lxd(busy, busy, sync({})).configure("x", {"user.a": "b"}, '"e"'))
+        self.clock.run_for(1)
+        self.assertIsNone(changing.value)
+
+    def test_configuring_what_changed_meanwhile_is_not_tried_again(self) -> None:
+        changing = watch(self.lxd(error(412), sync({})).configure("x", {"user.a": "b"}, '"e"'))
+        self.assertIsInstance(changing.error, Changed)
 
 
 PRESENT = sync(
