@@ -58,6 +58,15 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
+def free_ports(count: int) -> list[int]:
+    """Give so many different ones: a port that was let go may be given again at once."""
+    servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [int(server.getsockname()[1]) for server in servers]
+    for server in servers:
+        server.close()
+    return ports
+
+
 def wait_until(what: str, true: Callable[[], Any]) -> Any:
     """Wait until something is true, and give it; fails with ``what`` only when it hangs."""
     deadline = time.monotonic() + PATIENCE
@@ -95,7 +104,7 @@ class Stack:
         self.directory = Path(tempfile.mkdtemp(prefix="webspaced-test-"))
         self.project = f"t{secrets.token_hex(4)}"
         self.rest = Rest(lxd.socket, self.project)
-        self.api_port, self.http_port, self.https_port = free_port(), free_port(), free_port()
+        self.api_port, self.internal_port, self.http_port, self.https_port = free_ports(4)
         self.boot_ports = self._boot_range()
         self.link: Mapping[str, Any] = {"url": f"unix://{lxd.socket}"}
         self._webspaces = webspaces
@@ -173,7 +182,7 @@ class Stack:
             "webspaces": {**webspaces, **self._webspaces},
             "http": {
                 "listen_address": f"127.0.0.1:{self.api_port}",
-                "internal_address": f"127.0.0.1:{free_port()}",
+                "internal_address": f"127.0.0.1:{self.internal_port}",
             },
             "traefik": {
                 "provider": "file",
