@@ -92,5 +92,9 @@ class RemoteError(WebspacedError):
         self.code = code
 
 
+class OutputTooLarge(WebspacedError):
+    """A command inside a webspace wrote more than is given back."""
+
+
 class Changed(RemoteError):
     """The object changed since it was read (ETag mismatch, 412): read it again and redo the change."""

@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from zope.interface import Interface
+from twisted.internet.interfaces import IConsumer, IPushProducer
+from zope.interface import Attribute, Interface
 
 from webspaced.core.address import Endpoint
+from webspaced.core.command import Bounds, Command, Completed, Size
 from webspaced.core.instance import Image, Instance, InstanceState, NewInstance
 from webspaced.core.routes import Route
 from webspaced.core.user import Caller, User
@@ -54,6 +56,59 @@ class IInstances(Interface):
 
     async def configure(name: str, changes: Mapping[str, str], etag: str) -> None:
         """Set configuration keys; ``Changed`` if the instance is no longer the one that was read."""
+
+
+class IInsides(Interface):
+    """What goes on inside instances: commands, terminals, files. All but the console's log need a running instance."""
+
+    async def run(name: str, command: Command, bounds: Bounds) -> Completed:
+        """Run a command to its end.
+
+        ``OutputTooLarge`` and ``DeadlineExceeded`` past a bound, ``Invalid`` if LXD cannot start it. Past a bound, and when
+        this is cancelled, the command is killed.
+        """
+
+    async def push_file(name: str, path: str, contents: bytes, mode: int) -> None:
+        """Write a file of root's, mode ``mode`` if it is new; its directory must exist."""
+
+    async def push_directory(name: str, path: str, mode: int) -> None:
+        """Make a directory of root's; one that exists is left as it is."""
+
+    async def attach(name: str, command: Command, size: Size, screen: IConsumer) -> Any:
+        """Run a command in a terminal that shows on ``screen``, and give its :class:`ITerminal`; errors as of ``run``."""
+
+    async def console(name: str, size: Size, screen: IConsumer) -> Any:
+        """Show the instance's console on ``screen`` and give its :class:`ITerminal`. It takes over from who was there."""
+
+    async def console_log(name: str) -> bytes:
+        """Give what the console showed since the last start, or the last clearing; empty if there is none."""
+
+    async def clear_console_log(name: str) -> None:
+        """Empty the console's log; done as well if there is none."""
+
+
+class ITerminal(Interface):
+    """A terminal in an instance: a consumer of what is typed, and the producer of the screen that it was opened with."""
+
+    ended = Attribute("A Deferred of the exit code, 0 for a console; fails with ``Unavailable`` if LXD goes away.")
+
+    def write(data: bytes) -> None:
+        """Type."""
+
+    def registerProducer(producer: IPushProducer, streaming: bool) -> None:
+        """Pause and resume who types, as LXD keeps up."""
+
+    def unregisterProducer() -> None:
+        """Pause and resume nobody any more."""
+
+    def resize(size: Size) -> None:
+        """Change the terminal's size."""
+
+    def signal(number: int) -> None:
+        """Send a signal to the command."""
+
+    def close() -> None:
+        """Hang up; a command that still runs is killed."""
 
 
 class IEventListener(Interface):
@@ -170,9 +225,11 @@ __all__ = [
     "IEventListener",
     "IForwards",
     "IIdentity",
+    "IInsides",
     "IInstances",
     "IListeners",
     "IRouteDocument",
     "IRouteStore",
     "IRoutes",
+    "ITerminal",
 ]

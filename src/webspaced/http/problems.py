@@ -39,6 +39,7 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (errors.Temporary, 503),
     (errors.BootFailed, 502),
     (errors.DeadlineExceeded, 504),
+    (errors.OutputTooLarge, 502),
     (errors.RemoteError, 502),
 )
 
