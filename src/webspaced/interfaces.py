@@ -64,8 +64,8 @@ class IInsides(Interface):
     async def run(name: str, command: Command, bounds: Bounds) -> Completed:
         """Run a command to its end.
 
-        ``OutputTooLarge`` and ``DeadlineExceeded`` past a bound, ``Invalid`` if LXD cannot start it. Past a bound, and when
-        this is cancelled, the command is killed.
+        One that cannot be started ends with the shell's 126 or 127. ``OutputTooLarge`` and ``DeadlineExceeded`` past a
+        bound; then, and when this is cancelled, the command is killed.
         """
 
     async def push_file(name: str, path: str, contents: bytes, mode: int) -> None:
@@ -81,7 +81,7 @@ class IInsides(Interface):
         """Show the instance's console on ``screen`` and give its :class:`ITerminal`. It takes over from who was there."""
 
     async def console_log(name: str) -> bytes:
-        """Give what the console showed since the last start, or the last clearing; empty if there is none."""
+        """Give what the console showed since the start, as far as it was not given or cleared before."""
 
     async def clear_console_log(name: str) -> None:
         """Empty the console's log; done as well if there is none."""

@@ -239,6 +239,20 @@ class InsideContract(LxdApi):
             await self.got(second["0"], b"Error")
         first["0"].transport.loseConnection()
 
+    @contract
+    async def test_the_log_of_a_console_is_given_once(self) -> None:
+        await self.create_and_start()
+        where = f"/instances/{self.name}/console"
+        _, sockets = await self.attached("console", {"width": 80, "height": 24})
+        await self.sleep(0.5)
+        sockets["0"].transport.sendBytesMessage(b"abc")
+        await self.got(sockets["0"], b"abc")
+        await self.sleep(0.2)
+        self.assertEqual((await self.raw("GET", where)).body, b"abc")
+        again = await self.raw("GET", where)
+        self.assertEqual((again.status, b"abc" in again.body), (200 if self.flavour.one_console else 500, False))
+        sockets["0"].transport.loseConnection()
+
     # --- files
 
     @contract

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Hashable
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Coroutine, Hashable, Iterable
+from typing import Any, Generic, TypeVar, cast
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, FirstError, gatherResults
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
@@ -29,6 +29,18 @@ def bounded(clock: IReactorTime, seconds: float, work: Coroutine[Any, Any, T], w
         raise DeadlineExceeded(message)
 
     return Deferred.fromCoroutine(work).addTimeout(seconds, clock, expired)
+
+
+async def together(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Run coroutines side by side and give their results in order; the first failure cancels the others and is raised."""
+    running = [Deferred.fromCoroutine(work) for work in works]
+    try:
+        return await gatherResults(running, consumeErrors=True)
+    except FirstError as error:
+        raise cast(Exception, error.subFailure.value) from None
+    finally:
+        for each in running:
+            each.cancel()
 
 
 class Flight(Generic[T]):

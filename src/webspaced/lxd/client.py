@@ -7,8 +7,8 @@ only: LXD reports a failed operation as 200 with a ``status_code`` of 400 in the
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from attrs import frozen
@@ -23,6 +23,8 @@ from webspaced.errors import Changed, DeadlineExceeded, Distrusted, NotFound, Re
 from webspaced.lib.deferreds import bounded
 from webspaced.lib.webclient import UNREACHABLE, BodyTooLarge, BytesBody, read_body
 from webspaced.lxd.tls import openssl_says
+
+T = TypeVar("T")
 
 REQUEST_TIMEOUT = 30.0
 SUSPECT_TIMEOUT = 5.0
@@ -81,12 +83,24 @@ class LxdClient:
         """
         reply = await self._request(method, path, body=body)
         try:
-            await bounded(self._clock, timeout, self._ended(reply.operation), f"{method} {path}")
+            await bounded(self._clock, timeout, self.ended(reply.operation), f"{method} {path}")
         except (CancelledError, DeadlineExceeded):
             await self._abandon(reply.operation)
             raise
 
-    async def _ended(self, operation: str) -> None:
+    async def fetch(self, path: str, largest: int) -> bytes:
+        """Give a file below ``/1.0``, which is bytes and no JSON; ``RemoteError`` if it has more than ``largest``."""
+        work = self._fetch(self._url(path, {}), largest)
+        return await self._bounded(REQUEST_TIMEOUT, work, f"LXD's answer to GET {path}")
+
+    async def _fetch(self, url: str, largest: int) -> bytes:
+        code, _, text = await self._answer("GET", url, None, {}, largest)
+        if code >= 400:  # noqa: PLR2004
+            _reply(code, text, "")
+        return text
+
+    async def ended(self, operation: str) -> Mapping[str, Any]:
+        """Wait until an operation ended well, and give its document; ``RemoteError`` if it ended badly."""
         try:
             reply = await self._wait(operation)
         except NotFound as error:
@@ -98,6 +112,7 @@ class LxdClient:
         status = reply.metadata.get("status_code", 0)
         if status >= 400:  # noqa: PLR2004
             raise RemoteError(_brief(reply.metadata.get("err", "")), status)
+        return reply.metadata  # type: ignore[no-any-return]
 
     async def _wait(self, operation: str) -> Reply:
         """Wait as long as it takes, but not for an LXD that is gone."""
@@ -137,13 +152,14 @@ class LxdClient:
         query: Mapping[str, str] | None = None,
         deadline: float | None = REQUEST_TIMEOUT,
     ) -> Reply:
+        work = self._exchange(method, self._url(path, query or {}), body, headers or {})
+        return await self._bounded(deadline, work, f"LXD's answer to {method} {path}")
+
+    async def _bounded(self, deadline: float | None, work: Coroutine[Any, Any, T], what: str) -> T:
         if deadline is not None and self._suspect():
             deadline = min(deadline, SUSPECT_TIMEOUT)
-        work = self._exchange(method, self._url(path, query or {}), body, headers or {})
         try:
-            if deadline is None:
-                return await work
-            return await bounded(self._clock, deadline, work, f"LXD's answer to {method} {path}")
+            return await (work if deadline is None else bounded(self._clock, deadline, work, what))
         except UNREACHABLE as error:
             raise _unreachable(error) from error
         except DeadlineExceeded as error:
@@ -154,16 +170,21 @@ class LxdClient:
             raise Unavailable(message, retry_after=2.0) from error
 
     async def _exchange(self, method: str, url: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]) -> Reply:
+        code, etag, text = await self._answer(method, url, body, headers, LARGEST_ANSWER)
+        return _reply(code, text, etag)
+
+    async def _answer(
+        self, method: str, url: str, body: Mapping[str, Any] | None, headers: Mapping[str, str], largest: int
+    ) -> tuple[int, str, bytes]:
         data = None if body is None else BytesBody(json.dumps(body).encode())
         sent: Any = {"Content-Type": "application/json", **headers} if data is not None else dict(headers)
         response = await self._http.request(method, url, data=data, headers=sent, unbuffered=True, reactor=self._reactor)
         try:
-            text = await read_body(response.original, LARGEST_ANSWER)
+            text = await read_body(response.original, largest)
         except BodyTooLarge as error:
             message = f"LXD's answer has {error}"
             raise RemoteError(message, response.code) from error
-        etag = (response.headers.getRawHeaders("ETag") or [""])[0]
-        return _reply(response.code, text, etag)
+        return response.code, (response.headers.getRawHeaders("ETag") or [""])[0], text
 
 
 def _unreachable(error: Exception) -> Unavailable:

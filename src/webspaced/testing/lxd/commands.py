@@ -19,7 +19,7 @@ from webspaced.testing.lxd.things import Instance
 NOT_FOUND, TERMINATED_BY = 127, 128
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 BANNER = b"This is webspaced's simulator: a prompt without a shell.\r\nIt knows: "
-_VERBS = "exit|sleep|true|false|echo|cat|hostname|pwd"
+_VERBS = "exit|sleep|true|false|echo|cat|head|hostname|pwd"
 _PART = re.compile(rf"\s*(?:(?P<verb>{_VERBS})\b)?(?P<rest>.*?)(?P<err>\s*>&2)?\s*", re.DOTALL)
 
 
@@ -150,6 +150,15 @@ class Cat(Command):
             self.out(data)
 
     def eof(self) -> None:
+        self.end()
+
+
+class Head(Says):
+    """``head -c N /dev/zero``: so many bytes."""
+
+    def begin(self) -> None:
+        count = int(self.arguments[1]) if self.arguments[:1] == ["-c"] else 0
+        self.out(bytes(count))
         self.end()
 
 
@@ -314,6 +323,7 @@ TABLE: Mapping[str, type[Command]] = {
     "env": Env,
     "false": Falsehood,
     "getent": Getent,
+    "head": Head,
     "hostname": Hostname,
     "kill": Kill,
     "poweroff": Poweroff,

@@ -83,10 +83,13 @@ class Consoles:
     # --- the log
 
     def log(self, instance: Instance) -> bytes:
-        """Give what is on the console's log."""
+        """Give what is on the console's log, and was not given yet."""
         if not instance.log and not self._machine.flavour.one_console:
             raise ApiError(500, "open : no such file or directory")
-        return bytes(instance.log or b"")
+        shown = bytes(instance.log or b"")
+        if instance.log is not None:
+            instance.log.clear()
+        return shown
 
     def clear(self, instance: Instance) -> None:
         """Empty the log."""

@@ -167,6 +167,7 @@ class Execution:
         )
         self.command = make(around, self._words)
         if self.command is None:
+            then()
             self._end(NOT_FOUND)
             return
         if self.interactive and self.operation.sockets is not None:

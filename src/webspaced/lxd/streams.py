@@ -1,0 +1,168 @@
+"""What comes over the WebSockets of LXD's operations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IConsumer, IProducer, IPushProducer
+from zope.interface import implementer
+
+from webspaced.core.command import Size
+from webspaced.errors import OutputTooLarge
+from webspaced.interfaces import ITerminal
+from webspaced.lib.deferreds import Flight
+from webspaced.lib.websocket import WebSocket
+
+
+class Ignored:
+    """A stream that says nothing of interest."""
+
+    def opened(self) -> None:
+        """See :class:`webspaced.lib.websocket.IHears`."""
+
+    def text(self, message: str) -> None:
+        """See :class:`webspaced.lib.websocket.IHears`."""
+
+    def data(self, piece: bytes) -> None:
+        """See :class:`webspaced.lib.websocket.IHears`."""
+
+    def closed(self, code: int, reason: str) -> None:
+        """See :class:`webspaced.lib.websocket.IHears`."""
+
+
+class Outputs:
+    """Both outputs of a command. ``ended`` fires at the end of both, and fails with ``OutputTooLarge``."""
+
+    def __init__(self, largest: int) -> None:
+        """:param largest: bytes of both together."""
+        self.ended: Deferred[None] = Deferred()
+        self.stdout, self.stderr = Output(self), Output(self)
+        self._largest = largest
+        self._size = 0
+
+    def fits(self, size: int) -> bool:
+        """Count so many bytes more; whether they are still within the bound."""
+        self._size += size
+        if self._size > self._largest and not self.ended.called:
+            self.ended.errback(OutputTooLarge(f"the command wrote more than {self._largest} bytes"))
+        return not self.ended.called
+
+    def one_ended(self) -> None:
+        """See whether that was the last."""
+        if self.stdout.is_over and self.stderr.is_over and not self.ended.called:
+            self.ended.callback(None)
+
+
+class Output(Ignored):
+    """One of them."""
+
+    def __init__(self, outputs: Outputs) -> None:
+        self.received = bytearray()
+        self.is_over = False
+        self._outputs = outputs
+
+    def data(self, piece: bytes) -> None:
+        """Keep it, while there is room."""
+        if self._outputs.fits(len(piece)):
+            self.received += piece
+
+    def text(self, message: str) -> None:
+        """The end of the stream."""
+        self.closed(0, "")
+
+    def closed(self, code: int, reason: str) -> None:
+        """The end of the stream, too."""
+        self.is_over = True
+        self._outputs.one_ended()
+
+
+@implementer(ITerminal)
+class Terminal(Ignored):
+    """See :class:`webspaced.interfaces.ITerminal`. What comes before :meth:`join` is shown, too."""
+
+    def __init__(self, screen: IConsumer, outcome: Callable[[], Coroutine[Any, Any, int]]) -> None:
+        """:param outcome: waits for the end of the operation, and gives the exit code."""
+        self._screen = screen
+        self._outcome = outcome
+        self._socket: WebSocket | None = None
+        self._control: WebSocket | None = None
+        self._is_over = False
+        self._end: Deferred[int] = Deferred()
+        self._flight = Flight(self._end)
+        self.ended = self._flight.observe()
+
+    def join(self, socket: WebSocket, control: WebSocket) -> None:
+        """Get the connected sockets."""
+        self._socket, self._control = socket, control
+        if self._is_over:
+            self._hang_up()
+        else:
+            self._screen.registerProducer(socket, True)
+
+    def over(self) -> Deferred[Any]:
+        """Fire when LXD is done with it, well or not."""
+        return self._flight.observe().addErrback(lambda _: None)
+
+    # --- as :class:`webspaced.lib.websocket.IHears`
+
+    def data(self, piece: bytes) -> None:
+        """Show it."""
+        self._screen.write(piece)
+
+    def text(self, message: str) -> None:
+        """The end of the stream."""
+        self._finish()
+
+    def closed(self, code: int, reason: str) -> None:
+        """The end of the stream, too."""
+        self._finish()
+
+    # --- as ITerminal
+
+    def write(self, data: bytes) -> None:
+        """See :class:`webspaced.interfaces.ITerminal`."""
+        if self._socket is not None:
+            self._socket.write(data)
+
+    def registerProducer(self, producer: IPushProducer | IProducer, streaming: bool) -> None:
+        """See :class:`webspaced.interfaces.ITerminal`."""
+        if self._socket is not None:
+            self._socket.registerProducer(producer, streaming)
+
+    def unregisterProducer(self) -> None:
+        """See :class:`webspaced.interfaces.ITerminal`."""
+        if self._socket is not None:
+            self._socket.unregisterProducer()
+
+    def resize(self, size: Size) -> None:
+        """See :class:`webspaced.interfaces.ITerminal`."""
+        self._order({"command": "window-resize", "args": {"width": str(size.width), "height": str(size.height)}})
+
+    def signal(self, number: int) -> None:
+        """See :class:`webspaced.interfaces.ITerminal`."""
+        self._order({"command": "signal", "signal": number})
+
+    def close(self) -> None:
+        """See :class:`webspaced.interfaces.ITerminal`."""
+        self._finish()
+
+    def _order(self, order: dict[str, Any]) -> None:
+        if self._control is not None:
+            # LXD reads both kinds of frames here; text is what its own client sends.
+            self._control.send_text(json.dumps(order))
+
+    def _finish(self) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        self._hang_up()
+        Deferred.fromCoroutine(self._outcome()).chainDeferred(self._end)
+
+    def _hang_up(self) -> None:
+        # The operation of a terminal goes on until its client has closed it.
+        for socket in (self._socket, self._control):
+            if socket is not None:
+                socket.close()
