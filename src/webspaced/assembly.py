@@ -11,6 +11,7 @@ from typing import Any
 from attrs import frozen
 
 from webspaced.core.address import AddressRule
+from webspaced.core.command import Bounds
 from webspaced.core.instance import IPAddress
 from webspaced.core.webspace import Config
 from webspaced.daemon import Daemon, Parts
@@ -23,6 +24,7 @@ from webspaced.http.auth import Auth
 from webspaced.http.health import Health
 from webspaced.http.routes import RouteDocument
 from webspaced.http.site import Sites
+from webspaced.http.terminals import Terminals
 from webspaced.iam.agent import iamd_agent
 from webspaced.iam.client import IamdClient
 from webspaced.iam.iamd import IamdIdentity
@@ -34,6 +36,7 @@ from webspaced.lib.periodic import Periodic
 from webspaced.lxd.agent import Connections, endpoints_for
 from webspaced.lxd.client import LxdClient
 from webspaced.lxd.events import EventSubscription
+from webspaced.lxd.insides import LxdInsides
 from webspaced.lxd.instances import LxdInstances, ProfileNetwork, profile_network
 from webspaced.lxd.tls import Identities
 from webspaced.lxd.trust import introduce
@@ -51,14 +54,15 @@ from webspaced.webspaces.conditions import Conditions
 from webspaced.webspaces.documents import Documents
 from webspaced.webspaces.domains import DomainRules, Domains
 from webspaced.webspaces.gate import BootGate
+from webspaced.webspaces.insides import Insides
 from webspaced.webspaces.power import Power, StopTimes
 from webspaced.webspaces.probe import PortProbe
 from webspaced.webspaces.readiness import ReadinessTable
 from webspaced.webspaces.registry import AWAY_PAUSE, Registry
 from webspaced.webspaces.service import Rules, WebspaceService
 
-RESERVED_DESCRIPTORS = 1024
-"""For listeners, the API's clients, LXD and files."""
+RESERVED_DESCRIPTORS = 3072
+"""For listeners, terminals, the API's other clients, LXD and files."""
 RETRY_UNBOUND = 5.0
 """Seconds between tries to bind a forward whose port somebody else has."""
 
@@ -143,7 +147,17 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             traefik=_build_traefik(reactor, settings),
         ),
     )
-    api = Api(Backing(service=service, domains=domains, auth=Auth(identity), resync=reconciler.resync, now=time.time))
+    api = Api(
+        Backing(
+            service=service,
+            domains=domains,
+            insides=_build_insides(settings, known, LxdInsides(client, endpoints)),
+            terminals=Terminals(reactor),
+            auth=Auth(identity),
+            resync=reconciler.resync,
+            now=time.time,
+        )
+    )
     health = Health(ready=lambda: daemon.ready, healthy=lambda: reconciler.connected_to_lxd)
     routes = RouteDocument(store) if IRouteDocument.providedBy(store) else None
     daemon.sites = Sites(reactor, api, health, settings.http.listen_address, settings.http.internal_address, routes)
@@ -318,6 +332,11 @@ def _build_service(
         max_ports=webspaces.ports.max,
     )
     return WebspaceService(known.registry, instances, known.documents, power, known.allocator, listeners, reconciler, rules)
+
+
+def _build_insides(settings: Settings, known: Knowledge, inside: LxdInsides) -> Insides:
+    bounds = Bounds(seconds=settings.webspaces.exec.timeout, output=settings.webspaces.exec.max_output)
+    return Insides(known.registry, known.documents, known.booter, inside, bounds)
 
 
 def _build_periodic(reactor: Any, settings: Settings, reconciler: Reconciler) -> tuple[Periodic, ...]:

@@ -98,10 +98,10 @@ class InsidesContract(LxdApi):
     @contract
     async def test_more_output_than_the_bound(self) -> None:
         await self.create_and_start()
-        fits, over = "head -c 60000 /dev/zero; head -c 40000 /dev/zero >&2", "head -c 60000 /dev/zero; head -c 40001 /dev/zero >&2"
-        ended = await self.run_in("sh", "-c", fits)
+        ended = await self.run_in("sh", "-c", "head -c 60000 /dev/zero; head -c 40000 /dev/zero >&2")
         self.assertEqual((len(ended.stdout), len(ended.stderr)), (60_000, 40_000))
-        error = await self.failing(OutputTooLarge, self.run_in("sh", "-c", f"{over}; sleep 60"))
+        over = "head -c 60000 /dev/zero; head -c 40001 /dev/zero >&2; sleep 60"
+        error = await self.failing(OutputTooLarge, self.run_in("sh", "-c", over))
         self.assertIn("100000", str(error))
         await self.until("the command is killed", self._nothing_runs)
 
@@ -214,6 +214,17 @@ class InsidesContract(LxdApi):
         await self.shows(screen, b"x")
         self.assertNotIn(b"Error", screen.shown)
         second.close()
+
+    @contract
+    async def test_a_console_that_is_left_while_it_shows_much_harms_nobody(self) -> None:
+        await self.create_and_start()
+        for _ in range(3):
+            console = await self.insides.console(self.name, SIZE, Screen())
+            await self.sleep(0.3)
+            console.write(b"remember\r" * 100)
+            console.close()
+            await console.ended
+        self.assertEqual(await self.status(), "Running")
 
     @contract
     async def test_the_consoles_log(self) -> None:

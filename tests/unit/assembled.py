@@ -18,6 +18,7 @@ from tests.unit.forward.wires import FakeHangups, Wire
 from tests.unit.timing import Time, watch
 from tests.unit.world import FakeProbe, FakeRecords
 from webspaced import assembly
+from webspaced.core.command import Bounds, Command, Completed
 from webspaced.core.routes import Route
 from webspaced.daemon import Daemon
 from webspaced.iam.users_file import hash_token
@@ -61,6 +62,16 @@ class Machine(MemoryReactorClock, Time):
         return wire.value()
 
 
+class FakeInsides:
+    """Runs nothing; ``bounds`` are those of the last command."""
+
+    bounds: Bounds
+
+    async def run(self, _name: str, _command: Command, bounds: Bounds) -> Completed:
+        self.bounds = bounds
+        return Completed(code=0)
+
+
 class AssembledCase(SynchronousTestCase):
     """`settings` are merged into a file that is enough; members are alice, bob and carol, and the admin root."""
 
@@ -72,6 +83,8 @@ class AssembledCase(SynchronousTestCase):
         self.lxd = FakeInstances(self.machine)
         self.probe = FakeProbe(self.machine, self.lxd)
         self.patch(assembly, "LxdInstances", lambda _client: self.lxd)
+        self.inside = FakeInsides()
+        self.patch(assembly, "LxdInsides", lambda _client, _endpoints: self.inside)
         self.patch(assembly, "PortProbe", lambda _reactor: self.probe)
         self.patch(assembly, "EpollHangups", lambda _reactor: FakeHangups())
         self.patch(assembly, "EventSubscription", self._events)

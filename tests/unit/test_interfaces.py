@@ -15,7 +15,9 @@ from webspaced.forward.hangup import EpollHangups, IHangups
 from webspaced.forward.listeners import Listeners
 from webspaced.iam.iamd import IamdIdentity
 from webspaced.iam.static import StaticIdentity, UsersFile
+from webspaced.lxd.insides import LxdInsides
 from webspaced.lxd.instances import LxdInstances
+from webspaced.lxd.streams import Terminal
 from webspaced.reconcile.reconciler import Reconciler
 from webspaced.traefik.file import FileStore
 from webspaced.traefik.served import ServedStore
@@ -23,6 +25,8 @@ from webspaced.webspaces.gate import BootGate
 
 KEPT_BY = {
     interfaces.IInstances: (LxdInstances, FakeInstances),
+    interfaces.IInsides: (LxdInsides,),
+    interfaces.ITerminal: (Terminal,),
     interfaces.IEventListener: (Reconciler,),
     interfaces.IBootGate: (BootGate, FakeGate),
     interfaces.IRoutes: (Reconciler,),

@@ -23,6 +23,8 @@ from tests.unit.lxd.test_tls import Party
 from tests.unit.timing import watch
 from webspaced import assembly, tap
 from webspaced.assembly import address_rule, this_host
+from webspaced.core.command import Bounds
+from webspaced.core.instance import Status
 from webspaced.errors import Unavailable
 from webspaced.lxd.instances import profile_network
 from webspaced.lxd.tls import Identities
@@ -61,6 +63,13 @@ class WebspaceTests(AssembledCase):
         self.create()
         self.assertEqual(self.ask("PATCH", "self/config", {"startupDelay": 5})[0], 200)
         self.assertEqual(self.ask("PATCH", "self/config", {"startupDelay": 5.1})[0], 400)
+
+    def test_exec(self) -> None:
+        self.start(webspaces={"exec": {"timeout": "7s", "max_output": 1234}})
+        self.create()
+        self.lxd.containers["ws-u1"].status = Status.RUNNING
+        self.assertEqual(self.ask("POST", "self/exec", {"command": "true"})[0], 200)
+        self.assertEqual(self.inside.bounds, Bounds(seconds=7.0, output=1234))
 
     def test_networks(self) -> None:
         self.start(webspaces={"networks": ["10.9.0.0/16"]})

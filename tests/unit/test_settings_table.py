@@ -73,6 +73,11 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "webspaces.reserved_addresses": (f"{HERE}.WebspaceTests.test_reserved_addresses",),
     "webspaces.boot_ports.start": (f"{HERE}.PortTests.test_boot_ports",),
     "webspaces.boot_ports.end": (f"{HERE}.PortTests.test_boot_ports",),
+    "webspaces.exec.timeout": (f"{HERE}.WebspaceTests.test_exec", "tests.unit.http.test_terminals.PlainTests.test_bounds"),
+    "webspaces.exec.max_output": (
+        f"{HERE}.WebspaceTests.test_exec",
+        "tests.unit.http.test_terminals.PlainTests.test_bounds",
+    ),
     "webspaces.ready_timeout": (f"{HERE}.BootTests.test_ready_timeout",),
     "webspaces.stop_timeout": (f"{HERE}.StopTests.test_stop_timeout",),
     "webspaces.drain_time": (f"{HERE}.StopTests.test_drain_time_and_settle_time",),

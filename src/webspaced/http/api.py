@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any
 
 from attrs import frozen
 from klein import Klein
+from twisted.internet.interfaces import IConsumer
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 
 from webspaced.core.webspace import parse_port
 from webspaced.errors import Unsupported
-from webspaced.http import views
+from webspaced.http import messages, views
 from webspaced.http.auth import Auth
 from webspaced.http.bodies import check_known, read_object, text_member
-from webspaced.http.problems import answer
+from webspaced.http.problems import answer, whole
+from webspaced.http.terminals import Terminals
+from webspaced.http.upgrade import Upgrade
 from webspaced.lib.deferreds import shield
 from webspaced.webspaces.domains import Domains
+from webspaced.webspaces.insides import Insides
 from webspaced.webspaces.service import WebspaceService
 
 WEBSPACE = "/v1/webspace/<who>"
 PORTS = f"{WEBSPACE}/ports"
 DOMAINS = f"{WEBSPACE}/domains"
+LOG, EXEC, CONSOLE = f"{WEBSPACE}/log", f"{WEBSPACE}/exec", f"{WEBSPACE}/console"
 LATER = (
-    f"{WEBSPACE}/log",
-    f"{WEBSPACE}/exec",
-    f"{WEBSPACE}/console",
     "/internal/<who>/ensure-started",
     "/static/api.yaml",
     "/swagger",
@@ -41,15 +44,15 @@ class Backing:
 
     service: WebspaceService
     domains: Domains
+    insides: Insides
+    terminals: Terminals
     auth: Auth
     resync: Callable[[int], Coroutine[Any, Any, None]]
     now: Callable[[], float]
 
 
 def _json(request: IRequest, status: int, document: Any) -> bytes:
-    request.setResponseCode(status)
-    request.setHeader(b"content-type", b"application/json")
-    return json.dumps(document).encode()
+    return whole(request, status, b"application/json", json.dumps(document).encode())
 
 
 def _nothing(request: IRequest, status: int = 204) -> bytes:
@@ -65,9 +68,15 @@ class Api:
     def __init__(self, backing: Backing) -> None:
         self._service = backing.service
         self._domains = backing.domains
+        self._insides = backing.insides
+        self._terminals = backing.terminals
         self._auth = backing.auth
         self._resync = backing.resync
         self._now = backing.now
+
+    def close(self) -> None:
+        """Say goodbye to whoever sits at a terminal."""
+        self._terminals.close()
 
     @app.handle_errors(Exception)
     def on_error(self, request: IRequest, failure: Failure) -> bytes:
@@ -201,6 +210,57 @@ class Api:
         user = await self._auth.subject(request, who)
         await shield(self._service.remove_port(user.id, parse_port(port)))
         return _nothing(request)
+
+    @app.route(LOG, methods=["GET"])
+    async def read_log(self, request: IRequest, who: str) -> bytes:
+        """Give the console's log."""
+        log = await self._for(request, who, self._insides.console_log)
+        return whole(request, 200, b"text/plain; charset=utf-8", log.decode(errors="replace").encode())
+
+    @app.route(LOG, methods=["DELETE"])
+    async def clear_log(self, request: IRequest, who: str) -> bytes:
+        """Empty the console's log."""
+        await self._for(request, who, self._insides.clear_console_log)
+        return _nothing(request)
+
+    @app.route(EXEC, methods=["POST"])
+    async def run_command(self, request: IRequest, who: str) -> bytes:
+        """Run a command to its end."""
+        user = await self._auth.subject(request, who)
+        command = messages.plain_command(read_object(request))
+        return _json(request, 200, views.completed(await shield(self._insides.run(user.id, command))))
+
+    @app.route(EXEC, methods=["GET"])
+    async def open_terminal(self, request: IRequest, who: str) -> Upgrade:
+        """Run a command in a terminal, over a WebSocket."""
+
+        async def opens(uid: int, first: Mapping[str, Any], screen: IConsumer) -> Any:
+            command, size = messages.exec_message(first)
+            return await self._insides.attach(uid, command, size, screen)
+
+        return await self._terminal(request, who, opens, messages.exec_order)
+
+    @app.route(CONSOLE, methods=["GET"])
+    async def open_console(self, request: IRequest, who: str) -> Upgrade:
+        """Show the console, over a WebSocket."""
+
+        async def opens(uid: int, first: Mapping[str, Any], screen: IConsumer) -> Any:
+            return await self._insides.console(uid, messages.console_message(first), screen)
+
+        return await self._terminal(request, who, opens, messages.console_order)
+
+    async def _terminal(
+        self,
+        request: IRequest,
+        who: str,
+        opens: Callable[[int, Mapping[str, Any], IConsumer], Coroutine[Any, Any, Any]],
+        order: Callable[[str], messages.Order],
+    ) -> Upgrade:
+        uid = (await self._auth.subject(request, who)).id
+        # What can be told by a status is told by a status: a browser sees nothing of a WebSocket's reasons before it opens.
+        await self._insides.exists(uid)
+        self._terminals.check_room(uid)
+        return Upgrade(lambda connection: self._terminals.accept(uid, connection, partial(opens, uid), order))
 
 
 def _later(_self: Api, _request: IRequest, **_parameters: str) -> bytes:

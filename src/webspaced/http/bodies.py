@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from twisted.web.iweb import IRequest
@@ -24,18 +24,23 @@ def read_object(request: IRequest) -> dict[str, Any]:
     if len(text) > LARGEST:
         message = f"the body is larger than {LARGEST} bytes"
         raise BodyTooLarge(message)
+    return parse_object(text, "body")
+
+
+def parse_object(text: str | bytes, what: str = "message") -> dict[str, Any]:
+    """Give the JSON object that a text is; ``Invalid`` if it is none."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        message = "the body is not JSON"
+        message = f"the {what} is not JSON"
         raise Invalid(message) from error
     if not isinstance(document, dict):
-        message = "the body must be a JSON object"
+        message = f"the {what} must be a JSON object"
         raise Invalid(message)
     return document
 
 
-def check_known(document: dict[str, Any], known: Collection[str]) -> None:
+def check_known(document: Mapping[str, Any], known: Collection[str]) -> None:
     """Refuse members that nothing reads: a misspelt one would be lost silently."""
     unknown = sorted(set(document) - set(known))
     if unknown:
@@ -43,7 +48,7 @@ def check_known(document: dict[str, Any], known: Collection[str]) -> None:
         raise Invalid(message)
 
 
-def text_member(document: dict[str, Any], name: str) -> str:
+def text_member(document: Mapping[str, Any], name: str) -> str:
     """Give a required, non-empty text member."""
     value = document.get(name)
     if not isinstance(value, str) or not value:

@@ -44,6 +44,14 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
 )
 
 
+def whole(request: IRequest, status: int, kind: bytes, body: bytes) -> bytes:
+    """Set what goes before a body that is known whole, and give it."""
+    request.setResponseCode(status)
+    request.setHeader(b"content-type", kind)
+    request.setHeader(b"content-length", b"%d" % len(body))
+    return body
+
+
 @frozen(kw_only=True)
 class Problem:
     """An error as it is answered."""
@@ -59,11 +67,9 @@ class Problem:
 
     def write(self, request: IRequest) -> bytes:
         """Set status and headers, and give the body."""
-        request.setResponseCode(self.status)
-        request.setHeader(b"content-type", CONTENT_TYPE.encode())
         for name, value in self.headers:
             request.setHeader(name.encode(), value.encode())
-        return json.dumps(self.document()).encode()
+        return whole(request, self.status, CONTENT_TYPE.encode(), json.dumps(self.document()).encode())
 
 
 def problem_of(error: BaseException | None) -> Problem:

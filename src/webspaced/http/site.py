@@ -18,6 +18,7 @@ from webspaced.http.bodies import LARGEST
 from webspaced.http.health import Health
 from webspaced.http.problems import Problem
 from webspaced.http.routes import RouteDocument
+from webspaced.http.upgrade import Channel
 from webspaced.settings import Address
 
 HEALTH_PATHS = (b"live", b"ready", b"health")
@@ -71,6 +72,12 @@ class _Root(Resource):
         return resource
 
 
+class _Site(Site):
+    noisy = False
+    # Twisted types it by a private class that chooses between HTTP/1.1 and HTTP/2; this server speaks the former.
+    protocol: Any = Channel
+
+
 class Sites:
     """Binds and closes the listeners."""
 
@@ -86,6 +93,7 @@ class Sites:
         """Serve the API in public, and inside the routes, where Traefik fetches them; health at both."""
         self._reactor: Any = reactor
         self._routes = routes
+        self._api = api
         inside = health.app.resource() if routes is None else _Root(routes.app, health.app, ROUTES_PATHS)
         self._sites = ((public, _Root(health.app, api.app)), (internal, inside))
         self._listening: list[IListeningPort] = []
@@ -93,8 +101,7 @@ class Sites:
     def listen(self) -> None:
         """Bind both; ``Unavailable`` names the one that cannot be bound."""
         for address, resource in self._sites:
-            site = Site(resource, requestFactory=BoundedRequest, timeout=IDLE_TIMEOUT)
-            site.noisy = False
+            site = _Site(resource, requestFactory=BoundedRequest, timeout=IDLE_TIMEOUT)
             try:
                 self._listening.append(self._reactor.listenTCP(address.port, site, interface=address.host))
             except CannotListenError as error:
@@ -105,5 +112,6 @@ class Sites:
         """Take no more requests."""
         if self._routes is not None:
             self._routes.close()
+        self._api.close()
         listening, self._listening = self._listening, []
         return gatherResults([maybeDeferred(port.stopListening) for port in listening])

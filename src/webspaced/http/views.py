@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from webspaced.core.command import Completed
 from webspaced.core.instance import Image, InstanceState
 from webspaced.webspaces.registry import Observed
 
@@ -17,6 +18,15 @@ def image(value: Image) -> dict[str, Any]:
         "fingerprint": value.fingerprint,
         "properties": dict(value.properties),
         "size": value.size,
+    }
+
+
+def completed(value: Completed) -> dict[str, Any]:
+    """Give the contract's result of a command; what is no UTF-8 shows as such."""
+    return {
+        "stdout": value.stdout.decode(errors="replace"),
+        "stderr": value.stderr.decode(errors="replace"),
+        "exitCode": value.code,
     }
 
 

@@ -6,7 +6,7 @@ peer's (a reset may then overtake the frame), and raises at a malformed frame.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
 
 from twisted.internet import protocol
@@ -176,8 +176,8 @@ class WebSocket(protocol.Protocol):
         self.transport.resumeProducing()
 
     def stopProducing(self) -> None:
-        """The other side is gone: go, too."""
-        self.close(GOING_AWAY)
+        """Whom this fed is gone. Who joined the two hears of it, and decides; what they say must not wait unread."""
+        self.resumeProducing()
 
     # --- receiving
 
@@ -285,7 +285,14 @@ class _Opening:
 
 
 async def connect(
-    clock: IReactorTime, endpoint: IStreamClientEndpoint, host: str, target: str, hears: IHears, **options: Any
+    clock: IReactorTime,
+    endpoint: IStreamClientEndpoint,
+    host: str,
+    target: str,
+    hears: IHears,
+    *,
+    headers: Sequence[tuple[bytes, bytes]] = (),
+    **options: Any,
 ) -> WebSocket:
     """Open a WebSocket as a client and give it once its handshake is done.
 
@@ -298,7 +305,7 @@ async def connect(
     connection = WSConnection(ConnectionType.CLIENT)
     factory = protocol.Factory.forProtocol(lambda: WebSocket(clock, opening, connection, **options))
     socket = cast(WebSocket, await endpoint.connect(factory))
-    socket.transport.write(connection.send(Request(host=host, target=target)))
+    socket.transport.write(connection.send(Request(host=host, target=target, extra_headers=list(headers))))
     try:
         await opening.done
     except BaseException:

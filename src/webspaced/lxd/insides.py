@@ -9,7 +9,7 @@ Commands are never run with ``record-output``: LXD cannot stop such a command, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -67,7 +67,8 @@ class LxdInsides:
     async def attach(self, name: str, command: Command, size: Size, screen: IConsumer) -> Terminal:
         body = _body(command, interactive=True) | {"width": size.width, "height": size.height}
         begun = await self._client.send("POST", f"/instances/{name}/exec", body)
-        return await self._terminal(begun, screen, lambda: self._code(begun.operation))
+        terminal = Terminal(self._clock, screen, lambda: self._code(begun.operation), control_kills=True)
+        return await self._join(begun, terminal)
 
     async def _code(self, operation: str) -> int:
         """Wait for a command's end and give its exit code; one that LXD could not start has the shell's 126 or 127."""
@@ -90,12 +91,16 @@ class LxdInsides:
             await before.over()
         body = {"width": size.width, "height": size.height, "type": "console", "force": True}
         begun = await self._client.send("POST", f"/instances/{name}/console", body)
-        terminal = await self._terminal(begun, screen, lambda: self._console_ended(name, begun.operation))
+        terminal = Terminal(self._clock, screen, lambda: self._console_ended(begun.operation), control_kills=False)
         self._consoles[name] = terminal
-        return terminal
+        terminal.over().addCallback(lambda _: self._forget(name, terminal))
+        return await self._join(begun, terminal)
 
-    async def _console_ended(self, name: str, operation: str) -> int:
-        self._consoles.pop(name, None)
+    def _forget(self, name: str, terminal: Terminal) -> None:
+        if self._consoles.get(name) is terminal:
+            del self._consoles[name]
+
+    async def _console_ended(self, operation: str) -> int:
         # LXD calls it a failure when somebody lets a console go.
         with suppress(RemoteError):
             await self._client.ended(operation)
@@ -118,8 +123,7 @@ class LxdInsides:
 
     # --- both
 
-    async def _terminal(self, begun: Reply, screen: IConsumer, outcome: Callable[[], Coroutine[Any, Any, int]]) -> Terminal:
-        terminal = Terminal(screen, outcome)
+    async def _join(self, begun: Reply, terminal: Terminal) -> Terminal:
         sockets = await self._connect(begun, {"0": terminal, "control": Ignored()})
         terminal.join(sockets["0"], sockets["control"])
         return terminal

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IConsumer, IProducer, IPushProducer
+from twisted.internet.interfaces import IConsumer, IDelayedCall, IProducer, IPushProducer, IReactorTime
 from zope.interface import implementer
 
 from webspaced.core.command import Size
@@ -15,6 +15,9 @@ from webspaced.errors import OutputTooLarge
 from webspaced.interfaces import ITerminal
 from webspaced.lib.deferreds import Flight
 from webspaced.lib.websocket import WebSocket
+
+GOODBYE = 5.0
+"""Seconds for LXD to answer a goodbye."""
 
 
 class Ignored:
@@ -83,13 +86,23 @@ class Output(Ignored):
 class Terminal(Ignored):
     """See :class:`webspaced.interfaces.ITerminal`. What comes before :meth:`join` is shown, too."""
 
-    def __init__(self, screen: IConsumer, outcome: Callable[[], Coroutine[Any, Any, int]]) -> None:
-        """:param outcome: waits for the end of the operation, and gives the exit code."""
+    def __init__(
+        self, clock: IReactorTime, screen: IConsumer, outcome: Callable[[], Coroutine[Any, Any, int]], *, control_kills: bool
+    ) -> None:
+        """:param outcome: waits for the end of the operation, and gives the exit code.
+
+        :param control_kills: whether to close the control socket after the other, as that kills a command. A console's is
+            left to LXD: who closes it makes LXD end the console by a write of its own, which panics, and takes all of LXD
+            with it, if it meets the last one of what it shows (LXD 5.0, Incus 6.0; lxc/incus issue 1449).
+        """
+        self._clock = clock
         self._screen = screen
         self._outcome = outcome
+        self._control_kills = control_kills
         self._socket: WebSocket | None = None
         self._control: WebSocket | None = None
         self._is_over = False
+        self._patience: IDelayedCall | None = None
         self._end: Deferred[int] = Deferred()
         self._flight = Flight(self._end)
         self.ended = self._flight.observe()
@@ -119,6 +132,8 @@ class Terminal(Ignored):
     def closed(self, code: int, reason: str) -> None:
         """The end of the stream, too."""
         self._finish()
+        if self._control is not None and self._control_kills:
+            self._control.close()
 
     # --- as ITerminal
 
@@ -159,10 +174,23 @@ class Terminal(Ignored):
             return
         self._is_over = True
         self._hang_up()
-        Deferred.fromCoroutine(self._outcome()).chainDeferred(self._end)
+        self._patience = self._clock.callLater(GOODBYE, self._insist)
+        Deferred.fromCoroutine(self._outcome()).addBoth(self._ended).chainDeferred(self._end)
 
     def _hang_up(self) -> None:
         # The operation of a terminal goes on until its client has closed it.
-        for socket in (self._socket, self._control):
-            if socket is not None:
-                socket.close()
+        if self._socket is not None:
+            self._socket.close()
+
+    def _insist(self) -> None:
+        """End what does not end by itself: LXD hears no goodbye behind what is typed and nobody in the container reads."""
+        if self._socket is not None:
+            self._socket.abort()
+        self._patience = self._clock.callLater(GOODBYE, self._control.abort) if self._control is not None else None
+
+    def _ended(self, outcome: Any) -> Any:
+        if self._patience is not None and self._patience.active():
+            self._patience.cancel()
+        if self._control is not None:
+            self._control.abort()
+        return outcome

@@ -76,6 +76,21 @@ class Domains:
 
 
 @attrs.frozen(kw_only=True)
+class Exec:
+    """Commands that the API runs in a webspace and whose output it gives as a whole; terminals have no such bounds."""
+
+    timeout: float = setting(
+        duration(), "How long a command may take before it is killed.", default=60.0, unit="seconds"
+    )
+    max_output: int = setting(
+        integer(1),
+        "The most that it may write, on both outputs together, before it is killed.",
+        default=1048576,
+        unit="bytes",
+    )
+
+
+@attrs.frozen(kw_only=True)
 class BootPorts:
     """The ports behind which webspaces sleep: Traefik sends the visitors of a stopped one here.
 
@@ -129,6 +144,7 @@ class Webspaces:
         example=("10.20.0.2",),
     )
     boot_ports: BootPorts = section(BootPorts)
+    exec: Exec = section(Exec)
     ready_timeout: float = setting(
         duration(),
         "The longest wait, after a start, for the wanted port of a webspace to answer.",

@@ -22,6 +22,7 @@ from webspaced.http.auth import Auth
 from webspaced.http.bodies import LARGEST
 from webspaced.http.health import Health
 from webspaced.http.site import _Root
+from webspaced.http.terminals import Terminals
 from webspaced.iam.static import StaticIdentity
 from webspaced.iam.users_file import hash_token
 
@@ -48,7 +49,13 @@ class ApiCase(SynchronousTestCase):
         identity = StaticIdentity([*users, admin])
         resync = self.w.reconciler.resync
         backing = Backing(
-            service=self.w.service, domains=self.w.domains, auth=Auth(identity), resync=resync, now=lambda: 1000.0
+            service=self.w.service,
+            domains=self.w.domains,
+            insides=None,
+            terminals=Terminals(self.w.clock),
+            auth=Auth(identity),
+            resync=resync,
+            now=lambda: 1000.0,
         )
         self.api = api = Api(backing)
         self.is_ready, self.is_healthy = True, True

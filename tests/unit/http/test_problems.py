@@ -25,6 +25,7 @@ EXPECTED = {
     errors.BootFailed: 502,
     errors.PortSilent: 502,
     errors.DeadlineExceeded: 504,
+    errors.OutputTooLarge: 502,
     errors.RemoteError: 502,
     errors.Changed: 502,
     BodyTooLarge: 413,

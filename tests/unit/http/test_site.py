@@ -13,13 +13,18 @@ from webspaced.http.bodies import LARGEST
 from webspaced.http.health import Health
 from webspaced.http.routes import RouteDocument
 from webspaced.http.site import BoundedRequest, Sites
+from webspaced.http.terminals import Terminals
 from webspaced.settings import Address
 
 
 class SitesTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.reactor = MemoryReactorClock()
-        self.api = api = Api(Backing(service=None, domains=None, auth=None, resync=None, now=lambda: 0.0))
+        terminals = Terminals(self.reactor)
+        backing = Backing(
+            service=None, domains=None, insides=None, terminals=terminals, auth=None, resync=None, now=lambda: 0.0
+        )
+        self.api = api = Api(backing)
         self.health = health = Health(ready=lambda: True, healthy=lambda: True)
         public, internal = Address(host="192.0.2.1", port=80), Address(host="127.0.0.1", port=81)
         self.sites = Sites(self.reactor, api, health, public, internal)

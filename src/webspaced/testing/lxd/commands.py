@@ -19,7 +19,7 @@ from webspaced.testing.lxd.things import Instance
 NOT_FOUND, TERMINATED_BY = 127, 128
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 BANNER = b"This is webspaced's simulator: a prompt without a shell.\r\nIt knows: "
-_VERBS = "exit|sleep|true|false|echo|cat|head|hostname|pwd"
+_VERBS = "exit|sleep|true|false|echo|cat|getent|head|hostname|pwd"
 _PART = re.compile(rf"\s*(?:(?P<verb>{_VERBS})\b)?(?P<rest>.*?)(?P<err>\s*>&2)?\s*", re.DOTALL)
 
 

@@ -1,0 +1,184 @@
+"""Terminals in browsers and at command lines: a WebSocket of ours in front of a terminal in a webspace.
+
+The contract: the first message is text and says what is wanted, binary messages are what is typed and shown, further texts
+resize and send signals. At the end the server closes with 1000 and the exit code as reason, or 1011 and what went wrong.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IConsumer, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from wsproto.connection import Connection
+
+from webspaced.errors import Invalid, Refused
+from webspaced.http.bodies import parse_object
+from webspaced.http.messages import Order
+from webspaced.http.problems import problem_of
+from webspaced.interfaces import ITerminal
+from webspaced.lib.websocket import GOING_AWAY, INTERNAL_ERROR, NORMAL, WebSocket
+
+FIRST_MESSAGE_TIMEOUT = 30.0
+"""Seconds for a client to say what it wants."""
+LARGEST_EARLY = 64 * 1024
+"""Bytes that may be typed while a webspace boots."""
+MOST, MOST_PER_WEBSPACE = 500, 250
+"""Terminals at once. Each takes three descriptors: the client's and two of LXD's."""
+
+Open = Callable[[dict[str, Any], IConsumer], Coroutine[Any, Any, Any]]
+"""Opens what a first message asks for, on a screen; gives an :class:`ITerminal`."""
+
+
+class Terminals:
+    """All terminals that are open."""
+
+    log = Logger()
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._open: set[_Session] = set()
+        self._counts: Counter[int] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def check_room(self, uid: int) -> None:
+        """``Refused`` where there are too many."""
+        if len(self._open) >= MOST or self._counts[uid] >= MOST_PER_WEBSPACE:
+            message = "too many terminals are open"
+            raise Refused(message, retry_after=10.0)
+
+    def accept(self, uid: int, connection: Connection, opens: Open, read_order: Callable[[str], Order]) -> WebSocket:
+        """Give the protocol of one more.
+
+        :param opens: opens what the first message asks for.
+        :param read_order: reads the text messages that follow; ``Invalid`` names what is wrong.
+        """
+        session = _Session(self._clock, uid, opens, read_order, self._ended)
+        session.socket = WebSocket(self._clock, session, connection)
+        self._open.add(session)
+        self._counts[uid] += 1
+        return session.socket
+
+    def _ended(self, session: _Session, code: int, reason: str) -> None:
+        self._open.discard(session)
+        self._counts[session.uid] -= 1
+        self._counts += Counter()
+        seconds = self._clock.seconds() - session.began
+        self.log.info(
+            "a terminal of webspace {uid} ended after {seconds:.1f} s: {code} {reason}",
+            uid=session.uid,
+            seconds=seconds,
+            code=code,
+            reason=reason,
+        )
+
+    def close(self) -> None:
+        """Say goodbye to all: webspaced stops."""
+        for session in tuple(self._open):
+            session.socket.close(GOING_AWAY, "webspaced is being stopped")
+
+
+@define(eq=False)
+class _Session:
+    """One of them (an ``IHears``)."""
+
+    _clock: IReactorTime
+    uid: int
+    _opens: Open
+    _read_order: Callable[[str], Order]
+    _ended: Callable[[_Session, int, str], None]
+    began: float = field(init=False)
+    socket: WebSocket = field(init=False)
+    _terminal: ITerminal | None = field(init=False, default=None)
+    _serving: Deferred[None] | None = field(init=False, default=None)
+    _early: bytearray = field(init=False, factory=bytearray)
+    _orders: list[Order] = field(init=False, factory=list)
+    _patience: Any = field(init=False, default=None)
+
+    log = Logger()
+
+    def __attrs_post_init__(self) -> None:
+        self.began = self._clock.seconds()
+
+    # --- as IHears
+
+    def opened(self) -> None:
+        message = f"no first message within {FIRST_MESSAGE_TIMEOUT:g} s"
+        self._patience = self._clock.callLater(FIRST_MESSAGE_TIMEOUT, self._fail, Failure(Invalid(message)))
+
+    def text(self, message: str) -> None:
+        try:
+            if self._serving is None:
+                self._begin(parse_object(message))
+            else:
+                self._obey(self._read_order(message))
+        except Invalid:
+            self._fail(Failure())
+
+    def data(self, piece: bytes) -> None:
+        if self._terminal is not None:
+            self._terminal.write(piece)
+            return
+        self._early += piece
+        if len(self._early) > LARGEST_EARLY:
+            # It waits in the kernel until there is somebody to read it.
+            self.socket.pauseProducing()
+
+    def closed(self, code: int, reason: str) -> None:
+        self._stop_patience()
+        if self._serving is not None:
+            # Does nothing once the terminal is there.
+            self._serving.cancel()
+        if self._terminal is not None:
+            self._terminal.close()
+        self._ended(self, code, reason)
+
+    # --- the life of a terminal
+
+    def _begin(self, first: dict[str, Any]) -> None:
+        self._stop_patience()
+        self._serving = Deferred.fromCoroutine(self._serve(first))
+        self._serving.addErrback(self._fail)
+
+    async def _serve(self, first: dict[str, Any]) -> None:
+        terminal: ITerminal = await self._opens(first, self.socket)
+        self._terminal = terminal
+        if not self.socket.is_open:
+            terminal.close()
+            return
+        terminal.registerProducer(self.socket, True)
+        terminal.ended.addCallbacks(self._finish, self._fail)
+        if self._early:
+            terminal.write(bytes(self._early))
+            self._early.clear()
+        for order in self._orders:
+            order(terminal)
+        self.socket.resumeProducing()
+
+    def _obey(self, order: Order) -> None:
+        if self._terminal is None:
+            self._orders.append(order)
+        else:
+            order(self._terminal)
+
+    def _finish(self, code: int) -> None:
+        self.socket.close(NORMAL, str(code))
+
+    def _fail(self, failure: Failure) -> None:
+        if failure.check(CancelledError):
+            return
+        problem = problem_of(failure.value)
+        if problem.status == 500:  # noqa: PLR2004
+            self.log.failure("a terminal of webspace {uid} failed", failure, uid=self.uid)
+        self.socket.close(INTERNAL_ERROR, problem.message)
+
+    def _stop_patience(self) -> None:
+        if self._patience is not None and self._patience.active():
+            self._patience.cancel()
