@@ -60,7 +60,8 @@ class InsidesContract(LxdApi):
     async def running(self) -> set[str]:
         """Give the commands of operations that still run."""
         operations = (await self.client.get("/operations", recursion="1")).metadata or {}
-        return {" ".join((each["metadata"] or {}).get("command") or ()) for each in operations.get("running", ())}
+        commands = [(each["metadata"] or {}).get("command") or () for each in operations.get("running", ())]
+        return {" ".join(command) for command in commands}
 
     # --- commands
 

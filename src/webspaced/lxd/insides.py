@@ -9,10 +9,12 @@ Commands are never run with ``record-output``: LXD cannot stop such a command, a
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.interfaces import IConsumer
 from twisted.web.client import URI
 from twisted.web.iweb import IAgentEndpointFactory
@@ -30,6 +32,9 @@ from webspaced.lxd.streams import Ignored, Outputs, Terminal
 CONNECT_TIMEOUT = 5.0
 """Seconds: LXD gives up then, too."""
 LARGEST_LOG = 16 * 1024 * 1024
+TELLING = 'mark=$1; shift; "$@"; code=$?; printf "%s%d\\n" "$mark" "$code" >&2; exit $code'
+"""A shell's script that runs its arguments and tells their end. LXD tells it only when nobody has the outputs open any more,
+not even what the command left in the background."""
 TERM = "xterm-256color"
 """What a terminal is taken for whose owner does not say."""
 
@@ -50,19 +55,22 @@ class LxdInsides:
         return await bounded(self._clock, bounds.seconds, self._run(name, command, bounds.output), "the command")
 
     async def _run(self, name: str, command: Command, largest: int) -> Completed:
-        begun = await self._client.send("POST", f"/instances/{name}/exec", _body(command, interactive=False))
-        outputs = Outputs(largest)
+        mark = secrets.token_hex(16)
+        told = evolve(command, argv=("sh", "-c", TELLING, "sh", mark, *command.argv))
+        begun = await self._client.send("POST", f"/instances/{name}/exec", _body(told, interactive=False))
+        outputs = Outputs(self._clock, largest, mark.encode())
         hears = {"0": Ignored(), "1": outputs.stdout, "2": outputs.stderr, "control": Ignored()}
         sockets = await self._connect(begun, hears)
         try:
             sockets["0"].write(command.stdin)
             sockets["0"].send_text("")
             await outputs.ended
-            code = await self._code(begun.operation)
+            code = await self._code(begun.operation) if outputs.code is None else outputs.code
         finally:
+            outputs.forget()
             for socket in sockets.values():
                 socket.abort()
-        return Completed(code=code, stdout=bytes(outputs.stdout.received), stderr=bytes(outputs.stderr.received))
+        return Completed(code=code, stdout=bytes(outputs.stdout.received), stderr=outputs.errors)
 
     async def attach(self, name: str, command: Command, size: Size, screen: IConsumer) -> Terminal:
         body = _body(command, interactive=True) | {"width": size.width, "height": size.height}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -16,7 +17,9 @@ from webspaced.interfaces import ITerminal
 from webspaced.lib.deferreds import Flight
 from webspaced.lib.websocket import WebSocket
 
-GOODBYE = 5.0
+QUIET = 0.3
+"""Seconds without output after which a command that has ended is believed to have said everything."""
+GOODBYE = 1.0
 """Seconds for LXD to answer a goodbye."""
 
 
@@ -37,26 +40,58 @@ class Ignored:
 
 
 class Outputs:
-    """Both outputs of a command. ``ended`` fires at the end of both, and fails with ``OutputTooLarge``."""
+    """Both outputs of a command that says at the end of the second that it ended, and how: a mark, its exit code, a newline.
 
-    def __init__(self, largest: int) -> None:
+    ``ended`` fires at the end of both, or, as whatever the command left in the background may keep them open, when nothing
+    more comes after the mark; it fails with ``OutputTooLarge``.
+    """
+
+    def __init__(self, clock: IReactorTime, largest: int, mark: bytes) -> None:
         """:param largest: bytes of both together."""
         self.ended: Deferred[None] = Deferred()
         self.stdout, self.stderr = Output(self), Output(self)
+        self._clock = clock
         self._largest = largest
-        self._size = 0
+        self._marked = re.compile(re.escape(mark) + rb"(\d+)\n")
+        self._quiet: IDelayedCall | None = None
 
-    def fits(self, size: int) -> bool:
-        """Count so many bytes more; whether they are still within the bound."""
-        self._size += size
-        if self._size > self._largest and not self.ended.called:
+    @property
+    def code(self) -> int | None:
+        """The exit code, if the command told it."""
+        found = self._marked.search(self.stderr.received)
+        return int(found[1]) if found else None
+
+    @property
+    def errors(self) -> bytes:
+        """The second output, without the mark."""
+        return self._marked.sub(b"", self.stderr.received)
+
+    def look(self) -> None:
+        """See whether that was all, or too much."""
+        if self.ended.called:
+            return
+        if len(self.stdout.received) + len(self.errors) > self._largest:
             self.ended.errback(OutputTooLarge(f"the command wrote more than {self._largest} bytes"))
-        return not self.ended.called
+        elif self.stdout.is_over and self.stderr.is_over:
+            self._end()
+        elif self.code is not None:
+            self._wait_for_more()
 
-    def one_ended(self) -> None:
-        """See whether that was the last."""
-        if self.stdout.is_over and self.stderr.is_over and not self.ended.called:
+    def _wait_for_more(self) -> None:
+        if self._quiet is None:
+            self._quiet = self._clock.callLater(QUIET, self._end)
+        else:
+            self._quiet.reset(QUIET)
+
+    def _end(self) -> None:
+        self.forget()
+        if not self.ended.called:
             self.ended.callback(None)
+
+    def forget(self) -> None:
+        """Wait for nothing any more."""
+        if self._quiet is not None and self._quiet.active():
+            self._quiet.cancel()
 
 
 class Output(Ignored):
@@ -69,8 +104,9 @@ class Output(Ignored):
 
     def data(self, piece: bytes) -> None:
         """Keep it, while there is room."""
-        if self._outputs.fits(len(piece)):
+        if not self._outputs.ended.called:
             self.received += piece
+            self._outputs.look()
 
     def text(self, message: str) -> None:
         """The end of the stream."""
@@ -79,7 +115,7 @@ class Output(Ignored):
     def closed(self, code: int, reason: str) -> None:
         """The end of the stream, too."""
         self.is_over = True
-        self._outputs.one_ended()
+        self._outputs.look()
 
 
 @implementer(ITerminal)
@@ -91,9 +127,9 @@ class Terminal(Ignored):
     ) -> None:
         """:param outcome: waits for the end of the operation, and gives the exit code.
 
-        :param control_kills: whether to close the control socket after the other, as that kills a command. A console's is
-            left to LXD: who closes it makes LXD end the console by a write of its own, which panics, and takes all of LXD
-            with it, if it meets the last one of what it shows (LXD 5.0, Incus 6.0; lxc/incus issue 1449).
+        :param control_kills: whether to close the control socket together with the other, as that kills a command. To a
+            console's LXD answers by a write of its own, which panics, and takes all of LXD with it, if it meets one of what
+            the console shows (LXD 5.0, Incus 6.0; lxc/incus issue 1449): it is closed when the other has been quiet.
         """
         self._clock = clock
         self._screen = screen

@@ -14,6 +14,7 @@ from typing import Any
 from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
 
+from webspaced.lxd.insides import TELLING
 from webspaced.testing.lxd.things import Instance
 
 NOT_FOUND, TERMINATED_BY = 127, 128
@@ -234,7 +235,9 @@ class Shell(Command):
         self._parts: list[str] = []
 
     def begin(self) -> None:
-        if self.arguments[:1] == ["-c"]:
+        if self.arguments[:2] == ["-c", TELLING]:
+            self._run(self.arguments[4:])
+        elif self.arguments[:1] == ["-c"]:
             self._parts = [part for part in ";".join(self.arguments[1:2]).split(";") if part.strip()]
             self._next(0)
         else:
@@ -275,7 +278,10 @@ class Shell(Command):
 
     def _child_ended(self, status: int) -> None:
         self._child = None
-        if self.arguments[:1] == ["-c"]:
+        if self.arguments[:2] == ["-c", TELLING]:
+            self.out(f"{self.arguments[3]}{status}\n", 2)
+            self.end(status)
+        elif self.arguments[:1] == ["-c"]:
             self._next(status)
         else:
             self.out(b"# ")
