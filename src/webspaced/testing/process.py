@@ -24,6 +24,8 @@ from webspaced.testing.network import MemoryConnector, MemoryPort, MemoryReactor
 from webspaced.testing.wires import Wire
 
 FEW = 64
+NEVER = 1e12
+"""Seconds."""
 
 
 @implementer(IReactorTime, IReactorTCP, IReactorUNIX, IReactorFromThreads)
@@ -54,10 +56,11 @@ class Process:
             port.stopListening()
 
     def _silence(self, call: Any) -> None:
-        """Let a call do nothing when it comes; who has it can still cancel it."""
+        """Let a call never come; who has it can still cancel it."""
         if call.active():
             self._remains.append((call.func, call.args, call.kw))
             call.func, call.args, call.kw = _nothing, (), {}
+            call.reset(NEVER)
 
     def _reset(self, wire: Wire) -> None:
         if not wire.disconnected:
