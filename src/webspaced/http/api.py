@@ -17,6 +17,7 @@ from webspaced.http import views
 from webspaced.http.auth import Auth
 from webspaced.http.bodies import check_known, read_object, text_member
 from webspaced.http.problems import answer
+from webspaced.http.tickets import ticket_path
 from webspaced.lib.deferreds import shield
 from webspaced.webspaces.domains import Domains
 from webspaced.webspaces.service import WebspaceService
@@ -28,7 +29,6 @@ LATER = (
     f"{WEBSPACE}/log",
     f"{WEBSPACE}/exec",
     f"{WEBSPACE}/console",
-    "/internal/<who>/ensure-started",
     "/static/api.yaml",
     "/swagger",
 )
@@ -49,11 +49,15 @@ class Backing:
 def _json(request: IRequest, status: int, document: Any) -> bytes:
     request.setResponseCode(status)
     request.setHeader(b"content-type", b"application/json")
-    return json.dumps(document).encode()
+    body = json.dumps(document).encode()
+    request.setHeader(b"content-length", str(len(body)).encode())
+    return body
 
 
 def _nothing(request: IRequest, status: int = 204) -> bytes:
     request.setResponseCode(status)
+    if status != 204:  # noqa: PLR2004  (RFC 9110, section 8.6: a 204 must not have one)
+        request.setHeader(b"content-length", b"0")
     return b""
 
 
@@ -201,6 +205,14 @@ class Api:
         user = await self._auth.subject(request, who)
         await shield(self._service.remove_port(user.id, parse_port(port)))
         return _nothing(request)
+
+    @app.route(f"{WEBSPACE}/ticket", methods=["POST"])
+    async def issue_ticket(self, request: IRequest, who: str) -> bytes:
+        """Give a ticket with which a browser opens a WebSocket."""
+        caller, user = await self._auth.caller_and_subject(request, who)
+        body = read_object(request)
+        check_known(body, ("path",))
+        return _json(request, 201, self._auth.ticket(request, caller, user, ticket_path(body)))
 
 
 def _later(_self: Api, _request: IRequest, **_parameters: str) -> bytes:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from attrs import evolve
 from treq.testing import StubTreq
 from twisted.internet.error import CannotListenError
 from twisted.internet.testing import MemoryReactorClock
@@ -12,17 +13,19 @@ from webspaced.http.api import Api, Backing
 from webspaced.http.bodies import LARGEST
 from webspaced.http.health import Health
 from webspaced.http.routes import RouteDocument
-from webspaced.http.site import BoundedRequest, Sites
+from webspaced.http.channel import BoundedRequest
+from webspaced.http.site import Listening, Pages, Sites
 from webspaced.settings import Address
 
 
 class SitesTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.reactor = MemoryReactorClock()
-        self.api = api = Api(Backing(service=None, domains=None, auth=None, resync=None, now=lambda: 0.0))
-        self.health = health = Health(ready=lambda: True, healthy=lambda: True)
+        api = Api(Backing(service=None, domains=None, auth=None, resync=None, now=lambda: 0.0))
+        health = Health(ready=lambda: True, healthy=lambda: True)
         public, internal = Address(host="192.0.2.1", port=80), Address(host="127.0.0.1", port=81)
-        self.sites = Sites(self.reactor, api, health, public, internal)
+        self.pages = Pages(api=api, health=health)
+        self.sites = Sites(self.reactor, self.pages, Listening(public=public, internal=internal))
 
     def test_binds_both(self) -> None:
         self.sites.listen()
@@ -38,7 +41,8 @@ class SitesTests(SynchronousTestCase):
 
     def test_the_routes_are_inside_only(self) -> None:
         public, internal = Address(host="192.0.2.1", port=80), Address(host="127.0.0.1", port=81)
-        Sites(self.reactor, self.api, self.health, public, internal, RouteDocument(Document())).listen()
+        pages = evolve(self.pages, routes=RouteDocument(Document()))
+        Sites(self.reactor, pages, Listening(public=public, internal=internal)).listen()
         found = []
         for _, factory, _, _ in self.reactor.tcpServers:
             asking = StubTreq(factory.resource).get("http://webspaced.test/routes")
@@ -48,7 +52,8 @@ class SitesTests(SynchronousTestCase):
     def test_closing_tells_the_routes_that_nobody_can_fetch_them(self) -> None:
         routes = RouteDocument(Document())
         address = Address(host="127.0.0.1", port=81)
-        self.successResultOf(Sites(self.reactor, self.api, self.health, address, address, routes).close())
+        pages, listening = evolve(self.pages, routes=routes), Listening(public=address, internal=address)
+        self.successResultOf(Sites(self.reactor, pages, listening).close())
         self.assertTrue(routes._document.is_closed)
 
     def test_one_that_cannot_be_bound_is_named(self) -> None:
