@@ -44,10 +44,11 @@ class Buckets(Generic[K]):
         self._clock = clock
         self._rate = rate
         self._most = most
-        self._full_at: dict[K, float] = {}
+        # With the time at which that was so.
+        self._kept: dict[K, tuple[float, float]] = {}
 
     def __len__(self) -> int:
-        return len(self._full_at)
+        return len(self._kept)
 
     def take(self, key: K, cost: float = 1.0) -> float:
         """Take from a key's bucket and give 0, or take nothing and give the seconds after which there is enough."""
@@ -63,10 +64,12 @@ class Buckets(Generic[K]):
             self._keep(key, self._rate.charge(self._of(key), self._clock.seconds(), cost, deepest))
 
     def _of(self, key: K) -> float:
-        return self._full_at.pop(key, 0.0)
+        full_at, seen = self._kept.pop(key, (0.0, 0.0))
+        # The reactor's clock is the wall's: set back, it must not lock anybody out.
+        return full_at - max(0.0, seen - self._clock.seconds())
 
     def _keep(self, key: K, full_at: float) -> None:
         # Taken out and put back: the first one is the one that was not used for longest.
-        self._full_at[key] = full_at
-        if len(self._full_at) > self._most:
-            del self._full_at[next(iter(self._full_at))]
+        self._kept[key] = (full_at, self._clock.seconds())
+        if len(self._kept) > self._most:
+            del self._kept[next(iter(self._kept))]

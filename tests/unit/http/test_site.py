@@ -11,9 +11,9 @@ from tests.unit.http.test_routes import Document
 from webspaced.errors import Unavailable
 from webspaced.http.api import Api, Backing
 from webspaced.http.bodies import LARGEST
+from webspaced.http.channel import BoundedRequest
 from webspaced.http.health import Health
 from webspaced.http.routes import RouteDocument
-from webspaced.http.channel import BoundedRequest
 from webspaced.http.site import Listening, Pages, Sites
 from webspaced.settings import Address
 
