@@ -96,7 +96,7 @@ class Channel(HTTPChannel):
         if self._lingering:
             return
         if not self._handlingRequest:
-            self._begin_to_receive()
+            self._receiving.set(self.callLater, RECEIVE_TIMEOUT, self._too_slow)
         super().dataReceived(data)
 
     def headerReceived(self, line: bytes) -> bool:
@@ -122,9 +122,6 @@ class Channel(HTTPChannel):
         self._receiving.lift()
         super().allContentReceived()
 
-    def _begin_to_receive(self) -> None:
-        self._receiving.set(self.callLater, RECEIVE_TIMEOUT, self._too_slow)
-
     def _too_slow(self) -> None:
         self.log.info("a client took longer than {bound:g} s for its request", bound=RECEIVE_TIMEOUT)
         self.transport.write(TIMED_OUT)
@@ -134,9 +131,6 @@ class Channel(HTTPChannel):
 
     def requestDone(self, request: Request) -> None:
         super().requestDone(request)
-        if not self._handlingRequest and self._buffer:
-            # What had come of the next request while this one was answered.
-            self._begin_to_receive()
         if not self.persistent:
             self._wait_for_reader()
 
@@ -238,10 +232,7 @@ class BoundedSite(Site):
             del self._connections[key]
 
     def startFactory(self) -> None:
-        """Open no log, and keep no clock for one."""
+        """Open no log, and keep no clock for one: see :mod:`webspaced.http.access`."""
 
     def stopFactory(self) -> None:
         """Close none."""
-
-    def log(self, request: Any) -> None:
-        """Write nothing: see :mod:`webspaced.http.access`."""

@@ -152,6 +152,8 @@ class ServedCase(SynchronousTestCase):
             limits=counted,
         )
         self.public, self.internal = (site for _, site in Sites(self.w.clock, pages, listening).sites())
+        for site in (self.public, self.internal):
+            site.doStart()
 
     def line(self, address: str = CLIENT, *, inside: bool = False) -> Line:
         """Connect; ``ended`` at once if nobody takes the connection."""

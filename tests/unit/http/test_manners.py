@@ -268,6 +268,7 @@ class BodyTests(ServedCase):
         line = self.line()
         line.say(self.HEAD + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % (LARGEST + 1))
         self.assertTrue(line.half_closed)
+        self.assertTrue(line.value().startswith(b"HTTP/1.1 413 "), line.value())
         answer = Answer(line.value(), "POST")
         self.assertEqual((answer.status, answer.headers["connection"]), (413, "close"))
         self.assertIn(str(LARGEST), answer.json["message"])
@@ -299,7 +300,8 @@ class BodyTests(ServedCase):
 
     def test_a_form_is_not_parsed(self) -> None:
         headers = {"Content-Type": "multipart/form-data; boundary=x"}
-        self.assertEqual(self.ask("POST", SELF, b"--x", token="alice", headers=headers).status, 400)
+        answer = self.ask("POST", SELF, b"--x", token="alice", headers=headers)
+        self.assertEqual((answer.status, answer.json["message"]), (400, "the body is not JSON"))
 
 
 class ShownTests(SynchronousTestCase):

@@ -12,11 +12,13 @@ from typing import Any
 
 from attrs import frozen
 from klein import Klein
+from twisted.internet.defer import succeed
 
 from tests.contracts.fake_instances import FakeInstances
 from tests.unit.http.served import Answer, ServedCase
 from tests.unit.iam.memory import Service
 from tests.unit.world import EXTERNAL
+from webspaced.core.user import User
 from webspaced.http.api import LATER, WEBSPACE, Api
 from webspaced.http.health import Health
 from webspaced.http.internal import Internal
@@ -220,6 +222,16 @@ class OutsideTests(PathCase):
                 self.assertEqual(answer.status, expected, (caller.name, who))
         for method, path in (("GET", "/metrics"), ("GET", "/routes"), ("GET", "/internal"), ("POST", "/internal/alice/x")):
             self.assertEqual(self.statuses(method, path), {404}, path)
+
+
+class OwnRulesTests(ServedCase):
+    def test_whatever_iam_would_tell(self) -> None:
+        # Who may see whom is decided here as well: an IAM that tells everybody's name to anybody opens nothing.
+        found = User(id=ALICE, username="alice")
+        for method in ("by_username", "by_id"):
+            self.patch(self.identity, method, lambda *_: succeed(found))
+        for who, status in (("alice", 403), ("id:1", 401)):
+            self.assertEqual(self.ask("GET", f"/v1/webspace/{who}", token="bob").status, status)
 
 
 class FreshTests(ServedCase):

@@ -67,6 +67,12 @@ class SitesTests(SynchronousTestCase):
 
 
 class BoundedRequestTests(SynchronousTestCase):
+    def test_the_query_is_not_shown(self) -> None:
+        request = BoundedRequest(DummyChannel(), queued=False)
+        request.method, request.uri, request.path = b"GET", b"/a?secret", b"/a"
+        self.assertEqual(repr(request), "<GET /a>")
+        self.assertEqual(repr(BoundedRequest(DummyChannel(), queued=False)), "<(no method yet) >")
+
     def test_no_more_is_kept_than_shows_that_it_is_too_large(self) -> None:
         request = BoundedRequest(DummyChannel(), queued=False)
         request.gotLength(None)
