@@ -43,13 +43,19 @@ class BoundedRequest(Request):
     """Keeps no more of a body than shows that it is too large: a caller without a token must not fill the disk."""
 
     is_too_large = False
-    """Whether the client said at the beginning that the body will be too large: nothing of it is read then."""
+    """Whether the body is, or will be as the client said at the beginning: nothing more of it is read then."""
 
     def handleContentChunk(self, data: bytes) -> None:
-        """Store a piece of the body, up to one byte more than is accepted."""
+        """Store a piece of the body, up to one byte more than is accepted; then the request is answered at once."""
+        if self.is_too_large:
+            return
         kept: Any = self.content
         room = LARGEST + 1 - kept.tell()
         super().handleContentChunk(data[:room])
+        if kept.tell() > LARGEST:
+            channel: Any = self.channel
+            channel.refuse_body(self)
+            channel.allContentReceived()
 
     def __repr__(self) -> str:
         """Leave out the query, as others log requests."""
@@ -108,15 +114,29 @@ class Channel(HTTPChannel):
 
     def allHeadersReceived(self) -> None:
         request = self.requests[-1]
-        if (self.length or 0) > LARGEST:
-            # Taken as a request without a body, which is answered, and after which nothing is read.
+        is_too_large = (self.length or 0) > LARGEST
+        if is_too_large:
+            # Taken as a request without a body, which nobody is told to send.
             self.length = 0
-            request.is_too_large = self._refusing = True
             request.requestHeaders.removeHeader(b"expect")
         super().allHeadersReceived()
-        if self._refusing:
-            self.persistent = 0
-            request.responseHeaders.setRawHeaders(b"connection", [b"close"])
+        if is_too_large:
+            self.refuse_body(request)
+
+    def refuse_body(self, request: BoundedRequest) -> None:
+        """Read nothing more of a body, nor anything after it."""
+        request.is_too_large = self._refusing = True
+        self.persistent = 0
+        request.responseHeaders.setRawHeaders(b"connection", [b"close"])
+
+    def _finishRequestBody(self, data: bytes) -> None:
+        # The end of a body that was refused in its middle is none.
+        if not self._refusing:
+            super()._finishRequestBody(data)
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        if not self._refusing:
+            super()._respondToBadRequestAndDisconnect()
 
     def allContentReceived(self) -> None:
         self._receiving.lift()

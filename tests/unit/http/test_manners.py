@@ -284,11 +284,33 @@ class BodyTests(ServedCase):
     def test_one_in_chunks(self) -> None:
         line = self.line()
         line.say(self.HEAD + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n")
-        for _ in range(40):
+        for _ in range(LARGEST // 0x8000):
             line.say(b"8000\r\n" + b" " * 0x8000 + b"\r\n")
-        line.say(b"0\r\n\r\n")
-        self.wait(line)
+        self.assertEqual(line.value(), b"")
+        # In one piece: the last byte too many, the end of the body, another request, and nonsense.
+        line.say(b"1\r\nx\r\n0\r\n\r\n" + request("GET", "/v1/images") + b"\r\nnonsense\r\n")
+        self.assertTrue(line.half_closed)
+        self.assertEqual(line.value().count(b"HTTP/1.1 "), 1)
         self.assertEqual(Answer(line.value(), "POST").status, 413)
+        line.say(b"8000\r\n")
+        self.w.clock.run_for(3)
+        self.assertTrue(line.ended)
+        self.assertEqual(self.w.clock.getDelayedCalls(), [])
+
+    def test_nonsense_behind_one_that_is_too_large(self) -> None:
+        line = self.line()
+        line.say(self.HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+        line.say(b"200000\r\n" + b" " * 0x200000 + b"nonsense")
+        self.assertEqual(line.value().count(b"HTTP/1.1 "), 1)
+        self.assertEqual(Answer(line.value(), "POST").status, 413)
+
+    def test_the_largest_that_is_taken(self) -> None:
+        chunks = (b"Transfer-Encoding: chunked\r\n\r\n100000\r\n", b"\r\n0\r\n\r\n")
+        for head, end in ((b"Content-Length: %d\r\n\r\n" % LARGEST, b""), chunks):
+            line = self.line()
+            line.say(self.HEAD + b"Connection: close\r\n" + head + b" " * LARGEST + end)
+            self.wait(line)
+            self.assertEqual(Answer(line.value(), "POST").status, 400)
 
     def test_lengths_that_are_none(self) -> None:
         for length in (b"9" * 5000, b"-1", b"1x", b"1\r\nContent-Length: 2"):
@@ -299,7 +321,7 @@ class BodyTests(ServedCase):
         self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_a_form_is_not_parsed(self) -> None:
-        headers = {"Content-Type": "multipart/form-data; boundary=x"}
+        headers = {"Content-Type": "multipart/form-data"}
         answer = self.ask("POST", SELF, b"--x", token="alice", headers=headers)
         self.assertEqual((answer.status, answer.json["message"]), (400, "the body is not JSON"))
 

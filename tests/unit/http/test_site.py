@@ -76,6 +76,10 @@ class BoundedRequestTests(SynchronousTestCase):
     def test_no_more_is_kept_than_shows_that_it_is_too_large(self) -> None:
         request = BoundedRequest(DummyChannel(), queued=False)
         request.gotLength(None)
+        refused: list[object] = []
+        request.channel.refuse_body = refused.append
+        request.channel.allContentReceived = lambda: setattr(request, "is_too_large", True)
         for _ in range(40):
             request.handleContentChunk(b"x" * (LARGEST // 10))
         self.assertEqual(request.content.tell(), LARGEST + 1)
+        self.assertEqual(refused, [request])
