@@ -61,8 +61,9 @@ class HttpTests(AssembledCase):
         self.assertEqual(self.statuses(3), [401] * 3)
 
     def test_limits_of_0_are_none(self) -> None:
-        self.daemon_with(limits={"per_address": 0, "per_user": 0, "connections_per_address": 0})
-        self.assertEqual(set(self.statuses(3000, token="alice")), {404})
+        bursts = {"per_address_burst": 1, "per_user_burst": 1}
+        self.daemon_with(limits={"per_address": 0, "per_user": 0, "connections_per_address": 0, **bursts})
+        self.assertEqual(set(self.statuses(20, token="alice")), {404})
         self.assertNotIn(None, [self.line() for _ in range(1000)])
 
     def test_what_a_dashboard_never_notices(self) -> None:

@@ -143,16 +143,17 @@ class Channel(HTTPChannel):
         super().allContentReceived()
 
     def _too_slow(self) -> None:
-        self.log.info("a client took longer than {bound:g} s for its request", bound=RECEIVE_TIMEOUT)
+        self.log.info("{peer} took longer than {bound:g} s for its request", peer=self._who(), bound=RECEIVE_TIMEOUT)
         self.transport.write(TIMED_OUT)
         self.timeoutConnection()
 
     # --- answering
 
     def requestDone(self, request: Request) -> None:
-        super().requestDone(request)
         if not self.persistent:
+            # Before it ends, as it may be over at once.
             self._wait_for_reader()
+        super().requestDone(request)
 
     def pauseProducing(self) -> None:
         super().pauseProducing()
@@ -174,15 +175,18 @@ class Channel(HTTPChannel):
         self._networkProducer.resumeProducing()
         self.transport.unregisterProducer()
         self.transport.loseWriteConnection()
-        self.callLater(LINGER_TIME, self.transport.loseConnection)
+        self._receiving.set(self.callLater, LINGER_TIME, self.transport.loseConnection)
 
     def _wait_for_reader(self) -> None:
         if not self._is_upgraded:
             self._unread.set(self.callLater, UNREAD_TIMEOUT, self._unread_for_too_long)
 
     def _unread_for_too_long(self) -> None:
-        self.log.info("a client did not read its answer for {bound:g} s", bound=UNREAD_TIMEOUT)
+        self.log.info("{peer} did not read its answer for {bound:g} s", peer=self._who(), bound=UNREAD_TIMEOUT)
         self.transport.abortConnection()
+
+    def _who(self) -> str:
+        return str(getattr(self.getPeer(), "host", "a client"))
 
     # --- ends
 

@@ -33,7 +33,7 @@ LEVELS = {
     "error": LogLevel.error,
 }
 # These tell of every connection that is opened and closed.
-CHATTY = ("twisted.web.client", "twisted.internet.protocol")
+CHATTY = ("twisted.web.client", "twisted.web.http", "twisted.internet.protocol")
 
 
 @implementer(ILogObserver)

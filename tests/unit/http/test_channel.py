@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
 from unittest import mock
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.internet.error import ConnectionAborted
 from twisted.internet.protocol import Protocol
+from twisted.python.failure import Failure
+from twisted.web.websocket import WebSocketResource
+from wsproto.connection import Connection, ConnectionType
+from wsproto.events import TextMessage
 
 from tests.unit.http.served import CLIENT, PROXY, Line, ServedCase, request
 from webspaced.http.bodies import LARGEST
@@ -151,6 +161,86 @@ class PipelineTests(ChannelCase):
         self.w.clock.run_for(3)
         self.assertEqual(line.value().count(b"HTTP/1.1 "), 1)
         self.assertTrue(line.ended)
+
+
+class _Echo:
+    """Answers each text; see :class:`twisted.web.websocket.WebSocketProtocol`."""
+
+    ended: list[object]
+
+    def __init__(self) -> None:
+        self.ended = []
+
+    def negotiationStarted(self, transport: Any) -> None:
+        self.transport = transport
+
+    def negotiationFinished(self) -> None:
+        pass
+
+    def textMessageReceived(self, message: str) -> None:
+        self.transport.sendTextMessage(message.upper())
+
+    def bytesMessageReceived(self, data: bytes) -> None:
+        pass
+
+    def pongReceived(self, payload: bytearray) -> None:
+        pass
+
+    def connectionLost(self, reason: Failure) -> None:
+        self.ended.append(reason)
+
+
+class WebSocketTests(ChannelCase):
+    """Twisted's own WebSockets, on our channels."""
+
+    def test_served_told_and_counted(self) -> None:
+        log = self.listen_to_log()
+        self.configure(connections=1)
+        echo = _Echo()
+        resource = WebSocketResource(SimpleNamespace(buildProtocol=lambda _request: echo))
+        resource.isLeaf = True
+        self.public.resource._inner = resource
+        line = self.line()
+        upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+        line.say(request("GET", "/", headers={**upgrade, "Sec-WebSocket-Version": "13"}))
+        self.assertTrue(line.value().startswith(b"HTTP/1.1 101 "), line.value())
+        line.clear()
+        self.w.clock.run_for(1000)
+        client = Connection(ConnectionType.CLIENT)
+        line.say(client.send(TextMessage("hello")))
+        client.receive_data(line.value())
+        self.assertEqual(next(client.events()).data, "HELLO")
+        self.assertIsNotNone(self.line().ended)
+        self.assertEqual(self.accesses(log), [])
+        line.hang_up()
+        self.assertEqual(len(echo.ended), 1)
+        self.assertEqual([event["status"] for event in self.accesses(log)], [101])
+        again = self.line()
+        self.assertIsNone(again.ended)
+        again.hang_up()
+
+
+PIPELINE = b"".join((
+    request("GET", "/live", headers={"X-Request-ID": "1"}),
+    request("POST", "/nothing", {"a": "b" * 50}, headers={"X-Request-ID": "2"}),
+    request("POST", "/nothing", headers={"X-Request-ID": "3", "Transfer-Encoding": "chunked"}) + b"3\r\nabc\r\n0\r\n\r\n",
+    b"\r\n",
+    request("OPTIONS", "/v1/images", headers={"X-Request-ID": "4", "Connection": "close"}),
+))  # fmt: skip
+
+
+class SplitTests(ChannelCase):
+    @given(st.lists(st.integers(0, len(PIPELINE))))
+    def test_wherever_the_network_cuts_it(self, cuts: list[int]) -> None:
+        whole, parts = self.line(), self.line()
+        whole.say(PIPELINE)
+        edges = [0, *sorted(cuts), len(PIPELINE)]
+        for start, end in pairwise(edges):
+            parts.say(PIPELINE[start:end])
+        answers = [re.sub(rb"Date: .*?\r\n", b"", line.value()) for line in (whole, parts)]
+        self.assertEqual(answers[0], answers[1])
+        self.assertEqual(re.findall(rb"HTTP/1.1 (\d+)", answers[0]), [b"204", b"404", b"404", b"204"])
+        self.assertTrue(whole.ended and parts.ended)
 
 
 class CountTests(ChannelCase):
