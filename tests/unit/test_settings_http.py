@@ -60,6 +60,11 @@ class HttpTests(AssembledCase):
         self.assertEqual(self.statuses(2, token="alice"), [404, 429])
         self.assertEqual(self.statuses(3), [401] * 3)
 
+    def test_old_traefiks_ask_as_often_as_they_like(self) -> None:
+        self.daemon_with(limits={"per_user": 0.1, "per_user_burst": 1}, traefik={"webspaced_url": "http://a.example"})
+        path = "/internal/alice/ensure-started"
+        self.assertEqual([self.get(path, token="root", method="POST").status for _ in range(5)], [404] * 5)
+
     def test_limits_of_0_are_none(self) -> None:
         bursts = {"per_address_burst": 1, "per_user_burst": 1}
         self.daemon_with(limits={"per_address": 0, "per_user": 0, "connections_per_address": 0, **bursts})

@@ -275,11 +275,14 @@ class BodyTests(ServedCase):
         self.assertEqual(self.accesses(log)[0]["status"], 413)
         # What the client sends all the same is thrown away, for a moment.
         line.clear()
-        line.say(b"x" * 10_000 + request("GET", "/v1/images"))
-        self.assertEqual(line.value(), b"")
+        for _ in range(10):
+            line.say(b"x" * 10_000 + request("GET", "/v1/images"))
+        self.assertEqual((line.value(), line.channel._dataBuffer), (b"", []))
         gone = self.line()
         gone.say(self.HEAD + b"Content-Length: %d\r\n\r\n" % (LARGEST + 1))
+        timers = len(self.w.clock.getDelayedCalls())
         gone.hang_up()
+        self.assertEqual(timers - len(self.w.clock.getDelayedCalls()), 2)
         self.w.clock.run_for(2)
         self.assertTrue(line.ended)
         self.assertEqual(self.w.clock.getDelayedCalls(), [])
