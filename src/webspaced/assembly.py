@@ -151,7 +151,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     auth = Auth(identity, listening.limits, listening.cors, Tickets(reactor))
     api = Api(Backing(service=service, domains=domains, auth=auth, resync=reconciler.resync, now=time.time))
     # Old Traefiks ask on behalf of all visitors with one admin's token: as often as they like.
-    internal = Internal(Auth(identity), known.gate, service.read)
+    internal = Internal(Auth(identity, listening.limits, counts_members=False), known.gate, service.read)
     opened = settings.traefik.webspaced_url is not None
     pages = Pages(api=api, health=health, routes=routes, internal=internal, opened=opened)
     daemon.sites = Sites(reactor, pages, listening)

@@ -65,6 +65,14 @@ class HttpTests(AssembledCase):
         path = "/internal/alice/ensure-started"
         self.assertEqual([self.get(path, token="root", method="POST").status for _ in range(5)], [404] * 5)
 
+    def test_nobody_guesses_tokens_there_either(self) -> None:
+        limits = {"per_address": 1, "per_address_burst": 5, "per_user": 0}
+        self.daemon_with(limits=limits, traefik={"webspaced_url": "http://a.example"})
+        path = "/internal/alice/ensure-started"
+        found = [self.get(path, token=f"guess{n}", method="POST").status for n in range(5)]
+        # Each takes one for the request, and one for the guess.
+        self.assertEqual(found, [403, 403, 403, 429, 429])
+
     def test_limits_of_0_are_none(self) -> None:
         bursts = {"per_address_burst": 1, "per_user_burst": 1}
         self.daemon_with(limits={"per_address": 0, "per_user": 0, "connections_per_address": 0, **bursts})

@@ -22,16 +22,24 @@ _BY_ID = re.compile(r"id:([0-9]{1,18})")
 class Auth:
     """Authentication by bearer token (RFC 6750) and resolution of ``self``, a username, or ``id:<n>``.
 
-    Without ``limits`` nothing is counted; without ``cors`` any page may open a WebSocket, without ``tickets`` none can.
+    Without ``limits`` nothing is counted, and members are not unless ``counts_members``; without ``cors`` any page may open
+    a WebSocket, without ``tickets`` none can.
     """
 
     def __init__(
-        self, identity: IIdentity, limits: Limits | None = None, cors: Cors | None = None, tickets: Tickets | None = None
+        self,
+        identity: IIdentity,
+        limits: Limits | None = None,
+        cors: Cors | None = None,
+        tickets: Tickets | None = None,
+        *,
+        counts_members: bool = True,
     ) -> None:
         self._identity = identity
         self._limits = limits
         self._cors = cors
         self._tickets = tickets
+        self._counts_members = counts_members
 
     async def caller(self, request: IRequest) -> Caller:
         """Give who holds the request's token; ``Unauthenticated`` without one."""
@@ -62,7 +70,7 @@ class Auth:
         about = about_of(request)
         if about is not None:
             about.user = user.username
-        if self._limits is not None:
+        if self._limits is not None and self._counts_members:
             self._limits.check_user(user.id)
 
     async def subject(self, request: IRequest, who: str) -> User:

@@ -140,7 +140,7 @@ class ServedCase(SynchronousTestCase):
             api=Api(Backing(service=service, domains=self.w.domains, auth=self.auth, resync=resync, now=lambda: 1000.0)),
             health=Health(ready=lambda: True, healthy=lambda: True),
             routes=RouteDocument(self.document),
-            internal=Internal(Auth(self.identity), self.w.gate, service.read),
+            internal=Internal(Auth(self.identity, counted, counts_members=False), self.w.gate, service.read),
             opened=opened,
         )
         listening = Listening(
