@@ -22,9 +22,11 @@ from webspaced.forward.visit import Destination, Means, Places
 from webspaced.http.api import Api, Backing
 from webspaced.http.auth import Auth
 from webspaced.http.health import Health
+from webspaced.http.internal import Internal
 from webspaced.http.routes import RouteDocument
-from webspaced.http.site import Sites
+from webspaced.http.site import Listening, Pages, Sites
 from webspaced.http.terminals import Terminals
+from webspaced.http.tickets import Tickets
 from webspaced.iam.agent import iamd_agent
 from webspaced.iam.client import IamdClient
 from webspaced.iam.iamd import IamdIdentity
@@ -147,20 +149,26 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             traefik=_build_traefik(reactor, settings),
         ),
     )
+    health = Health(ready=lambda: daemon.ready, healthy=lambda: reconciler.connected_to_lxd)
+    routes = RouteDocument(store) if IRouteDocument.providedBy(store) else None
+    listening = Listening.by(settings.http, reactor)
+    auth = Auth(identity, listening.limits, listening.cors, Tickets(reactor))
     api = Api(
         Backing(
             service=service,
             domains=domains,
             insides=_build_insides(settings, known, LxdInsides(client, endpoints)),
             terminals=Terminals(reactor),
-            auth=Auth(identity),
+            auth=auth,
             resync=reconciler.resync,
             now=time.time,
         )
     )
-    health = Health(ready=lambda: daemon.ready, healthy=lambda: reconciler.connected_to_lxd)
-    routes = RouteDocument(store) if IRouteDocument.providedBy(store) else None
-    daemon.sites = Sites(reactor, api, health, settings.http.listen_address, settings.http.internal_address, routes)
+    # Old Traefiks ask on behalf of all visitors with one admin's token: as often as they like.
+    internal = Internal(Auth(identity, listening.limits, counts_members=False), known.gate, service.read)
+    opened = settings.traefik.webspaced_url is not None
+    pages = Pages(api=api, health=health, routes=routes, internal=internal, opened=opened)
+    daemon.sites = Sites(reactor, pages, listening)
     return daemon
 
 

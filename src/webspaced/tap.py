@@ -39,9 +39,7 @@ class Wish:
 
 
 NOT_USED = (
-    "http.cors.allowed_origins",
     "webspaces.ports.kubernetes_service",
-    "traefik.webspaced_url",
     "traefik.iam_token",
 )
 """Settings that nothing reads yet, and that can be left aside: they are warned of."""

@@ -13,6 +13,7 @@ from webspaced.settings import SETTINGS
 from webspaced.settings.schema import SECTIONS
 
 HERE = "tests.unit.test_settings"
+HTTP = "tests.unit.test_settings_http.HttpTests"
 TLS = "tests.unit.lxd.test_tls"
 TRUST = "tests.unit.lxd.test_trust.TrustTests"
 LATER = tuple(f"tests.unit.test_tap.LaterTests.{test}" for test in ("test_what_is_not_used", "test_what_is_not_served"))
@@ -91,7 +92,16 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{HERE}.ListenTests.test_addresses",
         "tests.unit.traefik.test_embedded.EmbeddedTests.test_routes_that_it_fetches",
     ),
-    "http.cors.allowed_origins": LATER,
+    "http.trusted_proxies": (f"{HTTP}.test_trusted_proxies",),
+    "http.cors.allowed_origins": (f"{HTTP}.test_cors_allowed_origins",),
+    "http.limits.per_address": (f"{HTTP}.test_limits_per_address", f"{HTTP}.test_limits_of_0_are_none"),
+    "http.limits.per_address_burst": (f"{HTTP}.test_limits_per_address",),
+    "http.limits.per_user": (f"{HTTP}.test_limits_per_user", f"{HTTP}.test_limits_of_0_are_none"),
+    "http.limits.per_user_burst": (f"{HTTP}.test_limits_per_user",),
+    "http.limits.connections_per_address": (
+        f"{HTTP}.test_limits_connections_per_address",
+        f"{HTTP}.test_limits_of_0_are_none",
+    ),
     "traefik.provider": (
         f"{HERE}.TraefikTests.test_provider_file_and_its_path",
         f"{HERE}.TraefikTests.test_provider_http_and_where_its_copy_lies",
@@ -106,7 +116,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "traefik.default_sans": (f"{HERE}.TraefikTests.test_cert_resolver_and_default_sans",),
     "traefik.boot_address": (f"{HERE}.ListenTests.test_boot_address",),
     "traefik.settle_time": (f"{HERE}.StopTests.test_drain_time_and_settle_time",),
-    "traefik.webspaced_url": LATER,
+    "traefik.webspaced_url": (f"{HTTP}.test_webspaced_url",),
     "traefik.iam_token": LATER,
     "traefik.file.path": (f"{HERE}.TraefikTests.test_provider_file_and_its_path",),
     "traefik.redis.addr": LATER,

@@ -41,8 +41,8 @@ class TapTests(TapCase):
         self.assertIn("nonsense", str(ended))
 
     def test_what_is_set_and_changes_nothing_yet_is_named(self) -> None:
-        self.options("webspaces: {domain: example.org}\nhttp: {cors: {allowed_origins: ['https://example.org']}}\n")
-        self.assertEqual(_not_used(load(self.path, {})), ["http.cors.allowed_origins"])
+        self.options("webspaces: {domain: example.org}\ntraefik: {iam_token: a-token}\n")
+        self.assertEqual(_not_used(load(self.path, {})), ["traefik.iam_token"])
 
     def test_a_setting_that_is_given_its_default_is_no_wish(self) -> None:
         self.options("webspaces: {domain: example.org}\nhttp: {cors: {allowed_origins: ['*']}}\n")
@@ -55,9 +55,7 @@ class TapTests(TapCase):
 
 
 SET = {
-    "http.cors.allowed_origins": ["https://example.org"],
     "webspaces.ports.kubernetes_service": "webspaced-ports",
-    "traefik.webspaced_url": "http://webspaced.example.org",
     "traefik.iam_token": "a-token",
 }
 ASKED = {("traefik.provider", "redis"): "redis", ("traefik.provider", "kubernetes"): "kubernetes"}

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
+LARGEST_ID = 10**18 - 1
+"""More digits are in no path (``id:<n>``) and no instance's name."""
+
 
 @frozen(kw_only=True)
 class User:

@@ -20,6 +20,7 @@ from webspaced.http.auth import Auth
 from webspaced.http.bodies import check_known, read_object, text_member
 from webspaced.http.problems import answer, whole
 from webspaced.http.terminals import Terminals
+from webspaced.http.tickets import ticket_path
 from webspaced.http.upgrade import Upgrade
 from webspaced.lib.deferreds import shield
 from webspaced.webspaces.domains import Domains
@@ -31,7 +32,6 @@ PORTS = f"{WEBSPACE}/ports"
 DOMAINS = f"{WEBSPACE}/domains"
 LOG, EXEC, CONSOLE = f"{WEBSPACE}/log", f"{WEBSPACE}/exec", f"{WEBSPACE}/console"
 LATER = (
-    "/internal/<who>/ensure-started",
     "/static/api.yaml",
     "/swagger",
 )
@@ -57,6 +57,8 @@ def _json(request: IRequest, status: int, document: Any) -> bytes:
 
 def _nothing(request: IRequest, status: int = 204) -> bytes:
     request.setResponseCode(status)
+    if status != 204:  # noqa: PLR2004  (RFC 9110, section 8.6: a 204 must not have one)
+        request.setHeader(b"content-length", b"0")
     return b""
 
 
@@ -238,7 +240,7 @@ class Api:
             command, size = messages.exec_message(first)
             return await self._insides.attach(uid, command, size, screen)
 
-        return await self._terminal(request, who, opens, messages.exec_order)
+        return await self._terminal(request, who, "exec", opens, messages.exec_order)
 
     @app.route(CONSOLE, methods=["GET"])
     async def open_console(self, request: IRequest, who: str) -> Upgrade:
@@ -247,20 +249,29 @@ class Api:
         async def opens(uid: int, first: Mapping[str, Any], screen: IConsumer) -> Any:
             return await self._insides.console(uid, messages.console_message(first), screen)
 
-        return await self._terminal(request, who, opens, messages.console_order)
+        return await self._terminal(request, who, "console", opens, messages.console_order)
 
     async def _terminal(
         self,
         request: IRequest,
         who: str,
+        path: str,
         opens: Callable[[int, Mapping[str, Any], IConsumer], Coroutine[Any, Any, Any]],
         order: Callable[[str], messages.Order],
     ) -> Upgrade:
-        uid = (await self._auth.subject(request, who)).id
+        uid = (await self._auth.subject_of_upgrade(request, who, path)).id
         # What can be told by a status is told by a status: a browser sees nothing of a WebSocket's reasons before it opens.
         await self._insides.exists(uid)
         self._terminals.check_room(uid)
         return Upgrade(lambda connection: self._terminals.accept(uid, connection, partial(opens, uid), order))
+
+    @app.route(f"{WEBSPACE}/ticket", methods=["POST"])
+    async def issue_ticket(self, request: IRequest, who: str) -> bytes:
+        """Give a ticket with which a browser opens a WebSocket."""
+        caller, user = await self._auth.caller_and_subject(request, who)
+        body = read_object(request)
+        check_known(body, ("path",))
+        return _json(request, 201, self._auth.ticket(request, caller, user, ticket_path(body)))
 
 
 def _later(_self: Api, _request: IRequest, **_parameters: str) -> bytes:

@@ -3,38 +3,123 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from twisted.web.iweb import IRequest
 
 from webspaced.core.names import parse_username
 from webspaced.core.user import Caller, User
-from webspaced.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from webspaced.errors import Forbidden, Invalid, NotFound, Unauthenticated, Unsupported
+from webspaced.http.about import about_of, header
+from webspaced.http.cors import Cors
+from webspaced.http.limits import Limits
+from webspaced.http.tickets import LIFETIME, Tickets, offered, ticket_among
 from webspaced.interfaces import IIdentity
 
 _BY_ID = re.compile(r"id:([0-9]{1,18})")
 
 
 class Auth:
-    """Authentication by bearer token (RFC 6750) and resolution of ``self``, a username, or ``id:<n>``."""
+    """Authentication by bearer token (RFC 6750) and resolution of ``self``, a username, or ``id:<n>``.
 
-    def __init__(self, identity: IIdentity) -> None:
+    Without ``limits`` nothing is counted, and members are not unless ``counts_members``; without ``cors`` any page may open
+    a WebSocket, without ``tickets`` none can.
+    """
+
+    def __init__(
+        self,
+        identity: IIdentity,
+        limits: Limits | None = None,
+        cors: Cors | None = None,
+        tickets: Tickets | None = None,
+        *,
+        counts_members: bool = True,
+    ) -> None:
         self._identity = identity
+        self._limits = limits
+        self._cors = cors
+        self._tickets = tickets
+        self._counts_members = counts_members
 
     async def caller(self, request: IRequest) -> Caller:
         """Give who holds the request's token; ``Unauthenticated`` without one."""
         # As bytes: what is no text is no token, and no reason for a failure of ours.
-        header = (request.requestHeaders.getRawHeaders(b"authorization") or [b""])[0].decode("ascii", "replace")
-        scheme, _, token = header.partition(" ")
+        given = (request.requestHeaders.getRawHeaders(b"authorization") or [b""])[0].decode("ascii", "replace")
+        scheme, _, token = given.partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             message = "a bearer token is needed"
             raise Unauthenticated(message)
-        return await self._identity.authenticate(token.strip())
+        caller = await self._authenticate(request, token.strip())
+        self._is(request, caller.user)
+        return caller
+
+    async def _authenticate(self, request: IRequest, token: str) -> Caller:
+        try:
+            return await self._identity.authenticate(token)
+        except Forbidden:
+            self._refused(request, token)
+            raise
+
+    def _refused(self, request: IRequest, secret: str) -> None:
+        about = about_of(request)
+        if self._limits is not None and about is not None:
+            self._limits.refused(about.address, secret)
+
+    def _is(self, request: IRequest, user: User) -> None:
+        """Note who makes the request, and count it."""
+        about = about_of(request)
+        if about is not None:
+            about.user = user.username
+        if self._limits is not None and self._counts_members:
+            self._limits.check_user(user.id)
 
     async def subject(self, request: IRequest, who: str) -> User:
         """Give the user whose webspace a path names, after checking that the caller may act on it."""
+        return (await self.caller_and_subject(request, who))[1]
+
+    async def caller_and_subject(self, request: IRequest, who: str) -> tuple[User, User]:
+        """Give who calls, and the user whose webspace a path names."""
         caller = await self.caller(request)
-        # Clients may encode a blank as a plus; a percent-encoded path was decoded by the router.
-        name = who.replace("+", " ").strip()
+        return caller.user, await self._named(caller, who)
+
+    async def subject_for_admin(self, request: IRequest, who: str) -> User:
+        """Give the user whom a path names; ``Unauthenticated`` unless the caller is an admin."""
+        caller = await self.caller(request)
+        if not caller.user.is_admin:
+            message = "only an admin may do this"
+            raise Unauthenticated(message)
+        return await self._named(caller, who)
+
+    def ticket(self, request: IRequest, caller: User, subject: User, path: str) -> dict[str, Any]:
+        """Give the document of a ticket for a path of the subject's webspace, bound to the request's Origin."""
+        if self._tickets is None:
+            message = "there are no tickets here"
+            raise Unsupported(message)
+        return {"ticket": self._tickets.issue(caller, subject, path, header(request, b"origin")), "expiresIn": LIFETIME}
+
+    async def subject_of_upgrade(self, request: IRequest, who: str, path: str) -> User:
+        """Give the user whose webspace a WebSocket is for.
+
+        The request has a bearer token as any other, or a ticket for this path (such as ``exec``) among its subprotocols. If
+        a page makes it, the page's origin must be one that may call.
+        """
+        origin = header(request, b"origin")
+        if self._cors is not None and not self._cors.allows(origin):
+            message = "pages of this origin may not call webspaced"
+            raise Forbidden(message)
+        ticket = ticket_among(offered(request))
+        if request.requestHeaders.hasHeader(b"authorization") or ticket is None or self._tickets is None:
+            return await self.subject(request, who)
+        try:
+            caller, subject = self._tickets.redeem(ticket, plain(who), path, origin)
+        except Unauthenticated:
+            self._refused(request, ticket)
+            raise
+        self._is(request, caller)
+        return subject
+
+    async def _named(self, caller: Caller, who: str) -> User:
+        name = plain(who)
         if name == "self":
             return caller.user
         by_id = _BY_ID.fullmatch(name)
@@ -58,3 +143,8 @@ class Auth:
             message = "another user's webspace"
             raise Forbidden(message)
         return await self._identity.by_username(username, caller)
+
+
+def plain(who: str) -> str:
+    """Give a user's name of a path, which the router has decoded. Clients may encode a blank as a plus."""
+    return who.replace("+", " ").strip()

@@ -15,6 +15,11 @@ LARGEST = 1024 * 1024
 """Bytes."""
 
 
+def body_too_large() -> BodyTooLarge:
+    """Give the error for a body that is larger than any that makes sense."""
+    return BodyTooLarge(f"the body is larger than {LARGEST} bytes")
+
+
 def read_object(request: IRequest) -> dict[str, Any]:
     """Give the body's JSON object.
 
@@ -22,8 +27,7 @@ def read_object(request: IRequest) -> dict[str, Any]:
     """
     text = request.content.read(LARGEST + 1)
     if len(text) > LARGEST:
-        message = f"the body is larger than {LARGEST} bytes"
-        raise BodyTooLarge(message)
+        raise body_too_large()
     return parse_object(text, "body")
 
 

@@ -17,6 +17,7 @@ from twisted.web.iweb import IRequest
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from webspaced import errors
+from webspaced.http.about import about_of, shown
 
 CONTENT_TYPE = "application/problem+json"
 BUG = "webspaced made a mistake; the operator finds it in the log"
@@ -25,6 +26,10 @@ log = Logger()
 
 class BodyTooLarge(errors.Invalid):
     """The request's body is larger than any that makes sense here."""
+
+
+class TooManyRequests(errors.Temporary):
+    """The client, or the member, asks more than the operator allows."""
 
 
 # Narrow before broad: the first that fits counts.
@@ -36,6 +41,7 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (errors.NotFound, 404),
     (errors.Conflict, 409),
     (errors.Unsupported, 501),
+    (TooManyRequests, 429),
     (errors.Temporary, 503),
     (errors.BootFailed, 502),
     (errors.DeadlineExceeded, 504),
@@ -69,7 +75,9 @@ class Problem:
         """Set status and headers, and give the body."""
         for name, value in self.headers:
             request.setHeader(name.encode(), value.encode())
-        return whole(request, self.status, CONTENT_TYPE.encode(), json.dumps(self.document()).encode())
+        about = about_of(request)
+        document = {**self.document(), **({} if about is None else {"requestId": about.id})}
+        return whole(request, self.status, CONTENT_TYPE.encode(), json.dumps(document).encode())
 
 
 def problem_of(error: BaseException | None) -> Problem:
@@ -100,8 +108,19 @@ def _routing_problem(error: HTTPException) -> Problem:
 
 
 def answer(request: IRequest, failure: Failure) -> bytes:
-    """Answer a failed request, and log it if it is our bug."""
+    """Answer a failed request, and log it if it is our bug. That a path does not take OPTIONS answers an OPTIONS."""
     problem = problem_of(failure.value)
+    if request.method == b"OPTIONS" and problem.status == 405:  # noqa: PLR2004
+        request.setResponseCode(204)
+        request.setHeader(b"allow", f"{dict(problem.headers)['Allow']}, OPTIONS".encode())
+        return b""
     if problem.status == 500:  # noqa: PLR2004
-        log.failure("{method} {path} failed", failure, method=request.method, path=request.path)
+        _log_bug(request, failure)
     return problem.write(request)
+
+
+def _log_bug(request: IRequest, failure: Failure) -> None:
+    about = about_of(request)
+    # Said here and not found in the context: an error may arrive in another one.
+    known: dict[str, Any] = {} if about is None else {"request_id": about.id}
+    log.failure("{method} {path} failed", failure, method=shown(request.method), path=shown(request.path), **known)

@@ -32,6 +32,7 @@ class RouteDocument:
             message = "webspaced does not know all routes yet"
             raise Unavailable(message)
         request.setHeader(b"content-type", b"application/json")
+        request.setHeader(b"content-length", str(len(document)).encode())
         return document
 
     def close(self) -> None:

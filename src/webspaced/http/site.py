@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
+from attrs import frozen
 from klein import Klein
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IReactorTCP
-from twisted.web.resource import IResource, Resource
-from twisted.web.server import Request, Site
+from twisted.internet.interfaces import IListeningPort, IReactorTime
+from twisted.web.resource import IResource, Resource, getChildForRequest
 
 from webspaced.errors import Unavailable
 from webspaced.http.api import Api
-from webspaced.http.bodies import LARGEST
+from webspaced.http.channel import BoundedSite
+from webspaced.http.client_address import IPNetwork
+from webspaced.http.cors import Cors
 from webspaced.http.health import Health
+from webspaced.http.internal import Internal
+from webspaced.http.limits import Limits, LimitSettings
+from webspaced.http.manners import Mannered, Rules
 from webspaced.http.problems import Problem
 from webspaced.http.routes import RouteDocument
-from webspaced.http.upgrade import Channel
-from webspaced.settings import Address
+from webspaced.lib.buckets import Rate
+from webspaced.settings import Address, Http
 
 HEALTH_PATHS = (b"live", b"ready", b"health")
 ROUTES_PATHS = (b"routes",)
-IDLE_TIMEOUT = 60.0
-"""Seconds without a byte after which a client's connection is closed."""
-
-
-class BoundedRequest(Request):
-    """Keeps no more of a body than shows that it is too large: a caller without a token must not fill the disk."""
-
-    def handleContentChunk(self, data: bytes) -> None:
-        """Store a piece of the body, up to one byte more than is accepted."""
-        kept: Any = self.content
-        room = LARGEST + 1 - kept.tell()
-        super().handleContentChunk(data[:room])
-
+INTERNAL_PATHS = (b"internal",)
 
 class _NoText(Resource):
     """The answer to a path that is not UTF-8: Klein would log a failure of its own for each."""
@@ -57,10 +50,10 @@ def _is_text(segments: list[bytes]) -> bool:
 class _Root(Resource):
     """Some pages at first path segments of their own, by default health, and one thing everywhere else."""
 
-    def __init__(self, pages: Klein, rest: Klein, segments: Collection[bytes] = HEALTH_PATHS) -> None:
+    def __init__(self, pages: Klein, rest: Klein | IResource, segments: Collection[bytes] = HEALTH_PATHS) -> None:
         super().__init__()
         self._pages = pages.resource()
-        self._rest = rest.resource()
+        self._rest = rest.resource() if isinstance(rest, Klein) else rest
         self._segments = segments
 
     def getChild(self, path: bytes, request: Any) -> IResource:
@@ -68,40 +61,89 @@ class _Root(Resource):
         request.postpath.insert(0, request.prepath.pop())
         if not _is_text(request.postpath):
             return _NoText()
-        resource: IResource = self._pages if path in self._segments else self._rest
-        return resource
+        return self._pages if path in self._segments else getChildForRequest(self._rest, request)
 
 
-class _Site(Site):
-    noisy = False
-    # Twisted types it by a private class that chooses between HTTP/1.1 and HTTP/2; this server speaks the former.
-    protocol: Any = Channel
+@frozen(kw_only=True)
+class Pages:
+    """What is served. ``routes`` and ``internal`` are for the operator's own machines; ``opened``: ``internal`` for all."""
+
+    api: Api
+    health: Health
+    routes: RouteDocument | None = None
+    internal: Internal | None = None
+    opened: bool = False
+
+    def public(self) -> IResource:
+        """Give the root of the public listener."""
+        root = _Root(self.health.app, self.api.app)
+        return root if self.internal is None or not self.opened else _Root(self.internal.app, root, INTERNAL_PATHS)
+
+    def inside(self) -> IResource:
+        """Give the root of the internal listener."""
+        root: IResource = self.health.app.resource()
+        if self.routes is not None:
+            root = _Root(self.routes.app, root, ROUTES_PATHS)
+        return root if self.internal is None else _Root(self.internal.app, root, INTERNAL_PATHS)
+
+
+@frozen(kw_only=True)
+class Listening:
+    """Where the two listen, and the bounds of the public one; the internal one trusts who reaches it."""
+
+    public: Address
+    internal: Address
+    connections_per_address: int = 0
+    trusted: Sequence[IPNetwork] = ()
+    cors: Cors | None = None
+    limits: Limits | None = None
+
+    @classmethod
+    def by(cls, http: Http, clock: IReactorTime) -> Listening:
+        """Give what the settings say."""
+        rates = http.limits
+        limits = LimitSettings(
+            address=Rate(rates.per_address, rates.per_address_burst), user=Rate(rates.per_user, rates.per_user_burst)
+        )
+        return cls(
+            public=http.listen_address,
+            internal=http.internal_address,
+            connections_per_address=rates.connections_per_address,
+            trusted=http.trusted_proxies,
+            cors=Cors(http.cors.allowed_origins),
+            limits=Limits(clock, limits),
+        )
 
 
 class Sites:
     """Binds and closes the listeners."""
 
-    def __init__(
-        self,
-        reactor: IReactorTCP,
-        api: Api,
-        health: Health,
-        public: Address,
-        internal: Address,
-        routes: RouteDocument | None = None,
-    ) -> None:
+    def __init__(self, reactor: Any, pages: Pages, listening: Listening) -> None:
         """Serve the API in public, and inside the routes, where Traefik fetches them; health at both."""
-        self._reactor: Any = reactor
-        self._routes = routes
-        self._api = api
-        inside = health.app.resource() if routes is None else _Root(routes.app, health.app, ROUTES_PATHS)
-        self._sites = ((public, _Root(health.app, api.app)), (internal, inside))
+        self._reactor = reactor
+        self._routes = pages.routes
+        self._api = pages.api
+        self._bounds = listening
+        rules = Rules(clock=self._reactor, trusted=listening.trusted, cors=listening.cors, limits=listening.limits)
+        trusting = Rules(clock=self._reactor, trusted=listening.trusted)
+        self._sites = (
+            (listening.public, Mannered(pages.public(), rules)),
+            (listening.internal, Mannered(pages.inside(), trusting)),
+        )
         self._listening: list[IListeningPort] = []
+
+    def sites(self) -> Sequence[tuple[Address, BoundedSite]]:
+        """Give what listens where."""
+        (public, api), (internal, inside) = self._sites
+        most, trusted = self._bounds.connections_per_address, self._bounds.trusted
+        return (
+            (public, BoundedSite(api, self._reactor, most, trusted)),
+            (internal, BoundedSite(inside, self._reactor)),
+        )
 
     def listen(self) -> None:
         """Bind both; ``Unavailable`` names the one that cannot be bound."""
-        for address, resource in self._sites:
-            site = _Site(resource, requestFactory=BoundedRequest, timeout=IDLE_TIMEOUT)
+        for address, site in self.sites():
             try:
                 self._listening.append(self._reactor.listenTCP(address.port, site, interface=address.host))
             except CannotListenError as error:

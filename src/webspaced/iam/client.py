@@ -12,7 +12,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent
 
 from webspaced.core.names import parse_username
-from webspaced.core.user import User
+from webspaced.core.user import LARGEST_ID, User
 from webspaced.errors import DeadlineExceeded, Invalid, Unavailable
 from webspaced.lib.deferreds import bounded
 from webspaced.lib.webclient import UNREACHABLE, BodyTooLarge, read_body, reason
@@ -87,6 +87,9 @@ def _user(document: Any) -> User:
     uid, username, ssh_key = known.get("id"), known.get("username"), known.get("ssh_key")
     if type(uid) is not int or uid < 0 or not isinstance(username, str) or not isinstance(ssh_key, str | None):
         message = "something that is no user"
+        raise Invalid(message)
+    if uid > LARGEST_ID:
+        message = f"a user whose id is larger than {LARGEST_ID}"
         raise Invalid(message)
     admin = known.get("is_admin") is True
     return User(id=uid, username=parse_username(username), is_admin=admin, ssh_key=ssh_key or None)

@@ -22,7 +22,7 @@ import yaml
 from attrs import define
 
 from webspaced.core.names import parse_username
-from webspaced.core.user import User
+from webspaced.core.user import LARGEST_ID, User
 from webspaced.errors import Conflict, Invalid, NotFound
 from webspaced.lib.files import make_private_directory
 
@@ -72,6 +72,9 @@ def _read_user(path: Path, number: int, entry: Any) -> tuple[User, str]:
     uid, name = entry.get("id"), entry.get("username")
     if not isinstance(uid, int) or isinstance(uid, bool) or uid < 0 or not isinstance(name, str):
         message = f"{where} needs a numeric id and a username"
+        raise Invalid(message)
+    if uid > LARGEST_ID:
+        message = f"{where}: an id may be at most {LARGEST_ID}"
         raise Invalid(message)
     token_hash = str(entry.get("token_sha256") or "").lower()
     if token_hash and not _SHA256.fullmatch(token_hash):

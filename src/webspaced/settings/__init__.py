@@ -12,9 +12,11 @@ This room knows no Twisted, and nothing of what the settings are for.
 """
 
 from webspaced.settings.backends import Iam, Lxd, LxdTls
+from webspaced.settings.http import Cors, Http, Limits
+from webspaced.settings.kinds import parse_origin
 from webspaced.settings.loader import load
 from webspaced.settings.problems import SettingsError
-from webspaced.settings.schema import SETTINGS, Cors, Http, Settings, Timeouts
+from webspaced.settings.schema import SETTINGS, Settings, Timeouts
 from webspaced.settings.sources import STANDALONE, find_config
 from webspaced.settings.traefik import Traefik, TraefikFile, TraefikKubernetes, TraefikRedis
 from webspaced.settings.values import Address, format_duration, parse_duration
@@ -29,6 +31,7 @@ __all__ = [
     "Cors",
     "Http",
     "Iam",
+    "Limits",
     "Lxd",
     "LxdTls",
     "Ports",
@@ -44,4 +47,5 @@ __all__ = [
     "format_duration",
     "load",
     "parse_duration",
+    "parse_origin",
 ]

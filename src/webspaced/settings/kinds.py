@@ -207,6 +207,20 @@ def _web_url(text: str) -> str:
     return text.rstrip("/")
 
 
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]{0,30}://(?:[a-z0-9_.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?", re.ASCII)
+_USUAL_PORTS = {"http": ":80", "https": ":443"}
+
+
+def parse_origin(text: str) -> str:
+    """Check a web origin (RFC 6454) or ``*``, and give the form that browsers send: small letters, no usual port."""
+    origin = text.lower().removesuffix("/")
+    if origin in {"*", "null"}:
+        return origin
+    if not _ORIGIN.fullmatch(origin):
+        raise ValueError("must be an origin such as https://example.org, or *")
+    return origin.removesuffix(_USUAL_PORTS.get(origin.partition(":")[0], "/"))
+
+
 def _lxd_url(text: str) -> str:
     # "unix://" alone has always meant the local daemon, wherever its socket is.
     if text in {"", "unix://"}:
@@ -251,7 +265,7 @@ def _pem(text: str) -> str:
 
 
 FLAG = Kind("true \\| false", _flag, bool)
-ORIGIN = matching("origin", r"[!-~]+", "an origin such as https://example.org, or *")
+ORIGIN = _of_text("origin", parse_origin)
 PORT = integer(1, MAX_PORT)
 PATH = _of_text("path", _path)
 ADDRESS = _of_text("address", Address.parse)

@@ -12,9 +12,9 @@ import attrs
 
 from webspaced.settings.backends import Iam, Lxd
 from webspaced.settings.fields import SECTION, SETTING, Setting, section, setting
-from webspaced.settings.kinds import ADDRESS, ORIGIN, PATH, choice, duration, listing
+from webspaced.settings.http import Http
+from webspaced.settings.kinds import PATH, choice, duration
 from webspaced.settings.traefik import Traefik
-from webspaced.settings.values import Address
 from webspaced.settings.webspaces import Webspaces
 
 if TYPE_CHECKING:
@@ -29,29 +29,6 @@ class Timeouts:
 
     startup: float = setting(duration(), "Bound on the first sync.", default=30.0, unit="seconds")
     shutdown: float = setting(duration(), "Bound on an orderly stop.", default=30.0, unit="seconds")
-
-
-@attrs.frozen(kw_only=True)
-class Cors:
-    """Which web pages may call the API from a browser."""
-
-    allowed_origins: tuple[str, ...] = setting(
-        listing(ORIGIN), "Origins such as `https://example.org`; `*` is any.", default=("*",)
-    )
-
-
-@attrs.frozen(kw_only=True)
-class Http:
-    """Where webspaced's own HTTP listens."""
-
-    listen_address: Address = setting(ADDRESS, "The public API.", default=Address("", 80))
-    internal_address: Address = setting(
-        ADDRESS,
-        "The health pages for the operator's own machines, and the routes for the provider `http` (later also the"
-        " metrics); none of it asks for a token.",
-        default=Address("127.0.0.1", 8001),
-    )
-    cors: Cors = section(Cors)
 
 
 @attrs.frozen(kw_only=True)

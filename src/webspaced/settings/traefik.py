@@ -135,7 +135,8 @@ class Traefik:
     )
     webspaced_url: str | None = setting(
         WEB_URL,
-        "Where an old forked Traefik reaches webspaced's API; stock Traefik does not need it.",
+        "Where an old forked Traefik reaches webspaced's API; stock Traefik does not need it. While it is set, `/internal`"
+        " is served at `http.listen_address`, too.",
         default=None,
         example="http://webspaced.example.org",
     )

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from webspaced import errors
-from webspaced.http.problems import BUG, STATUSES, BodyTooLarge, problem_of
+from webspaced.http.problems import BUG, STATUSES, BodyTooLarge, TooManyRequests, problem_of
 
 EXPECTED = {
     errors.Invalid: 400,
@@ -29,6 +29,7 @@ EXPECTED = {
     errors.RemoteError: 502,
     errors.Changed: 502,
     BodyTooLarge: 413,
+    TooManyRequests: 429,
 }
 
 
@@ -44,7 +45,7 @@ class TableTests(SynchronousTestCase):
 
     def test_none_is_forgotten(self) -> None:
         ours = {kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.WebspacedError)}
-        self.assertEqual(ours - {errors.WebspacedError}, set(EXPECTED) - {BodyTooLarge})
+        self.assertEqual(ours - {errors.WebspacedError}, set(EXPECTED) - {BodyTooLarge, TooManyRequests})
 
     def test_no_line_of_the_table_hides_behind_a_broader_one(self) -> None:
         kinds = [kind for kind, _ in STATUSES]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from attrs import evolve
 from treq.testing import StubTreq
 from twisted.internet.error import CannotListenError
 from twisted.internet.testing import MemoryReactorClock
@@ -10,9 +11,10 @@ from tests.unit.http.test_routes import Document
 from webspaced.errors import Unavailable
 from webspaced.http.api import Api, Backing
 from webspaced.http.bodies import LARGEST
+from webspaced.http.channel import BoundedRequest
 from webspaced.http.health import Health
 from webspaced.http.routes import RouteDocument
-from webspaced.http.site import BoundedRequest, Sites
+from webspaced.http.site import Listening, Pages, Sites
 from webspaced.http.terminals import Terminals
 from webspaced.settings import Address
 
@@ -20,14 +22,20 @@ from webspaced.settings import Address
 class SitesTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.reactor = MemoryReactorClock()
-        terminals = Terminals(self.reactor)
         backing = Backing(
-            service=None, domains=None, insides=None, terminals=terminals, auth=None, resync=None, now=lambda: 0.0
+            service=None,
+            domains=None,
+            insides=None,
+            terminals=Terminals(self.reactor),
+            auth=None,
+            resync=None,
+            now=lambda: 0.0,
         )
-        self.api = api = Api(backing)
-        self.health = health = Health(ready=lambda: True, healthy=lambda: True)
+        api = Api(backing)
+        health = Health(ready=lambda: True, healthy=lambda: True)
         public, internal = Address(host="192.0.2.1", port=80), Address(host="127.0.0.1", port=81)
-        self.sites = Sites(self.reactor, api, health, public, internal)
+        self.pages = Pages(api=api, health=health)
+        self.sites = Sites(self.reactor, self.pages, Listening(public=public, internal=internal))
 
     def test_binds_both(self) -> None:
         self.sites.listen()
@@ -43,7 +51,8 @@ class SitesTests(SynchronousTestCase):
 
     def test_the_routes_are_inside_only(self) -> None:
         public, internal = Address(host="192.0.2.1", port=80), Address(host="127.0.0.1", port=81)
-        Sites(self.reactor, self.api, self.health, public, internal, RouteDocument(Document())).listen()
+        pages = evolve(self.pages, routes=RouteDocument(Document()))
+        Sites(self.reactor, pages, Listening(public=public, internal=internal)).listen()
         found = []
         for _, factory, _, _ in self.reactor.tcpServers:
             asking = StubTreq(factory.resource).get("http://webspaced.test/routes")
@@ -53,7 +62,8 @@ class SitesTests(SynchronousTestCase):
     def test_closing_tells_the_routes_that_nobody_can_fetch_them(self) -> None:
         routes = RouteDocument(Document())
         address = Address(host="127.0.0.1", port=81)
-        self.successResultOf(Sites(self.reactor, self.api, self.health, address, address, routes).close())
+        pages, listening = evolve(self.pages, routes=routes), Listening(public=address, internal=address)
+        self.successResultOf(Sites(self.reactor, pages, listening).close())
         self.assertTrue(routes._document.is_closed)
 
     def test_one_that_cannot_be_bound_is_named(self) -> None:
@@ -67,9 +77,19 @@ class SitesTests(SynchronousTestCase):
 
 
 class BoundedRequestTests(SynchronousTestCase):
+    def test_the_query_is_not_shown(self) -> None:
+        request = BoundedRequest(DummyChannel(), queued=False)
+        request.method, request.uri, request.path = b"GET", b"/a?secret", b"/a"
+        self.assertEqual(repr(request), "<GET /a>")
+        self.assertEqual(repr(BoundedRequest(DummyChannel(), queued=False)), "<(no method yet) >")
+
     def test_no_more_is_kept_than_shows_that_it_is_too_large(self) -> None:
         request = BoundedRequest(DummyChannel(), queued=False)
         request.gotLength(None)
+        refused: list[object] = []
+        request.channel.refuse_body = refused.append
+        request.channel.allContentReceived = lambda: setattr(request, "is_too_large", True)
         for _ in range(40):
             request.handleContentChunk(b"x" * (LARGEST // 10))
         self.assertEqual(request.content.tell(), LARGEST + 1)
+        self.assertEqual(refused, [request])

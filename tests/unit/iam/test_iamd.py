@@ -15,7 +15,7 @@ from twisted.web.client import ResponseNeverReceived
 from tests.contracts.identity import ALICE, BOB, NOBODY, ROOT
 from tests.unit.iam.memory import BASE, OWN, Service
 from tests.unit.timing import watch
-from webspaced.core.user import Caller
+from webspaced.core.user import LARGEST_ID, Caller
 from webspaced.errors import Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
 from webspaced.iam.client import LARGEST_ANSWER, REQUEST_TIMEOUT
 from webspaced.iam.iamd import AWAY_TIME, CACHE_SIZE, CACHE_TIME, IamdIdentity
@@ -54,6 +54,13 @@ class IamdCase(SynchronousTestCase):
 
 
 class TokenTests(IamdCase):
+    def test_an_id_that_no_path_could_name_is_refused_and_told(self) -> None:
+        for uid, told in ((LARGEST_ID, False), (LARGEST_ID + 1, True)):
+            self.iamd.add(uid, f"u{uid}")
+            asking = watch(self.identity.authenticate(self.iamd.token(uid)))
+            self.assertEqual(isinstance(asking.results[0], Failure), told)
+            self.assertEqual(str(LARGEST_ID) in self.log.getvalue(), told)
+
     def test_it_is_validated_first_by_the_one_call_that_does(self) -> None:
         self.caller(self.alice)
         self.assertEqual(self.s.asked(), [VALIDATION, SELF])

@@ -11,6 +11,7 @@ from unittest import mock
 import yaml
 
 from tests.unit.iam.test_static import StaticCase
+from webspaced.core.user import LARGEST_ID
 from webspaced.errors import Conflict, Invalid, NotFound
 from webspaced.iam import users_file
 from webspaced.iam.static import UsersFile
@@ -21,6 +22,11 @@ class UsersFileTests(StaticCase):
     def test_a_bad_username_is_named_by_file_and_number(self) -> None:
         error = self.assertRaises(Invalid, self.read, "users: [{id: 1, username: 'a b'}]")
         self.assertIn(f"{self.path}: users[1]", str(error))
+
+    def test_an_id_that_no_path_could_name_is_a_mistake(self) -> None:
+        self.read(f"users: [{{id: {LARGEST_ID}, username: a}}]")
+        error = self.assertRaises(Invalid, self.read, f"users: [{{id: {LARGEST_ID + 1}, username: a}}]")
+        self.assertIn(f"{self.path}: users[1]: an id may be at most {LARGEST_ID}", str(error))
 
     def test_one_token_for_two_is_a_mistake(self) -> None:
         h = hash_token("same")

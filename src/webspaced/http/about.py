@@ -1,0 +1,55 @@
+"""What is known of a request beside what it asks for: its id, who sent it, and since when."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import Any
+
+from attrs import define
+from zope.interface import Interface, implementer
+
+from webspaced.http.client_address import IPAddress
+
+_ID = re.compile(r"[A-Za-z0-9._~+/=:-]{1,64}")
+"""What other programs make: UUIDs, ULIDs, base64, traces."""
+LONGEST_SHOWN = 200
+
+
+class IAbout(Interface):
+    """The key under which a request has its :class:`About`."""
+
+
+@implementer(IAbout)
+@define(kw_only=True, eq=False)
+class About:
+    """``user`` is the caller's name once that is known; ``began`` seconds of the clock."""
+
+    id: str
+    address: IPAddress | None
+    began: float
+    user: str = "-"
+
+
+def about_of(request: Any) -> About | None:
+    """Give what is known of a request, if somebody has found it out."""
+    find = getattr(request, "getComponent", None)
+    found = None if find is None else find(IAbout)
+    return found if isinstance(found, About) else None
+
+
+def request_id(given: str | None) -> str:
+    """Give the client's id of its request if it is well formed, or a new one."""
+    return given if given is not None and _ID.fullmatch(given) else secrets.token_hex(8)
+
+
+def header(request: Any, name: bytes) -> str | None:
+    """Give a header as text; whatever is no ASCII in it was never meant for us."""
+    value = request.getHeader(name)
+    return None if value is None else value.decode("ascii", "replace")
+
+
+def shown(raw: bytes) -> str:
+    """Give a part of a request as it may stand in a log line: no control characters, and not endless."""
+    text = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in raw.decode("ascii", "backslashreplace"))
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"

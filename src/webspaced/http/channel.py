@@ -1,0 +1,269 @@
+"""Connections of clients, none of which may hold what it does not use: how slow one may be, and how many there may be.
+
+Twisted closes a connection that is idle; but one byte now and then is not idle, and neither is an answer that nobody reads.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocol, ITCPTransport
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel
+from twisted.web.resource import IResource
+from twisted.web.server import Request, Site
+
+from webspaced.http.about import shown
+from webspaced.http.access import SWITCHED
+from webspaced.http.bodies import LARGEST
+from webspaced.http.client_address import IPNetwork, counted_as, is_in, parse_address
+
+IDLE_TIMEOUT = 60.0
+"""Seconds without a byte after which a client's connection is closed."""
+RECEIVE_TIMEOUT = 60.0
+"""Seconds for a whole request, from its first byte to the last of its body: of 1 MiB that is 18 kB/s, less than any network
+has that carries a terminal."""
+UNREAD_TIMEOUT = 75.0
+"""Seconds for which a client may leave unread what is written, or the answer after which the connection ends. As long as
+Twisted waits after an answer on a connection that stays."""
+LINGER_TIME = 2.0
+"""Seconds for which the rest of a refused body is thrown away: a connection that closes with unread bytes is reset, and the
+client may never see why."""
+TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_DONE = Failure(ConnectionDone())
+LONGEST_LENGTH = 40
+"""Characters of a Content-Length header: Python refuses to read endless numbers."""
+
+
+class BoundedRequest(Request):
+    """Keeps no more of a body than shows that it is too large: a caller without a token must not fill the disk."""
+
+    is_too_large = False
+    """Whether the body is, or will be as the client said at the beginning: nothing more of it is read then."""
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Store a piece of the body, up to one byte more than is accepted; then the request is answered at once."""
+        if self.is_too_large:
+            return
+        kept: Any = self.content
+        room = LARGEST + 1 - kept.tell()
+        super().handleContentChunk(data[:room])
+        if kept.tell() > LARGEST:
+            channel: Any = self.channel
+            channel.refuse_body(self)
+            channel.allContentReceived()
+
+    def __repr__(self) -> str:
+        """Leave out the query, as others log requests."""
+        return f"<{shown(self.method)} {shown(self.path or b'')}>"
+
+
+class _Bound:
+    """A bound on waiting that can be set and lifted again."""
+
+    def __init__(self) -> None:
+        self._call: IDelayedCall | None = None
+
+    def set(self, clock: Any, seconds: float, over: Callable[[], None]) -> None:
+        """Call ``over`` after so many seconds, unless the bound is set already."""
+        if self._call is None or not self._call.active():
+            self._call = clock(seconds, over)
+
+    def lift(self) -> None:
+        """Wait as long as it takes."""
+        if self._call is not None and self._call.active():
+            self._call.cancel()
+
+
+class Channel(HTTPChannel):
+    """One connection; ``site`` counts it."""
+
+    log = Logger()
+    site: BoundedSite
+    transport: Any
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._receiving, self._unread = _Bound(), _Bound()
+        self._refusing = self._lingering = self._is_upgraded = False
+        self._counted_as: str | None = None
+        self._successor: IProtocol | None = None
+
+    def count_as(self, key: str) -> None:
+        """Be counted among a client's connections until the end."""
+        self._counted_as = key
+
+    # --- receiving
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._successor is not None:
+            self._successor.dataReceived(data)
+            return
+        if self._lingering:
+            return
+        if not self._handlingRequest:
+            self._receiving.set(self.callLater, RECEIVE_TIMEOUT, self._too_slow)
+        super().dataReceived(data)
+
+    def headerReceived(self, line: bytes) -> bool:
+        if len(line) > LONGEST_LENGTH and line[:14].lower() == b"content-length":
+            self._respondToBadRequestAndDisconnect()
+            return False
+        known: bool = super().headerReceived(line)
+        return known
+
+    def allHeadersReceived(self) -> None:
+        request = self.requests[-1]
+        is_too_large = (self.length or 0) > LARGEST
+        if is_too_large:
+            # Taken as a request without a body, which nobody is told to send.
+            self.length = 0
+            request.requestHeaders.removeHeader(b"expect")
+        super().allHeadersReceived()
+        if is_too_large:
+            self.refuse_body(request)
+
+    def refuse_body(self, request: BoundedRequest) -> None:
+        """Read nothing more of a body, nor anything after it."""
+        request.is_too_large = self._refusing = True
+        self.persistent = 0
+        request.responseHeaders.setRawHeaders(b"connection", [b"close"])
+
+    def _finishRequestBody(self, data: bytes) -> None:
+        # The end of a body that was refused in its middle is none.
+        if not self._refusing:
+            super()._finishRequestBody(data)
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        if not self._refusing:
+            super()._respondToBadRequestAndDisconnect()
+
+    def allContentReceived(self) -> None:
+        self._receiving.lift()
+        super().allContentReceived()
+
+    def _too_slow(self) -> None:
+        self.log.info("{peer} took longer than {bound:g} s for its request", peer=self._who(), bound=RECEIVE_TIMEOUT)
+        self.transport.write(TIMED_OUT)
+        self.timeoutConnection()
+
+    # --- answering
+
+    def requestDone(self, request: Request) -> None:
+        if not self.persistent:
+            # Before it ends, as it may be over at once.
+            self._wait_for_reader()
+        super().requestDone(request)
+
+    def pauseProducing(self) -> None:
+        super().pauseProducing()
+        self._wait_for_reader()
+
+    def resumeProducing(self) -> None:
+        super().resumeProducing()
+        if self.persistent:
+            self._unread.lift()
+
+    def loseConnection(self) -> None:
+        if self._refusing and not self._lingering and ITCPTransport.providedBy(self.transport):
+            self._linger()
+        else:
+            super().loseConnection()
+
+    def _linger(self) -> None:
+        self._lingering = True
+        self._networkProducer.resumeProducing()
+        self.transport.unregisterProducer()
+        self.transport.loseWriteConnection()
+        self._receiving.set(self.callLater, LINGER_TIME, self.transport.loseConnection)
+
+    def _wait_for_reader(self) -> None:
+        if not self._is_upgraded:
+            self._unread.set(self.callLater, UNREAD_TIMEOUT, self._unread_for_too_long)
+
+    def _unread_for_too_long(self) -> None:
+        self.log.info("{peer} did not read its answer for {bound:g} s", peer=self._who(), bound=UNREAD_TIMEOUT)
+        self.transport.abortConnection()
+
+    def _who(self) -> str:
+        return str(getattr(self.getPeer(), "host", "a client"))
+
+    # --- ends
+
+    def hand_over(self, successor: IProtocol, answer: bytes) -> None:
+        """Write the answer, and let everything that follows be the successor's: HTTP's bounds end, what is counted stays.
+
+        (Twisted's own way is private, and bound to its own WebSockets.)
+        """
+        self._is_upgraded = True
+        self._let_go()
+        self.setTimeout(None)
+        self.requests[-1].code = SWITCHED
+        # The channel holds up its requests, and is held up by what they did not read yet.
+        self.transport.unregisterProducer()
+        self.transport.resumeProducing()
+        self.transport.write(answer)
+        self._successor = successor
+        successor.makeConnection(self.transport)
+
+    def connectionLost(self, reason: Failure = _DONE) -> None:
+        self._let_go()
+        self._uncount()
+        # Whoever watches the request is told of its end, too.
+        super().connectionLost(reason)
+        if self._successor is not None:
+            self._successor.connectionLost(reason)
+
+    def _let_go(self) -> None:
+        self._receiving.lift()
+        self._unread.lift()
+
+    def _uncount(self) -> None:
+        if self._counted_as is not None:
+            self.site.gone(self._counted_as)
+            self._counted_as = None
+
+
+class BoundedSite(Site):
+    """Makes channels. It writes no log of Twisted's form, which has queries in it."""
+
+    protocol = Channel  # type: ignore[assignment]
+    noisy = False
+
+    def __init__(self, resource: IResource, reactor: Any, most: int = 0, trusted: Sequence[IPNetwork] = ()) -> None:
+        """Serve a resource on at most ``most`` connections of one address (0: any number), or any of a trusted one."""
+        super().__init__(
+            resource, requestFactory=BoundedRequest, timeout=IDLE_TIMEOUT, reactor=reactor, parsePOSTFormSubmission=False
+        )
+        self._most = most
+        self._trusted = trusted
+        self._connections: Counter[str] = Counter()
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        """Give a channel, or nothing, on which Twisted closes the connection."""
+        address = parse_address(getattr(addr, "host", ""))
+        if not self._most or address is None or is_in(address, self._trusted):
+            return super().buildProtocol(addr)
+        key = counted_as(address)
+        if self._connections[key] >= self._most:
+            return None
+        self._connections[key] += 1
+        channel: Any = super().buildProtocol(addr)
+        channel.count_as(key)
+        return channel
+
+    def gone(self, key: str) -> None:
+        """Count a connection no more."""
+        self._connections[key] -= 1
+        if not self._connections[key]:
+            del self._connections[key]
+
+    def startFactory(self) -> None:
+        """Open no log, and keep no clock for one: see :mod:`webspaced.http.access`."""
+
+    def stopFactory(self) -> None:
+        """Close none."""

@@ -1,0 +1,63 @@
+"""How often clients and members may ask."""
+
+from __future__ import annotations
+
+import hashlib
+
+from attrs import frozen
+from twisted.internet.interfaces import IReactorTime
+
+from webspaced.http.client_address import IPAddress, counted_as
+from webspaced.http.problems import TooManyRequests
+from webspaced.lib.buckets import Buckets, Rate
+from webspaced.lib.expiring import ExpiringCache
+
+MOST_BUCKETS = 65536
+"""Clients that are remembered, some 100 bytes each."""
+GUESS_SECONDS = 1.0
+"""A refused token costs as much as so many seconds of the client's rate: the long run is one guess in that time."""
+DEEPEST_DEBT = 60.0
+"""Seconds after which a client that guessed may ask again: others may share its address."""
+KNOWN_GUESS_TIME = 600.0
+"""Seconds for which a refused token is remembered: one that a client keeps sending has expired, and is no guess."""
+MOST_GUESSES = 4096
+
+
+@frozen(kw_only=True)
+class LimitSettings:
+    """The rates, see the settings ``http.limits``."""
+
+    address: Rate
+    user: Rate
+
+
+class Limits:
+    """Counts the requests of each client address and of each member."""
+
+    def __init__(self, clock: IReactorTime, settings: LimitSettings) -> None:
+        self._addresses: Buckets[str] = Buckets(clock, settings.address, MOST_BUCKETS)
+        self._users: Buckets[int] = Buckets(clock, settings.user, MOST_BUCKETS)
+        self._guess_cost = GUESS_SECONDS * settings.address.per_second
+        self._refused: ExpiringCache[bytes, bool] = ExpiringCache(clock, MOST_GUESSES)
+
+    def check_address(self, address: IPAddress | None) -> None:
+        """Count a request of an address; ``TooManyRequests`` if it is one too many."""
+        # Without an address it comes from this machine, over something that is no network.
+        if address is not None:
+            _pass(self._addresses.take(counted_as(address)), "too many requests from your address")
+
+    def check_user(self, uid: int) -> None:
+        """Count a request of a member; ``TooManyRequests`` if it is one too many."""
+        _pass(self._users.take(uid), "too many requests of yours")
+
+    def refused(self, address: IPAddress | None, token: str) -> None:
+        """Count a token that IAM refused as a guess of the address, the first time."""
+        key = hashlib.sha256(token.encode()).digest()
+        if address is not None and self._refused.get(key) is None:
+            self._addresses.charge(counted_as(address), self._guess_cost, DEEPEST_DEBT)
+        self._refused.put(key, value=True, seconds=KNOWN_GUESS_TIME)
+
+
+def _pass(wait: float, message: str) -> None:
+    if wait:
+        raise TooManyRequests(message, retry_after=wait)

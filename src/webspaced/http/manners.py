@@ -1,0 +1,110 @@
+"""What holds for every request, whatever it asks for: an id, who sent it, CORS, limits and a line in the access log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextvars import copy_context
+from typing import Any
+
+from attrs import frozen
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.resource import IResource, Resource, getChildForRequest
+from twisted.web.server import NOT_DONE_YET
+
+from webspaced.http import access
+from webspaced.http.about import About, IAbout, header, request_id
+from webspaced.http.bodies import body_too_large
+from webspaced.http.client_address import IPAddress, IPNetwork, client_address, parse_address
+from webspaced.http.cors import Cors
+from webspaced.http.limits import Limits
+from webspaced.http.problems import BodyTooLarge, TooManyRequests, problem_of
+from webspaced.lib.logs import REQUEST_ID
+
+UNLIMITED = frozenset({b"/live", b"/ready", b"/health"})
+
+
+@frozen(kw_only=True)
+class Rules:
+    """The manners of one listener. Without ``cors`` no page may call it, without ``limits`` all as often as they like."""
+
+    clock: IReactorTime
+    trusted: Sequence[IPNetwork] = ()
+    cors: Cors | None = None
+    limits: Limits | None = None
+
+
+class Mannered(Resource):
+    """Stands before the resource that answers."""
+
+    isLeaf = True
+
+    def __init__(self, inner: IResource, rules: Rules) -> None:
+        super().__init__()
+        self._inner = inner
+        self._rules = rules
+
+    def render(self, request: Any) -> int:
+        """Serve a request, in a context of its own that knows the request's id."""
+        about = self._introduce(request)
+        context = copy_context()
+        context.run(REQUEST_ID.set, about.id)
+        context.run(self._serve, request, about)
+        return NOT_DONE_YET
+
+    def _introduce(self, request: Any) -> About:
+        clock = self._rules.clock
+        about = About(
+            id=request_id(header(request, b"x-request-id")),
+            address=_address(request, self._rules.trusted),
+            began=clock.seconds(),
+        )
+        request.setComponent(IAbout, about)
+        request.setHeader(b"x-request-id", about.id.encode())
+        # Clients that went away are told of, too.
+        request.notifyFinish().addBoth(lambda _: access.tell(request, about, clock.seconds()))
+        return about
+
+    def _serve(self, request: Any, about: About) -> None:
+        origin = header(request, b"origin")
+        if self._rules.cors is not None:
+            _set(request, self._rules.cors.headers(origin))
+            if origin is not None and _is_preflight(request):
+                self._answer_preflight(request, self._rules.cors, origin)
+                return
+        try:
+            self._check(request, about)
+        except (TooManyRequests, BodyTooLarge) as error:
+            request.write(problem_of(error).write(request))
+            request.finish()
+            return
+        request.render(getChildForRequest(self._inner, request))
+
+    def _check(self, request: Any, about: About) -> None:
+        if self._rules.limits is not None and request.path not in UNLIMITED:
+            self._rules.limits.check_address(about.address)
+        if getattr(request, "is_too_large", False):
+            raise body_too_large()
+
+    def _answer_preflight(self, request: Any, cors: Cors, origin: str) -> None:
+        wanted = header(request, b"access-control-request-headers") or ""
+        _set(request, cors.preflight(origin, wanted))
+        request.setResponseCode(204)
+        request.finish()
+
+
+def _is_preflight(request: Any) -> bool:
+    method: bytes = request.method
+    return method == b"OPTIONS" and bool(request.requestHeaders.hasHeader(b"access-control-request-method"))
+
+
+def _set(request: Any, headers: Sequence[tuple[str, str]]) -> None:
+    for name, value in headers:
+        request.setHeader(name.encode(), value.encode())
+
+
+def _address(request: Any, trusted: Sequence[IPNetwork]) -> IPAddress | None:
+    peer = parse_address(getattr(request.getClientAddress(), "host", ""))
+    if peer is None:
+        return None
+    values = request.requestHeaders.getRawHeaders(b"x-forwarded-for") or []
+    return client_address(peer, [value.decode("ascii", "replace") for value in values], trusted)
