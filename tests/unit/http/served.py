@@ -29,6 +29,7 @@ from webspaced.http.internal import Internal
 from webspaced.http.limits import Limits, LimitSettings
 from webspaced.http.routes import RouteDocument
 from webspaced.http.site import Listening, Pages, Sites
+from webspaced.http.terminals import Terminals
 from webspaced.http.tickets import Tickets
 from webspaced.iam.static import StaticIdentity
 from webspaced.iam.users_file import hash_token
@@ -137,7 +138,17 @@ class ServedCase(SynchronousTestCase):
         self.auth = Auth(self.identity, counted, cors, self.tickets)
         service, resync = self.w.service, self.w.reconciler.resync
         pages = Pages(
-            api=Api(Backing(service=service, domains=self.w.domains, auth=self.auth, resync=resync, now=lambda: 1000.0)),
+            api=Api(
+                Backing(
+                    service=service,
+                    domains=self.w.domains,
+                    insides=self.w.insides,
+                    terminals=Terminals(self.w.clock),
+                    auth=self.auth,
+                    resync=resync,
+                    now=lambda: 1000.0,
+                )
+            ),
             health=Health(ready=lambda: True, healthy=lambda: True),
             routes=RouteDocument(self.document),
             internal=Internal(Auth(self.identity, counted, counts_members=False), self.w.gate, service.read),
