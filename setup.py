@@ -1,5 +1,5 @@
-"""What setup.cfg cannot say: all packages under src/, and the plugin beside Twisted's own."""
+"""What setup.cfg cannot say: all packages under src/, the plugin among Twisted's, the files of static/ among ours."""
 
 from setuptools import find_packages, setup
 
-setup(packages=[*find_packages("src"), "twisted.plugins"])
+setup(packages=[*find_packages("src"), "twisted.plugins", "webspaced.static"])

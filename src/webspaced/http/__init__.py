@@ -2,7 +2,7 @@
 
 ``channel`` bounds connections. ``manners`` stands before every path, on what ``about`` knows of a request:
 ``client_address``, ``cors``, ``limits`` and the ``access`` log. ``tickets`` let the WebSockets of browsers in; ``internal``,
-``health`` and ``routes`` are pages beside the API.
+``health``, ``routes`` and ``manual`` are pages beside the API.
 
 ``bodies`` checks what came in, ``views`` shapes what goes out, ``problems`` maps every error to an answer.
 """

@@ -31,11 +31,6 @@ WEBSPACE = "/v1/webspace/<who>"
 PORTS = f"{WEBSPACE}/ports"
 DOMAINS = f"{WEBSPACE}/domains"
 LOG, EXEC, CONSOLE = f"{WEBSPACE}/log", f"{WEBSPACE}/exec", f"{WEBSPACE}/console"
-LATER = (
-    "/static/api.yaml",
-    "/swagger",
-)
-"""Paths of the contract that this version does not serve."""
 
 
 @frozen(kw_only=True)
@@ -272,12 +267,3 @@ class Api:
         body = read_object(request)
         check_known(body, ("path",))
         return _json(request, 201, self._auth.ticket(request, caller, user, ticket_path(body)))
-
-
-def _later(_self: Api, _request: IRequest, **_parameters: str) -> bytes:
-    message = "this call is not served by this version yet"
-    raise Unsupported(message)
-
-
-for _path in LATER:
-    Api.app.route(_path, endpoint=f"later {_path}")(_later)

@@ -21,6 +21,7 @@ from webspaced.http.health import Health
 from webspaced.http.internal import Internal
 from webspaced.http.limits import Limits, LimitSettings
 from webspaced.http.manners import Mannered, Rules
+from webspaced.http.manual import MANUAL_PATHS, Manual
 from webspaced.http.problems import Problem
 from webspaced.http.routes import RouteDocument
 from webspaced.lib.buckets import Rate
@@ -76,7 +77,7 @@ class Pages:
 
     def public(self) -> IResource:
         """Give the root of the public listener."""
-        root = _Root(self.health.app, self.api.app)
+        root = _Root(Manual().app, _Root(self.health.app, self.api.app), MANUAL_PATHS)
         return root if self.internal is None or not self.opened else _Root(self.internal.app, root, INTERNAL_PATHS)
 
     def inside(self) -> IResource:
