@@ -34,6 +34,7 @@ from webspaced.lib.periodic import Periodic
 from webspaced.lxd.agent import Connections, endpoints_for
 from webspaced.lxd.client import LxdClient
 from webspaced.lxd.events import EventSubscription
+from webspaced.lxd.insides import LxdInsides
 from webspaced.lxd.instances import LxdInstances, ProfileNetwork, profile_network
 from webspaced.lxd.tls import Identities
 from webspaced.lxd.trust import introduce
@@ -48,14 +49,18 @@ from webspaced.webspaces.adoption import Adoption
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.booter import Booter, BootLimits
 from webspaced.webspaces.conditions import Conditions
+from webspaced.webspaces.creation import Creator, Workshop
 from webspaced.webspaces.documents import Documents
 from webspaced.webspaces.domains import DomainRules, Domains
 from webspaced.webspaces.gate import BootGate
+from webspaced.webspaces.ports import Ports
 from webspaced.webspaces.power import Power, StopTimes
 from webspaced.webspaces.probe import PortProbe
+from webspaced.webspaces.progress import Creations
+from webspaced.webspaces.provision import Provision
 from webspaced.webspaces.readiness import ReadinessTable
 from webspaced.webspaces.registry import AWAY_PAUSE, Registry
-from webspaced.webspaces.service import Rules, WebspaceService
+from webspaced.webspaces.service import WebspaceService
 
 RESERVED_DESCRIPTORS = 1024
 """For listeners, the API's clients, LXD and files."""
@@ -119,7 +124,8 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     store = _build_store(reactor, settings)
     publisher = Publisher(reactor, store, settings.traefik.settle_time)
     reconciler = _build_reconciler(reactor, settings, known, identity, listeners, publisher)
-    service = _build_service(reactor, settings, known, instances, listeners, reconciler)
+    insides = LxdInsides(client, endpoints)
+    service = _build_service(reactor, settings, known, instances, insides, listeners, reconciler)
     domain_rules = DomainRules(service=settings.webspaces.domain, max=settings.webspaces.domains.max)
     domains = Domains(known.documents, known.allocator, host.records, reconciler, domain_rules)
     daemon = Daemon(
@@ -305,19 +311,29 @@ def _build_service(
     settings: Settings,
     known: Knowledge,
     instances: LxdInstances,
+    insides: LxdInsides,
     listeners: Listeners,
     reconciler: Reconciler,
 ) -> WebspaceService:
     webspaces = settings.webspaces
     times = StopTimes(drain=webspaces.drain_time, graceful=webspaces.stop_timeout)
     power = Power(reactor, known.registry, instances, known.documents, known.booter, reconciler, times)
-    rules = Rules(
-        profile=webspaces.lxd_profile,
-        defaults=_config_defaults(settings),
-        max_startup_delay=webspaces.max_startup_delay,
-        max_ports=webspaces.ports.max,
+    ports = Ports(known.documents, known.allocator, listeners, webspaces.ports.max)
+    workshop = Workshop(
+        registry=known.registry,
+        instances=instances,
+        documents=known.documents,
+        power=power,
+        booter=known.booter,
+        allocator=known.allocator,
+        ports=ports,
+        routes=reconciler,
+        provision=Provision(reactor, insides, webspaces.install_timeout),
+        creations=Creations(reactor),
     )
-    return WebspaceService(known.registry, instances, known.documents, power, known.allocator, listeners, reconciler, rules)
+    creator = Creator(workshop, webspaces.lxd_profile, _config_defaults(settings))
+    most = webspaces.max_startup_delay
+    return WebspaceService(known.registry, instances, known.documents, power, creator, ports, reconciler, most)
 
 
 def _build_periodic(reactor: Any, settings: Settings, reconciler: Reconciler) -> tuple[Periodic, ...]:

@@ -28,6 +28,7 @@ from webspaced.lxd.instances import profile_network
 from webspaced.lxd.tls import Identities
 from webspaced.lxd.trust import introduce
 from webspaced.testing.iamd import Iamd
+from webspaced.testing.lxd.timings import Behaviour
 
 
 class WebspaceTests(AssembledCase):
@@ -44,7 +45,7 @@ class WebspaceTests(AssembledCase):
     def test_lxd_profile(self) -> None:
         self.start(webspaces={"lxd_profile": "small"})
         create = self.lxd.create
-        self.patch(self.lxd, "create", lambda new: self.profiles.append(new.profile) or create(new))
+        self.patch(self.lxd, "create", lambda new, told: self.profiles.append(new.profile) or create(new, told))
         self.profiles: list[str] = []
         self.create()
         self.assertEqual(self.profiles, ["small"])
@@ -211,6 +212,16 @@ class StopTests(AssembledCase):
         asked = self.machine.seconds()
         self.machine.run_until(lambda: ("force", "ws-u1") in self.lxd.calls)
         self.assertApproximates(self.machine.seconds() - asked, 13.0, 0.5)
+
+
+    def test_install_timeout(self) -> None:
+        self.start(webspaces={"install_timeout": "77s"})
+        self.insides.behaviour = Behaviour(stuck=frozenset({"apt-get"}))
+        began = self.machine.seconds()
+        status, problem = self.ask("POST", "self", {"image": "fast", "ssh": True}, limit=1000.0)
+        self.assertEqual(status, 502, problem)
+        self.assertIn("77 s", problem["message"])
+        self.assertApproximates(self.machine.seconds() - began, 77, 10)
 
 
 class ListenTests(AssembledCase):

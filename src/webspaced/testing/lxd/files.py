@@ -30,6 +30,8 @@ def furnish(instance: Instance) -> None:
         instance.files[path] = Entry("directory", mode="0755")
     instance.files["/bin/sh"] = Entry("symlink", b"/bin/busybox", mode="0777")
     instance.files["/etc/passwd"] = Entry(contents=b"root:x:0:0:root:/root:/bin/sh\n")
+    instance.files["/etc/os-release"] = Entry(contents=f"NAME={instance.system}\nID={instance.system}\n".encode())
+    instance.installed |= instance.behaviour.brings
     instance.files["/etc/group"] = Entry(contents=b"root:x:0:\n")
 
 

@@ -64,6 +64,14 @@ class Behaviour:
     """Whether its first process ends at once."""
     heeds: bool = True
     """Whether it heeds a graceful stop."""
+    mirror: float | None = 0.0
+    """After how many seconds from its start package servers can be reached; ``None``: never."""
+    failing: frozenset[str] = frozenset()
+    """Commands that fail there."""
+    stuck: frozenset[str] = frozenset()
+    """Package managers that never end."""
+    brings: frozenset[str] = frozenset()
+    """Programs of the table that its image brings, such as ``dropbear``."""
 
 
 VARIANTS: Mapping[str, Behaviour] = MappingProxyType({
