@@ -22,7 +22,7 @@ KEY = "user._webspaced"
 BOOT_PORT_KEY = "user._webspaced_boot_port"
 USERNAME_KEY = "user._webspaced_username"
 CREATING_KEY = "user._webspaced_creating"
-"""There from a creation's first moment to its end: what has it is not served, and is removed if nobody creates it."""
+"""Holds the instance's name from a creation's first moment to its end: what has it is not served, and does not stay so."""
 
 _MEMBERS = ("user", "config", "domains", "ports")
 _PORTS = range(1, 65536)

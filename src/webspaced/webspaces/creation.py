@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 
 from webspaced.core import ssh
 from webspaced.core.creation import Step, Wishes
-from webspaced.core.instance import Image, NewInstance, Status
+from webspaced.core.instance import Image, NewInstance
 from webspaced.core.user import User
 from webspaced.core.webspace import BOOT_PORT_KEY, CREATING_KEY, KEY, USERNAME_KEY, Config, Webspace
 from webspaced.errors import Conflict, NotFound, RemoteError, WebspacedError
@@ -62,30 +62,27 @@ class Creator:
         self._with = workshop
         self._profile = profile
         self._defaults = defaults
-        self._busy: set[int] = set()
         self._removing: set[int] = set()
         workshop.registry.subscribe(self._noticed)
         workshop.registry.after_sync(self._sweep)
 
     def check_idle(self, uid: int) -> None:
         """``Conflict`` while a webspace is being created."""
-        if uid in self._busy:
+        if uid in self.creations:
             raise Conflict(BEING_CREATED)
 
     async def create(self, user: User, wishes: Wishes) -> Webspace:
         """Create a stopped webspace; ``Conflict`` if the user has one. When this fails, nothing of it is left."""
         self._with.documents.check_complete()
         self.check_idle(user.id)
-        self._busy.add(user.id)
-        try:
+        with self.creations.begin(user.id, _steps(wishes)) as creation:
             async with self.existence(user.id):
                 image = await self._checked(user.id, wishes)
-                webspace = await self._create(user, image, wishes)
+                creation.begun = True
+                webspace = await self._create(user, image, wishes, creation)
                 # Whoever opens the page upon our answer shall not be told that there is none.
                 await self._with.routes.settled(user.id)
                 return webspace
-        finally:
-            self._busy.discard(user.id)
 
     async def _checked(self, uid: int, wishes: Wishes) -> Image:
         """Find out early what would fail."""
@@ -111,9 +108,8 @@ class Creator:
             return False
         return True
 
-    async def _create(self, user: User, image: Image, wishes: Wishes) -> Webspace:
-        creations, allocator = self._with.creations, self._with.allocator
-        with allocator.boot_port() as boot_port, creations.begin(user.id, _steps(wishes)) as creation:
+    async def _create(self, user: User, image: Image, wishes: Wishes, creation: Creation) -> Webspace:
+        with self._with.allocator.boot_port() as boot_port:
             new = self._new(user, image, boot_port)
             try:
                 await self._with.instances.create(new, creation.tell)
@@ -127,8 +123,8 @@ class Creator:
 
     def _new(self, user: User, image: Image, boot_port: int) -> NewInstance:
         webspace = Webspace(user=user.id, config=self._defaults)
-        keys = {KEY: webspace.dump(), USERNAME_KEY: user.username, BOOT_PORT_KEY: str(boot_port), CREATING_KEY: "yes"}
         name = self._with.registry.name_of(user.id)
+        keys = {KEY: webspace.dump(), USERNAME_KEY: user.username, BOOT_PORT_KEY: str(boot_port), CREATING_KEY: name}
         return NewInstance(name=name, fingerprint=image.fingerprint, profile=self._profile, config=keys)
 
     async def _seen(self, uid: int) -> Observed:
@@ -176,8 +172,7 @@ class Creator:
             self.log.warn("what is left of webspace {uid} is removed later: {error}", uid=uid, error=str(error))
 
     async def _remove(self, left: Observed) -> None:
-        if left.instance.status is not Status.STOPPED:
-            await self._with.power.force(left)
+        # Stopped by force if it runs.
         await self._with.power.remove(left)
         await self._with.registry.look(left.uid)
 
@@ -193,10 +188,10 @@ class Creator:
                 self._consider(observed.uid)
 
     def _consider(self, uid: int) -> None:
-        if uid in self._busy or uid in self._removing:
+        if uid in self._removing:
             return
         self._removing.add(uid)
-        # Not from within the registry's own notice.
+        # Not from within the registry's own notice; who creates it holds the lock, and there is nothing to do afterwards.
         shield(self._remove_leftover(uid)).addErrback(self._not_removed, uid)
 
     async def _remove_leftover(self, uid: int) -> None:

@@ -23,6 +23,8 @@ class Creation:
     def __init__(self, clock: IReactorTime, steps: Sequence[Step]) -> None:
         self.steps = tuple(steps)
         self.progress = Progress(step=self.steps[0])
+        self.begun = False
+        """Whether there is anything to tell of: what is refused at once is told to who asked for it, and to nobody later."""
         self.over = False
         self.error: BaseException | None = None
         self._clock = clock
@@ -82,6 +84,9 @@ class Creations:
             raise NotFound(message)
         return creation
 
+    def __contains__(self, uid: int) -> bool:
+        return uid in self._under_way
+
     @contextmanager
     def begin(self, uid: int, steps: Sequence[Step]) -> Iterator[Creation]:
         """Show a creation for as long as the context lasts, and for a minute how it ended."""
@@ -95,4 +100,5 @@ class Creations:
             creation.end()
         finally:
             del self._under_way[uid]
-            self._ended.put(uid, creation, KEPT)
+            if creation.begun:
+                self._ended.put(uid, creation, KEPT)

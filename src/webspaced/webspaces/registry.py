@@ -268,8 +268,8 @@ class Registry:
             webspace=evolve(webspace, user=uid),
             username=username_of(instance.config) if own else None,
             boot_port=boot_port_of(instance.config) if own else None,
-            # A copy of one that was being created is somebody's own business.
-            unfinished=own and CREATING_KEY in instance.config,
+            # Of a copy, or of one that somebody renamed meanwhile, the marker tells nothing.
+            unfinished=instance.config.get(CREATING_KEY) == instance.name,
         )
 
     async def read_address(self, uid: int) -> Observed | None:

@@ -118,6 +118,18 @@ class Chmod(Says):
         return "", 0
 
 
+class Stat(Says):
+    """``stat -c FORMAT PATH`` with ``%a``, ``%u``, ``%g`` and ``%F``."""
+
+    def said(self) -> tuple[str, int]:
+        entry = self.around.instance.files.get(self.arguments[-1])
+        if entry is None:
+            return "", 1
+        kind = {"file": "regular file", "symlink": "symbolic link"}.get(entry.type, entry.type)
+        values = {"%a": entry.mode.lstrip("0"), "%u": entry.uid, "%g": entry.gid, "%F": kind}
+        return re.sub("%[augF]", lambda found: values[found[0]], self.arguments[1]) + "\n", 0
+
+
 class Sleep(Command):
     """``sleep N``."""
 
@@ -294,6 +306,7 @@ TABLE: Mapping[str, type[Command]] = {
     "reboot": Reboot,
     "sh": Shell,
     "sleep": Sleep,
+    "stat": Stat,
     "true": Says,
     **SYSTEM,
 }

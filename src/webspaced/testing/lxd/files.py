@@ -72,6 +72,8 @@ def push(instance: Instance, path: str, contents: bytes, header: Callable[[str],
         # What there is keeps its owner and mode.
         entry.contents = entry.contents + contents if write == "append" else contents
         return
+    if entry is not None and kind == "directory" and entry.type == "directory":
+        return
     instance.files[where] = Entry(
         kind,
         b"" if kind == "directory" else contents,

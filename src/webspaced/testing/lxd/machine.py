@@ -23,7 +23,7 @@ from webspaced.testing.lxd.flavour import LXD, Flavour
 from webspaced.testing.lxd.operations import Operation, Operations
 from webspaced.testing.lxd.power import Insides, Power
 from webspaced.testing.lxd.things import IDMAP, Image, Instance, Network, Phase, Profile, Project
-from webspaced.testing.lxd.timings import VARIANTS, Behaviour, Timings
+from webspaced.testing.lxd.timings import SYSTEMS, VARIANTS, Behaviour, Timings
 
 BRIDGE = "simbr0"
 FIRST_ADDRESS = 10
@@ -109,7 +109,7 @@ class Machine:
             },
         )
         for variant, behaviour in VARIANTS.items():
-            self.add_image(variant, behaviour)
+            self.add_image(variant, behaviour, system=SYSTEMS.get(variant, "busybox"))
 
     @property
     def product(self) -> str:

@@ -80,6 +80,11 @@ VARIANTS: Mapping[str, Behaviour] = MappingProxyType({
     "warming": Behaviour(warm=1.5),
     "never": Behaviour(web=None, echo=None),
     "nonet": Behaviour(address=False),
+    "ssh": Behaviour(brings=frozenset({"dropbear"})),
+    "packages": Behaviour(mirror=1.0),
+    "nopasswd": Behaviour(failing=frozenset({"chpasswd"})),
     "crash": Behaviour(web=None, echo=None, address=False, crashes=True),
 })
 """The variants of the project's tiny images (see ``harness/tiny_image.py``)."""
+SYSTEMS = MappingProxyType({"packages": "Debian"})
+"""What they call their systems, where that is not busybox."""
