@@ -3,7 +3,7 @@
 APPLETS = (
     "sh", "ash", "awk", "basename", "cat", "chmod", "chown", "cp", "cut", "date", "dd", "df", "dirname", "dmesg",
     "du", "echo", "env", "expr", "false", "find", "free", "getty", "grep", "halt", "head", "hostname", "httpd", "id",
-    "ifconfig", "ip", "kill", "killall", "ln", "ls", "md5sum", "mkdir", "mknod", "mount", "mv", "nc", "netstat",
+    "ifconfig", "ip", "kill", "killall", "ln", "ls", "md5sum", "mkdir", "mknod", "mkpasswd", "mount", "mv", "nc", "netstat",
     "nproc", "pgrep", "ping", "pkill", "poweroff", "printf", "ps", "pwd", "readlink", "reboot", "rm", "rmdir",
     "route", "sed", "seq", "sha256sum", "sleep", "sort", "stat", "stty", "tail", "tar", "tee", "test", "top", "touch",
     "tr", "true", "tty", "udhcpc", "umount", "uname", "uptime", "usleep", "vi", "wc", "wget", "which", "whoami",
@@ -49,6 +49,50 @@ printf 'HTTP/1.1 %s\\r\\nContent-Type: text/plain\\r\\nContent-Length: %d\\r\\nC
 [ "$verb" = HEAD ] || echo "$body"
 """
 
+# As the real one: lines of name:password on standard input, hashed into /etc/shadow.
+CHPASSWD = """#!/bin/sh
+while IFS= read -r line; do
+    name=${line%%:*}
+    if [ "$name" = "$line" ] || [ -e /etc/nopasswd ]; then
+        echo "chpasswd: line 1: $line: not changed" >&2
+        exit 1
+    fi
+    hash=$(printf %s "${line#*:}" | mkpasswd -m sha512 -P 0) || exit 1
+    grep -v "^$name:" /etc/shadow >/etc/shadow.new
+    echo "$name:$hash:19000:0:99999:7:::" >>/etc/shadow.new
+    cat /etc/shadow.new >/etc/shadow
+    rm /etc/shadow.new
+done
+"""
+
+# Behaves as the real one where nobody looks closer: no lists at first, no package without lists, a server afterwards.
+APT_GET = """#!/bin/sh
+[ "$DEBIAN_FRONTEND" = noninteractive ] || { echo 'E: it would ask' >&2; exit 100; }
+for word; do
+    case $word in
+    update)
+        if [ ! -e /run/asked ]; then
+            touch /run/asked
+            echo "W: Failed to fetch http://deb.example: Temporary failure resolving 'deb.example'" >&2
+            exit 100
+        fi
+        touch /var/lists ;;
+    openssh-server)
+        [ -e /var/lists ] || { echo 'E: Unable to locate package openssh-server' >&2; exit 100; }
+        ln -s dropbear.packed /usr/sbin/sshd
+        echo 'Setting up openssh-server ...' ;;
+    esac
+done
+"""
+SYSTEMCTL = """#!/bin/sh
+if [ "$1 $2" = 'enable ssh.service' ] && [ -e /usr/sbin/sshd ]; then
+    touch /etc/enabled
+else
+    echo "Failed to enable unit: Unit file $2 does not exist." >&2
+    exit 1
+fi
+"""
+
 _BEGIN = """#!/bin/sh
 ip link set lo up
 ip link set eth0 up
@@ -69,4 +113,17 @@ RC = {
     "nonet": _BEGIN + _WEB + _ECHO,
     "crash": _BEGIN,
     "broken": _BEGIN + _WEB + _ECHO + _ADDRESS,
+    "ssh": _BEGIN + _WEB + _ECHO + "dropbear -R -p 22\n" + _ADDRESS,
+    "packages": _BEGIN + _WEB + _ECHO + "[ -e /etc/enabled ] && dropbear.packed -R -p 22\n" + _ADDRESS,
+    "nopasswd": _BEGIN + _WEB + _ECHO + _ADDRESS,
 }
+
+# What some variants have besides: text and mode by path.
+MORE = {
+    "packages": {"usr/bin/apt-get": (APT_GET, 0o755), "usr/bin/systemctl": (SYSTEMCTL, 0o755)},
+    "nopasswd": {"etc/nopasswd": ("", 0o644)},
+}
+# Where the SSH server lies in those that have one.
+SERVERS = {"ssh": "usr/sbin/dropbear", "packages": "usr/sbin/dropbear.packed"}
+# What their images say that they are.
+SYSTEMS = {"packages": "Debian"}

@@ -9,6 +9,9 @@ The variants, all with an echo service on port 7 unless said:
 - nonet: opens its ports but never gets an address
 - crash: its first process ends at once
 - broken: as fast, but has no first process, which LXD finds out only after seconds
+- ssh: as fast, with an SSH server (dropbear) that starts with it
+- packages: calls itself a Debian; its SSH server is there once its apt-get and systemctl were used as on a real one
+- nopasswd: as fast, but its chpasswd fails
 """
 
 import gzip
@@ -16,6 +19,7 @@ import hashlib
 import io
 import platform
 import shutil
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -58,7 +62,7 @@ def import_image(lxd: Rest, variant: str, alias: str) -> str:
 def _metadata(variant: str) -> bytes:
     return (
         f"architecture: {platform.machine()}\ncreation_date: {MOMENT}\n"
-        f"properties: {{os: busybox, description: tiny {variant}, release: '1'}}\n"
+        f"properties: {{os: {tiny_files.SYSTEMS.get(variant, 'busybox')}, description: tiny {variant}, release: '1'}}\n"
     ).encode()
 
 
@@ -69,6 +73,8 @@ def _add_root(archive: tarfile.TarFile, variant: str) -> None:
     _add_file(archive, "rootfs/bin/busybox", _busybox(), 0o755)
     for applet in tiny_files.APPLETS:
         _add_link(archive, f"rootfs/bin/{applet}", "busybox")
+    if variant in tiny_files.SERVERS:
+        _add_server(archive, f"rootfs/{tiny_files.SERVERS[variant]}")
     for name, (text, mode) in _texts(variant).items():
         if variant == "broken" and name == "sbin/init":
             continue
@@ -81,6 +87,11 @@ def _texts(variant: str) -> dict[str, tuple[str, int]]:
         "etc/group": ("root:x:0:\n", 0o644),
         "etc/lease": (tiny_files.LEASE, 0o755),
         "etc/passwd": ("root:x:0:0:root:/root:/bin/sh\n", 0o644),
+        # No password is right, and sshd does not take it for a locked account.
+        "etc/shadow": ("root:*:19000:0:99999:7:::\n", 0o600),
+        "etc/shells": ("/bin/sh\n", 0o644),
+        "usr/sbin/chpasswd": (tiny_files.CHPASSWD, 0o755),
+        **tiny_files.MORE.get(variant, {}),
         "etc/rc": (tiny_files.RC[variant], 0o755),
         "etc/warming": (tiny_files.WARMING, 0o755),
         "sbin/init": (init, 0o755),
@@ -95,6 +106,21 @@ def _busybox() -> bytes:
     if not raw or b"/ld-linux" in raw[:4096] or b"/ld-musl" in raw[:4096]:
         raise CannotGoOn("the tiny image is made from a static busybox: install busybox-static")
     return raw
+
+
+def _add_server(archive: tarfile.TarFile, where: str) -> None:
+    """Add dropbear with the libraries that it is linked to, and a place for the host keys that it makes."""
+    path = shutil.which("dropbear", path="/usr/sbin:/sbin")
+    if path is None:
+        raise CannotGoOn("the tiny images with an SSH server need dropbear: install dropbear-bin")
+    _add_file(archive, where, Path(path).read_bytes(), 0o755)
+    linked = subprocess.run(["ldd", path], capture_output=True, text=True, check=True).stdout
+    libraries = sorted({word for word in linked.split() if word.startswith("/")})
+    for folder in sorted({str(parent)[1:] for library in libraries for parent in Path(library).parents} - {""}):
+        _add_folder(archive, f"rootfs/{folder}")
+    for library in libraries:
+        _add_file(archive, f"rootfs{library}", Path(library).read_bytes(), 0o755)
+    _add_folder(archive, "rootfs/etc/dropbear")
 
 
 def _entry(name: str, kind: bytes, mode: int) -> tarfile.TarInfo:

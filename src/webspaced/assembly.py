@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable
-from ipaddress import ip_address
+from collections.abc import Callable
 from typing import Any
 
 from attrs import frozen
 
-from webspaced.core.address import AddressRule
+from webspaced.addresses import address_rule
 from webspaced.core.command import Bounds
 from webspaced.core.instance import IPAddress
 from webspaced.core.webspace import Config
@@ -32,7 +31,7 @@ from webspaced.iam.client import IamdClient
 from webspaced.iam.iamd import IamdIdentity
 from webspaced.iam.static import UsersFile
 from webspaced.interfaces import IDomainRecords, IIdentity, IRouteDocument, IRouteStore
-from webspaced.lib.addresses import can_bind, own_addresses
+from webspaced.lib.addresses import can_bind
 from webspaced.lib.descriptors import raise_descriptor_limit
 from webspaced.lib.periodic import Periodic
 from webspaced.lxd.agent import Connections, endpoints_for
@@ -53,15 +52,19 @@ from webspaced.webspaces.adoption import Adoption
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.booter import Booter, BootLimits
 from webspaced.webspaces.conditions import Conditions
+from webspaced.webspaces.creation import Creator, Workshop
 from webspaced.webspaces.documents import Documents
 from webspaced.webspaces.domains import DomainRules, Domains
 from webspaced.webspaces.gate import BootGate
 from webspaced.webspaces.insides import Insides
+from webspaced.webspaces.ports import Ports
 from webspaced.webspaces.power import Power, StopTimes
 from webspaced.webspaces.probe import PortProbe
+from webspaced.webspaces.progress import Creations
+from webspaced.webspaces.provision import Provision
 from webspaced.webspaces.readiness import ReadinessTable
 from webspaced.webspaces.registry import AWAY_PAUSE, Registry
-from webspaced.webspaces.service import Rules, WebspaceService
+from webspaced.webspaces.service import WebspaceService
 
 RESERVED_DESCRIPTORS = 3072
 """For listeners, terminals, the API's other clients, LXD and files."""
@@ -125,16 +128,15 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     store = _build_store(reactor, settings)
     publisher = Publisher(reactor, store, settings.traefik.settle_time)
     reconciler = _build_reconciler(reactor, settings, known, identity, listeners, publisher)
-    service = _build_service(reactor, settings, known, instances, listeners, reconciler)
-    domain_rules = DomainRules(service=settings.webspaces.domain, max=settings.webspaces.domains.max)
-    domains = Domains(known.documents, known.allocator, host.records, reconciler, domain_rules)
+    insides = LxdInsides(client, endpoints)
+    service = _build_service(reactor, settings, known, instances, insides, listeners, reconciler)
     daemon = Daemon(
         reactor,
         settings.timeouts.startup,
         settings.timeouts.shutdown,
         Parts(
             network=lambda: _first_contact(client, settings),
-            rule=lambda network: address_rule(settings, network, host),
+            rule=lambda network: address_rule(settings, network, loopback=host.loopback_containers),
             registry=known.registry,
             conditions=known.conditions,
             allocator=known.allocator,
@@ -149,25 +151,24 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             traefik=_build_traefik(reactor, settings),
         ),
     )
-    health = Health(ready=lambda: daemon.ready, healthy=lambda: reconciler.connected_to_lxd)
-    routes = RouteDocument(store) if IRouteDocument.providedBy(store) else None
     listening = Listening.by(settings.http, reactor)
     auth = Auth(identity, listening.limits, listening.cors, Tickets(reactor))
-    api = Api(
-        Backing(
-            service=service,
-            domains=domains,
-            insides=_build_insides(settings, known, LxdInsides(client, endpoints)),
-            terminals=Terminals(reactor),
-            auth=auth,
-            resync=reconciler.resync,
-            now=time.time,
-        )
+    backing = Backing(
+        service=service,
+        domains=_build_domains(settings, known, host, reconciler),
+        insides=_build_insides(settings, known, insides),
+        terminals=Terminals(reactor),
+        auth=auth,
+        resync=reconciler.resync,
+        now=time.time,
     )
-    # Old Traefiks ask on behalf of all visitors with one admin's token: as often as they like.
-    internal = Internal(Auth(identity, listening.limits, counts_members=False), known.gate, service.read)
-    opened = settings.traefik.webspaced_url is not None
-    pages = Pages(api=api, health=health, routes=routes, internal=internal, opened=opened)
+    pages = Pages(
+        api=Api(backing),
+        health=Health(ready=lambda: daemon.ready, healthy=lambda: reconciler.connected_to_lxd),
+        routes=RouteDocument(store) if IRouteDocument.providedBy(store) else None,
+        internal=_build_internal(identity, listening, known, service),
+        opened=settings.traefik.webspaced_url is not None,
+    )
     daemon.sites = Sites(reactor, pages, listening)
     return daemon
 
@@ -327,19 +328,39 @@ def _build_service(
     settings: Settings,
     known: Knowledge,
     instances: LxdInstances,
+    insides: LxdInsides,
     listeners: Listeners,
     reconciler: Reconciler,
 ) -> WebspaceService:
     webspaces = settings.webspaces
     times = StopTimes(drain=webspaces.drain_time, graceful=webspaces.stop_timeout)
     power = Power(reactor, known.registry, instances, known.documents, known.booter, reconciler, times)
-    rules = Rules(
-        profile=webspaces.lxd_profile,
-        defaults=_config_defaults(settings),
-        max_startup_delay=webspaces.max_startup_delay,
-        max_ports=webspaces.ports.max,
+    ports = Ports(known.documents, known.allocator, listeners, webspaces.ports.max)
+    workshop = Workshop(
+        registry=known.registry,
+        instances=instances,
+        documents=known.documents,
+        power=power,
+        booter=known.booter,
+        allocator=known.allocator,
+        ports=ports,
+        routes=reconciler,
+        provision=Provision(reactor, insides, webspaces.install_timeout),
+        creations=Creations(reactor),
     )
-    return WebspaceService(known.registry, instances, known.documents, power, known.allocator, listeners, reconciler, rules)
+    creator = Creator(workshop, webspaces.lxd_profile, _config_defaults(settings))
+    most = webspaces.max_startup_delay
+    return WebspaceService(known.registry, instances, known.documents, power, creator, ports, reconciler, most)
+
+
+def _build_internal(identity: IIdentity, listening: Listening, known: Knowledge, service: WebspaceService) -> Internal:
+    # Old Traefiks ask on behalf of all visitors with one admin's token: as often as they like.
+    return Internal(Auth(identity, listening.limits, counts_members=False), known.gate, service.read)
+
+
+def _build_domains(settings: Settings, known: Knowledge, host: Host, reconciler: Reconciler) -> Domains:
+    rules = DomainRules(service=settings.webspaces.domain, max=settings.webspaces.domains.max)
+    return Domains(known.documents, known.allocator, host.records, reconciler, rules)
 
 
 def _build_insides(settings: Settings, known: Knowledge, inside: LxdInsides) -> Insides:
@@ -366,42 +387,3 @@ def _build_traefik(reactor: Any, settings: Settings) -> EmbeddedTraefik | None:
         https=settings.traefik.https_address,
     )
     return EmbeddedTraefik(reactor, find_traefik(), embedding)
-
-
-def address_rule(settings: Settings, network: ProfileNetwork, host: Host) -> AddressRule:
-    """Give the rule for backend addresses: the operator's networks, else the managed bridge's; no helper's address.
-
-    :raises Invalid: LXD does not manage the bridge, and ``webspaces.networks`` is not set.
-    """
-    reserved: list[IPAddress] = [
-        *own_addresses(),
-        *network.gateways,
-        *settings.webspaces.reserved_addresses,
-        settings.traefik.boot_address,
-        *_literal_addresses(_helper_hosts(settings)),
-    ]
-    return AddressRule(
-        networks=settings.webspaces.networks or network.networks,
-        reserved=frozenset(reserved),
-        loopback=host.loopback_containers,
-    )
-
-
-def _helper_hosts(settings: Settings) -> Iterable[str]:
-    http, traefik = settings.http, settings.traefik
-    return (
-        http.listen_address.host,
-        http.internal_address.host,
-        traefik.http_address.host,
-        traefik.https_address.host,
-        settings.webspaces.ports.listen_address,
-    )
-
-
-def _literal_addresses(hosts: Iterable[str]) -> Iterable[IPAddress]:
-    for host in hosts:
-        try:
-            yield ip_address(host)
-        except ValueError:
-            # A name, or empty for every interface.
-            continue

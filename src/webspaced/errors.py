@@ -73,6 +73,10 @@ class BootFailed(WebspacedError):
         self.detail = detail
 
 
+class SetUpFailed(WebspacedError):
+    """A step of what was to be done inside a new webspace failed; the text says which, and in short why."""
+
+
 class PortSilent(BootFailed):
     """The webspace runs, but nothing in it answers on the wanted port."""
 

@@ -7,7 +7,7 @@ up; whether LXD goes on with what was asked is said where it matters.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -16,6 +16,7 @@ from zope.interface import Attribute, Interface
 
 from webspaced.core.address import Endpoint
 from webspaced.core.command import Bounds, Command, Completed, Size
+from webspaced.core.creation import Progress
 from webspaced.core.instance import Image, Instance, InstanceState, NewInstance
 from webspaced.core.routes import Route
 from webspaced.core.user import Caller, User
@@ -39,8 +40,11 @@ class IInstances(Interface):
     async def images() -> Sequence[Image]:
         """Give the images that a webspace can be made of."""
 
-    async def create(new: NewInstance) -> None:
-        """Create a stopped instance. When this fails or is cancelled, the operation is cancelled too where LXD can."""
+    async def create(new: NewInstance, told: Callable[[Progress], None] | None = None) -> None:
+        """Create a stopped instance. When this fails or is cancelled, the operation is cancelled too where LXD can.
+
+        ``told`` hears every now and then how far it is, if that takes a while; it must not raise.
+        """
 
     async def start(name: str) -> None:
         """Start; one that runs already, or that LXD is still stopping, is a ``RemoteError``."""

@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from webspaced.core.address import Endpoint
+from webspaced.core.creation import Progress, Step
 from webspaced.core.instance import Image, Instance, InstanceState, Interface, IPAddress, NewInstance, Status
 from webspaced.errors import Changed, NotFound, RemoteError, Unavailable
 from webspaced.interfaces import IEventListener, IInstances
@@ -73,6 +74,7 @@ class FakeInstances:
         self.calls: list[tuple[str, str]] = []
         self.listeners: list[IEventListener] = []
         self.away = False
+        self.on_away: list[Callable[[], None]] = []
         self.timings = timings or Timings()
         self.behaviour: dict[str, Any] = {}
         """Attributes of containers that are created from now on."""
@@ -105,10 +107,12 @@ class FakeInstances:
         await self._request("images", "")
         return [Image(fingerprint=FINGERPRINT, aliases=(("fast", ""),), properties={}, size=1)]
 
-    async def create(self, new: NewInstance) -> None:
+    async def create(self, new: NewInstance, told: Callable[[Progress], None] | None = None) -> None:
         await self._request("create", new.name)
         if new.fingerprint != FINGERPRINT:
             raise RemoteError("Image not found", 400)
+        if told is not None:
+            told(Progress(step=Step.UNPACK, percent=50))
         await self._operation(self.timings.create, lambda: self._create(new), cancellable=True)
 
     async def start(self, name: str) -> None:
@@ -225,6 +229,8 @@ class FakeInstances:
         waiting, self._waiting = self._waiting, set()
         for each in waiting:
             each.errback(Unavailable("LXD cannot be reached", 2.0))
+        for listener in self.on_away:
+            listener()
 
     def come_back(self) -> None:
         """Answer again."""

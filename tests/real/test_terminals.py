@@ -20,7 +20,10 @@ class TerminalTests(StackCase):
     def open(self, path: str = "exec", *, token: str = "token-alice", **options: Any) -> ClientConnection:
         url = f"ws://127.0.0.1:{self.stack.api_port}/v1/webspace/self/{path}"
         headers = {"Authorization": f"Bearer {token}"}
-        socket = connect(url, additional_headers=headers, compression=None, open_timeout=PATIENCE, **options)
+        # Who does not look at what came does not see the answers to its pings either.
+        socket = connect(
+            url, additional_headers=headers, compression=None, open_timeout=PATIENCE, ping_interval=None, **options
+        )
         self.addCleanup(socket.close)
         return socket
 

@@ -13,12 +13,12 @@ from twisted.application.service import Service
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.contracts.fake_insides import FakeInsides
 from tests.contracts.fake_instances import NIC, FakeInstances
 from tests.unit.forward.wires import FakeHangups, Wire
 from tests.unit.timing import Time, watch
-from tests.unit.world import FakeProbe, FakeRecords
+from tests.unit.world import SSH_KEY, FakeProbe, FakeRecords
 from webspaced import assembly
-from webspaced.core.command import Bounds, Command, Completed
 from webspaced.core.routes import Route
 from webspaced.daemon import Daemon
 from webspaced.iam.users_file import hash_token
@@ -62,16 +62,6 @@ class Machine(MemoryReactorClock, Time):
         return wire.value()
 
 
-class FakeInsides:
-    """Runs nothing; ``bounds`` are those of the last command."""
-
-    bounds: Bounds
-
-    async def run(self, _name: str, _command: Command, bounds: Bounds) -> Completed:
-        self.bounds = bounds
-        return Completed(code=0)
-
-
 class AssembledCase(SynchronousTestCase):
     """`settings` are merged into a file that is enough; members are alice, bob and carol, and the admin root."""
 
@@ -82,9 +72,9 @@ class AssembledCase(SynchronousTestCase):
         self.machine = Machine()
         self.lxd = FakeInstances(self.machine)
         self.probe = FakeProbe(self.machine, self.lxd)
+        self.insides = FakeInsides(self.machine, self.lxd)
         self.patch(assembly, "LxdInstances", lambda _client: self.lxd)
-        self.inside = FakeInsides()
-        self.patch(assembly, "LxdInsides", lambda _client, _endpoints: self.inside)
+        self.patch(assembly, "LxdInsides", lambda *_: self.insides)
         self.patch(assembly, "PortProbe", lambda _reactor: self.probe)
         self.patch(assembly, "EpollHangups", lambda _reactor: FakeHangups())
         self.patch(assembly, "EventSubscription", self._events)
@@ -114,7 +104,10 @@ class AssembledCase(SynchronousTestCase):
     def users(self) -> Path:
         """Write the members' file; each token is the holder's name."""
         path = self.folder / "users.yaml"
-        members = [{"id": uid, "username": name, "token_sha256": hash_token(name)} for uid, name in MEMBERS.items()]
+        members = [
+            {"id": uid, "username": name, "token_sha256": hash_token(name), "ssh_key": SSH_KEY}
+            for uid, name in MEMBERS.items()
+        ]
         admin = {"id": 99, "username": "root", "token_sha256": hash_token("root"), "is_admin": True}
         path.write_text(yaml.safe_dump({"users": [*members, admin]}))
         path.chmod(0o600)

@@ -22,14 +22,13 @@ from tests.unit.lxd.fake_lxd import FakeLxd
 from tests.unit.lxd.test_tls import Party
 from tests.unit.timing import watch
 from webspaced import assembly, tap
-from webspaced.assembly import address_rule, this_host
-from webspaced.core.command import Bounds
-from webspaced.core.instance import Status
+from webspaced.addresses import address_rule
 from webspaced.errors import Unavailable
 from webspaced.lxd.instances import profile_network
 from webspaced.lxd.tls import Identities
 from webspaced.lxd.trust import introduce
 from webspaced.testing.iamd import Iamd
+from webspaced.testing.lxd.timings import Behaviour
 
 
 class WebspaceTests(AssembledCase):
@@ -46,7 +45,7 @@ class WebspaceTests(AssembledCase):
     def test_lxd_profile(self) -> None:
         self.start(webspaces={"lxd_profile": "small"})
         create = self.lxd.create
-        self.patch(self.lxd, "create", lambda new: self.profiles.append(new.profile) or create(new))
+        self.patch(self.lxd, "create", lambda new, told: self.profiles.append(new.profile) or create(new, told))
         self.profiles: list[str] = []
         self.create()
         self.assertEqual(self.profiles, ["small"])
@@ -67,18 +66,19 @@ class WebspaceTests(AssembledCase):
     def test_exec(self) -> None:
         self.start(webspaces={"exec": {"timeout": "7s", "max_output": 1234}})
         self.create()
-        self.lxd.containers["ws-u1"].status = Status.RUNNING
-        self.assertEqual(self.ask("POST", "self/exec", {"command": "true"})[0], 200)
-        self.assertEqual(self.inside.bounds, Bounds(seconds=7.0, output=1234))
+        self.assertEqual(self.ask("POST", "self/exec", {"command": "sleep 6"})[0], 200)
+        self.assertEqual(self.ask("POST", "self/exec", {"command": "sleep 8"})[0], 504)
+        self.assertEqual(self.ask("POST", "self/exec", {"command": "head -c 1234 /dev/zero"})[0], 200)
+        self.assertEqual(self.ask("POST", "self/exec", {"command": "head -c 1235 /dev/zero"})[0], 502)
 
     def test_networks(self) -> None:
         self.start(webspaces={"networks": ["10.9.0.0/16"]})
-        rule = address_rule(self.settings, NETWORK, this_host(self.machine, self.settings))
+        rule = address_rule(self.settings, NETWORK, loopback=False)
         self.assertEqual([rule.allows(ip_address(a)) for a in ("10.9.1.1", "10.7.0.9")], [True, False])
 
     def test_reserved_addresses(self) -> None:
         self.start(webspaces={"reserved_addresses": ["10.7.0.9"]})
-        rule = address_rule(self.settings, NETWORK, this_host(self.machine, self.settings))
+        rule = address_rule(self.settings, NETWORK, loopback=False)
         self.assertEqual([rule.allows(ip_address(a)) for a in ("10.7.0.8", "10.7.0.9")], [True, False])
 
     def test_resync_interval(self) -> None:
@@ -220,6 +220,16 @@ class StopTests(AssembledCase):
         asked = self.machine.seconds()
         self.machine.run_until(lambda: ("force", "ws-u1") in self.lxd.calls)
         self.assertApproximates(self.machine.seconds() - asked, 13.0, 0.5)
+
+
+    def test_install_timeout(self) -> None:
+        self.start(webspaces={"install_timeout": "77s"})
+        self.insides.behaviour = Behaviour(stuck=frozenset({"apt-get"}))
+        began = self.machine.seconds()
+        status, problem = self.ask("POST", "self", {"image": "fast", "ssh": True}, limit=1000.0)
+        self.assertEqual(status, 502, problem)
+        self.assertIn("77 s", problem["message"])
+        self.assertApproximates(self.machine.seconds() - began, 77, 10)
 
 
 class ListenTests(AssembledCase):

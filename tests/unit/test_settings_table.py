@@ -81,6 +81,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     ),
     "webspaces.ready_timeout": (f"{HERE}.BootTests.test_ready_timeout",),
     "webspaces.stop_timeout": (f"{HERE}.StopTests.test_stop_timeout",),
+    "webspaces.install_timeout": (f"{HERE}.StopTests.test_install_timeout",),
     "webspaces.drain_time": (f"{HERE}.StopTests.test_drain_time_and_settle_time",),
     "webspaces.max_concurrent_boots": (f"{HERE}.BootTests.test_max_concurrent_boots",),
     "webspaces.max_running": (f"{HERE}.BootTests.test_max_running",),

@@ -10,9 +10,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from zope.interface import implementer
 
+from tests.contracts.fake_insides import FakeInsides
 from tests.contracts.fake_instances import NIC, Container, FakeInstances
 from tests.unit.timing import Time, watch
 from webspaced.core.address import AddressRule, Endpoint
+from webspaced.core.command import Bounds
 from webspaced.core.routes import Route
 from webspaced.core.user import Caller, User
 from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY, Config, Webspace
@@ -25,20 +27,28 @@ from webspaced.webspaces.adoption import Adoption
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.booter import Booter, BootLimits
 from webspaced.webspaces.conditions import Conditions
+from webspaced.webspaces.creation import Creator, Workshop
 from webspaced.webspaces.documents import Documents
 from webspaced.webspaces.domains import DomainRules, Domains
 from webspaced.webspaces.gate import BootGate
+from webspaced.webspaces.insides import Insides
+from webspaced.webspaces.ports import Ports
 from webspaced.webspaces.power import Power, StopTimes
+from webspaced.webspaces.progress import Creations
+from webspaced.webspaces.provision import Provision
 from webspaced.webspaces.readiness import ReadinessTable
 from webspaced.webspaces.registry import Observed, Registry
-from webspaced.webspaces.service import Rules, WebspaceService
+from webspaced.webspaces.service import WebspaceService
 
 DEFAULTS = Config(startup_delay=3.0, http_port=80, sni_passthrough=False)
 RULE = AddressRule(networks=(ip_network("10.7.0.0/24"),), reserved=frozenset({ip_address("10.7.0.1")}))
 BOOT_ADDRESS = ip_address("127.0.0.1")
 DOMAIN = "example.org"
 SETTLE, DRAIN, GRACE = 0.3, 1.0, 5.0
+INSTALL_TIMEOUT = 600.0
 EXTERNAL, BOOT = range(49152, 49162), range(20000, 20050)
+SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOhlw7EP23vl/l4skU1mByrz+lpgq09gAPeOQiE/Kq3F alice@example"
+"""Of a member's account; the other half was thrown away."""
 MEMBERS = {1: "alice", 2: "bob", 3: "carol", 4: "dave"}
 
 
@@ -198,6 +208,7 @@ class World:
     def __init__(self, *, max_concurrent: int = 8, max_running: int = 0, ready_timeout: float = 30.0) -> None:
         self.clock = Time()
         self.lxd = FakeInstances(self.clock)
+        self.insides = FakeInsides(self.clock, self.lxd)
         self.probe = FakeProbe(self.clock, self.lxd)
         self.listeners = FakeListeners()
         self.store = FakeStore(self.clock)
@@ -218,13 +229,30 @@ class World:
         self.reconciler = self._reconciler()
         times = StopTimes(drain=DRAIN, graceful=GRACE)
         self.power = Power(self.clock, self.registry, self.lxd, self.documents, self.booter, self.reconciler, times)
-        rules = Rules(profile="webspace", defaults=DEFAULTS, max_startup_delay=60.0, max_ports=3)
+        self.ports = Ports(self.documents, self.allocator, self.listeners, 3)
+        self.creator = Creator(self._workshop(), "webspace", DEFAULTS)
         self.service = WebspaceService(
-            self.registry, self.lxd, self.documents, self.power, self.allocator, self.listeners, self.reconciler, rules
+            self.registry, self.lxd, self.documents, self.power, self.creator, self.ports, self.reconciler, 60.0
         )
         domain_rules = DomainRules(service=DOMAIN, max=3)
         self.domains = Domains(self.documents, self.allocator, self.records, self.reconciler, domain_rules)
+        bounds = Bounds(seconds=60, output=1000)
+        self.interior = Insides(self.registry, self.documents, self.booter, self.insides, bounds)
         self.lxd.listeners.append(self.reconciler)
+
+    def _workshop(self) -> Workshop:
+        return Workshop(
+            registry=self.registry,
+            instances=self.lxd,
+            documents=self.documents,
+            power=self.power,
+            booter=self.booter,
+            allocator=self.allocator,
+            ports=self.ports,
+            routes=self.reconciler,
+            provision=Provision(self.clock, self.insides, INSTALL_TIMEOUT),
+            creations=Creations(self.clock),
+        )
 
     def _reconciler(self) -> Reconciler:
         serving = Serving(domain=DOMAIN, boot_address=BOOT_ADDRESS, settle_time=SETTLE)

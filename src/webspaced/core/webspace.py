@@ -15,12 +15,14 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from webspaced.core.domains import normalized
-from webspaced.core.names import is_domain
+from webspaced.core.names import is_domain, parse_username
 from webspaced.errors import Invalid
 
 KEY = "user._webspaced"
 BOOT_PORT_KEY = "user._webspaced_boot_port"
 USERNAME_KEY = "user._webspaced_username"
+CREATING_KEY = "user._webspaced_creating"
+"""Holds the instance's name from a creation's first moment to its end: what has it is not served, and does not stay so."""
 
 _MEMBERS = ("user", "config", "domains", "ports")
 _PORTS = range(1, 65536)
@@ -188,6 +190,24 @@ def load_webspace(text: str, defaults: Config) -> Webspace:
         ports=_load_ports(document.get("ports") or {}),
         extra={name: value for name, value in document.items() if name not in _MEMBERS},
     )
+
+
+def username_of(config: Mapping[str, str]) -> str | None:
+    """Give the remembered name out of an instance's keys."""
+    try:
+        return parse_username(config.get(USERNAME_KEY, ""))
+    except Invalid:
+        # It becomes part of rules and requests; what is no name is no name, whoever wrote it.
+        return None
+
+
+def boot_port_of(config: Mapping[str, str]) -> int | None:
+    """Give the boot port out of an instance's keys."""
+    try:
+        return parse_port(config.get(BOOT_PORT_KEY, ""))
+    except Invalid:
+        # It gets a new one: a number that is none is no reason not to serve the webspace.
+        return None
 
 
 def _load_config(document: object, defaults: Config) -> Config:

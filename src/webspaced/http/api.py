@@ -15,9 +15,9 @@ from twisted.web.iweb import IRequest
 
 from webspaced.core.webspace import parse_port
 from webspaced.errors import Unsupported
-from webspaced.http import messages, views
+from webspaced.http import creation, messages, views
 from webspaced.http.auth import Auth
-from webspaced.http.bodies import check_known, read_object, text_member
+from webspaced.http.bodies import check_known, flag_member, optional_text, read_object, text_member
 from webspaced.http.problems import answer, whole
 from webspaced.http.terminals import Terminals
 from webspaced.http.tickets import ticket_path
@@ -101,12 +101,18 @@ class Api:
         user = await self._auth.subject(request, who)
         body = read_object(request)
         check_known(body, ("image", "password", "ssh"))
-        image = text_member(body, "image")
-        if body.get("password") is not None or body.get("ssh"):
-            message = "password and ssh are not served by this version yet"
-            raise Unsupported(message)
-        webspace = await shield(self._service.create(user, image))
+        image, password = text_member(body, "image"), optional_text(body, "password")
+        webspace = await shield(self._service.create(user, image, password, ssh=flag_member(body, "ssh")))
         return _json(request, 201, webspace.to_json())
+
+    @app.route(f"{WEBSPACE}/creation", methods=["GET"])
+    async def read_creation(self, request: IRequest, who: str) -> bytes:
+        """Tell how far the creation of a webspace is, once or until it has ended."""
+        user = await self._auth.subject(request, who)
+        under_way = self._service.creator.creations.get(user.id)
+        if creation.wants_events(request):
+            return await creation.stream(request, under_way)
+        return _json(request, 200, creation.view(under_way))
 
     @app.route(WEBSPACE, methods=["DELETE"])
     async def delete_webspace(self, request: IRequest, who: str) -> bytes:

@@ -59,3 +59,21 @@ def text_member(document: Mapping[str, Any], name: str) -> str:
         message = f"{name} must be a text"
         raise Invalid(message)
     return value
+
+
+def optional_text(document: dict[str, Any], name: str) -> str | None:
+    """Give a text member, or ``None`` if it is missing, null or empty: clients send fields that nobody filled in."""
+    value = document.get(name)
+    if value is not None and not isinstance(value, str):
+        message = f"{name} must be a text"
+        raise Invalid(message)
+    return value or None
+
+
+def flag_member(document: dict[str, Any], name: str) -> bool:
+    """Give a member that is true or false; missing and null are false."""
+    value = document.get(name)
+    if value is not None and not isinstance(value, bool):
+        message = f"{name} must be true or false"
+        raise Invalid(message)
+    return bool(value)

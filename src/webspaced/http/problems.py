@@ -44,6 +44,7 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (TooManyRequests, 429),
     (errors.Temporary, 503),
     (errors.BootFailed, 502),
+    (errors.SetUpFailed, 502),
     (errors.DeadlineExceeded, 504),
     (errors.OutputTooLarge, 502),
     (errors.RemoteError, 502),

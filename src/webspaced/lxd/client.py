@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote, urlencode
 
 from attrs import frozen
 from OpenSSL import SSL
 from service_identity import CertificateError, VerificationError
 from treq.client import HTTPClient
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.iweb import IAgent
 
 from webspaced.errors import Changed, DeadlineExceeded, Distrusted, NotFound, RemoteError, Unavailable
-from webspaced.lib.deferreds import bounded
+from webspaced.lib.deferreds import bounded, sleep
 from webspaced.lib.webclient import UNREACHABLE, BodyTooLarge, BytesBody, read_body
 from webspaced.lxd.tls import openssl_says
 
 T = TypeVar("T")
+Body: TypeAlias = Mapping[str, Any] | bytes
+"""JSON, or what it is."""
 
 REQUEST_TIMEOUT = 30.0
 SUSPECT_TIMEOUT = 5.0
@@ -34,6 +36,8 @@ LARGEST_ANSWER = 256 * 1024 * 1024
 LONGEST_ERROR = 200
 WAIT_SLICE = 10.0
 """Seconds of one request that waits for an operation; then it is asked whether LXD is still there."""
+PROGRESS_PAUSE = 0.5
+"""Seconds between looks at an operation that somebody watches: fluent for people, and nothing to LXD."""
 
 
 @frozen
@@ -75,18 +79,47 @@ class LxdClient:
         headers = {"If-Match": etag} if etag else {}
         return await self._request(method, path, body=body, headers=headers, query=query)
 
-    async def operate(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, timeout: float = 60.0) -> None:
+    async def send_bytes(
+        self, method: str, path: str, body: bytes, headers: Mapping[str, str], query: Mapping[str, str]
+    ) -> Reply:
+        """Send a body that is not JSON, and what LXD's API wants said of it; answered at once."""
+        return await self._request(method, path, body=body, headers=headers, query=query)
+
+    async def operate(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        timeout: float = 60.0,
+        told: Callable[[Any], None] | None = None,
+    ) -> None:
         """Make a change and wait until its operation ended well.
 
         When the wait is cancelled or takes longer than ``timeout`` seconds, the operation is asked to stop; LXD heeds
         that for creations, and carries others through.
+
+        :param told: gets the operation's ``metadata`` every now and then while it goes on; it must not raise.
         """
         reply = await self._request(method, path, body=body)
+        watching = None if told is None else Deferred.fromCoroutine(self._watch(reply.operation, told))
         try:
             await bounded(self._clock, timeout, self.ended(reply.operation), f"{method} {path}")
         except (CancelledError, DeadlineExceeded):
             await self._abandon(reply.operation)
             raise
+        finally:
+            if watching is not None:
+                watching.addErrback(lambda failure: failure.trap(CancelledError)).cancel()
+
+    async def _watch(self, operation: str, told: Callable[[Any], None]) -> None:
+        while True:
+            await sleep(self._clock, PROGRESS_PAUSE)
+            try:
+                told((await self._request("GET", _path(operation))).metadata.get("metadata"))
+            except (RemoteError, Unavailable, DeadlineExceeded, NotFound):
+                # Who waits for the operation learns why.
+                continue
 
     async def fetch(self, path: str, largest: int) -> bytes:
         """Give a file below ``/1.0``, which is bytes and no JSON; ``RemoteError`` if it has more than ``largest``."""
@@ -147,7 +180,7 @@ class LxdClient:
         method: str,
         path: str,
         *,
-        body: Mapping[str, Any] | None = None,
+        body: Body | None = None,
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
         deadline: float | None = REQUEST_TIMEOUT,
@@ -169,15 +202,16 @@ class LxdClient:
             message = "LXD does not answer"
             raise Unavailable(message, retry_after=2.0) from error
 
-    async def _exchange(self, method: str, url: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]) -> Reply:
+    async def _exchange(self, method: str, url: str, body: Body | None, headers: Mapping[str, str]) -> Reply:
         code, etag, text = await self._answer(method, url, body, headers, LARGEST_ANSWER)
         return _reply(code, text, etag)
 
     async def _answer(
-        self, method: str, url: str, body: Mapping[str, Any] | None, headers: Mapping[str, str], largest: int
+        self, method: str, url: str, body: Body | None, headers: Mapping[str, str], largest: int
     ) -> tuple[int, str, bytes]:
-        data = None if body is None else BytesBody(json.dumps(body).encode())
-        sent: Any = {"Content-Type": "application/json", **headers} if data is not None else dict(headers)
+        data = None if body is None else BytesBody(body if isinstance(body, bytes) else json.dumps(body).encode())
+        kind = "application/octet-stream" if isinstance(body, bytes) else "application/json"
+        sent: Any = {"Content-Type": kind, **headers} if data is not None else dict(headers)
         response = await self._http.request(method, url, data=data, headers=sent, unbuffered=True, reactor=self._reactor)
         try:
             text = await read_body(response.original, largest)

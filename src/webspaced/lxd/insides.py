@@ -27,6 +27,7 @@ from webspaced.lib.deferreds import bounded, together
 from webspaced.lib.webclient import UNREACHABLE
 from webspaced.lib.websocket import IHears, Rejected, WebSocket, connect
 from webspaced.lxd.client import LxdClient, Reply
+from webspaced.lxd.files import Files
 from webspaced.lxd.streams import Ignored, Outputs, Terminal
 
 CONNECT_TIMEOUT = 5.0
@@ -40,11 +41,11 @@ TERM = "xterm-256color"
 
 
 @implementer(IInsides)
-class LxdInsides:
+class LxdInsides(Files):
     """See :class:`webspaced.interfaces.IInsides`."""
 
     def __init__(self, client: LxdClient, endpoints: IAgentEndpointFactory) -> None:
-        self._client = client
+        super().__init__(client)
         self._clock = client.clock
         self._endpoint = endpoints.endpointForURI(URI.fromBytes(b"ws://lxd/"))
         self._consoles: dict[str, Terminal] = {}

@@ -9,6 +9,7 @@ from typing import TypeVar
 from attrs import frozen
 from zope.interface import implementer
 
+from webspaced.core.creation import Progress, progress_of
 from webspaced.core.instance import Image, Instance, InstanceState, IPAddress, NewInstance
 from webspaced.errors import NotFound, RemoteError
 from webspaced.interfaces import IInstances
@@ -65,7 +66,12 @@ class LxdInstances:
         reply = await self._client.get("/images", recursion="1")
         return _read(lambda: [parse.image(each) for each in reply.metadata if each.get("type") != "virtual-machine"])
 
-    async def create(self, new: NewInstance) -> None:
+    async def create(self, new: NewInstance, told: Callable[[Progress], None] | None = None) -> None:
+        def heard(metadata: object) -> None:
+            progress = progress_of(metadata)
+            if progress is not None and told is not None:
+                told(progress)
+
         body = {
             "name": new.name,
             "type": "container",
@@ -73,7 +79,7 @@ class LxdInstances:
             "profiles": [new.profile],
             "config": dict(new.config),
         }
-        await self._client.operate("POST", "/instances", body, timeout=CREATE_TIMEOUT)
+        await self._client.operate("POST", "/instances", body, timeout=CREATE_TIMEOUT, told=heard if told else None)
 
     async def start(self, name: str) -> None:
         await self._put_state(name, "start", STATE_TIMEOUT)

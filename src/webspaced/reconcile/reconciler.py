@@ -193,7 +193,8 @@ class Reconciler:
         if not self._complete:
             return
         observed = self._with.registry.get(uid)
-        if observed is None:
+        if observed is None or observed.unfinished:
+            # What is still being created is opened all at once, at its end.
             self._forget(uid)
             return
         self._cut_if_gone(observed)

@@ -157,6 +157,12 @@ class Webspaces:
         default=30.0,
         unit="seconds",
     )
+    install_timeout: float = setting(
+        duration(),
+        "How long one command of a package manager may take when an SSH server is put into a new webspace.",
+        default=600.0,
+        unit="seconds",
+    )
     drain_time: float = setting(
         duration(),
         "How long requests under way may go on, once no new ones come, before a stop.",

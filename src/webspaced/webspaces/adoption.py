@@ -53,7 +53,7 @@ class Adoption:
     async def complete(self, uid: int) -> None:
         """Write to LXD what is missing, and refresh the member's name. IAM being away leaves the name as it is."""
         observed = self._registry.get(uid)
-        if observed is None:
+        if observed is None or observed.unfinished:
             return
         username = await self._username(observed)
         self._conditions.note(uid, Kind.NAMELESS, None if username else "IAM has told no username for it")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from attrs import define, evolve, frozen
-from twisted.internet.defer import Deferred, DeferredSemaphore, succeed
+from twisted.internet.defer import Deferred, DeferredSemaphore, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -24,6 +24,8 @@ from webspaced.webspaces.registry import Observed, Registry
 
 FREEZING_LIMIT = 5.0
 """Seconds: an LXD that was killed within a freeze says "Freezing" for ever, and a resume does not help (seen on 5.0.2)."""
+UNFINISHED_PAUSE = 5.0
+"""Seconds after which asking again makes sense for a webspace that is still being created."""
 ADDRESS_POLL_FIRST, ADDRESS_POLL_LONGEST = 0.02, 0.2
 
 
@@ -38,6 +40,8 @@ class _Course:
     patience: Patience
     acted: bool = False
     started: bool = False
+    unfinished: bool = False
+    """Whether it is for who creates the webspace."""
 
 
 @frozen(kw_only=True)
@@ -97,12 +101,19 @@ class Booter:
     def boot(self, uid: int, *, by_api: bool = False) -> Deferred[Observed]:
         """Give the webspace once it runs and has an address; see :class:`webspaced.interfaces.IBootGate` for errors."""
         observed = self._registry.get(uid)
+        if observed is not None and observed.unfinished:
+            return fail(_unfinished())
         if observed is not None and observed.runs and observed.address and self.memory(uid).hold is Hold.NONE:
             return succeed(observed)
         if by_api:
             # Also where a visitor's boot is under way that would be refused.
             self._asked_by_api.add(uid)
         return self._flights.join(uid, lambda: self._boot(uid))
+
+    async def boot_unfinished(self, uid: int) -> Observed:
+        """Boot a webspace for who creates it, and for nobody else beside."""
+        self._asked_by_api.add(uid)
+        return await self._boot(uid, unfinished=True)
 
     def _remember(self, uid: int, memory: Memory) -> None:
         before = self.memory(uid)
@@ -111,10 +122,10 @@ class Booter:
             for listener in self._listeners:
                 listener(uid)
 
-    async def _boot(self, uid: int) -> Observed:
+    async def _boot(self, uid: int, *, unfinished: bool = False) -> Observed:
         began = self._clock.seconds()
         try:
-            observed = await self._come_up(uid)
+            observed = await self._come_up(uid, _Course(Patience(self._clock), unfinished=unfinished))
         except (BootFailed, DeadlineExceeded) as error:
             self._remember(uid, self.memory(uid).failed(self._clock.seconds(), str(error)))
             detail = getattr(error, "detail", "")
@@ -131,8 +142,7 @@ class Booter:
         )
         return observed
 
-    async def _come_up(self, uid: int) -> Observed:
-        course = _Course(Patience(self._clock))
+    async def _come_up(self, uid: int, course: _Course) -> Observed:
         while True:
             await self._bring_up(uid, course)
             try:
@@ -151,6 +161,8 @@ class Booter:
             if observed is None:
                 message = "there is no such webspace"
                 raise NotFound(message)
+            if observed.unfinished and not course.unfinished:
+                raise _unfinished()
             by_api = uid in self._asked_by_api
             decision = decide(observed.instance.status, self.memory(uid), self._clock.seconds(), by_api=by_api)
             if decision.act is Act.SERVE:
@@ -223,6 +235,10 @@ class Booter:
         message = f"it got no usable address within {self._limits.ip_timeout:g} s"
         self._conditions.note(uid, Kind.NO_ADDRESS, message)
         raise BootFailed(message)
+
+
+def _unfinished() -> Refused:
+    return Refused("the webspace is still being created", retry_after=UNFINISHED_PAUSE)
 
 
 def _sentence(reason: str) -> str:

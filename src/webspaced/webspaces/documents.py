@@ -32,11 +32,16 @@ class Documents:
 
         return (await self.change_keys(uid, keys)).webspace
 
-    async def change_keys(self, uid: int, keys: Callable[[Observed], Mapping[str, str]]) -> Observed:
-        """Set configuration keys that depend on what is there, and give what was there before. No keys: no write."""
+    async def change_keys(
+        self, uid: int, keys: Callable[[Observed], Mapping[str, str]], *, unfinished: bool = False
+    ) -> Observed:
+        """Set configuration keys that depend on what is there, and give what was there before. No keys: no write.
+
+        :param unfinished: whether it may still be under creation; see :meth:`present`.
+        """
         async with self._turn(uid):
             for _ in range(TRIES):
-                before = await self.present(uid)
+                before = await self.present(uid, unfinished=unfinished)
                 changes = keys(before)
                 if not changes:
                     return before
@@ -69,11 +74,17 @@ class Documents:
             message = "a cluster member is away, and what its webspaces have is not known"
             raise Unavailable(message, retry_after=AWAY_PAUSE)
 
-    async def present(self, uid: int) -> Observed:
-        """Read a webspace anew; ``NotFound`` if there is none."""
+    async def present(self, uid: int, *, unfinished: bool = False) -> Observed:
+        """Read a webspace anew; ``NotFound`` if there is none.
+
+        :param unfinished: whether one counts that is still being created: for nobody but who creates or removes it.
+        """
         self.check_complete()
         observed = await self._registry.look(uid)
         if observed is None:
             message = "there is no such webspace"
+            raise NotFound(message)
+        if observed.unfinished and not unfinished:
+            message = "there is no such webspace yet: it is still being created"
             raise NotFound(message)
         return observed

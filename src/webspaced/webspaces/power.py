@@ -68,7 +68,7 @@ class Power:
             with self._held(uid, Hold.DRAINING):
                 await self._drained(uid)
                 self._booter.hold(uid, Hold.STOPPING)
-                await self._halt(observed)
+                await self.halt(observed)
             self._booter.stopped(uid)
 
     async def reboot(self, uid: int) -> None:
@@ -78,7 +78,7 @@ class Power:
             with self._held(uid, Hold.DRAINING):
                 await self._drained(uid)
                 self._booter.hold(uid, Hold.RESTARTING)
-                await self._halt(observed)
+                await self.halt(observed)
             await self._booter.boot(uid, by_api=True)
 
     @asynccontextmanager
@@ -114,7 +114,8 @@ class Power:
         await self._routes.settled(uid)
         await sleep(self._clock, self._times.drain)
 
-    async def _halt(self, observed: Observed) -> None:
+    async def halt(self, observed: Observed) -> None:
+        """Stop gracefully, or after a while by force."""
         if observed.runs:
             try:
                 await self._instances.stop(observed.name, self._times.graceful, force=False)

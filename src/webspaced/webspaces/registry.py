@@ -16,8 +16,8 @@ from twisted.python.failure import Failure
 
 from webspaced.core.address import AddressRule, choose
 from webspaced.core.instance import Instance, IPAddress
-from webspaced.core.names import instance_name, parse_username, uid_of_instance
-from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY, Config, Webspace, load_webspace, parse_port
+from webspaced.core.names import instance_name, uid_of_instance
+from webspaced.core.webspace import CREATING_KEY, KEY, Config, Webspace, boot_port_of, load_webspace, username_of
 from webspaced.errors import DeadlineExceeded, Invalid, NotFound, RemoteError, Unavailable
 from webspaced.interfaces import IInstances
 from webspaced.lib.keyed import Coalesced
@@ -40,6 +40,8 @@ class Observed:
     boot_port: int | None
     claims: tuple[IPAddress, ...] | None = None
     address: IPAddress | None = None
+    unfinished: bool = False
+    """Whether it is being created, or is what a creation left that nobody could undo: for nobody to use."""
 
     @property
     def name(self) -> str:
@@ -75,6 +77,7 @@ class Registry:
         self._claimants: Multimap[IPAddress, int] = Multimap()
         self._boot_ports: Multimap[int, int] = Multimap()
         self._listeners: list[Callable[[int], None]] = []
+        self._after_sync: list[Callable[[], None]] = []
         self.away: dict[int, str] = {}
         """The webspaces whose cluster member is away, with its name, as of the last full pass."""
         self.complete = False
@@ -88,6 +91,10 @@ class Registry:
     def subscribe(self, listener: Callable[[int], None]) -> None:
         """Call ``listener(uid)`` after each change, deletion included. It must not raise."""
         self._listeners.append(listener)
+
+    def after_sync(self, listener: Callable[[], None]) -> None:
+        """Call ``listener()`` after each full pass. It must not raise."""
+        self._after_sync.append(listener)
 
     def name_of(self, uid: int) -> str:
         """Give the name that a user's instance has or would have."""
@@ -132,6 +139,8 @@ class Registry:
         running = [o.uid for o in self._seen.values() if o.runs and o.uid not in changed and o.uid not in self.away]
         await self._in_parallel(self.read_address(uid) for uid in running)
         self.complete = True
+        for listener in self._after_sync:
+            listener()
 
     def _note_away(self, found: Mapping[int, Instance]) -> None:
         """Remember whose cluster member is away: nothing is known of them, so nothing is changed."""
@@ -257,8 +266,10 @@ class Registry:
             uid=uid,
             instance=instance,
             webspace=evolve(webspace, user=uid),
-            username=_username(instance) if own else None,
-            boot_port=_boot_port(instance) if own else None,
+            username=username_of(instance.config) if own else None,
+            boot_port=boot_port_of(instance.config) if own else None,
+            # Of a copy, or of one that somebody renamed meanwhile, the marker tells nothing.
+            unfinished=instance.config.get(CREATING_KEY) == instance.name,
         )
 
     async def read_address(self, uid: int) -> Observed | None:
@@ -364,19 +375,3 @@ class Registry:
     def _tell(self, uid: int) -> None:
         for listener in self._listeners:
             listener(uid)
-
-
-def _username(instance: Instance) -> str | None:
-    try:
-        return parse_username(instance.config.get(USERNAME_KEY, ""))
-    except Invalid:
-        # It becomes part of rules and requests; what is no name is no name, whoever wrote it.
-        return None
-
-
-def _boot_port(instance: Instance) -> int | None:
-    try:
-        return parse_port(instance.config.get(BOOT_PORT_KEY, ""))
-    except Invalid:
-        # It gets a new one: a number that is none is no reason not to serve the webspace.
-        return None

@@ -142,7 +142,7 @@ class ServedCase(SynchronousTestCase):
                 Backing(
                     service=service,
                     domains=self.w.domains,
-                    insides=self.w.insides,
+                    insides=self.w.interior,
                     terminals=Terminals(self.w.clock),
                     auth=self.auth,
                     resync=resync,

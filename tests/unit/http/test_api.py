@@ -51,7 +51,7 @@ class ApiCase(SynchronousTestCase):
         backing = Backing(
             service=self.w.service,
             domains=self.w.domains,
-            insides=None,
+            insides=self.w.interior,
             terminals=Terminals(self.w.clock),
             auth=Auth(identity),
             resync=resync,
@@ -126,8 +126,11 @@ class WebspaceTests(ApiCase):
         for body in (b"{", b"[]", b"null", b"\xff", b"[" * 100_000):
             self.problem(400, "POST", SELF, body)
         self.problem(404, "POST", SELF, {"image": "none"})
-        for more in ({"password": "secret"}, {"ssh": True}):
-            self.assertNotIn("secret", self.problem(501, "POST", SELF, {"image": "fast", **more}))
+        for password in ("se\ncret", "se\x00cret", "secret" * 100, "sec\u2028ret"):
+            self.assertNotIn("cret", self.problem(400, "POST", SELF, {"image": "fast", "password": password}))
+        self.assertIn("password", self.problem(400, "POST", SELF, {"image": "fast", "password": 7}))
+        self.assertIn("ssh", self.problem(400, "POST", SELF, {"image": "fast", "ssh": "yes"}))
+        self.assertIn("there is none", self.problem(400, "POST", SELF, {"image": "fast", "ssh": True}))
         self.assertEqual(self.w.lxd.containers, {})
 
     def test_a_change_goes_on_when_its_client_is_gone(self) -> None:

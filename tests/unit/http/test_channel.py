@@ -276,9 +276,8 @@ class CountTests(ChannelCase):
         with mock.patch.object(self.w.service, "images", SlowReaderTests._never.__get__(self)):
             for line, protocol in zip(lines, sockets, strict=True):
                 line.say(IMAGES)
-                line.channel._protocolUpgradeForWebsockets(protocol)
-        # A terminal may be left alone for long, by both sides.
-        lines[0].channel.pauseProducing()
+                line.channel.hand_over(protocol, b"")
+        # A terminal may be left alone for long.
         self.w.clock.run_for(1000)
         self.assertEqual([line.ended for line in lines], [None] * 3)
         lines[0].say(b"frame")

@@ -103,6 +103,12 @@ TABLE: dict[tuple[str, str], Row] = {
     ("POST", f"{WEBSPACE}/ports/<port>"): member(201, port=22),
     ("DELETE", f"{WEBSPACE}/ports/<port>"): member(204, port=TAKEN),
     ("POST", f"{WEBSPACE}/ports/<external>/<internal>"): member(201, external=FREE, internal=22),
+    ("GET", f"{WEBSPACE}/log"): member(200),
+    ("DELETE", f"{WEBSPACE}/log"): member(204),
+    ("POST", f"{WEBSPACE}/exec"): member(200, {"command": "true"}),
+    ("GET", f"{WEBSPACE}/exec"): member(400),  # a plain request
+    ("GET", f"{WEBSPACE}/console"): member(400),
+    ("GET", f"{WEBSPACE}/creation"): member(200),
     ("POST", f"{WEBSPACE}/ticket"): member(201, {"path": "exec"}),
     ("POST", "/internal/<who>/ensure-started"): Row(ok=200, refused=ADMINS_ONLY, inside=True),
     ("GET", "/routes"): everybody(503, inside=True),

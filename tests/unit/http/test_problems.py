@@ -24,6 +24,7 @@ EXPECTED = {
     errors.Refused: 503,
     errors.BootFailed: 502,
     errors.PortSilent: 502,
+    errors.SetUpFailed: 502,
     errors.DeadlineExceeded: 504,
     errors.OutputTooLarge: 502,
     errors.RemoteError: 502,

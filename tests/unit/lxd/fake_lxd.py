@@ -59,12 +59,13 @@ class _Root(Resource):
     def render(self, request: Request) -> Any:
         text = request.content.read()
         path, _, query = request.uri.decode().partition("?")
+        is_json = request.getHeader("content-type") != "application/octet-stream"
         asked = Asked(
             request.method.decode(),
             path,
             {name: values[0] for name, values in parse_qs(query).items()},
             {name.decode().lower(): values[0].decode() for name, values in request.requestHeaders.getAllRawHeaders()},
-            json.loads(text) if text else None,
+            (json.loads(text) if text else None) if is_json else text,
         )
         self._lxd.asked.append(asked)
         reply = self._lxd.answer(asked)

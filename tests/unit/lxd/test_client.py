@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from attrs import evolve
 from OpenSSL import SSL
 from service_identity import CertificateError, VerificationError
 from twisted.internet.defer import CancelledError
@@ -11,10 +12,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.client import RequestNotSent, RequestTransmissionFailed, ResponseFailed, ResponseNeverReceived
 
 from tests.unit.lxd.fake_lxd import Asked, FakeLxd, Reply, accepted, error, sync
+from tests.unit.testing.simulated import SimulatedCase
 from tests.unit.timing import Time, Watched, watch
+from webspaced.core.creation import Progress, Step
+from webspaced.core.instance import NewInstance
 from webspaced.errors import Changed, DeadlineExceeded, Distrusted, NotFound, RemoteError, Unavailable
 from webspaced.lxd import client as client_module
 from webspaced.lxd.client import LONGEST_ERROR, REQUEST_TIMEOUT, SUSPECT_TIMEOUT, WAIT_SLICE, LxdClient
+from webspaced.lxd.instances import LxdInstances
 
 WAIT = "/1.0/operations/op-1/wait"
 
@@ -198,3 +203,70 @@ class OperationTests(ClientCase):
 
     def test_lxd_ending_in_the_middle(self) -> None:
         self.assertIsInstance(self.operate(accepted(), ConnectionLost(), ConnectError()).error, Unavailable)
+
+
+class BytesTests(ClientCase):
+    def test_a_body_that_is_no_json(self) -> None:
+        lxd = self.lxd(sync({}))
+        sending = lxd.send_bytes("POST", "/instances/x/files", b'"\xff"', {"X-LXD-mode": "0600"}, {"path": "/root/a b&c"})
+        self.assertEqual(watch(sending).value.metadata, {})
+        (asked,) = self.fake.asked
+        self.assertEqual(asked.body, b'"\xff"')
+        self.assertEqual((asked.method, asked.path), ("POST", "/1.0/instances/x/files"))
+        self.assertEqual(asked.query, {"project": "my project", "path": "/root/a b&c"})
+        self.assertEqual((asked.headers["content-type"], asked.headers["x-lxd-mode"]), ("application/octet-stream", "0600"))
+
+    def test_its_errors_and_its_deadline(self) -> None:
+        failure = self.fails(NotFound, self.lxd(error(404)).send_bytes("POST", "/x", b"", {}, {}))
+        self.assertEqual(str(failure), "no")
+        sending = watch(self.lxd(None).send_bytes("POST", "/x", b"", {}, {}))
+        self.clock.advance(REQUEST_TIMEOUT)
+        self.assertIsInstance(sending.error, DeadlineExceeded)
+
+
+class ProgressTests(SimulatedCase):
+    """On the simulator, which tells what LXD and Incus tell."""
+
+    def create(self, seconds: float) -> Watched:
+        self.lxd.machine.timings = evolve(self.lxd.machine.timings, create=seconds)
+        self.told: list[Progress] = []
+        image = self.lxd.machine.aliased("fast")
+        assert image is not None
+        new = NewInstance(name="c1", fingerprint=image.fingerprint, profile="webspace", config={})
+        return watch(LxdInstances(self.client).create(new, self.told.append))
+
+    def test_it_is_told_as_it_goes_on(self) -> None:
+        creating = self.create(10.0)
+        self.clock.run_for(11)
+        self.assertIsNone(creating.value)
+        self.assertEqual({each.step for each in self.told}, {Step.UNPACK})
+        percents = [each.percent for each in self.told]
+        self.assertEqual(percents, sorted(percents))
+        self.assertLessEqual({10, 50, 90}, set(percents))
+        # Nobody watches any more.
+        asked = len(self.lxd.asked)
+        self.clock.run_for(60)
+        self.assertEqual(len(self.lxd.asked), asked)
+
+    def test_what_is_quick_is_not_asked_about(self) -> None:
+        creating = self.create(0.1)
+        self.clock.run_for(11)
+        self.assertIsNone(creating.value)
+        looks = [url for method, url in self.lxd.asked if "/operations/" in url and "/wait" not in url]
+        self.assertEqual((self.told, looks), ([], []))
+
+    def test_an_error_of_a_look_is_no_error_of_the_creation(self) -> None:
+        creating = self.create(10.0)
+        self.lxd.faults.refuse("GET", "/1.0/operations/????????-????-????-????-????????????", times=3)
+        self.clock.run_for(11)
+        self.assertIsNone(creating.value)
+        self.assertTrue(self.told)
+
+    def test_one_that_is_given_up_is_watched_no_more(self) -> None:
+        creating = self.create(10.0)
+        self.clock.run_for(2)
+        creating.deferred.cancel()
+        self.clock.run_for(1)
+        asked = len(self.lxd.asked)
+        self.clock.run_for(60)
+        self.assertEqual(len(self.lxd.asked), asked)

@@ -12,6 +12,8 @@ from webspaced.testing.lxd.machine import Machine
 from webspaced.testing.lxd.operations import Operation
 from webspaced.testing.lxd.things import Image, Instance, Phase
 
+SLOW_CREATION = 1.0
+"""Seconds; of what is faster, the real ones tell nothing either."""
 _NAME = re.compile(r"[a-zA-Z](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
 # What LXD knows of configuration keys, as far as it matters whether a key exists.
 _KEYS = re.compile(
@@ -94,7 +96,23 @@ class Changes:
             machine.tell("instance-created", instance, context={"storage-pool": "default", "type": "container"})
             start = body.get("start") is True
             undo = self._undone(instance)
+            self._unpack(operation)
             self._after(operation, machine.timings.create, lambda: self._made(instance, start, operation), undo)
+
+    def _unpack(self, operation: Operation) -> None:
+        """Tell now and then how far it is, as the real ones do of an image that takes a while."""
+
+        def told(percent: int) -> None:
+            if operation.over:
+                return
+            stage = "create_instance_from_image_unpack"
+            text = f"{self._machine.flavour.unpacking}: {percent}% (120.99MB/s)"
+            progress = {"percent": str(percent), "speed": "120987297", "stage": stage}
+            operation.metadata = {f"{stage}_progress": text, "progress": progress}
+
+        seconds = self._machine.timings.create
+        for percent in range(10, 100, 10) if seconds >= SLOW_CREATION else ():
+            self._machine.agenda.later(seconds * percent / 100, told, percent)
 
     def _made(self, instance: Instance, start: bool, operation: Operation) -> None:
         instance.busy = ""

@@ -8,81 +8,17 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
-from attrs import frozen
-from twisted.internet.interfaces import IReactorTime
+from collections.abc import Mapping, Sequence
 
 from webspaced.lxd.insides import TELLING
-from webspaced.testing.lxd.things import Instance
+from webspaced.testing.lxd.command import TERMINATED_BY, Command, Says, Surroundings
+from webspaced.testing.lxd.packages import TABLE as SYSTEM
 
-NOT_FOUND, TERMINATED_BY = 127, 128
+NOT_FOUND = 127
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 BANNER = b"This is webspaced's simulator: a prompt without a shell.\r\nIt knows: "
-_VERBS = "exit|sleep|true|false|echo|cat|getent|head|hostname|pwd"
+_VERBS = "command|exit|sleep|true|false|echo|cat|getent|head|hostname|pwd"
 _PART = re.compile(rf"\s*(?:(?P<verb>{_VERBS})\b)?(?P<rest>.*?)(?P<err>\s*>&2)?\s*", re.DOTALL)
-
-
-@frozen(kw_only=True)
-class Surroundings:
-    """What a command sees: its container, its environment, and what it can do to the container."""
-
-    clock: IReactorTime
-    instance: Instance
-    environment: Mapping[str, str]
-    cwd: str
-    output: Callable[[int, bytes], None]
-    """Told of output: descriptor and bytes."""
-    ended: Callable[[int], None]
-    """Told of the end, with the status."""
-    power: Any
-
-
-class Command:
-    """A command that runs until it is told otherwise."""
-
-    def __init__(self, around: Surroundings, arguments: Sequence[str]) -> None:
-        self.around = around
-        self.arguments = arguments
-        self.over = False
-
-    def begin(self) -> None:
-        """Start."""
-
-    def data(self, data: bytes) -> None:
-        """Get standard input."""
-
-    def eof(self) -> None:
-        """Get the end of standard input."""
-
-    def signal(self, number: int) -> None:
-        """Get a signal."""
-        self.end(TERMINATED_BY + number)
-
-    def out(self, text: str | bytes, descriptor: int = 1) -> None:
-        """Write."""
-        if text:
-            self.around.output(descriptor, text if isinstance(text, bytes) else text.encode())
-
-    def end(self, status: int = 0) -> None:
-        """End, once."""
-        if not self.over:
-            self.over = True
-            self.around.ended(status)
-
-
-class Says(Command):
-    """Says something and ends."""
-
-    def begin(self) -> None:
-        text, status = self.said()
-        self.out(text)
-        self.end(status)
-
-    def said(self) -> tuple[str, int]:
-        """Give what is said, and the status."""
-        return "", 0
 
 
 class Falsehood(Says):
@@ -163,6 +99,38 @@ class Head(Says):
         self.end()
 
 
+class Lookup(Says):
+    """``command -v NAME``, the shell's own."""
+
+    def said(self) -> tuple[str, int]:
+        kind = TABLE.get(self.arguments[-1])
+        there = kind is not None and kind.present(self.around.instance)
+        return (f"/usr/bin/{self.arguments[-1]}\n", 0) if there else ("", 127)
+
+
+class Chmod(Says):
+    """``chmod MODE PATH``."""
+
+    def said(self) -> tuple[str, int]:
+        entry = self.around.instance.files.get(self.arguments[-1])
+        if entry is None:
+            return "", 1
+        entry.mode = self.arguments[0]
+        return "", 0
+
+
+class Stat(Says):
+    """``stat -c FORMAT PATH`` with ``%a``, ``%u``, ``%g`` and ``%F``."""
+
+    def said(self) -> tuple[str, int]:
+        entry = self.around.instance.files.get(self.arguments[-1])
+        if entry is None:
+            return "", 1
+        kind = {"file": "regular file", "symlink": "symbolic link"}.get(entry.type, entry.type)
+        values = {"%a": entry.mode.lstrip("0"), "%u": entry.uid, "%g": entry.gid, "%F": kind}
+        return re.sub("%[augF]", lambda found: values[found[0]], self.arguments[1]) + "\n", 0
+
+
 class Sleep(Command):
     """``sleep N``."""
 
@@ -186,6 +154,11 @@ class Chpasswd(Command):
         self._read += data
 
     def eof(self) -> None:
+        if "chpasswd" in self.around.instance.behaviour.failing:
+            # As some do: with the line itself.
+            self.out(f"chpasswd: (line 1, {self._read.decode().strip()}) password not changed\n", 2)
+            self.end(1)
+            return
         for line in self._read.decode(errors="replace").splitlines():
             name, colon, password = line.partition(":")
             if not colon:
@@ -324,7 +297,9 @@ class Shell(Command):
 TABLE: Mapping[str, type[Command]] = {
     "bash": Shell,
     "cat": Cat,
+    "chmod": Chmod,
     "chpasswd": Chpasswd,
+    "command": Lookup,
     "echo": Echo,
     "env": Env,
     "false": Falsehood,
@@ -337,11 +312,13 @@ TABLE: Mapping[str, type[Command]] = {
     "reboot": Reboot,
     "sh": Shell,
     "sleep": Sleep,
+    "stat": Stat,
     "true": Says,
+    **SYSTEM,
 }
 
 
 def make(around: Surroundings, words: Sequence[str]) -> Command | None:
     """Give a command of the table, or nothing."""
     kind = TABLE.get(words[0].rpartition("/")[2]) if words else None
-    return None if kind is None else kind(around, list(words[1:]))
+    return None if kind is None or not kind.present(around.instance) else kind(around, list(words[1:]))

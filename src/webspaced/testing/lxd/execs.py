@@ -8,7 +8,8 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
-from webspaced.testing.lxd.commands import NOT_FOUND, PATH, TERMINATED_BY, Command, Surroundings, make
+from webspaced.testing.lxd.command import TERMINATED_BY, Command, Surroundings
+from webspaced.testing.lxd.commands import NOT_FOUND, PATH, make
 from webspaced.testing.lxd.errors import ApiError, Failed
 from webspaced.testing.lxd.machine import Machine
 from webspaced.testing.lxd.operations import Operation

@@ -30,6 +30,8 @@ def furnish(instance: Instance) -> None:
         instance.files[path] = Entry("directory", mode="0755")
     instance.files["/bin/sh"] = Entry("symlink", b"/bin/busybox", mode="0777")
     instance.files["/etc/passwd"] = Entry(contents=b"root:x:0:0:root:/root:/bin/sh\n")
+    instance.files["/etc/os-release"] = Entry(contents=f"NAME={instance.system}\nID={instance.system}\n".encode())
+    instance.installed |= instance.behaviour.brings
     instance.files["/etc/group"] = Entry(contents=b"root:x:0:\n")
 
 
@@ -69,6 +71,8 @@ def push(instance: Instance, path: str, contents: bytes, header: Callable[[str],
     if entry is not None and kind == "file" and entry.type == "file":
         # What there is keeps its owner and mode.
         entry.contents = entry.contents + contents if write == "append" else contents
+        return
+    if entry is not None and kind == "directory" and entry.type == "directory":
         return
     instance.files[where] = Entry(
         kind,

@@ -33,6 +33,8 @@ class Flavour:
     """A second console is refused unless forced (Incus), or shows an error (LXD)."""
     terminal_outlives_its_client: bool
     """An interactive command goes on when its terminal is closed (Incus), or gets SIGHUP (LXD)."""
+    unpacking: str
+    """What the progress of a creation begins with."""
     wrong_secret: tuple[int, str]
     unknown_event_type: int
     """The status for an event type that there is not."""
@@ -54,6 +56,7 @@ LXD = Flavour(
     outputs_apart=False,
     one_console=False,
     terminal_outlives_its_client=False,
+    unpacking="Unpack",
     wrong_secret=(500, "permission denied"),
     unknown_event_type=500,
     hwaddr_prefix="00:16:3e",
@@ -73,6 +76,7 @@ INCUS = Flavour(
     outputs_apart=True,
     one_console=True,
     terminal_outlives_its_client=True,
+    unpacking="Unpacking image",
     wrong_secret=(403, "Forbidden"),
     unknown_event_type=400,
     hwaddr_prefix="10:66:6a",

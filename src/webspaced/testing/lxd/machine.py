@@ -23,7 +23,7 @@ from webspaced.testing.lxd.flavour import LXD, Flavour
 from webspaced.testing.lxd.operations import Operation, Operations
 from webspaced.testing.lxd.power import Insides, Power
 from webspaced.testing.lxd.things import IDMAP, Image, Instance, Network, Phase, Profile, Project
-from webspaced.testing.lxd.timings import VARIANTS, Behaviour, Timings
+from webspaced.testing.lxd.timings import SYSTEMS, VARIANTS, Behaviour, Timings
 
 BRIDGE = "simbr0"
 FIRST_ADDRESS = 10
@@ -109,21 +109,21 @@ class Machine:
             },
         )
         for variant, behaviour in VARIANTS.items():
-            self.add_image(variant, behaviour)
+            self.add_image(variant, behaviour, system=SYSTEMS.get(variant, "busybox"))
 
     @property
     def product(self) -> str:
         """The server's name as it writes it."""
         return "LXD" if self.flavour.name == "lxd" else "Incus"
 
-    def add_image(self, alias: str, behaviour: Behaviour, project: str = "default") -> str:
-        """Have an image whose containers behave so; gives its fingerprint."""
+    def add_image(self, alias: str, behaviour: Behaviour, project: str = "default", system: str = "busybox") -> str:
+        """Have an image whose containers behave so; gives its fingerprint. ``system`` decides on package managers."""
         fingerprint = hashlib.sha256(f"{project} {alias}".encode()).hexdigest()
         self.images[project, fingerprint] = Image(
             fingerprint=fingerprint,
             behaviour=behaviour,
             aliases={alias: ""},
-            properties={"description": f"tiny {alias}", "os": "busybox", "release": "1"},
+            properties={"description": f"tiny {alias}", "os": system, "release": "1"},
             uploaded_at=self.agenda.now(),
         )
         return fingerprint
@@ -309,6 +309,7 @@ class Machine:
             config={**kept, **config},
             location=origin.location,
         )
+        copy.installed, copy.enabled = set(origin.installed), set(origin.enabled)
         copy.devices, copy.files = deepcopy(origin.devices), deepcopy(origin.files)
         copy.set_key("volatile.apply_template", "copy")
         if "volatile.base_image" in origin.config:

@@ -113,6 +113,12 @@ class Instance:
     files: dict[str, Any] = Factory(dict)
     passwords: dict[str, str] = Factory(dict)
     """What ``chpasswd`` was told."""
+    installed: set[str] = Factory(set)
+    """Programs that its image, or a package manager, put there."""
+    enabled: set[str] = Factory(set)
+    """Services that start at boot."""
+    has_lists: bool = False
+    """Whether its package lists were fetched."""
     log: bytearray | None = None
     """What it wrote on its console; ``None`` before the first start."""
     gone: bool = False
@@ -136,6 +142,11 @@ class Instance:
         else:
             self.config[name] = value
         self.changed()
+
+    @property
+    def system(self) -> str:
+        """What it runs, as its image's properties say: small letters."""
+        return self.config.get("image.os", "busybox").lower()
 
     @property
     def heeds(self) -> bool:

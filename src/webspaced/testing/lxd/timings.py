@@ -64,6 +64,14 @@ class Behaviour:
     """Whether its first process ends at once."""
     heeds: bool = True
     """Whether it heeds a graceful stop."""
+    mirror: float | None = 0.0
+    """After how many seconds from its start package servers can be reached; ``None``: never."""
+    failing: frozenset[str] = frozenset()
+    """Commands that fail there."""
+    stuck: frozenset[str] = frozenset()
+    """Package managers that never end."""
+    brings: frozenset[str] = frozenset()
+    """Programs of the table that its image brings, such as ``dropbear``."""
 
 
 VARIANTS: Mapping[str, Behaviour] = MappingProxyType({
@@ -72,6 +80,11 @@ VARIANTS: Mapping[str, Behaviour] = MappingProxyType({
     "warming": Behaviour(warm=1.5),
     "never": Behaviour(web=None, echo=None),
     "nonet": Behaviour(address=False),
+    "ssh": Behaviour(brings=frozenset({"dropbear"})),
+    "packages": Behaviour(mirror=1.0),
+    "nopasswd": Behaviour(failing=frozenset({"chpasswd"})),
     "crash": Behaviour(web=None, echo=None, address=False, crashes=True),
 })
 """The variants of the project's tiny images (see ``harness/tiny_image.py``)."""
+SYSTEMS = MappingProxyType({"packages": "Debian"})
+"""What they call their systems, where that is not busybox."""

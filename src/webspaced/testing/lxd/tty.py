@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from webspaced.testing.lxd.commands import Command
+from webspaced.testing.lxd.command import Command
 
 END_OF_INPUT, INTERRUPT = b"\x04", b"\x03"
 SIGINT = 2

@@ -1,0 +1,225 @@
+"""Creating webspaces: made by LXD, set up inside if that is wanted, and only then there for anybody.
+
+From its first moment a new instance has a marker in LXD (``CREATING_KEY``), which goes with the last write. What has it is
+not served, not woken and not to be changed; what has it and is created by nobody, after a restart of LXD or of webspaced,
+is removed. So nothing half-made ever looks finished, and no other memory of creations is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import frozen
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from webspaced.core import ssh
+from webspaced.core.creation import Step, Wishes
+from webspaced.core.instance import Image, NewInstance
+from webspaced.core.user import User
+from webspaced.core.webspace import BOOT_PORT_KEY, CREATING_KEY, KEY, USERNAME_KEY, Config, Webspace
+from webspaced.errors import Conflict, NotFound, RemoteError, WebspacedError
+from webspaced.interfaces import IInstances, IRoutes
+from webspaced.lib.deferreds import shield
+from webspaced.lib.keyed import KeyedLock
+from webspaced.webspaces.allocator import Allocator
+from webspaced.webspaces.booter import Booter
+from webspaced.webspaces.documents import Documents
+from webspaced.webspaces.ports import Ports
+from webspaced.webspaces.power import Power
+from webspaced.webspaces.progress import Creation, Creations
+from webspaced.webspaces.provision import Provision
+from webspaced.webspaces.registry import Observed, Registry
+
+BEING_CREATED = "the webspace is being created"
+
+
+@frozen(kw_only=True)
+class Workshop:
+    """What creations are carried out with."""
+
+    registry: Registry
+    instances: IInstances
+    documents: Documents
+    power: Power
+    booter: Booter
+    allocator: Allocator
+    ports: Ports
+    routes: IRoutes
+    provision: Provision
+    creations: Creations
+
+
+class Creator:
+    """Creates webspaces, and removes what is left of creations that nobody finishes."""
+
+    log = Logger()
+
+    def __init__(self, workshop: Workshop, profile: str, defaults: Config) -> None:
+        self.creations = workshop.creations
+        self.existence: KeyedLock[int] = KeyedLock()
+        """Held while a webspace comes into being or goes."""
+        self._with = workshop
+        self._profile = profile
+        self._defaults = defaults
+        self._removing: set[int] = set()
+        workshop.registry.subscribe(self._noticed)
+        workshop.registry.after_sync(self._sweep)
+
+    def check_idle(self, uid: int) -> None:
+        """``Conflict`` while a webspace is being created."""
+        if uid in self.creations:
+            raise Conflict(BEING_CREATED)
+
+    async def create(self, user: User, wishes: Wishes) -> Webspace:
+        """Create a stopped webspace; ``Conflict`` if the user has one. When this fails, nothing of it is left."""
+        self._with.documents.check_complete()
+        self.check_idle(user.id)
+        with self.creations.begin(user.id, _steps(wishes)) as creation:
+            async with self.existence(user.id):
+                image = await self._checked(user.id, wishes)
+                creation.begun = True
+                webspace = await self._create(user, image, wishes, creation)
+                # Whoever opens the page upon our answer shall not be told that there is none.
+                await self._with.routes.settled(user.id)
+                return webspace
+
+    async def _checked(self, uid: int, wishes: Wishes) -> Image:
+        """Find out early what would fail."""
+        image = _find_image(await self._with.instances.images(), wishes.image)
+        if wishes.key is not None:
+            self._with.ports.check_room()
+        if await self._exists(uid):
+            message = "the webspace exists already"
+            raise Conflict(message)
+        return image
+
+    async def _exists(self, uid: int) -> bool:
+        registry = self._with.registry
+        if uid in registry.away:
+            return True
+        left = await registry.look(uid)
+        if left is not None and left.unfinished:
+            await self._remove(left)
+        try:
+            # Asked by name: an instance that is there but cannot be read as a webspace is in the way, too.
+            await self._with.instances.get(registry.name_of(uid))
+        except NotFound:
+            return False
+        return True
+
+    async def _create(self, user: User, image: Image, wishes: Wishes, creation: Creation) -> Webspace:
+        with self._with.allocator.boot_port() as boot_port:
+            new = self._new(user, image, boot_port)
+            try:
+                await self._with.instances.create(new, creation.tell)
+                if wishes.inside:
+                    await self._set_up(await self._seen(user.id), image, wishes, creation)
+                creation.at(Step.FINISH)
+                return await self._finish(user.id, wishes)
+            except Exception:
+                await self._undo(user.id, boot_port)
+                raise
+
+    def _new(self, user: User, image: Image, boot_port: int) -> NewInstance:
+        webspace = Webspace(user=user.id, config=self._defaults)
+        name = self._with.registry.name_of(user.id)
+        keys = {KEY: webspace.dump(), USERNAME_KEY: user.username, BOOT_PORT_KEY: str(boot_port), CREATING_KEY: name}
+        return NewInstance(name=name, fingerprint=image.fingerprint, profile=self._profile, config=keys)
+
+    async def _seen(self, uid: int) -> Observed:
+        observed = await self._with.registry.look(uid)
+        if observed is None:
+            message = "LXD created the webspace, and it is gone again"
+            raise RemoteError(message, 404)
+        return observed
+
+    async def _set_up(self, new: Observed, image: Image, wishes: Wishes, creation: Creation) -> None:
+        """Do inside what is wanted, and stop it again."""
+        name, provision = new.name, self._with.provision
+        creation.at(Step.BOOT)
+        running = await self._with.booter.boot_unfinished(new.uid)
+        if wishes.password is not None:
+            creation.at(Step.PASSWORD)
+            await provision.set_password(name, wishes.password)
+        if wishes.key is not None:
+            creation.at(Step.PACKAGES)
+            server = await provision.install_ssh(name, image.properties.get("os", ""))
+            creation.at(Step.SSH)
+            await provision.enable_ssh(name, server, wishes.key)
+        creation.at(Step.STOP)
+        await self._with.power.halt(running)
+
+    async def _finish(self, uid: int, wishes: Wishes) -> Webspace:
+        """Open it to everybody, by one write: with its forward, and without the marker."""
+        finished = {CREATING_KEY: ""}
+        if wishes.key is not None:
+            await self._with.ports.add_first(uid, ssh.PORT, finished)
+        else:
+            await self._with.documents.change_keys(uid, lambda _: finished, unfinished=True)
+        return (await self._seen(uid)).webspace
+
+    # --- what must not stay
+
+    async def _undo(self, uid: int, boot_port: int) -> None:
+        """Remove what a failed creation left, known as this creation's by its boot port, which is nobody else's."""
+        try:
+            left = await self._with.registry.look(uid)
+            if left is not None and left.boot_port == boot_port:
+                await self._remove(left)
+        except WebspacedError as error:
+            # The first failure is the one to report. The marker tells of what is left when LXD shows it again.
+            self.log.warn("what is left of webspace {uid} is removed later: {error}", uid=uid, error=str(error))
+
+    async def _remove(self, left: Observed) -> None:
+        # Stopped by force if it runs.
+        await self._with.power.remove(left)
+        await self._with.registry.look(left.uid)
+
+    def _noticed(self, uid: int) -> None:
+        observed = self._with.registry.get(uid)
+        # Before the first full pass, webspaced changes nothing.
+        if observed is not None and observed.unfinished and self._with.registry.complete:
+            self._consider(uid)
+
+    def _sweep(self) -> None:
+        for observed in self._with.registry:
+            if observed.unfinished:
+                self._consider(observed.uid)
+
+    def _consider(self, uid: int) -> None:
+        if uid in self._removing:
+            return
+        self._removing.add(uid)
+        # Not from within the registry's own notice; who creates it holds the lock, and there is nothing to do afterwards.
+        shield(self._remove_leftover(uid)).addErrback(self._not_removed, uid)
+
+    async def _remove_leftover(self, uid: int) -> None:
+        try:
+            async with self.existence(uid):
+                left = await self._with.registry.look(uid)
+                if left is not None and left.unfinished:
+                    self.log.info("webspace {uid} is what a failed creation left, and is removed", uid=uid)
+                    await self._remove(left)
+        finally:
+            self._removing.discard(uid)
+
+    def _not_removed(self, failure: Failure, uid: int) -> None:
+        # The next full pass, or event, tries again.
+        self.log.warn("webspace {uid} could not be removed: {error}", uid=uid, error=failure.getErrorMessage())
+
+
+def _steps(wishes: Wishes) -> Sequence[Step]:
+    """Give the steps of a creation; a download comes only where LXD says so."""
+    password = [Step.PASSWORD] if wishes.password is not None else []
+    server = [Step.PACKAGES, Step.SSH] if wishes.key is not None else []
+    inside = [Step.BOOT, *password, *server, Step.STOP] if wishes.inside else []
+    return [Step.UNPACK, *inside, Step.FINISH]
+
+
+def _find_image(images: Sequence[Image], wanted: str) -> Image:
+    for image in images:
+        if wanted == image.fingerprint or any(wanted == name for name, _ in image.aliases):
+            return image
+    message = f"there is no image {wanted!r}"
+    raise NotFound(message)
