@@ -14,7 +14,6 @@ from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 
 from webspaced.core.webspace import parse_port
-from webspaced.errors import Unsupported
 from webspaced.http import creation, messages, views
 from webspaced.http.auth import Auth
 from webspaced.http.bodies import check_known, flag_member, optional_text, read_object, text_member

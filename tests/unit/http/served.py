@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from tests.openapi import check_answer
 from tests.unit.http.test_routes import Document
 from tests.unit.world import MEMBERS, World
 from webspaced.core.user import User
@@ -191,7 +192,9 @@ class ServedCase(SynchronousTestCase):
         line = self.line(address, inside=inside)
         line.say(request(method, path, body, token=token, headers={"Connection": "close", **(headers or {})}))
         self.wait(line)
-        return Answer(line.value(), method)
+        answer = Answer(line.value(), method)
+        check_answer(method, path, answer.status, answer.headers, answer.body)
+        return answer
 
     def wait(self, line: Line) -> None:
         """Let time go by until a connection is over."""

@@ -12,12 +12,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http_headers import Headers
 
 from tests.contracts.fake_instances import FINGERPRINT
+from tests.openapi import check_answer
 from tests.unit.timing import watch
 from tests.unit.world import EXTERNAL, MEMBERS, World
 from webspaced.core.instance import Status
 from webspaced.core.user import User
 from webspaced.errors import RemoteError, Unavailable
-from webspaced.http.api import LATER, Api, Backing
+from webspaced.http.api import Api, Backing
 from webspaced.http.auth import Auth
 from webspaced.http.bodies import LARGEST
 from webspaced.http.health import Health
@@ -78,7 +79,9 @@ class ApiCase(SynchronousTestCase):
             self.treq.flush()
         content = watch(self.treq.content(asking.value))
         self.treq.flush()
-        return Answer(asking.value, content.value)
+        answer = Answer(asking.value, content.value)
+        check_answer(method, path, answer.status, answer.headers, answer.body)
+        return answer
 
     def problem(self, status: int, *request: Any, **more: Any) -> str:
         """Make a request that must fail so, and give the message."""
@@ -303,12 +306,6 @@ class RimTests(ApiCase):
     def test_nothing_is_there(self) -> None:
         for path in ("/", "/v1", "/v1/", "/v2/images", "/v1/webspace", f"{SELF}/nothing", "/live/x"):
             self.problem(404, "GET", path)
-
-    def test_what_comes_later(self) -> None:
-        for path in LATER:
-            path = path.replace("<who>", "self").replace("<domain>", "example.org")  # noqa: PLW2901
-            for method in ("GET", "POST", "DELETE"):
-                self.assertIn("not served", self.problem(501, method, path))
 
     def test_a_header_that_is_no_text(self) -> None:
         fields = Headers({b"authorization": [b"Bearer \xff\xfe"]})
