@@ -193,7 +193,9 @@ class ServedCase(SynchronousTestCase):
         line.say(request(method, path, body, token=token, headers={"Connection": "close", **(headers or {})}))
         self.wait(line)
         answer = Answer(line.value(), method)
-        check_answer(method, path, answer.status, answer.headers, answer.body)
+        if not inside or answer.status != 404:
+            # The document is of the public listener; inside most of it is not there.
+            check_answer(method, path, answer.status, answer.headers, answer.body)
         return answer
 
     def wait(self, line: Line) -> None:
