@@ -12,6 +12,7 @@ from harness.saying import CannotGoOn, say
 # What goes into the tiny images, and the client for the one with an SSH server.
 IMAGES = ("busybox-static", "dropbear-bin", "openssh-client")
 LXD = ("lxd", "lxd-client", "dnsmasq-base", "nftables", "iproute2", *IMAGES)
+BROWSER = ("chromium", "chromium-driver")
 # Without what virtual machines need. Debian 12 has it among its backports alone.
 INCUS = ("incus-base", "dnsmasq-base", "nftables", "iproute2", *IMAGES)
 BACKPORTS = {("debian", "12"): "bookworm-backports"}

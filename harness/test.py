@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from harness import flavour, own_lxd, places, venv
+from harness import flavour, own_lxd, packages, places, venv
 from harness.private_lxd import PrivateLxd
 from harness.saying import CannotGoOn, run_program, say
 from harness.tiers import TIERS, Outcome, Tier, reason_against, verdict
@@ -44,6 +44,7 @@ class Bench:
         self._lxd: PrivateLxd | None = None
         self._incus: PrivateLxd | None = None
         self._no_incus = ""
+        self._no_browser = ""
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="webspaced-dist-")))
         places.TOX.mkdir(exist_ok=True)
         self._runner.ensure()
@@ -59,7 +60,10 @@ class Bench:
             left_out = self._bring_up_lxd()
         if left_out:
             return Outcome(tier.name, left_out=left_out)
-        without = self._bring_up_incus() if tier.incus else ""
+        without = "; ".join(filter(None, (
+            self._bring_up_incus() if tier.incus else "",
+            self._bring_browser() if tier.browser else "",
+        )))
         began = time.monotonic()
         last = deque[str](maxlen=200)
         status = self._tox(tier, last)
@@ -89,6 +93,15 @@ class Bench:
             return self._no_incus
         return ""
 
+    def _bring_browser(self) -> str:
+        """Install the browser for the tests of pages; gives what the tests are without, and why, when it cannot be had."""
+        try:
+            packages.ensure(packages.BROWSER, "the browser for the tests of pages")
+        except CannotGoOn as error:
+            say(f"no browser: {error}")
+            self._no_browser = f"Chromium: {str(error).strip().splitlines()[-1]}"
+        return self._no_browser
+
     def _environment(self) -> dict[str, str]:
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         if self._lxd is not None:
@@ -96,8 +109,9 @@ class Bench:
             environment["WEBSPACED_TEST_LXD_SOCKET"] = str(self._lxd.socket)
         if self._incus is not None:
             environment["WEBSPACED_TEST_INCUS_DIR"] = str(self._incus.directory)
-        if self._no_incus:
-            environment["WEBSPACED_TEST_WITHOUT"] = self._no_incus
+        without = "; ".join(filter(None, (self._no_incus, self._no_browser)))
+        if without:
+            environment["WEBSPACED_TEST_WITHOUT"] = without
         return environment
 
     def _tox(self, tier: Tier, last: deque[str]) -> int:

@@ -13,7 +13,7 @@ class Tier:
     """One environment of tox. `trial`: its tests are tests.<name>; otherwise it counts as one test.
 
     `usual`: it is among those that run when none is named.
-    `incus`: some of its tests want an Incus beside the LXD.
+    `incus`: some of its tests want an Incus beside the LXD. `browser`: some want Chromium.
     """
 
     name: str
@@ -21,12 +21,13 @@ class Tier:
     lxd: bool = False
     usual: bool = True
     incus: bool = False
+    browser: bool = False
 
 
 TIERS = (
     Tier("lint", trial=False),
     Tier("unit"),
-    Tier("real", lxd=True, incus=True),
+    Tier("real", lxd=True, incus=True, browser=True),
     Tier("faults", lxd=True),
     Tier("docs", trial=False),
     Tier("soak", usual=False),

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from harness import own_lxd, test
+from harness import own_lxd, packages, test
 from harness.network import _networks
 from harness.saying import CannotGoOn
 from harness.test import Bench
@@ -67,7 +67,8 @@ class IncusTests(SynchronousTestCase):
 
         self.patch(own_lxd, "ensured", ensured)
         bench = object.__new__(Bench)
-        bench._stack, bench._lxd, bench._incus, bench._no_incus = ExitStack(), None, None, ""
+        bench._stack, bench._lxd, bench._incus = ExitStack(), None, None
+        bench._no_incus = bench._no_browser = ""
         return bench
 
     def test_the_reason_is_told_to_the_tests_and_to_people(self) -> None:
@@ -87,3 +88,17 @@ class IncusTests(SynchronousTestCase):
         self.assertEqual(said[-1], "5 passed, 3 failed")
         # Even if no test had noticed.
         self.assertEqual(test._summary([Outcome("real", passed=5, without="Incus")], all_required=True), 1)
+
+
+class BrowserTests(SynchronousTestCase):
+    def test_where_there_is_none_that_is_said(self) -> None:
+        def ensured(*_: object) -> None:
+            raise CannotGoOn("apt-get failed:\nE: Unable to locate package chromium\n")
+
+        self.patch(packages, "ensure", ensured)
+        self.patch(test, "say", lambda _: None)
+        bench = object.__new__(Bench)
+        bench._lxd, bench._incus, bench._no_incus, bench._no_browser = None, None, "Incus: no", ""
+        reason = bench._bring_browser()
+        self.assertEqual(reason, "Chromium: E: Unable to locate package chromium")
+        self.assertEqual(bench._environment()["WEBSPACED_TEST_WITHOUT"], f"Incus: no; {reason}")

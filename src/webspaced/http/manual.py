@@ -32,7 +32,7 @@ KINDS = {
     "swagger/swagger-ui.css": b"text/css; charset=utf-8",
 }
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """What the page may load (https://www.w3.org/TR/CSP3/): its own files, and the API of its own origin. Swagger UI's icons are
