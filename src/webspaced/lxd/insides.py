@@ -139,20 +139,31 @@ class LxdInsides(Files):
 
     async def _connect(self, begun: Reply, hears: Mapping[str, IHears]) -> dict[str, WebSocket]:
         """Connect an operation's descriptors. When one of them fails, or this is cancelled, the command is killed."""
-        secrets = (begun.metadata.get("metadata") or {}).get("fds") or {}
-        path = begun.operation.partition("?")[0]
-        connections = [
-            connect(self._clock, self._endpoint, "lxd", f"{path}/websocket?secret={secrets.get(each, '')}", hear)
-            for each, hear in hears.items()
-        ]
         try:
-            sockets = await bounded(self._clock, CONNECT_TIMEOUT, together(connections), "LXD's WebSockets")
+            return await bounded(self._clock, CONNECT_TIMEOUT, self._connected(begun, hears), "LXD's WebSockets")
         except UNREACHABLE as error:
             message = "LXD cannot be reached"
             raise Unavailable(message, retry_after=2.0) from error
         except Rejected as error:
             raise RemoteError(str(error), error.status) from error
-        return dict(zip(hears, sockets, strict=True))
+
+    async def _connected(self, begun: Reply, hears: Mapping[str, IHears]) -> dict[str, WebSocket]:
+        secrets = (begun.metadata.get("metadata") or {}).get("fds") or {}
+        path = begun.operation.partition("?")[0]
+
+        async def one(name: str) -> WebSocket:
+            target = f"{path}/websocket?secret={secrets.get(name, '')}"
+            return await connect(self._clock, self._endpoint, "lxd", target, hears[name])
+
+        # LXD begins without the control socket, and refuses it when the command is over by then.
+        control = await one("control")
+        others = [name for name in hears if name != "control"]
+        try:
+            sockets = await together([one(name) for name in others])
+        except BaseException:
+            control.abort()
+            raise
+        return {"control": control, **dict(zip(others, sockets, strict=True))}
 
 
 def _body(command: Command, *, interactive: bool) -> dict[str, Any]:
