@@ -5,9 +5,9 @@ Definitions, all for one running tiny webspace on a private LXD, measured from t
 overhead
     One API request, from connect to last byte, minus the LXD requests that the endpoint makes, asked directly one after the
     other over LXD's Unix socket, in the same round; what comes first alternates. `overhead_ms_p50` has the median of
-    these differences for each endpoint. Both sides connect anew for each request. For `exec` the direct call is LXD's
-    plain run of the same command, without its output and without WebSockets. Endpoints that wait by design (starts, stops,
-    and whatever answers only when visitors see its effect) are not among them.
+    these differences for each endpoint. Both sides connect anew for each request. For `exec` the same command is run
+    directly through LXD's WebSockets. Endpoints that wait by design (starts, stops, and whatever answers only when
+    visitors see its effect) are not among them.
 terminals
     So many WebSockets at once, each with a `cat` in a pty. Each is typed a line every `PAUSE` seconds for `SECONDS`; an echo
     is the time until the line was shown by the terminal and by `cat`. Beside it `GET /live`, asked again every 20 ms: the
@@ -30,7 +30,7 @@ from attrs import Factory, define, frozen
 
 from benchmarks.report import conclude, median, milliseconds, percentile, versions
 from benchmarks.stack import Stack, stack
-from benchmarks.terminals import Terminal
+from benchmarks.terminals import Terminal, run_directly
 from harness.saying import CannotGoOn, run_program, say
 
 PAUSE = 0.5
@@ -51,14 +51,15 @@ class Endpoint:
 
 
 INSTANCE = "/1.0/instances/{name}"
+STATE = f"{INSTANCE}/state"
 ENDPOINTS: Mapping[str, Endpoint] = {
     "images": Endpoint(method="GET", path="/v1/images", direct=("/1.0/images?recursion=1",)),
     "webspace": Endpoint(method="GET", path="/v1/webspace/{member}", direct=(INSTANCE,)),
-    "state": Endpoint(method="GET", path="/v1/webspace/{member}/state", direct=(INSTANCE, f"{INSTANCE}/state")),
+    "state": Endpoint(method="GET", path="/v1/webspace/{member}/state", direct=(INSTANCE, STATE)),
     "config": Endpoint(method="GET", path="/v1/webspace/{member}/config", direct=(INSTANCE,)),
     "domains": Endpoint(method="GET", path="/v1/webspace/{member}/domains", direct=(INSTANCE,)),
     "ports": Endpoint(method="GET", path="/v1/webspace/{member}/ports", direct=(INSTANCE,)),
-    "resync": Endpoint(method="PATCH", path="/v1/webspace/{member}/state", direct=(INSTANCE, INSTANCE)),
+    "resync": Endpoint(method="PATCH", path="/v1/webspace/{member}/state", direct=(INSTANCE, INSTANCE, STATE)),
     "exec": Endpoint(
         method="POST", path="/v1/webspace/{member}/exec", direct=(INSTANCE, "exec"), body={"command": COMMAND}
     ),
@@ -121,9 +122,7 @@ class Benchmark:
     async def _direct(self, endpoint: Endpoint) -> None:
         for path in endpoint.direct:
             if path == "exec":
-                body = {"command": ["sh", "-c", COMMAND], "wait-for-websocket": False}
-                accepted = await self._target.lxd.ask("POST", f"/1.0/instances/{self._name}/exec", body)
-                await self._target.lxd.ended(accepted)
+                await run_directly(self._target.lxd, self._name, ["sh", "-c", COMMAND])
             else:
                 await self._target.lxd.get(path.format(name=self._name))
 
