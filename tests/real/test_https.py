@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import fcntl
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 from harness.flavour import LXD
@@ -14,12 +18,21 @@ from webspaced.lxd.certificate import make_certificate
 PASSWORD = "correct horse"
 
 
+@contextmanager
+def alone_with(directory: Path) -> Iterator[None]:
+    """Wait until no other test changes whom an LXD trusts, and how it listens: other processes run tests, too."""
+    with (directory / "test.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 class HttpsCase(StackCase):
     """``tls`` is the stack's ``lxd.tls``, beside the client's certificate, which is a new one for each test."""
 
     tls: ClassVar[dict[str, Any]] = {}
 
     def prepare(self) -> None:
+        self.enterContext(alone_with(self.stack.lxd.directory))
         rest = self.stack.lxd.rest
         self.address = f"127.0.0.1:{free_port()}"
         config = {"core.https_address": self.address, **({"core.trust_password": PASSWORD} if self.has_password else {})}
