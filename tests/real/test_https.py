@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-import fcntl
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, ClassVar
 
 from harness.flavour import LXD
+from tests.alone import alone_with
 from tests.stack import StackCase, free_port, wait_until
 from webspaced.lxd.certificate import make_certificate
 
 PASSWORD = "correct horse"
-
-
-@contextmanager
-def alone_with(directory: Path) -> Iterator[None]:
-    """Wait until no other test changes whom an LXD trusts, and how it listens: other processes run tests, too."""
-    with (directory / "test.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 class HttpsCase(StackCase):
