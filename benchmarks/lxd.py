@@ -34,14 +34,14 @@ class DirectLxd:
     """One LXD behind a Unix socket."""
 
     def __init__(self, path: Path) -> None:
-        self._path = str(path)
+        self.path = str(path)
 
     async def ask(self, method: str, url: str, body: object = None) -> dict[str, Any]:
         """One request on a connection of its own; gives LXD's whole answer."""
         content = b"" if body is None else json.dumps(body).encode()
         # HTTP/1.0: the answer comes in one piece, and its end is the connection's.
         head = f"{method} {url} HTTP/1.0\r\nHost: lxd\r\nContent-Length: {len(content)}\r\n\r\n"
-        reader, writer = await asyncio.open_unix_connection(self._path)
+        reader, writer = await asyncio.open_unix_connection(self.path)
         try:
             writer.write(head.encode() + content)
             text = await reader.read()

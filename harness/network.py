@@ -42,6 +42,8 @@ def bridge_definition(name: str, subnet: str, *, nat: bool) -> dict[str, object]
             "ipv4.address": f"{network[1]}/{network.prefixlen}",
             "ipv4.nat": "true" if nat else "false",
             "ipv6.address": "none",
+            # Nobody asks for them, and two projects may have instances of one name, as tests side by side do.
+            "dns.mode": "none",
         },
     }
 

@@ -117,6 +117,29 @@ class ExistenceTests(MidwayCase):
             self.again({204}, "DELETE")
             self.check_gone()
 
+    def test_creation_with_a_password(self) -> None:
+        body = {"image": "fast", "password": "geheim"}
+        for step in ("boot", "password", "stop", "finish"):
+            if not self.asked(self.at(step), 201, "POST", body=body):
+                self.check_gone()
+                self.again({201}, "POST", body=body)
+            self.check_there()
+            self.assertIsNone(self.stack.key("user._webspaced_creating"))
+            self.again({204}, "DELETE")
+            self.check_gone()
+
+    def at(self, step: str) -> Point:
+        """As soon as a creation is at a step, or past it."""
+        steps = ("unpack", "boot", "password", "stop", "finish")
+
+        def reached() -> bool:
+            answer = self.stack.ask("GET", f"{PATH}/creation")
+            # The outcome of the one before can still be asked for.
+            under_way = answer.status == 200 and answer.json["state"] == "creating"
+            return under_way and steps.index(answer.json["step"]) >= steps.index(step)
+
+        return lambda asked: wait_until(f"it is at {step}", lambda: asked.done() or reached())
+
     def test_deletion(self) -> None:
         for point in (self.at_once, self.within, self.afterwards):
             self.stack.create()

@@ -18,6 +18,7 @@ from twisted.trial.unittest import TestCase
 
 from harness import tiny_image
 from harness.rest import Rest
+from tests.alone import alone_with
 from tests.stack import INCUS_VARIABLE, LXD_VARIABLE, free_port, lxd_of_this_run
 from webspaced.lib.deferreds import sleep
 from webspaced.lxd.agent import Connections, UnixEndpoints
@@ -71,6 +72,9 @@ class ServerCase(TestCase):
 
     def _ask_untrusted(self, path: str) -> tuple[int, Any]:
         if self.https_port is None:
+            alone = alone_with(self.server.directory)
+            alone.__enter__()
+            self.addCleanup(alone.__exit__, None, None, None)
             self.https_port = free_port()
             config = {"images.auto_update_interval": "0"}
             ask = self.server.rest.ask

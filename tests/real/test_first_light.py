@@ -166,7 +166,7 @@ class ApiTests(StackCase):
         self.assertEqual(ask("GET", "/v1/webspace/id%3A2", token="token-root").status, 404)
         self.assertEqual(ask("GET", "/v1/webspace/nobody", token="token-root").status, 404)
         problem = ask("GET", "/v1/webspace/self/exec")
-        self.assertEqual((problem.status, problem.headers["Content-Type"]), (501, "application/problem+json"))
+        self.assertEqual((problem.status, problem.headers["Content-Type"]), (404, "application/problem+json"))
         refused = ask("PUT", "/v1/webspace/self")
         self.assertEqual((refused.status, refused.headers["Allow"]), (405, "DELETE, GET, HEAD, POST"))
         self.assertEqual(ask("GET", "/nowhere").json["message"], "there is nothing at this path")

@@ -8,6 +8,7 @@ import ssl
 from typing import Any, ClassVar
 
 from harness.flavour import LXD
+from tests.alone import alone_with
 from tests.stack import StackCase, free_port, wait_until
 from webspaced.lxd.certificate import make_certificate
 
@@ -20,6 +21,7 @@ class HttpsCase(StackCase):
     tls: ClassVar[dict[str, Any]] = {}
 
     def prepare(self) -> None:
+        self.enterContext(alone_with(self.stack.lxd.directory))
         rest = self.stack.lxd.rest
         self.address = f"127.0.0.1:{free_port()}"
         config = {"core.https_address": self.address, **({"core.trust_password": PASSWORD} if self.has_password else {})}

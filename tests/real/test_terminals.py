@@ -12,7 +12,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.stack import INCUS_VARIABLE, PATIENCE, StackCase, wait_until
 
-FLOOD = 200_000_000
+FLOOD = 60_000_000
 """Bytes that a container shows to somebody who does not look."""
 
 
@@ -34,7 +34,7 @@ class TerminalTests(StackCase):
 
     def shown(self, socket: ClientConnection, until: bytes = b"") -> bytes:
         """Read until something was shown, or else to the end."""
-        shown = b""
+        shown = bytearray()
         try:
             while not until or until not in shown:
                 piece = socket.recv(PATIENCE)
@@ -42,7 +42,7 @@ class TerminalTests(StackCase):
                 shown += piece
         except ConnectionClosed:
             assert not until, shown
-        return shown
+        return bytes(shown)
 
     def end(self, socket: ClientConnection) -> tuple[int | None, str | None]:
         self.shown(socket)

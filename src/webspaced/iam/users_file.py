@@ -85,8 +85,11 @@ def _read_user(path: Path, number: int, entry: Any) -> tuple[User, str]:
     except Invalid as error:
         message = f"{where}: {error}"
         raise Invalid(message) from error
-    admin = entry.get("is_admin") is True
-    return User(id=uid, username=username, is_admin=admin, ssh_key=entry.get("ssh_key") or None), token_hash
+    key = entry.get("ssh_key") or None
+    if key is not None and not isinstance(key, str):
+        message = f"{where}: ssh_key must be a text"
+        raise Invalid(message)
+    return User(id=uid, username=username, is_admin=entry.get("is_admin") is True, ssh_key=key), token_hash
 
 
 def _check_unique(path: Path, users: list[tuple[User, str]]) -> None:

@@ -15,7 +15,10 @@ from contextlib import suppress
 from typing import Any
 
 from attrs import evolve
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IConsumer
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.web.client import URI
 from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
@@ -36,6 +39,13 @@ LARGEST_LOG = 16 * 1024 * 1024
 TELLING = 'mark=$1; shift; "$@"; code=$?; printf "%s%d\\n" "$mark" "$code" >&2; exit $code'
 """A shell's script that runs its arguments and tells their end. LXD tells it only when nobody has the outputs open any more,
 not even what the command left in the background."""
+MARK = "WEBSPACED_COMMAND"
+"""The variable by which what belongs to a command is known."""
+KILLING = (
+    'for each in /proc/[0-9]*; do tr "\\0" "\\n" 2>/dev/null <"$each/environ" | grep -qx "$1" && kill -9 "${each#/proc/}"; '
+    "done; :"
+)
+"""A shell's script that kills whatever has a line, its argument, among its environment."""
 TERM = "xterm-256color"
 """What a terminal is taken for whose owner does not say."""
 
@@ -43,6 +53,8 @@ TERM = "xterm-256color"
 @implementer(IInsides)
 class LxdInsides(Files):
     """See :class:`webspaced.interfaces.IInsides`."""
+
+    log = Logger()
 
     def __init__(self, client: LxdClient, endpoints: IAgentEndpointFactory) -> None:
         super().__init__(client)
@@ -57,21 +69,39 @@ class LxdInsides(Files):
 
     async def _run(self, name: str, command: Command, largest: int) -> Completed:
         mark = secrets.token_hex(16)
-        told = evolve(command, argv=("sh", "-c", TELLING, "sh", mark, *command.argv))
+        environment = {**command.environment, MARK: mark}
+        told = evolve(command, argv=("sh", "-c", TELLING, "sh", mark, *command.argv), environment=environment)
         begun = await self._client.send("POST", f"/instances/{name}/exec", _body(told, interactive=False))
         outputs = Outputs(self._clock, largest, mark.encode())
+        try:
+            await self._exchange(begun, outputs, command.stdin)
+            code = await self._code(begun.operation) if outputs.code is None else outputs.code
+        except BaseException:
+            # LXD kills the shell alone. Whoever gave up does not wait for this.
+            Deferred.fromCoroutine(self._kill(name, mark)).addErrback(self._not_killed, name)
+            raise
+        return Completed(code=code, stdout=bytes(outputs.stdout.received), stderr=outputs.errors)
+
+    async def _exchange(self, begun: Reply, outputs: Outputs, stdin: bytes) -> None:
         hears = {"0": Ignored(), "1": outputs.stdout, "2": outputs.stderr, "control": Ignored()}
         sockets = await self._connect(begun, hears)
         try:
-            sockets["0"].write(command.stdin)
+            sockets["0"].write(stdin)
             sockets["0"].send_text("")
             await outputs.ended
-            code = await self._code(begun.operation) if outputs.code is None else outputs.code
         finally:
             outputs.forget()
             for socket in sockets.values():
                 socket.abort()
-        return Completed(code=code, stdout=bytes(outputs.stdout.received), stderr=outputs.errors)
+
+    async def _kill(self, name: str, mark: str) -> None:
+        """Kill whatever a command has begun and not hidden from us by another environment."""
+        body = _body(Command(argv=("sh", "-c", KILLING, "sh", f"{MARK}={mark}")), interactive=False)
+        await self._client.operate("POST", f"/instances/{name}/exec", {**body, "wait-for-websocket": False})
+
+    def _not_killed(self, failure: Failure, name: str) -> None:
+        # It may have been the container that went away.
+        self.log.info("{name}: a command could not be killed: {error}", name=name, error=failure.getErrorMessage())
 
     async def attach(self, name: str, command: Command, size: Size, screen: IConsumer) -> Terminal:
         body = _body(command, interactive=True) | {"width": size.width, "height": size.height}
@@ -139,20 +169,31 @@ class LxdInsides(Files):
 
     async def _connect(self, begun: Reply, hears: Mapping[str, IHears]) -> dict[str, WebSocket]:
         """Connect an operation's descriptors. When one of them fails, or this is cancelled, the command is killed."""
-        secrets = (begun.metadata.get("metadata") or {}).get("fds") or {}
-        path = begun.operation.partition("?")[0]
-        connections = [
-            connect(self._clock, self._endpoint, "lxd", f"{path}/websocket?secret={secrets.get(each, '')}", hear)
-            for each, hear in hears.items()
-        ]
         try:
-            sockets = await bounded(self._clock, CONNECT_TIMEOUT, together(connections), "LXD's WebSockets")
+            return await bounded(self._clock, CONNECT_TIMEOUT, self._connected(begun, hears), "LXD's WebSockets")
         except UNREACHABLE as error:
             message = "LXD cannot be reached"
             raise Unavailable(message, retry_after=2.0) from error
         except Rejected as error:
             raise RemoteError(str(error), error.status) from error
-        return dict(zip(hears, sockets, strict=True))
+
+    async def _connected(self, begun: Reply, hears: Mapping[str, IHears]) -> dict[str, WebSocket]:
+        secrets = (begun.metadata.get("metadata") or {}).get("fds") or {}
+        path = begun.operation.partition("?")[0]
+
+        async def one(name: str) -> WebSocket:
+            target = f"{path}/websocket?secret={secrets.get(name, '')}"
+            return await connect(self._clock, self._endpoint, "lxd", target, hears[name])
+
+        # LXD begins without the control socket, and refuses it when the command is over by then.
+        control = await one("control")
+        others = [name for name in hears if name != "control"]
+        try:
+            sockets = await together([one(name) for name in others])
+        except BaseException:
+            control.abort()
+            raise
+        return {"control": control, **dict(zip(others, sockets, strict=True))}
 
 
 def _body(command: Command, *, interactive: bool) -> dict[str, Any]:

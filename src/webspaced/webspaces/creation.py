@@ -63,6 +63,8 @@ class Creator:
         self._profile = profile
         self._defaults = defaults
         self._removing: set[int] = set()
+        self._failed: dict[int, int] = {}
+        """Boot ports of creations that failed, and could not be undone: LXD may have carried the last write through."""
         workshop.registry.subscribe(self._noticed)
         workshop.registry.after_sync(self._sweep)
 
@@ -79,6 +81,7 @@ class Creator:
             async with self.existence(user.id):
                 image = await self._checked(user.id, wishes)
                 creation.begun = True
+                self._failed.pop(user.id, None)
                 webspace = await self._create(user, image, wishes, creation)
                 # Whoever opens the page upon our answer shall not be told that there is none.
                 await self._with.routes.settled(user.id)
@@ -99,7 +102,7 @@ class Creator:
         if uid in registry.away:
             return True
         left = await registry.look(uid)
-        if left is not None and left.unfinished:
+        if left is not None and self._is_left(left):
             await self._remove(left)
         try:
             # Asked by name: an instance that is there but cannot be read as a webspace is in the way, too.
@@ -168,23 +171,29 @@ class Creator:
             if left is not None and left.boot_port == boot_port:
                 await self._remove(left)
         except WebspacedError as error:
-            # The first failure is the one to report. The marker tells of what is left when LXD shows it again.
+            # The first failure is the one to report. What is left is removed when LXD shows it again.
+            self._failed[uid] = boot_port
             self.log.warn("what is left of webspace {uid} is removed later: {error}", uid=uid, error=str(error))
 
     async def _remove(self, left: Observed) -> None:
         # Stopped by force if it runs.
         await self._with.power.remove(left)
+        self._failed.pop(left.uid, None)
         await self._with.registry.look(left.uid)
+
+    def _is_left(self, observed: Observed) -> bool:
+        """Whether it is of a creation that nobody finishes, where none is under way."""
+        return observed.unfinished or self._failed.get(observed.uid, 0) == observed.boot_port
 
     def _noticed(self, uid: int) -> None:
         observed = self._with.registry.get(uid)
         # Before the first full pass, webspaced changes nothing.
-        if observed is not None and observed.unfinished and self._with.registry.complete:
+        if observed is not None and self._is_left(observed) and self._with.registry.complete:
             self._consider(uid)
 
     def _sweep(self) -> None:
         for observed in self._with.registry:
-            if observed.unfinished:
+            if self._is_left(observed):
                 self._consider(observed.uid)
 
     def _consider(self, uid: int) -> None:
@@ -198,7 +207,7 @@ class Creator:
         try:
             async with self.existence(uid):
                 left = await self._with.registry.look(uid)
-                if left is not None and left.unfinished:
+                if left is not None and self._is_left(left):
                     self.log.info("webspace {uid} is what a failed creation left, and is removed", uid=uid)
                     await self._remove(left)
         finally:

@@ -93,7 +93,8 @@ class Creations:
         creation = self._under_way[uid] = Creation(self._clock, steps)
         try:
             yield creation
-        except BaseException as error:
+        except Exception as error:
+            # Not the end of the interpreter, or of a test's world: then there is nobody to tell.
             creation.end(error)
             raise
         else:

@@ -28,6 +28,10 @@ class UsersFileTests(StaticCase):
         error = self.assertRaises(Invalid, self.read, f"users: [{{id: {LARGEST_ID + 1}, username: a}}]")
         self.assertIn(f"{self.path}: users[1]: an id may be at most {LARGEST_ID}", str(error))
 
+    def test_a_key_that_is_no_text_is_a_mistake(self) -> None:
+        error = self.assertRaises(Invalid, self.read, "users: [{id: 1, username: a, ssh_key: 3}]")
+        self.assertIn("ssh_key", str(error))
+
     def test_one_token_for_two_is_a_mistake(self) -> None:
         h = hash_token("same")
         self.assertRaises(

@@ -285,6 +285,28 @@ class LeftTests(CreationCase):
                 self.nothing_is_left()
                 self.create()
 
+    def test_lxd_away_just_after_the_last_write(self) -> None:
+        for ssh in (False, True):
+            self.w = World().start()
+            configure = self.w.lxd.configure
+
+            async def last(*args: Any, configure: Any = configure) -> None:
+                await configure(*args)
+                self.w.lose_lxd()
+                raise Unavailable("LXD cannot be reached")
+
+            self.w.lxd.configure = last
+            creating = self.begin(ssh=ssh)
+            self.fails(Unavailable, creating)
+            self.assertNotIn(CREATING_KEY, self.w.lxd.containers["ws-u1"].config)
+            self.w.lxd.configure = configure
+            self.w.regain_lxd()
+            self.nothing_is_left()
+            self.create(ssh=ssh)
+            self.w.clock.result_of(self.w.reconciler.full_pass())
+            self.w.clock.run_for(5)
+            self.assertIn("ws-u1", self.w.lxd.containers)
+
     def test_webspaced_restarted_at_any_step(self) -> None:
         for step in (Step.BOOT, Step.PASSWORD, Step.PACKAGES, Step.SSH, Step.STOP, Step.FINISH):
             self.w = World().start()

@@ -10,7 +10,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 
-from webspaced.lxd.insides import TELLING
+from webspaced.lxd.insides import KILLING, TELLING
 from webspaced.testing.lxd.command import TERMINATED_BY, Command, Says, Surroundings
 from webspaced.testing.lxd.packages import TABLE as SYSTEM
 
@@ -210,6 +210,9 @@ class Shell(Command):
     def begin(self) -> None:
         if self.arguments[:2] == ["-c", TELLING]:
             self._run(self.arguments[4:])
+        elif self.arguments[:2] == ["-c", KILLING]:
+            # Here a shell's end is its child's, too.
+            self.end()
         elif self.arguments[:1] == ["-c"]:
             self._parts = [part for part in ";".join(self.arguments[1:2]).split(";") if part.strip()]
             self._next(0)

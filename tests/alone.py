@@ -1,0 +1,16 @@
+"""What tests that run side by side, in processes of their own, must not do at once."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def alone_with(directory: Path) -> Iterator[None]:
+    """Wait until no other test changes how the LXD of a directory listens, and whom it trusts."""
+    with (directory / "test.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
