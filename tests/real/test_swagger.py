@@ -85,7 +85,8 @@ class SwaggerTests(SimulatedCase):
         self.assertEqual(self.find(".response-col_status", answered).text.splitlines()[0], "200")
         self.assertIn('"httpPort"', self.find(".highlight-code", answered).text)
         self.chrome.execute_script("arguments[0].scrollIntoView()", call)
-        screenshot = self.directory / "swagger.png"
+        # In trial's own folder, which stays until the next run: somebody may want to look.
+        screenshot = Path("swagger.png").resolve()
         self.assertTrue(self.chrome.save_screenshot(str(screenshot)))
         self.assertGreater(screenshot.stat().st_size, 20_000)
         self.check_manners()
