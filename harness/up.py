@@ -22,7 +22,7 @@ GO = "THE LXD OF THIS RUN IS SIMULATED: webspaces are listeners of the daemon's 
 
 READY = """
 webspaced is up.
-  API      {api}
+  API      {api}    in a browser: {api}/swagger
   HTTP     {http}    HTTPS  {https}
   member   {user}
   token    {token}

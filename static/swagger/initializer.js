@@ -2,7 +2,7 @@
 "use strict";
 
 window.ui = SwaggerUIBundle({
-  url: "static/api.yaml",
+  url: "/static/api.yaml",
   dom_id: "#swagger-ui",
   deepLinking: true,
   displayRequestDuration: true,

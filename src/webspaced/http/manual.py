@@ -54,6 +54,8 @@ class Manual:
     def __init__(self, folder: Traversable | None = None) -> None:
         """Serve files of a folder, by default the package's own."""
         self._folder = files(webspaced) / "static" if folder is None else folder
+        self._read: dict[str, tuple[bytes, bytes]] = {}
+        """What was asked for already, and its ETag: anybody may ask, and often."""
 
     @app.handle_errors(Exception)
     def on_error(self, request: IRequest, failure: Failure) -> bytes:
@@ -80,13 +82,15 @@ class Manual:
         return self._file(request, path)
 
     def _file(self, request: Any, path: str) -> bytes:
-        content = self._folder.joinpath(path).read_bytes()
+        content, etag = self._content(path)
         for name, value in HEADERS.items():
             request.setHeader(name, value)
-        if request.setETag(_etag(content)) is CACHED:
+        if request.setETag(etag) is CACHED:
             return b""
         return whole(request, 200, KINDS[path], content)
 
-
-def _etag(content: bytes) -> bytes:
-    return f'"{hashlib.sha256(content).hexdigest()[:32]}"'.encode()
+    def _content(self, path: str) -> tuple[bytes, bytes]:
+        if path not in self._read:
+            content = self._folder.joinpath(path).read_bytes()
+            self._read[path] = content, f'"{hashlib.sha256(content).hexdigest()[:32]}"'.encode()
+        return self._read[path]

@@ -26,7 +26,7 @@ class FileTests(ServedCase):
         self.assertEqual((page.status, page.headers["content-type"]), (200, "text/html; charset=utf-8"))
         loads = re.findall(r'(?:href|src)="([^"]+)"', page.body.decode())
         self.assertEqual(len(loads), 4)
-        self.assertEqual([self.ask("GET", f"/{name}").status for name in loads], [200] * 4)
+        self.assertEqual([self.ask("GET", name).status for name in loads], [200] * 4)
 
     def test_kinds(self) -> None:
         for path in ASSETS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +14,7 @@ from tests.openapi import check_answer, closed, document, faults, operation, ope
 from tests.unit.http.test_paths import ADMINS_ONLY, MEMBERS_ONLY, TABLE, methods_and_paths
 from webspaced.core.creation import Step
 from webspaced.core.login import LONGEST_PASSWORD
+from webspaced.errors import Invalid
 from webspaced.http import messages, tickets
 from webspaced.http.bodies import LARGEST
 from webspaced.http.channel import RECEIVE_TIMEOUT
@@ -65,6 +67,10 @@ class DocumentTests(SynchronousTestCase):
                 wanted |= {408, 413}
             self.assertEqual(wanted - statuses(call), set(), (method, path))
 
+    def test_websockets(self) -> None:
+        for path in ("exec", "console"):
+            self.assertIn(101, statuses(of_route("GET", f"/v1/webspace/<who>/{path}")))
+
     def test_errors_are_problems(self) -> None:
         for method, path, call in operations():
             for status, response in call["responses"].items():
@@ -113,6 +119,27 @@ class ExampleTests(SynchronousTestCase):
                         self.assertTrue(self.values(media), (method, path, kind))
 
 
+class MessageTests(SynchronousTestCase):
+    """What is said over WebSockets has schemas, too, though no call names them."""
+
+    def example(self, name: str) -> Any:
+        return document()["components"]["schemas"][name]["example"]
+
+    def test_the_server_takes_the_examples(self) -> None:
+        command, size = messages.exec_message(self.example("TerminalRequest"))
+        self.assertEqual((command.argv, size.width), (("/bin/bash", "-l"), 80))
+        messages.exec_order(json.dumps(self.example("TerminalOrder")))
+        self.assertEqual(messages.console_message(self.example("TerminalSize")).height, 24)
+
+    def test_every_field_is_known_to_both(self) -> None:
+        reads = {"TerminalRequest": messages.exec_message, "TerminalSize": messages.console_message}
+        for name, read in reads.items():
+            for member in document()["components"]["schemas"][name]["properties"]:
+                # Null is as good as nothing.
+                read({**self.example(name), **({} if member == "command" else {member: None})})
+            self.assertRaises(Invalid, read, {**self.example(name), "more": 1})
+
+
 class LimitTests(SynchronousTestCase):
     """The numbers in the document are those of the server."""
 
@@ -158,12 +185,12 @@ class CheckTests(SynchronousTestCase):
         check_answer("GET", "/none/of/ours", 418, {}, b"")
 
     def test_what_is_wrong(self) -> None:
-        json, path = {"content-type": "application/json"}, "/v1/webspace/self/config"
+        kind, path = {"content-type": "application/json"}, "/v1/webspace/self/config"
         good = b'{"startupDelay": 1, "httpPort": 80, "sniPassthrough": true'
-        check_answer("GET", path, 200, json, good + b"}")
-        self.refused("GET", path, 200, json, good + b', "more": 1}')
-        self.refused("GET", path, 200, json, b"{}")
-        self.refused("GET", path, 418, json, good + b"}")
+        check_answer("GET", path, 200, kind, good + b"}")
+        self.refused("GET", path, 200, kind, good + b', "more": 1}')
+        self.refused("GET", path, 200, kind, b"{}")
+        self.refused("GET", path, 418, kind, good + b"}")
         self.refused("GET", path, 200, {"content-type": "text/plain"}, good + b"}")
         self.refused("GET", path, 404, {"content-type": PROBLEM}, b"{}")
         self.refused("DELETE", "/v1/webspace/self", 204, {}, b"gone")
