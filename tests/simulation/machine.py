@@ -6,6 +6,8 @@ any time, and in what is checked of every answer.
 
 from __future__ import annotations
 
+import json
+
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -39,6 +41,7 @@ class Everything(RuleBasedStateMachine):
         self.d = Deployment()
         self.calls: list[tuple[int, Exchange]] = []
         self.visits: list[tuple[str, Exchange]] = []
+        self.commands: list[tuple[int, Exchange]] = []
         self.owned: dict[tuple[str, int], float] = {}
         """When a member's webspace was last to be reached under a name or at a port."""
 
@@ -60,6 +63,20 @@ class Everything(RuleBasedStateMachine):
     @rule(uid=UIDS, then=THEN)
     def create(self, uid: int, then: float = 0.0) -> None:
         self.do(uid, "POST", "", {"image": "fast"}, then=then)
+
+    @rule(uid=UIDS, then=THEN)
+    def create_with_a_password(self, uid: int, then: float) -> None:
+        self.do(uid, "POST", "", {"image": "fast", "password": "secret"}, then=then)
+
+    @rule(uid=UIDS, seconds=st.sampled_from([0, 3, 70]), leaves=st.booleans(), then=THEN)
+    def run_a_command(self, uid: int, seconds: int, leaves: bool, then: float) -> None:
+        exchange = self.d.ask(uid, "POST", "/exec", {"command": f"sleep {seconds}; hostname"})
+        self.time_passes(then)
+        if leaves:
+            exchange.leave()
+        else:
+            self.calls.append((self.d.ends, exchange))
+            self.commands.append((uid, exchange))
 
     @rule(uid=UIDS, then=THEN)
     def delete(self, uid: int, then: float) -> None:
@@ -235,6 +252,10 @@ class Everything(RuleBasedStateMachine):
             assert call.done, f"{call} waits for ever"
             assert call.status in FINE | (UNHEARD if self.d.ends != ends else set()), call
         self.calls.clear()
+        for uid, command in self.commands:
+            said = json.loads(command.body)["stdout"] if command.status == 200 else f"ws-u{uid}\n"
+            assert said == f"ws-u{uid}\n", f"{command} ran in another's webspace"
+        self.commands.clear()
         assert all(visit.done for _, visit in self.visits), self.visits
 
     def names(self, uid: int) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Coroutine, Mapping
+from contextvars import copy_context
 from functools import partial
 from typing import Any
 
@@ -263,7 +264,10 @@ class Api:
         # What can be told by a status is told by a status: a browser sees nothing of a WebSocket's reasons before it opens.
         await self._insides.exists(uid)
         self._terminals.check_room(uid)
-        return Upgrade(lambda connection: self._terminals.accept(uid, connection, partial(opens, uid), order))
+        # What follows belongs to this request, in the log, too.
+        context = copy_context()
+        accept = self._terminals.accept
+        return Upgrade(lambda connection: context.run(accept, uid, connection, partial(opens, uid), order))
 
     @app.route(f"{WEBSPACE}/ticket", methods=["POST"])
     async def issue_ticket(self, request: IRequest, who: str) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from contextvars import Context, copy_context
 from typing import Any
 
 from attrs import define, field
@@ -101,6 +102,8 @@ class _Session:
     _early: bytearray = field(init=False, factory=bytearray)
     _orders: list[Order] = field(init=False, factory=list)
     _patience: Any = field(init=False, default=None)
+    _context: Context = field(init=False, factory=copy_context)
+    """The request's: its id is in whatever is logged here."""
 
     log = Logger()
 
@@ -116,7 +119,7 @@ class _Session:
     def text(self, message: str) -> None:
         try:
             if self._serving is None:
-                self._begin(parse_object(message))
+                self._context.copy().run(self._begin, parse_object(message))
             else:
                 self._obey(self._read_order(message))
         except Invalid:
@@ -138,7 +141,7 @@ class _Session:
             self._serving.cancel()
         if self._terminal is not None:
             self._terminal.close()
-        self._ended(self, code, reason)
+        self._context.copy().run(self._ended, self, code, reason)
 
     # --- the life of a terminal
 

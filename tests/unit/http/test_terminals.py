@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.simulation.client import Exchange
@@ -14,6 +16,7 @@ from tests.simulation.deployment import API, MEMBERS, Deployment
 from tests.unit.timing import watch
 from webspaced.http import terminals
 from webspaced.http.terminals import FIRST_MESSAGE_TIMEOUT, LARGEST_EARLY
+from webspaced.lib.logs import log_observer
 from webspaced.lib.websocket import Rejected, WebSocket, connect
 from webspaced.testing.lxd.files import Entry
 
@@ -229,6 +232,20 @@ class ExecTests(TerminalCase):
         self.d.stop()
         self.d.pass_time(1)
         self.assertEqual(self.ended(client)[0], 1001)
+
+    def test_the_id_of_its_request_is_in_what_is_logged(self) -> None:
+        self.create()
+        lines = io.StringIO()
+        observer = log_observer(lines, "debug", "text")
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        client = self.open(**{"X-Request-ID": "mine-1"})
+        client.say(command=["true"])
+        self.ended(client)
+        self.d.pass_time(1)
+        told = [line for line in lines.getvalue().splitlines() if "mine-1" in line]
+        for words in ("webspace 1 is up", "a terminal of webspace 1 ended", "GET /v1/webspace/self/exec 101"):
+            self.assertTrue(any(words in line for line in told), (words, lines.getvalue()))
 
     def test_a_boot_that_fails(self) -> None:
         self.assertEqual(self.answered(self.d.ask(1, "POST", "", {"image": "crash"})).status, 201)
