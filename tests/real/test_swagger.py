@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 
 
 def browser(profile: Path) -> Chrome:
-    """Start Chromium without a window; it keeps what it does for :func:`events`."""
+    """Start Chromium without a window; it keeps what it does, for :meth:`SwaggerTests.events`."""
     if not (CHROMIUM.exists() and DRIVER.exists()):
         reason = os.environ.get(WITHOUT_VARIABLE) or "run it by `make test` as root"
         message = f"no Chromium: {reason}"
@@ -43,7 +44,10 @@ class SwaggerTests(SimulatedCase):
     def setUp(self) -> None:
         super().setUp()
         self.assertEqual(self.ask("POST", "", b'{"image": "fast"}').status, 201)
-        self.chrome = browser(self.directory / "profile")
+        # Chromium's helpers may write for a moment after its end.
+        profile = tempfile.TemporaryDirectory(prefix="webspaced-test-", ignore_cleanup_errors=True)
+        self.addCleanup(profile.cleanup)
+        self.chrome = browser(Path(profile.name))
         self.addCleanup(self.chrome.quit)
         self.origin = f"127.0.0.1:{self.api}"
         self.chrome.get(f"http://{self.origin}/swagger")
