@@ -10,6 +10,7 @@ from typing import Any
 
 from attrs import frozen
 from klein import Klein
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IConsumer
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
@@ -71,9 +72,9 @@ class Api:
         self._resync = backing.resync
         self._now = backing.now
 
-    def close(self) -> None:
-        """Say goodbye to whoever sits at a terminal."""
-        self._terminals.close()
+    def close(self) -> Deferred[Any]:
+        """Say goodbye to whoever sits at a terminal; fires when that is done."""
+        return self._terminals.close()
 
     @app.handle_errors(Exception)
     def on_error(self, request: IRequest, failure: Failure) -> bytes:

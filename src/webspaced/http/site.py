@@ -155,6 +155,5 @@ class Sites:
         """Take no more requests."""
         if self._routes is not None:
             self._routes.close()
-        self._api.close()
         listening, self._listening = self._listening, []
-        return gatherResults([maybeDeferred(port.stopListening) for port in listening])
+        return gatherResults([self._api.close(), *(maybeDeferred(port.stopListening) for port in listening)])

@@ -12,16 +12,16 @@ from contextvars import Context, copy_context
 from typing import Any
 
 from attrs import define, field
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, succeed
 from twisted.internet.interfaces import IConsumer, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from wsproto.connection import Connection
 
-from webspaced.errors import Invalid, Refused
+from webspaced.errors import Invalid
 from webspaced.http.bodies import parse_object
 from webspaced.http.messages import Order
-from webspaced.http.problems import problem_of
+from webspaced.http.problems import TooManyRequests, problem_of
 from webspaced.interfaces import ITerminal
 from webspaced.lib.websocket import GOING_AWAY, INTERNAL_ERROR, NORMAL, WebSocket
 
@@ -29,8 +29,12 @@ FIRST_MESSAGE_TIMEOUT = 30.0
 """Seconds for a client to say what it wants."""
 LARGEST_EARLY = 64 * 1024
 """Bytes that may be typed while a webspace boots."""
-MOST, MOST_PER_WEBSPACE = 500, 250
+MOST, MOST_PER_WEBSPACE = 500, 32
 """Terminals at once. Each takes three descriptors: the client's and two of LXD's."""
+MOST_ORDERS = 16
+"""Orders that wait while a webspace boots."""
+GOODBYE_TIMEOUT = 3.0
+"""Seconds for LXD to end what is open when webspaced stops: it may come to harm if a console's sockets just vanish."""
 
 Open = Callable[[dict[str, Any], IConsumer], Coroutine[Any, Any, Any]]
 """Opens what a first message asks for, on a screen; gives an :class:`ITerminal`."""
@@ -50,10 +54,10 @@ class Terminals:
         return len(self._open)
 
     def check_room(self, uid: int) -> None:
-        """``Refused`` where there are too many."""
+        """``TooManyRequests`` where there are too many."""
         if len(self._open) >= MOST or self._counts[uid] >= MOST_PER_WEBSPACE:
             message = "too many terminals are open"
-            raise Refused(message, retry_after=10.0)
+            raise TooManyRequests(message, retry_after=10.0)
 
     def accept(self, uid: int, connection: Connection, opens: Open, read_order: Callable[[str], Order]) -> WebSocket:
         """Give the protocol of one more.
@@ -80,10 +84,10 @@ class Terminals:
             reason=reason,
         )
 
-    def close(self) -> None:
-        """Say goodbye to all: webspaced stops."""
-        for session in tuple(self._open):
-            session.socket.close(GOING_AWAY, "webspaced is being stopped")
+    def close(self) -> Deferred[Any]:
+        """Say goodbye to all, as webspaced stops; fires when LXD has let go of them, too, or does not in time."""
+        ends = [session.leave() for session in tuple(self._open)]
+        return DeferredList(ends, consumeErrors=True).addTimeout(GOODBYE_TIMEOUT, self._clock).addErrback(lambda _: None)
 
 
 @define(eq=False)
@@ -102,6 +106,7 @@ class _Session:
     _early: bytearray = field(init=False, factory=bytearray)
     _orders: list[Order] = field(init=False, factory=list)
     _patience: Any = field(init=False, default=None)
+    _over: Deferred[None] = field(init=False, factory=Deferred)
     _context: Context = field(init=False, factory=copy_context)
     """The request's: its id is in whatever is logged here."""
 
@@ -143,6 +148,13 @@ class _Session:
             self._terminal.close()
         self._context.copy().run(self._ended, self, code, reason)
 
+    def leave(self) -> Deferred[None]:
+        """Say goodbye because webspaced stops; fires when there is nothing left to end."""
+        self.socket.close(GOING_AWAY, "webspaced is being stopped")
+        if self._terminal is not None:
+            self._terminal.close()
+        return self._over if self._terminal is not None else succeed(None)
+
     # --- the life of a terminal
 
     def _begin(self, first: dict[str, Any]) -> None:
@@ -154,10 +166,11 @@ class _Session:
         terminal: ITerminal = await self._opens(first, self.socket)
         self._terminal = terminal
         if not self.socket.is_open:
+            terminal.ended.addErrback(lambda _: None)
             terminal.close()
             return
         terminal.registerProducer(self.socket, True)
-        terminal.ended.addCallbacks(self._finish, self._fail)
+        terminal.ended.addCallbacks(self._finish, self._fail).addBoth(self._over.callback)
         if self._early:
             terminal.write(bytes(self._early))
             self._early.clear()
@@ -167,6 +180,8 @@ class _Session:
 
     def _obey(self, order: Order) -> None:
         if self._terminal is None:
+            if len(self._orders) >= MOST_ORDERS:
+                raise Invalid("too many orders before there is a terminal")
             self._orders.append(order)
         else:
             order(self._terminal)

@@ -45,6 +45,12 @@ LARGEST_TEXT = 64 * 1024
 """Characters."""
 PING_INTERVAL = 20.0
 """Seconds: proxies end connections that were silent for 30 to 60."""
+SLICE = 2048
+"""Bytes of a client's that are read at a time: they may be hundreds of frames, and others wait meanwhile."""
+FRAMES_PER_SECOND = 1000
+"""Of one client. More wait: reading them is work, and nobody types so fast."""
+PONG_INTERVAL = 1.0
+"""Seconds between answers to pings; only the newest counts (section 5.5.3), and who reads none must not pile them up."""
 SILENCE_LIMIT = 300.0
 """Seconds without a sign of life, pongs included. Long, as a laptop may sleep for a moment."""
 
@@ -75,7 +81,7 @@ class Rejected(Exception):
 
 def shortened(reason: str) -> str:
     """Give as much of a reason as a closing frame has room for."""
-    return reason.encode()[:LONGEST_REASON].decode(errors="ignore")
+    return reason.encode(errors="replace")[:LONGEST_REASON].decode(errors="ignore")
 
 
 @implementer(IConsumer, IPushProducer)
@@ -93,10 +99,12 @@ class WebSocket(protocol.Protocol):
         largest_text: int = LARGEST_TEXT,
         ping_interval: float = PING_INTERVAL,
         silence_limit: float = SILENCE_LIMIT,
+        trusting: bool = False,
     ) -> None:
         """:param largest_text: characters of a text message; a larger one ends the connection.
 
         :param silence_limit: seconds after which a peer that answers no ping is given up.
+        :param trusting: read whatever comes as fast as it comes.
         """
         self._clock = clock
         self._hears = hears
@@ -104,6 +112,13 @@ class WebSocket(protocol.Protocol):
         self._largest_text = largest_text
         self._ping_interval = ping_interval
         self._silence_limit = silence_limit
+        self._trusting = trusting
+        self._unread = bytearray()
+        self._reading: IDelayedCall | None = None
+        self._frames = 0
+        self._second = clock.seconds()
+        self._ponging: IDelayedCall | None = None
+        self._ping: Ping | None = None
         self._texts: list[str] = []
         self._text_size = 0
         self._heard = clock.seconds()
@@ -114,7 +129,7 @@ class WebSocket(protocol.Protocol):
             AcceptConnection: lambda _: self._open(),
             BytesMessage: self._bytes,
             CloseConnection: self._peer_closes,
-            Ping: lambda event: self._send(event.response()),
+            Ping: self._pinged,
             RejectConnection: self._rejected,
             TextMessage: self._text,
         }
@@ -173,7 +188,7 @@ class WebSocket(protocol.Protocol):
         """Read on."""
         self._paused = False
         self._heard = self._clock.seconds()
-        self.transport.resumeProducing()
+        self._read_on()
 
     def stopProducing(self) -> None:
         """Whom this fed is gone. Who joined the two hears of it, and decides; what they say must not wait unread."""
@@ -190,9 +205,43 @@ class WebSocket(protocol.Protocol):
     def dataReceived(self, data: bytes) -> None:
         """See Twisted's Protocol."""
         self._heard = self._clock.seconds()
+        self._unread += data
+        if self._reading is None and not self._paused:
+            self._read()
+
+    def _read(self) -> None:
+        self._reading = None
+        size = len(self._unread) if self._trusting else SLICE
+        piece = bytes(self._unread[:size])
+        del self._unread[:size]
+        self._receive(piece)
+        self._read_on()
+
+    def _read_on(self) -> None:
+        """Read what is there already, in turns with everybody else, and then what comes."""
+        if self._paused or self._reading is not None:
+            return
+        if self._unread:
+            self.transport.pauseProducing()
+            self._reading = self._clock.callLater(self._rest(), self._read)
+        else:
+            self.transport.resumeProducing()
+
+    def _rest(self) -> float:
+        """Give the seconds to wait before more frames are read."""
+        passed = self._clock.seconds() - self._second
+        if passed >= 1 or passed < 0:
+            self._second, self._frames = self._clock.seconds(), 0
+        return 0 if self._trusting or self._frames < FRAMES_PER_SECOND else 1 - passed
+
+    def _receive(self, data: bytes) -> None:
+        if self._told:
+            # Nothing counts after a goodbye.
+            return
         try:
             self._connection.receive_data(data)
             for event in self._connection.events():
+                self._frames += getattr(event, "frame_finished", True)
                 self._handlers.get(type(event), lambda _: None)(event)
         except RemoteProtocolError as error:
             self._tell(ABNORMAL, str(error))
@@ -201,10 +250,14 @@ class WebSocket(protocol.Protocol):
     def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:
         """See Twisted's Protocol."""
         self._set_timer(None)
+        for call in (self._reading, self._ponging):
+            if call is not None and call.active():
+                call.cancel()
+        self._unread.clear()
         self._tell(ABNORMAL, reason.getErrorMessage())
 
     def _open(self) -> None:
-        self._set_timer(self._ping_interval, self._ping)
+        self._set_timer(self._ping_interval, self._ask_for_life)
         self._hears.opened()
 
     def _bytes(self, event: BytesMessage) -> None:
@@ -214,7 +267,8 @@ class WebSocket(protocol.Protocol):
     def _text(self, event: TextMessage) -> None:
         if not self.is_open:
             return
-        self._text_size += len(event.data)
+        # Fragments without any text are kept, too.
+        self._text_size += max(1, len(event.data))
         if self._text_size > self._largest_text:
             self.close(TOO_LARGE, f"a text message may have {self._largest_text} characters")
             return
@@ -247,12 +301,24 @@ class WebSocket(protocol.Protocol):
 
     # --- signs of life
 
-    def _ping(self) -> None:
+    def _pinged(self, event: Ping) -> None:
+        self._ping = event
+        if self._ponging is None:
+            self._pong()
+
+    def _pong(self) -> None:
+        self._ponging = None
+        if self._ping is not None:
+            self._send(self._ping.response())
+            self._ping = None
+            self._ponging = self._clock.callLater(PONG_INTERVAL, self._pong)
+
+    def _ask_for_life(self) -> None:
         if not self._paused and self._clock.seconds() - self._heard >= self._silence_limit:
             self.abort()
             return
         self._send(Ping())
-        self._set_timer(self._ping_interval, self._ping)
+        self._set_timer(self._ping_interval, self._ask_for_life)
 
     def _set_timer(self, seconds: float | None, act: Callable[[], None] | None = None) -> None:
         if self._timer is not None and self._timer.active():

@@ -27,6 +27,7 @@ from webspaced.core.command import Bounds, Command, Completed, Size
 from webspaced.errors import NotFound, RemoteError, Unavailable
 from webspaced.interfaces import IInsides
 from webspaced.lib.deferreds import bounded, together
+from webspaced.lib.keyed import KeyedLock
 from webspaced.lib.webclient import UNREACHABLE
 from webspaced.lib.websocket import IHears, Rejected, WebSocket, connect
 from webspaced.lxd.client import LxdClient, Reply
@@ -35,6 +36,8 @@ from webspaced.lxd.streams import Ignored, Outputs, Terminal
 
 CONNECT_TIMEOUT = 5.0
 """Seconds: LXD gives up then, too."""
+TAKEOVER_TIMEOUT = 5.0
+"""Seconds for LXD to let go of a console that somebody else had."""
 LARGEST_LOG = 16 * 1024 * 1024
 TELLING = 'mark=$1; shift; "$@"; code=$?; printf "%s%d\\n" "$mark" "$code" >&2; exit $code'
 """A shell's script that runs its arguments and tells their end. LXD tells it only when nobody has the outputs open any more,
@@ -61,6 +64,7 @@ class LxdInsides(Files):
         self._clock = client.clock
         self._endpoint = endpoints.endpointForURI(URI.fromBytes(b"ws://lxd/"))
         self._consoles: dict[str, Terminal] = {}
+        self._console_turns: KeyedLock[str] = KeyedLock()
 
     # --- commands
 
@@ -123,11 +127,15 @@ class LxdInsides(Files):
     # --- the console
 
     async def console(self, name: str, size: Size, screen: IConsumer) -> Terminal:
-        before = self._consoles.get(name)
-        if before is not None:
-            # LXD shows a console to one at a time; who asks last has it.
-            before.close()
-            await before.over()
+        async with self._console_turns(name):
+            before = self._consoles.get(name)
+            if before is not None:
+                # LXD shows a console to one at a time; who asks last has it.
+                before.close()
+                await before.over().addTimeout(TAKEOVER_TIMEOUT, self._clock)
+            return await self._open_console(name, size, screen)
+
+    async def _open_console(self, name: str, size: Size, screen: IConsumer) -> Terminal:
         body = {"width": size.width, "height": size.height, "type": "console", "force": True}
         begun = await self._client.send("POST", f"/instances/{name}/console", body)
         terminal = Terminal(self._clock, screen, lambda: self._console_ended(begun.operation), control_kills=False)
@@ -163,7 +171,11 @@ class LxdInsides(Files):
     # --- both
 
     async def _join(self, begun: Reply, terminal: Terminal) -> Terminal:
-        sockets = await self._connect(begun, {"0": terminal, "control": Ignored()})
+        try:
+            sockets = await self._connect(begun, {"0": terminal, "control": Ignored()})
+        except BaseException:
+            terminal.give_up()
+            raise
         terminal.join(sockets["0"], sockets["control"])
         return terminal
 
@@ -181,19 +193,21 @@ class LxdInsides(Files):
         secrets = (begun.metadata.get("metadata") or {}).get("fds") or {}
         path = begun.operation.partition("?")[0]
 
-        async def one(name: str) -> WebSocket:
-            target = f"{path}/websocket?secret={secrets.get(name, '')}"
-            return await connect(self._clock, self._endpoint, "lxd", target, hears[name])
+        sockets: dict[str, WebSocket] = {}
 
-        # LXD begins without the control socket, and refuses it when the command is over by then.
-        control = await one("control")
-        others = [name for name in hears if name != "control"]
+        async def one(name: str) -> None:
+            target = f"{path}/websocket?secret={secrets.get(name, '')}"
+            sockets[name] = await connect(self._clock, self._endpoint, "lxd", target, hears[name], trusting=True)
+
         try:
-            sockets = await together([one(name) for name in others])
+            # LXD begins without the control socket, and refuses it when the command is over by then.
+            await one("control")
+            await together([one(name) for name in hears if name != "control"])
         except BaseException:
-            control.abort()
+            for socket in sockets.values():
+                socket.abort()
             raise
-        return {"control": control, **dict(zip(others, sockets, strict=True))}
+        return sockets
 
 
 def _body(command: Command, *, interactive: bool) -> dict[str, Any]:

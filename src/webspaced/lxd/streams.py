@@ -52,30 +52,44 @@ class Outputs:
         self.stdout, self.stderr = Output(self), Output(self)
         self._clock = clock
         self._largest = largest
-        self._marked = re.compile(re.escape(mark) + rb"(\d+)\n")
+        self._marked = re.compile(re.escape(mark) + rb"(\d{1,3})\n")
+        self._longest_mark = len(mark) + 4
+        self._found: re.Match[bytes] | None = None
+        self._searched = 0
         self._quiet: IDelayedCall | None = None
 
     @property
     def code(self) -> int | None:
         """The exit code, if the command told it."""
-        found = self._marked.search(self.stderr.received)
-        return int(found[1]) if found else None
+        return int(self._found[1]) if self._found else None
 
     @property
     def errors(self) -> bytes:
         """The second output, without the mark."""
-        return self._marked.sub(b"", self.stderr.received)
+        start, end = self._found.span() if self._found else (0, 0)
+        return bytes(self.stderr.received[:start] + self.stderr.received[end:])
 
     def look(self) -> None:
         """See whether that was all, or too much."""
         if self.ended.called:
             return
-        if len(self.stdout.received) + len(self.errors) > self._largest:
+        self._search()
+        mark = len(self._found[0]) if self._found else 0
+        if len(self.stdout.received) + len(self.stderr.received) - mark > self._largest:
+            self.forget()
             self.ended.errback(OutputTooLarge(f"the command wrote more than {self._largest} bytes"))
         elif self.stdout.is_over and self.stderr.is_over:
             self._end()
-        elif self.code is not None:
+        elif self._found:
             self._wait_for_more()
+
+    def _search(self) -> None:
+        # Only where it can be new: the container decides in how small pieces its output comes.
+        if self._found is None:
+            self._found = self._marked.search(bytes(self.stderr.received[self._searched :]))
+            if self._found is not None:
+                self._found = self._marked.search(bytes(self.stderr.received))
+            self._searched = max(0, len(self.stderr.received) - self._longest_mark)
 
     def _wait_for_more(self) -> None:
         if self._quiet is None:
@@ -150,6 +164,11 @@ class Terminal(Ignored):
             self._hang_up()
         else:
             self._screen.registerProducer(socket, True)
+
+    def give_up(self) -> None:
+        """Be none: it could not be joined, and nobody waits for its end."""
+        self.ended.addErrback(lambda _: None)
+        self._finish()
 
     def over(self) -> Deferred[Any]:
         """Fire when LXD is done with it, well or not."""

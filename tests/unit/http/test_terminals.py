@@ -15,7 +15,7 @@ from tests.simulation.client import Exchange
 from tests.simulation.deployment import API, MEMBERS, Deployment
 from tests.unit.timing import watch
 from webspaced.http import terminals
-from webspaced.http.terminals import FIRST_MESSAGE_TIMEOUT, LARGEST_EARLY
+from webspaced.http.terminals import FIRST_MESSAGE_TIMEOUT, GOODBYE_TIMEOUT, LARGEST_EARLY, MOST_ORDERS
 from webspaced.lib.logs import log_observer
 from webspaced.lib.websocket import Rejected, WebSocket, connect
 from webspaced.testing.lxd.files import Entry
@@ -183,8 +183,8 @@ class ExecTests(TerminalCase):
     def test_mistakes_in_the_first_message(self) -> None:
         self.create()
         for message, word in (
-            ("{", "JSON"), ("[]", "object"), ("{}", "command"), ('{"command": "ls"}', "command"),
-            ('{"command": []}', "command"),
+            ("{", "JSON"), ('{"\\ud800": 1}', "unknown"), ("[]", "object"), ("{}", "command"),
+            ('{"command": "ls"}', "command"), ('{"command": []}', "command"),
             ('{"command": ["a\\u0000"]}', "null"), ('{"command": ["\\ud800"]}', "text"), ('{"command": ["a"], "x": 1}', "x"),
             ('{"command": ["a"], "user": -1}', "user"), ('{"command": ["a"], "user": true}', "user"),
             ('{"command": ["a"], "width": "80"}', "width"), ('{"command": ["a"], "environment": {"": "b"}}', "environment"),
@@ -253,6 +253,101 @@ class ExecTests(TerminalCase):
         self.assertEqual((code, "stopped" in reason), (1011, True), reason)
 
 
+class FakeTerminal:
+    """What the tests look at from inside."""
+
+    def __init__(self) -> None:
+        self.ended: Deferred[int] = Deferred()
+        self.producer: Any = None
+        self.typed = b""
+        self.is_closed = False
+
+    def write(self, data: bytes) -> None:
+        self.typed += data
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        self.producer = producer
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class PressureTests(TerminalCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.create()
+        self.terminal = FakeTerminal()
+        self.opening: Deferred[FakeTerminal] = Deferred()
+
+        async def attach(*_: Any) -> Any:
+            return await self.opening
+
+        assert self.d.daemon is not None
+        self.api = self.d.daemon.sites._api
+        self.patch(self.api._insides, "attach", attach)
+
+    def session(self) -> Any:
+        (session,) = self.api._terminals._open
+        return session
+
+    def test_who_types_waits_for_the_container(self) -> None:
+        self.shell("cat")
+        self.d.pass_time(1)
+        self.opening.callback(self.terminal)
+        self.assertIs(self.terminal.producer, self.session().socket)
+
+    def test_who_types_much_before_there_is_anybody_to_read_it_waits(self) -> None:
+        client = self.shell("cat")
+        for _ in range(20):
+            client.socket.write(b"x" * 50_000)
+        self.d.pass_time(5)
+        self.assertLess(len(self.session()._early), LARGEST_EARLY + 10_000)
+        self.opening.callback(self.terminal)
+        self.d.pass_time(5)
+        self.assertEqual(len(self.terminal.typed), 1_000_000)
+
+    def test_who_leaves_while_it_is_opened_has_it_closed(self) -> None:
+        client = self.shell("cat")
+        self.d.pass_time(1)
+        cancelled: list[object] = []
+        self.opening._canceller = cancelled.append
+        client.socket.close()
+        self.d.pass_time(1)
+        self.assertEqual((len(cancelled), len(self.api._terminals)), (1, 0))
+
+    def test_who_leaves_then_has_it_closed(self) -> None:
+        client = self.shell("cat")
+        self.d.pass_time(1)
+        self.opening.callback(self.terminal)
+        client.socket.close()
+        self.d.pass_time(1)
+        self.assertTrue(self.terminal.is_closed)
+
+    def test_too_many_orders_before_there_is_a_terminal(self) -> None:
+        client = self.shell("cat")
+        for _ in range(MOST_ORDERS + 1):
+            client.say(signal=1)
+        self.assertIn("too many orders", self.ended(client)[1])
+
+    def test_a_stop_waits_for_what_lxd_has_to_end(self) -> None:
+        client = self.shell("cat")
+        self.d.pass_time(1)
+        self.opening.callback(self.terminal)
+        closing = watch(self.api.close())
+        self.d.pass_time(1)
+        self.assertEqual((self.terminal.is_closed, closing.done, self.ended(client)[0]), (True, False, 1001))
+        self.terminal.ended.callback(0)
+        self.assertTrue(closing.done)
+
+    def test_but_not_for_ever(self) -> None:
+        self.shell("cat")
+        self.d.pass_time(1)
+        self.opening.callback(self.terminal)
+        closing = watch(self.api.close())
+        self.d.pass_time(GOODBYE_TIMEOUT + 0.1)
+        self.assertTrue(closing.done)
+
+
 class HandshakeTests(TerminalCase):
     def refused(self, status: int, **more: Any) -> None:
         _, opening = self.begin(**more)
@@ -279,7 +374,7 @@ class HandshakeTests(TerminalCase):
         self.create()
         self.patch(terminals, "MOST_PER_WEBSPACE", 2)
         clients = [self.shell("sleep", "60") for _ in range(2)]
-        self.refused(503)
+        self.refused(429)
         clients[0].socket.close()
         self.ended(clients[0])
         self.assertEqual(self.ended(self.shell("true")), (1000, "0"))
@@ -289,7 +384,7 @@ class HandshakeTests(TerminalCase):
         self.create(2)
         self.patch(terminals, "MOST", 1)
         self.shell("sleep", "60")
-        self.refused(503, token="bob")
+        self.refused(429, token="bob")
 
 
 class ConsoleTests(TerminalCase):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -9,17 +10,20 @@ from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import SynchronousTestCase
 from wsproto import ConnectionType, WSConnection
-from wsproto.events import AcceptConnection, RejectConnection, Request
+from wsproto.events import AcceptConnection, CloseConnection, Ping, Pong, RejectConnection, Request, TextMessage
 
 from tests.unit.timing import watch
 from webspaced.lib import websocket
 from webspaced.lib.websocket import (
     ABNORMAL,
     CLOSE_TIMEOUT,
+    FRAMES_PER_SECOND,
     LONGEST_REASON,
     NORMAL,
     PING_INTERVAL,
+    PONG_INTERVAL,
     SILENCE_LIMIT,
+    SLICE,
     TOO_LARGE,
     Rejected,
     WebSocket,
@@ -172,6 +176,62 @@ class MessageTests(WebSocketCase):
         self.assertEqual(self.far.got[1], ("text", "x" * 100))
         self.assertEqual([each for each in self.far.got[2:] if each[0] == "text"], [])
         self.assertEqual(self.near.end[0][0], TOO_LARGE)
+
+    def test_fragments_without_any_text_are_bounded_too(self) -> None:
+        self.open()
+        for _ in range(200):
+            self.client._send(TextMessage("", message_finished=False))
+        self.run_on()
+        self.assertEqual(self.near.end[0][0], TOO_LARGE)
+
+    def test_who_sends_many_small_frames_does_not_have_everybody_wait(self) -> None:
+        self.open()
+        frames = b"".join(self.client._connection.send(TextMessage("x")) for _ in range(5000))
+        self.client.transport.write(frames)
+        heard = []
+        self.reactor.advance(0)
+        for _ in range(200):
+            heard.append(len(self.far.got))
+            self.reactor.advance(0)
+        steps = [after - before for before, after in pairwise(heard)]
+        self.assertLessEqual(max(steps), SLICE / 7 + 1)
+        self.assertLessEqual(heard[-1], FRAMES_PER_SECOND + SLICE / 7 + 1)
+        for _ in range(6):
+            self.reactor.advance(1)
+            self.run_on(100)
+        self.assertEqual(len(self.far.got), 5001)
+
+    def test_who_is_trusted_is_read_as_fast_as_they_send(self) -> None:
+        self.open()
+        self.client._trusting = True
+        self.server.transport.write(b"".join(self.server._connection.send(TextMessage("x")) for _ in range(5000)))
+        self.run_on(10)
+        self.assertEqual(len(self.near.got), 5001)
+
+    def test_pings_are_answered_once_a_second(self) -> None:
+        self.open()
+        answered: list[bytes] = []
+        self.client._handlers[Pong] = lambda event: answered.append(bytes(event.payload))
+        for number in range(100):
+            self.client._send(Ping(b"%d" % number))
+        self.run_on()
+        self.assertEqual(answered, [b"0"])
+        self.reactor.advance(PONG_INTERVAL)
+        self.run_on()
+        self.assertEqual(answered, [b"0", b"99"])
+
+    def test_a_reason_that_is_no_text_is_said_all_the_same(self) -> None:
+        self.open()
+        self.server.close(websocket.INTERNAL_ERROR, "a \ud800 b")
+        self.run_on()
+        self.assertEqual(self.near.end, [(1011, "a ? b")])
+
+    def test_what_follows_a_goodbye_counts_for_nothing(self) -> None:
+        self.open()
+        goodbye = self.client._connection.send(CloseConnection(NORMAL))
+        self.client.transport.write(goodbye + b"\x81\x80abcd" + b"\xff\xff")
+        self.run_on()
+        self.assertEqual((self.far.got[1:], self.flushLoggedErrors()), ([("closed", NORMAL, "")], []))
 
     def test_a_malformed_frame_ends_it(self) -> None:
         self.open()
