@@ -1,6 +1,6 @@
 """What the API adds to the LXD calls that it makes, and how it bears many terminals: `python -m benchmarks.api`. Needs root.
 
-Definitions, all for one running tiny webspace on a private LXD, measured from this one process:
+Definitions, all for running tiny webspaces on a private LXD, measured from this one process:
 
 overhead
     One API request, from connect to last byte, minus the LXD requests that the endpoint makes, asked directly one after the
@@ -9,7 +9,7 @@ overhead
     directly through LXD's WebSockets. Endpoints that wait by design (starts, stops, and whatever answers only when
     visitors see its effect) are not among them.
 terminals
-    So many WebSockets at once, each with a `cat` in a pty. Each is typed a line every `PAUSE` seconds for `SECONDS`; an echo
+    So many WebSockets at once, to eight webspaces, each with a `cat` in a pty. Each is typed a line every `PAUSE` seconds for `SECONDS`; an echo
     is the time until the line was shown by the terminal and by `cat`. Beside it `GET /live`, asked again every 20 ms: the
     longest is how long webspaced did nothing else. An error is a terminal that did not end with code 1000 and reason 0.
 
@@ -38,6 +38,8 @@ AT_ONCE = 8
 """Terminals that are opened at the same time: LXD starts a process of its own for each."""
 LIVE_INTERVAL = 0.02
 COMMAND = "true"
+WEBSPACES = 8
+"""As one may have 32 terminals."""
 
 
 @frozen(kw_only=True)
@@ -131,8 +133,9 @@ class Benchmark:
     async def terminals(self, count: int, seconds: float) -> Terminals:
         """Open so many, type at them for so many seconds, and end them."""
         found = Terminals()
-        path = f"/v1/webspace/{self._member}/exec"
-        opened = [Terminal(self._api, path, self._target.token) for _ in range(count)]
+        members = self._target.members
+        paths = [f"/v1/webspace/{members[number % len(members)]}/exec" for number in range(count)]
+        opened = [Terminal(self._api, path, self._target.token) for path in paths]
         began = time.monotonic()
         places = asyncio.Semaphore(AT_ONCE)
         await asyncio.gather(*(self._open(each, places) for each in opened))
@@ -170,7 +173,8 @@ async def _measure(target: Stack, rounds: int, count: int, seconds: float) -> di
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     await target.prepare()
-    await target.first_visit(target.members[0])
+    for member in target.members:
+        await target.first_visit(member)
     measured = Benchmark(target)
     samples = {}
     for name, endpoint in ENDPOINTS.items():
@@ -209,7 +213,7 @@ def main() -> int:
     """Run it; the status of an interrupted run is 130."""
     sizes = _size("ROUNDS", 200), _size("TERMINALS", 200), _size("SECONDS", 10)
     try:
-        with stack(1) as target:
+        with stack(WEBSPACES) as target:
             result = asyncio.run(_measure(target, *sizes))
     except KeyboardInterrupt:
         return 130
