@@ -294,6 +294,28 @@ class EndTests(WebSocketCase):
         self.run_on()
         self.assertEqual(self.far.end[0][0], ABNORMAL)
 
+    def test_who_says_goodbye_and_takes_nothing_more_is_left(self) -> None:
+        self.open()
+        self.client.pauseProducing()
+        self.server.write(bytes(2_000_000))
+        self.run_on()
+        self.client.transport.write(self.client._connection.send(CloseConnection(NORMAL)))
+        self.run_on()
+        self.assertEqual(self.far.end, [(NORMAL, "")])
+        self.assertFalse(self.server.transport.disconnected)
+        self.reactor.advance(CLOSE_TIMEOUT)
+        self.run_on()
+        self.assertTrue(self.server.transport.disconnected)
+
+    def test_who_was_paused_for_somebody_who_is_gone_is_read_on(self) -> None:
+        self.open()
+        self.server.pauseProducing()
+        self.client.send_text("hello")
+        self.run_on()
+        self.server.stopProducing()
+        self.run_on()
+        self.assertEqual(self.far.got[-1], ("text", "hello"))
+
     def test_a_dead_peer_is_left(self) -> None:
         self.open()
         self.client.pauseProducing()

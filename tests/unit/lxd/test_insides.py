@@ -15,7 +15,7 @@ from tests.contracts.lxd_api import contract
 from tests.unit.testing.test_lxd_api import ApiCase
 from webspaced.core.command import Command
 from webspaced.errors import OutputTooLarge
-from webspaced.lxd.streams import QUIET, Outputs
+from webspaced.lxd.streams import GOODBYE, QUIET, Outputs, Terminal
 from webspaced.testing.lxd.flavour import INCUS
 
 
@@ -44,6 +44,11 @@ class TogetherTests(ApiCase, InsidesContract):
         self.assertEqual([screen.shown for screen in screens], [b"", b"", b"x"])
         self.assertEqual(len(self.insides._consoles), 1)
 
+    def sockets(self) -> int:
+        """Count the WebSockets that the server has open."""
+        operations = [each for each in self.lxd.machine.operations.all() if each.sockets is not None]
+        return sum(socket.open for each in operations for socket in each.sockets.by_name.values())
+
     @contract
     async def test_who_leaves_while_sockets_are_connected_leaves_none(self) -> None:
         await self.create_and_start()
@@ -54,13 +59,64 @@ class TogetherTests(ApiCase, InsidesContract):
             await self.sleep(moment / 1000)
             if attaching.called:
                 break
+            before = self.sockets()
             attaching.cancel()
+            await self.sleep(0.5)
+            self.assertEqual(self.sockets(), 0, f"after {moment} ms, when there were {before}")
         else:
             self.fail("it was never too late")
         await self.sleep(20)
         # Of the last one, which was not given up.
         self.assertEqual(len(await self.running()), 1)
         self.assertEqual(self.flushLoggedErrors(), [])
+
+
+class Line:
+    """A socket of LXD's that somebody closes."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def close(self) -> None:
+        self.said.append("close")
+
+    def abort(self) -> None:
+        self.said.append("abort")
+
+
+class GoodbyeTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock, self.screen = Clock(), Screen()
+        self.socket, self.control = Line(), Line()
+        self.outcome: Deferred[int] = Deferred()
+
+    def terminal(self, *, control_kills: bool) -> Terminal:
+        async def outcome() -> int:
+            return await self.outcome
+
+        terminal = Terminal(self.clock, self.screen, outcome, control_kills=control_kills)
+        terminal.join(self.socket, self.control)  # type: ignore[arg-type]
+        terminal.close()
+        return terminal
+
+    def test_a_console_that_hears_no_goodbye_is_ended_in_steps(self) -> None:
+        self.terminal(control_kills=False)
+        self.assertEqual((self.socket.said, self.control.said), (["close"], []))
+        self.clock.advance(GOODBYE)
+        self.assertEqual((self.socket.said, self.control.said), (["close", "abort"], []))
+        self.clock.advance(GOODBYE)
+        self.assertEqual(self.control.said, ["abort"])
+
+    def test_a_command_is_killed_once_the_goodbye_is_answered(self) -> None:
+        terminal = self.terminal(control_kills=True)
+        terminal.closed(1000, "")
+        self.assertEqual(self.control.said, ["close"])
+
+    def test_when_it_has_ended_nothing_is_left_to_do(self) -> None:
+        terminal = self.terminal(control_kills=False)
+        self.outcome.callback(7)
+        self.assertEqual(self.successResultOf(terminal.ended), 7)
+        self.assertEqual((self.control.said, self.clock.getDelayedCalls()), (["abort"], []))
 
 
 MARK = b"0123456789abcdef"
