@@ -10,8 +10,9 @@ overhead
     visitors see its effect) are not among them.
 terminals
     So many WebSockets at once, to eight webspaces, each with a `cat` in a pty. Each is typed a line every `PAUSE` seconds
-    for `SECONDS`; an echo is the time until the line was shown by the terminal and by `cat`. Beside it `GET /live`, asked
-    again every 20 ms: the longest is how long webspaced did nothing else. An error is a terminal that did not end with code 1000 and reason 0.
+    for `SECONDS`; an echo is the time until the line was shown by the terminal and by `cat`. Beside it `GET /live`,
+    asked again every 20 ms: the longest is how long webspaced did nothing else. An error is a terminal that did not end
+    with code 1000 and reason 0.
 
 `BENCH_ROUNDS` (200), `BENCH_TERMINALS` (200) and `BENCH_SECONDS` (10) change the sizes.
 """

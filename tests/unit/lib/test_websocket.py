@@ -294,6 +294,13 @@ class EndTests(WebSocketCase):
         self.run_on()
         self.assertEqual(self.far.end[0][0], ABNORMAL)
 
+    def test_who_was_paused_hears_the_answer_to_a_goodbye(self) -> None:
+        self.open()
+        self.server.pauseProducing()
+        self.server.close(NORMAL, "0")
+        self.run_on()
+        self.assertEqual((self.near.end, self.far.end), ([(NORMAL, "0")], [(NORMAL, "0")]))
+
     def test_who_says_goodbye_and_takes_nothing_more_is_left(self) -> None:
         self.open()
         self.client.pauseProducing()
