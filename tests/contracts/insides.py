@@ -161,7 +161,8 @@ class InsidesContract(LxdApi):
     @contract
     async def test_its_exit_code(self) -> None:
         await self.create_and_start()
-        terminal, screen = await self.attach("sh", "-c", "echo hello; exit 3")
+        # LXD 5.0 loses the output of about one in a hundred of those that end at once.
+        terminal, screen = await self.attach("sh", "-c", "echo hello; sleep 0.3; exit 3")
         self.assertEqual(await terminal.ended, 3)
         self.assertEqual(screen.shown, b"hello\r\n")
 

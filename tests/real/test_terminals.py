@@ -50,7 +50,7 @@ class TerminalTests(StackCase):
 
     def test_it_wakes_shows_and_tells_the_code(self) -> None:
         self.stack.create()
-        socket = self.shell("sh", "-c", "echo hello; exit 3")
+        socket = self.shell("sh", "-c", "echo hello; sleep 0.3; exit 3")
         self.assertEqual(self.shown(socket), b"hello\r\n")
         self.assertEqual((socket.close_code, socket.close_reason), (1000, "3"))
         self.assertEqual(self.stack.status(), "Running")
