@@ -109,6 +109,13 @@ class Channel(HTTPChannel):
             self._receiving.set(self.callLater, RECEIVE_TIMEOUT, self._too_slow)
         super().dataReceived(data)
 
+    def rawDataReceived(self, data: bytes) -> None:
+        if self._successor is not None:
+            # The rest of the packet whose beginning was the handshake.
+            self._successor.dataReceived(data)
+        else:
+            super().rawDataReceived(data)
+
     def headerReceived(self, line: bytes) -> bool:
         if len(line) > LONGEST_LENGTH and line[:14].lower() == b"content-length":
             self._respondToBadRequestAndDisconnect()
@@ -208,7 +215,11 @@ class Channel(HTTPChannel):
         self.transport.resumeProducing()
         self.transport.write(answer)
         self._successor = successor
+        early, self._dataBuffer = b"".join(self._dataBuffer), []
         successor.makeConnection(self.transport)
+        if early:
+            # A client need not wait for the answer before it goes on.
+            successor.dataReceived(early)
 
     def connectionLost(self, reason: Failure = _DONE) -> None:
         self._let_go()

@@ -91,6 +91,11 @@ class Line(StringTransport):
         if self.ended is None:
             self.channel.dataReceived(data)
 
+    def unregisterProducer(self) -> None:
+        # A socket takes this, whether or not there is one.
+        if self.producer is not None:
+            super().unregisterProducer()
+
     def setTcpNoDelay(self, enabled: bool) -> None:
         pass
 

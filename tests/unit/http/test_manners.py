@@ -203,6 +203,13 @@ class LimitTests(ServedCase):
         self.assertIn("address", answer.json["message"])
         self.assertEqual(answer.json["requestId"], answer.headers["x-request-id"])
 
+    def test_preflights_count_and_a_page_sees_that(self) -> None:
+        self.limit(address=Rate(0.01, 3))
+        headers = {"Origin": PAGE, **CorsTests.PREFLIGHT}
+        answers = [self.ask("OPTIONS", SELF, headers=headers) for _ in range(4)]
+        self.assertEqual([answer.status for answer in answers], [204, 204, 204, 429])
+        self.assertIn("access-control-allow-origin", answers[3].headers)
+
     def test_who_waits_as_told_is_served(self) -> None:
         self.limit(address=Rate(0.1, 1))
         self.assertEqual(self.statuses(2), [404, 429])
