@@ -18,6 +18,7 @@ from webspaced.core.webspace import parse_port
 from webspaced.http import creation, messages, views
 from webspaced.http.auth import Auth
 from webspaced.http.bodies import check_known, flag_member, optional_text, read_object, text_member
+from webspaced.http.commands import Commands
 from webspaced.http.problems import answer, whole
 from webspaced.http.terminals import Terminals
 from webspaced.http.tickets import ticket_path
@@ -58,7 +59,7 @@ def _nothing(request: IRequest, status: int = 204) -> bytes:
 
 
 class Api:
-    """The handlers. Changes are shielded: a client that goes away does not leave its change half done."""
+    """The handlers. Changes are shielded: a client that goes away does not leave its change half done; commands end."""
 
     app = Klein()
 
@@ -67,6 +68,7 @@ class Api:
         self._domains = backing.domains
         self._insides = backing.insides
         self._terminals = backing.terminals
+        self._commands = Commands(backing.insides)
         self._auth = backing.auth
         self._resync = backing.resync
         self._now = backing.now
@@ -231,7 +233,7 @@ class Api:
         """Run a command to its end."""
         user = await self._auth.subject(request, who)
         command = messages.plain_command(read_object(request))
-        return _json(request, 200, views.completed(await shield(self._insides.run(user.id, command))))
+        return _json(request, 200, views.completed(await self._commands.run(user.id, command)))
 
     @app.route(EXEC, methods=["GET"])
     async def open_terminal(self, request: IRequest, who: str) -> Upgrade:
