@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 from typing import Any
 
 from twisted.web.iweb import IRequest
@@ -54,8 +55,11 @@ class Auth:
         return caller
 
     async def _authenticate(self, request: IRequest, token: str) -> Caller:
+        about = about_of(request)
+        bound = nullcontext() if self._limits is None or about is None else self._limits.asking(about.address, token)
         try:
-            return await self._identity.authenticate(token)
+            with bound:
+                return await self._identity.authenticate(token)
         except Forbidden:
             self._refused(request, token)
             raise

@@ -21,6 +21,7 @@ from webspaced.http.about import shown
 from webspaced.http.access import SWITCHED
 from webspaced.http.bodies import LARGEST
 from webspaced.http.client_address import IPNetwork, counted_as, is_in, parse_address
+from webspaced.lib.acknowledged import acknowledged
 
 IDLE_TIMEOUT = 60.0
 """Seconds without a byte after which a client's connection is closed."""
@@ -28,8 +29,10 @@ RECEIVE_TIMEOUT = 60.0
 """Seconds for a whole request, from its first byte to the last of its body: of 1 MiB that is 18 kB/s, less than any network
 has that carries a terminal."""
 UNREAD_TIMEOUT = 75.0
-"""Seconds for which a client may leave unread what is written, or the answer after which the connection ends. As long as
-Twisted waits after an answer on a connection that stays."""
+"""Seconds after which it is looked how much a client has read of what waits for it, and again as long as something does."""
+SLOWEST_READER = 2000
+"""Bytes a second that it must have read by then: a modem's speed. Without such a speed a byte now and then would hold an
+answer in memory for ever."""
 LINGER_TIME = 2.0
 """Seconds for which the rest of a refused body is thrown away: a connection that closes with unread bytes is reset, and the
 client may never see why."""
@@ -68,9 +71,13 @@ class _Bound:
     def __init__(self) -> None:
         self._call: IDelayedCall | None = None
 
+    @property
+    def is_set(self) -> bool:
+        return self._call is not None and bool(self._call.active())
+
     def set(self, clock: Any, seconds: float, over: Callable[[], None]) -> None:
         """Call ``over`` after so many seconds, unless the bound is set already."""
-        if self._call is None or not self._call.active():
+        if not self.is_set:
             self._call = clock(seconds, over)
 
     def lift(self) -> None:
@@ -90,6 +97,8 @@ class Channel(HTTPChannel):
         super().__init__()
         self._receiving, self._unread = _Bound(), _Bound()
         self._refusing = self._lingering = self._is_upgraded = False
+        self._is_full = False
+        self._read_before = 0
         self._counted_as: str | None = None
         self._successor: IProtocol | None = None
 
@@ -108,6 +117,13 @@ class Channel(HTTPChannel):
         if not self._handlingRequest:
             self._receiving.set(self.callLater, RECEIVE_TIMEOUT, self._too_slow)
         super().dataReceived(data)
+
+    def rawDataReceived(self, data: bytes) -> None:
+        if self._successor is not None:
+            # The rest of the packet whose beginning was the handshake.
+            self._successor.dataReceived(data)
+        else:
+            super().rawDataReceived(data)
 
     def headerReceived(self, line: bytes) -> bool:
         if len(line) > LONGEST_LENGTH and line[:14].lower() == b"content-length":
@@ -149,7 +165,14 @@ class Channel(HTTPChannel):
     def _too_slow(self) -> None:
         self.log.info("{peer} took longer than {bound:g} s for its request", peer=self._who(), bound=RECEIVE_TIMEOUT)
         self.transport.write(TIMED_OUT)
-        self.timeoutConnection()
+        super().timeoutConnection()
+
+    def timeoutConnection(self) -> None:
+        if self._is_full:
+            # Who still reads an answer is not idle, and has a bound of its own.
+            self.setTimeout(IDLE_TIMEOUT)
+        else:
+            super().timeoutConnection()
 
     # --- answering
 
@@ -161,12 +184,15 @@ class Channel(HTTPChannel):
 
     def pauseProducing(self) -> None:
         super().pauseProducing()
+        self._is_full = True
         self._wait_for_reader()
 
     def resumeProducing(self) -> None:
+        # All is with the kernel. (Once the answer is whole and the connection to end, this is not called any more.)
+        self._is_full = False
+        self._unread.lift()
+        self.resetTimeout()
         super().resumeProducing()
-        if self.persistent:
-            self._unread.lift()
 
     def loseConnection(self) -> None:
         if self._refusing and not self._lingering and ITCPTransport.providedBy(self.transport):
@@ -182,11 +208,16 @@ class Channel(HTTPChannel):
         self._receiving.set(self.callLater, LINGER_TIME, self.transport.loseConnection)
 
     def _wait_for_reader(self) -> None:
-        if not self._is_upgraded:
-            self._unread.set(self.callLater, UNREAD_TIMEOUT, self._unread_for_too_long)
+        if not self._is_upgraded and not self._unread.is_set:
+            self._read_before = acknowledged(self.transport)
+            self._unread.set(self.callLater, UNREAD_TIMEOUT, self._look_at_reader)
 
-    def _unread_for_too_long(self) -> None:
-        self.log.info("{peer} did not read its answer for {bound:g} s", peer=self._who(), bound=UNREAD_TIMEOUT)
+    def _look_at_reader(self) -> None:
+        read = acknowledged(self.transport) - self._read_before
+        if read >= SLOWEST_READER * UNREAD_TIMEOUT:
+            self._wait_for_reader()
+            return
+        self.log.info("{peer} read {read} B of its answer in {bound:g} s", peer=self._who(), read=read, bound=UNREAD_TIMEOUT)
         self.transport.abortConnection()
 
     def _who(self) -> str:
@@ -208,7 +239,11 @@ class Channel(HTTPChannel):
         self.transport.resumeProducing()
         self.transport.write(answer)
         self._successor = successor
+        early, self._dataBuffer = b"".join(self._dataBuffer), []
         successor.makeConnection(self.transport)
+        if early:
+            # A client need not wait for the answer before it goes on.
+            successor.dataReceived(early)
 
     def connectionLost(self, reason: Failure = _DONE) -> None:
         self._let_go()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
@@ -21,6 +24,10 @@ DEEPEST_DEBT = 60.0
 KNOWN_GUESS_TIME = 600.0
 """Seconds for which a refused token is remembered: one that a client keeps sending has expired, and is no guess."""
 MOST_GUESSES = 4096
+MOST_ASKED = 8
+"""Tokens of an address that IAM is asked about at once: a guess is charged when IAM has answered, so more would be free."""
+KNOWN_ACCEPTED_TIME = 600.0
+"""Seconds for which a token that was accepted may be used by its address without such a bound."""
 
 
 @frozen(kw_only=True)
@@ -39,6 +46,8 @@ class Limits:
         self._users: Buckets[int] = Buckets(clock, settings.user, MOST_BUCKETS)
         self._guess_cost = GUESS_SECONDS * settings.address.per_second
         self._refused: ExpiringCache[bytes, bool] = ExpiringCache(clock, MOST_GUESSES)
+        self._accepted: ExpiringCache[tuple[str, bytes], bool] = ExpiringCache(clock, MOST_BUCKETS)
+        self._asked: dict[str, Counter[bytes]] = {}
 
     def check_address(self, address: IPAddress | None) -> None:
         """Count a request of an address; ``TooManyRequests`` if it is one too many."""
@@ -50,12 +59,48 @@ class Limits:
         """Count a request of a member; ``TooManyRequests`` if it is one too many."""
         _pass(self._users.take(uid), "too many requests of yours")
 
+    @contextmanager
+    def asking(self, address: IPAddress | None, token: str) -> Iterator[None]:
+        """Surround a question to IAM about a token; ``TooManyRequests`` if too many others of the address are in question.
+
+        A token counts once however many requests come with it, and not at all for a while after it was accepted.
+        """
+        if address is None or not self._guess_cost or self._accepted.get(_who(address, token)) is not None:
+            yield
+            return
+        client, key = _who(address, token)
+        asked = self._asked.setdefault(client, Counter())
+        if key not in asked and len(asked) >= MOST_ASKED:
+            raise TooManyRequests("too many tokens of your address are in question")
+        asked[key] += 1
+        try:
+            yield
+        finally:
+            _forget(asked, key)
+            if not asked:
+                del self._asked[client]
+        self._accepted.put((client, key), value=True, seconds=KNOWN_ACCEPTED_TIME)
+
     def refused(self, address: IPAddress | None, token: str) -> None:
         """Count a token that IAM refused as a guess of the address, the first time."""
-        key = hashlib.sha256(token.encode()).digest()
+        key = _hash(token)
         if address is not None and self._refused.get(key) is None:
             self._addresses.charge(counted_as(address), self._guess_cost, DEEPEST_DEBT)
         self._refused.put(key, value=True, seconds=KNOWN_GUESS_TIME)
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _who(address: IPAddress, token: str) -> tuple[str, bytes]:
+    return counted_as(address), _hash(token)
+
+
+def _forget(asked: Counter[bytes], key: bytes) -> None:
+    asked[key] -= 1
+    if not asked[key]:
+        del asked[key]
 
 
 def _pass(wait: float, message: str) -> None:

@@ -11,13 +11,14 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource, Resource, getChildForRequest
 from twisted.web.server import NOT_DONE_YET
 
+from webspaced.errors import Invalid
 from webspaced.http import access
 from webspaced.http.about import About, IAbout, header, request_id
 from webspaced.http.bodies import body_too_large
 from webspaced.http.client_address import IPAddress, IPNetwork, client_address, parse_address
 from webspaced.http.cors import Cors
 from webspaced.http.limits import Limits
-from webspaced.http.problems import BodyTooLarge, TooManyRequests, problem_of
+from webspaced.http.problems import TooManyRequests, problem_of
 from webspaced.lib.logs import REQUEST_ID
 
 UNLIMITED = frozenset({b"/live", b"/ready", b"/health"})
@@ -67,15 +68,16 @@ class Mannered(Resource):
     def _serve(self, request: Any, about: About) -> None:
         origin = header(request, b"origin")
         if self._rules.cors is not None:
+            # Before anything is refused: a page is to see why.
             _set(request, self._rules.cors.headers(origin))
-            if origin is not None and _is_preflight(request):
-                self._answer_preflight(request, self._rules.cors, origin)
-                return
         try:
             self._check(request, about)
-        except (TooManyRequests, BodyTooLarge) as error:
+        except (TooManyRequests, Invalid) as error:
             request.write(problem_of(error).write(request))
             request.finish()
+            return
+        if self._rules.cors is not None and origin is not None and _is_preflight(request):
+            self._answer_preflight(request, self._rules.cors, origin)
             return
         request.render(getChildForRequest(self._inner, request))
 
@@ -84,6 +86,9 @@ class Mannered(Resource):
             self._rules.limits.check_address(about.address)
         if getattr(request, "is_too_large", False):
             raise body_too_large()
+        if not request.getRequestHostname().isascii():
+            # Klein would answer by itself, and log a failure.
+            raise Invalid("the Host header is no name")
 
     def _answer_preflight(self, request: Any, cors: Cors, origin: str) -> None:
         wanted = header(request, b"access-control-request-headers") or ""

@@ -18,8 +18,8 @@ USUAL_SIZE = Size(80, 24)
 LARGEST_SIDE = 65535
 LARGEST_ID = 2**32 - 2
 LAST_SIGNAL = 64
-LONGEST_COMMAND = 128 * 1024
-"""Characters: Linux takes no longer argument (MAX_ARG_STRLEN)."""
+LONGEST_COMMAND = 128 * 1024 - 1
+"""Bytes: Linux takes no longer argument (MAX_ARG_STRLEN, of which one is the null at the end)."""
 
 
 def plain_command(body: Mapping[str, Any]) -> Command:
@@ -85,12 +85,12 @@ def _argument(value: str, name: str) -> str:
     # What execve(2) cannot take.
     if "\0" in value:
         raise Invalid(f"{name} must not have null characters")
-    if len(value) > LONGEST_COMMAND:
-        raise Invalid(f"{name} must not be longer than {LONGEST_COMMAND} characters")
     try:
-        value.encode()
+        length = len(value.encode())
     except UnicodeEncodeError as error:
         raise Invalid(f"{name} must be text") from error
+    if length > LONGEST_COMMAND:
+        raise Invalid(f"{name} must not be longer than {LONGEST_COMMAND} bytes in UTF-8")
     return value
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import h11
 from twisted.internet.interfaces import IProtocol
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
+from werkzeug.exceptions import MethodNotAllowed
 from wsproto import ConnectionType
 from wsproto.connection import Connection
 from wsproto.events import AcceptConnection
 from wsproto.handshake import H11Handshake
-from wsproto.utilities import RemoteProtocolError
+from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from webspaced.errors import Invalid
 from webspaced.http.problems import problem_of
@@ -33,16 +35,28 @@ class Upgrade(Resource):
 
     def render(self, request: Any) -> Any:
         """See Twisted's Resource."""
-        handshake = H11Handshake(ConnectionType.SERVER)
-        headers = [(name, value) for name, values in request.requestHeaders.getAllRawHeaders() for value in values]
+        if request.method != b"GET":
+            return problem_of(MethodNotAllowed(["GET"])).write(request)
         try:
-            handshake.initiate_upgrade_connection(headers, request.path)
-        except RemoteProtocolError as error:
-            return problem_of(Invalid(f"this path takes a WebSocket handshake: {error}")).write(request)
-        subprotocol = SUBPROTOCOL if offers_ours(offered(request)) else None
-        answer = handshake.send(AcceptConnection(subprotocol=subprotocol))
-        connection = handshake.connection
-        if connection is None:
-            raise AssertionError  # it was accepted
+            connection, answer = _accepted(request)
+        except Invalid as error:
+            return problem_of(error).write(request)
         request.channel.hand_over(self._accept(connection), answer)
         return NOT_DONE_YET
+
+
+def _accepted(request: Any) -> tuple[Connection, bytes]:
+    """Give the WebSocket that a request opens, and the answer; ``Invalid`` if it is no handshake."""
+    handshake = H11Handshake(ConnectionType.SERVER)
+    headers = [(name, value) for name, values in request.requestHeaders.getAllRawHeaders() for value in values]
+    try:
+        handshake.initiate_upgrade_connection(headers, request.path)
+        answer = handshake.send(AcceptConnection(subprotocol=SUBPROTOCOL if offers_ours(offered(request)) else None))
+    except (h11.ProtocolError, RemoteProtocolError, LocalProtocolError) as error:
+        raise Invalid(f"this path takes a WebSocket handshake: {error}") from error
+    except UnicodeError as error:
+        raise Invalid("this path takes a WebSocket handshake: a header of it is no text, or Host no name") from error
+    connection = handshake.connection
+    if connection is None:
+        raise AssertionError  # it was accepted
+    return connection, answer

@@ -17,6 +17,7 @@ from twisted.logger import (
     LogLevel,
     LogLevelFilterPredicate,
     eventAsJSON,
+    formatEvent,
     formatEventAsClassicLogText,
 )
 from zope.interface import implementer
@@ -34,6 +35,8 @@ LEVELS = {
 }
 # These tell of every connection that is opened and closed.
 CHATTY = ("twisted.web.client", "twisted.web.http", "twisted.internet.protocol")
+_BESIDE = ("log_time", "log_system", "log_namespace", "log_level", "log_failure")
+"""What stands in a line beside an event's own text."""
 
 
 @implementer(ILogObserver)
@@ -49,12 +52,25 @@ class _Identified:
 
 
 def _line(event: LogEvent) -> str | None:
+    """Give the line of an event, which may hold what members and containers wrote: nothing of it begins a line."""
+    kept = {name: event[name] for name in _BESIDE if name in event}
     found = event.get("request_id")
-    if found is None or event.get("log_system") is not None:
-        return formatEventAsClassicLogText(event)
-    level = event.get("log_level")
-    system = f"{event.get('log_namespace', '-')}#{level.name if level is not None else '-'} {found}"
-    return formatEventAsClassicLogText({**event, "log_system": system})
+    if found is not None and event.get("log_system") is None:
+        level = event.get("log_level")
+        kept["log_system"] = f"{event.get('log_namespace', '-')}#{level.name if level is not None else '-'} {found}"
+    text = formatEvent(event)
+    if event.get("isError") and "failure" in event:
+        # Of Twisted's former way to log, which puts the traceback into the text.
+        kept["log_failure"], text = event["failure"], str(event.get("why") or "Unhandled Error")
+    line = formatEventAsClassicLogText({**kept, "log_format": "{text}", "text": _visible(text)})
+    # What has line ends now is a traceback, which is indented.
+    return None if line is None else _visible(line, "\n\t")
+
+
+def _visible(text: str, but: str = "") -> str:
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in but else c.encode("unicode_escape").decode() for c in text)
 
 
 def log_observer(stream: IO[Any], level: str, form: str) -> ILogObserver:

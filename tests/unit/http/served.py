@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from collections.abc import Mapping
 from http.client import HTTPResponse
 from ipaddress import ip_network
@@ -85,11 +86,24 @@ class Line(StringTransport):
         self.half_closed = False
         self.reads = True
         """Whether the client takes what is written; if not, nothing ends but by force."""
+        self.acknowledged = 0
+        """Bytes that the client took, as the kernel would know."""
 
     def say(self, data: bytes) -> None:
         """Send bytes, as far as anybody takes them."""
         if self.ended is None:
             self.channel.dataReceived(data)
+
+    def unregisterProducer(self) -> None:
+        # A socket takes this, whether or not there is one.
+        if self.producer is not None:
+            super().unregisterProducer()
+
+    def getHandle(self) -> Any:
+        return self
+
+    def getsockopt(self, _level: int, _option: int, length: int) -> bytes:
+        return self.acknowledged.to_bytes(8, sys.byteorder).rjust(length, b"\0")
 
     def setTcpNoDelay(self, enabled: bool) -> None:
         pass

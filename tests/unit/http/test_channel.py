@@ -9,7 +9,7 @@ from unittest import mock
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.error import ConnectionAborted
+from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 from wsproto.connection import Connection, ConnectionType
@@ -17,7 +17,7 @@ from wsproto.events import TextMessage
 
 from tests.unit.http.served import CLIENT, PROXY, Line, ServedCase, request
 from webspaced.http.bodies import LARGEST
-from webspaced.http.channel import IDLE_TIMEOUT, RECEIVE_TIMEOUT, UNREAD_TIMEOUT
+from webspaced.http.channel import IDLE_TIMEOUT, RECEIVE_TIMEOUT, SLOWEST_READER, UNREAD_TIMEOUT
 from webspaced.http.upgrade import Upgrade
 from webspaced.lib.websocket import WebSocket
 
@@ -128,6 +128,62 @@ class SlowReaderTests(ChannelCase):
             self.assertIsNone(line.ended)
             self.w.clock.run_for(2)
         self.assertIs(line.ended, ConnectionAborted)
+
+    def read_slowly(self, line: Line, speed: float, seconds: float) -> None:
+        """Read for so long, with the buffer of the transport never empty."""
+        for _ in range(int(seconds / 5)):
+            line.acknowledged += int(5 * speed)
+            self.w.clock.run_for(5)
+
+    def test_who_reads_slowly_but_reads(self) -> None:
+        for headers in ({}, {"Connection": "close"}):
+            line = self.line()
+            line.reads = False
+            line.say(request("GET", "/v1/images", headers=headers))
+            if not headers:
+                line.producer.pauseProducing()
+            self.read_slowly(line, 1.1 * SLOWEST_READER, 10 * UNREAD_TIMEOUT)
+            self.assertIsNone(line.ended, headers)
+            self.read_slowly(line, 0.9 * SLOWEST_READER, 2 * UNREAD_TIMEOUT)
+            self.assertIs(line.ended, ConnectionAborted)
+
+    def test_what_was_read_before_the_answer_was_whole_counts(self) -> None:
+        line = self.line()
+        line.reads = False
+        with mock.patch.object(self.w.service, "images", self._soon):
+            line.say(request("GET", "/v1/images", headers={"Connection": "close"}))
+            line.producer.pauseProducing()
+            line.acknowledged += int(SLOWEST_READER * UNREAD_TIMEOUT)
+            self.w.clock.run_for(UNREAD_TIMEOUT + 1)
+        self.assertIsNone(line.ended)
+        line.hang_up()
+
+    async def _soon(self) -> list[object]:
+        from webspaced.lib.deferreds import sleep  # noqa: PLC0415
+
+        await sleep(self.w.clock, UNREAD_TIMEOUT / 2)
+        return []
+
+    def test_after_a_slow_answer_the_connection_may_be_idle_as_after_any(self) -> None:
+        line = self.line()
+        line.say(IMAGES)
+        line.producer.pauseProducing()
+        self.read_slowly(line, 1.1 * SLOWEST_READER, 5 * IDLE_TIMEOUT - 5)
+        line.producer.resumeProducing()
+        self.w.clock.run_for(IDLE_TIMEOUT - 1)
+        self.assertIsNone(line.ended)
+        self.w.clock.run_for(2)
+        self.assertIs(line.ended, ConnectionDone)
+
+    def test_a_stream_after_which_the_connection_ends_may_be_full_for_a_moment(self) -> None:
+        line = self.line()
+        with mock.patch.object(self.w.service, "images", self._never):
+            line.say(request("GET", "/v1/images", headers={"Connection": "close"}))
+            line.producer.pauseProducing()
+            line.producer.resumeProducing()
+            self.w.clock.run_for(10 * UNREAD_TIMEOUT)
+            self.assertIsNone(line.ended)
+            line.hang_up()
 
     async def _never(self) -> None:
         from twisted.internet.defer import Deferred  # noqa: PLC0415

@@ -124,7 +124,7 @@ PAGES: tuple[Klein, ...] = (Api.app, Internal.app, Health.app, RouteDocument.app
 
 
 def methods_and_paths() -> Iterator[tuple[str, str]]:
-    """Walk what the application serves. A path that took any method would have ``*``; every GET can be a HEAD."""
+    """Walk what the application serves. A path that took any method would have ``*``; nearly every GET can be a HEAD."""
     for app in PAGES:
         for rule in app.url_map.iter_rules():
             for method in sorted((rule.methods or {"*"}) - {"HEAD"}):

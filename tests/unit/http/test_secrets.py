@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from unittest import mock
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from wsproto.connection import Connection, ConnectionType
+from wsproto.events import BytesMessage, CloseConnection, Message, TextMessage
 
 from tests.unit.http.served import ServedCase, request
+from tests.unit.http.test_upgrade import UPGRADE
 from webspaced.errors import RemoteError, Unavailable
 from webspaced.http.bodies import LARGEST
 
@@ -97,6 +102,48 @@ class SecretTests(ServedCase):
                 line.hang_up()
         self.w.clock.run_for(10)
         self.ask("GET", "/v1/images")
+        self.searched()
+
+    def terminal(self, path: str, *messages: Message) -> bytes:
+        """Say all that over a WebSocket, the first of it in the packet of the handshake; gives what was answered."""
+        line, client = self.line(), Connection(ConnectionType.CLIENT)
+        first, *later = (client.send(message) for message in messages)
+        line.say(request("GET", f"{SELF}/{path}?{SECRET}", token="alice", headers=UPGRADE) + first)
+        for data in later:
+            self.w.clock.run_for(1)
+            line.say(data)
+        self.w.clock.run_for(1)
+        said = line.value()
+        self.assertTrue(said.startswith(b"HTTP/1.1 101 "), said)
+        line.hang_up()
+        self.w.clock.run_for(5)
+        return said
+
+    async def opened(self, *_: Any) -> Any:
+        """Open a terminal in which nothing happens."""
+        return mock.Mock(ended=Deferred())
+
+    def test_in_terminals(self) -> None:
+        self.ask("POST", SELF, {"image": "fast"}, token="alice")
+        self.w.clock.run_for(5)
+        command = {"command": ["sh", "-c", f"echo {SECRET}"], "environment": {"PASSWORD": SECRET}}
+        goodbye = CloseConnection(1000)
+        for opens in ("attach", "console"):
+            self.patch(self.w.insides, opens, self.opened)
+        for path in ("exec", "console"):
+            for first in (
+                json.dumps(command),
+                json.dumps({**command, "user": SECRET}),
+                json.dumps({"command": ["passwd", SECRET], "password": SECRET}),
+                json.dumps({"command": SECRET, "environment": [SECRET]}),
+                f'{{"password": "{SECRET}"',
+                SECRET,
+            ):
+                for later in (BytesMessage(SECRET.encode()), *map(TextMessage, (SECRET, json.dumps({"signal": SECRET})))):
+                    self.terminal(path, TextMessage(first), later, goodbye)
+            self.terminal(path, BytesMessage(SECRET.encode() * 10), goodbye)
+            self.terminal(path, goodbye)
+        self.assertIn("a terminal of webspace 1 ended", self.logs[0].getvalue())
         self.searched()
 
     def test_the_search_finds_what_is_there(self) -> None:

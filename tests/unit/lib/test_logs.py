@@ -5,6 +5,9 @@ import json
 from contextvars import copy_context
 
 from twisted.logger import Logger, LogPublisher
+from twisted.logger._legacy import publishToNewObserver
+from twisted.python.failure import Failure
+from twisted.python.log import textFromEventDict
 from twisted.trial.unittest import SynchronousTestCase
 
 from webspaced.lib.logs import REQUEST_ID, log_observer
@@ -49,6 +52,37 @@ class LogTests(SynchronousTestCase):
     def test_events_of_a_request_have_its_id(self) -> None:
         ids = [json.loads(line).get("request_id") for line in self.in_request("json")]
         self.assertEqual(ids, ["mine", "its own", "mine", None])
+
+    def shown(self, text: str, *, failing: bool = False) -> str:
+        stream = io.StringIO()
+        ours = Logger(namespace="webspaced.test", observer=LogPublisher(log_observer(stream, "info", "text")))
+        if failing:
+            ours.failure("{text} failed", Failure(ValueError(f"why: {text}")), text=text)
+        else:
+            ours.info("a container said {text}", text=text)
+        return stream.getvalue()
+
+    def test_nothing_that_is_logged_begins_a_line_or_moves_the_cursor(self) -> None:
+        said = self.shown("é\n2026-01-01 [forged] \x1b[2J\r\x85\u2028\tx\x00")
+        self.assertEqual(said.count("\n"), 1)
+        self.assertTrue(said[:-1].isprintable(), said)
+        self.assertTrue(said.endswith("said é\\n2026-01-01 [forged] \\x1b[2J\\r\\x85\\u2028\\tx\\x00\n"), said)
+
+    def test_tracebacks_stay_readable(self) -> None:
+        self.readable(self.shown("one\ntwo\x1b", failing=True))
+        # Klein writes in the former way.
+        failure = Failure(ValueError("why: one\ntwo\x1b"))
+        stream = io.StringIO()
+        event = {"isError": True, "failure": failure, "why": "one\ntwo\x1b failed", "system": "webspaced.test#critical"}
+        publishToNewObserver(log_observer(stream, "info", "text"), {**event, "time": 0.0, "message": ()}, textFromEventDict)
+        self.readable(stream.getvalue())
+
+    def readable(self, lines: str) -> None:
+        first, *more = lines.splitlines()
+        self.assertTrue(first.endswith("[webspaced.test#critical] one\\ntwo\\x1b failed"), first)
+        self.assertTrue(any(line.endswith("ValueError: why: one") for line in more), more)
+        for line in more:
+            self.assertTrue(line.startswith("\t") and line.replace("\t", "").isprintable(), line)
 
     def test_each_line_of_json_is_an_event_with_its_fields(self) -> None:
         events = [json.loads(line) for line in self.written("info", "json").splitlines()]
