@@ -51,7 +51,8 @@ def _accepted(request: Any) -> tuple[Connection, bytes]:
     headers = [(name, value) for name, values in request.requestHeaders.getAllRawHeaders() for value in values]
     try:
         handshake.initiate_upgrade_connection(headers, request.path)
-        answer = handshake.send(AcceptConnection(subprotocol=SUBPROTOCOL if offers_ours(offered(request)) else None))
+        subprotocol = SUBPROTOCOL if offers_ours(offered(request)) else None
+        answer = handshake.send(AcceptConnection(subprotocol=subprotocol, extra_headers=_told(request)))
     except (h11.ProtocolError, RemoteProtocolError, LocalProtocolError) as error:
         raise Invalid(f"this path takes a WebSocket handshake: {error}") from error
     except UnicodeError as error:
@@ -60,3 +61,8 @@ def _accepted(request: Any) -> tuple[Connection, bytes]:
     if connection is None:
         raise AssertionError  # it was accepted
     return connection, answer
+
+
+def _told(request: Any) -> list[tuple[bytes, bytes]]:
+    """Give the id of the request, as every answer has it."""
+    return [(b"X-Request-ID", value) for value in request.responseHeaders.getRawHeaders(b"x-request-id") or []]

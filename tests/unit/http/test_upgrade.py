@@ -64,6 +64,14 @@ class HandshakeTests(UpgradeCase):
             self.assertIn("Host", answer.json["message"])
         self.assertEqual(self.flushLoggedErrors(), [])
 
+    def test_the_answer_bears_the_id_of_the_request(self) -> None:
+        self.serve()
+        line = self.line()
+        line.say(HANDSHAKE.replace(b"\r\n\r\n", b"\r\nX-Request-ID: mine-1\r\n\r\n"))
+        self.assertTrue(line.value().startswith(b"HTTP/1.1 101 "), line.value())
+        self.assertIn(b"x-request-id: mine-1\r\n", line.value().lower())
+        line.hang_up()
+
     def test_no_other_method(self) -> None:
         self.serve()
         for method in ("HEAD", "POST"):
