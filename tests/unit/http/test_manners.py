@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.unit.http.served import CLIENT, OFF, PROXY, Answer, Line, ServedCase, request
+from tests.unit.http.served import CLIENT, OFF, PROXY, Answer, ServedCase, request
 from tests.unit.world import EXTERNAL
-from webspaced.core.user import Caller
-from webspaced.errors import Forbidden, Unavailable
+from webspaced.errors import Unavailable
 from webspaced.http.about import request_id, shown
 from webspaced.http.bodies import LARGEST
-from webspaced.http.limits import MOST_ASKED, LimitSettings
+from webspaced.http.limits import LimitSettings
 from webspaced.lib.buckets import Rate
 
 SELF = "/v1/webspace/self"
@@ -247,61 +245,6 @@ class LimitTests(ServedCase):
         # 100 seconds, of which each allows one.
         self.assertLess(guesses, 110)
         self.assertGreater(guesses, 50)
-
-    def in_flight(self, tokens: list[str]) -> tuple[list[Line], list[Deferred[Caller]]]:
-        """Ask with all tokens at once, of which IAM still thinks."""
-        thinking: list[Deferred[Caller]] = []
-
-        def authenticate(_token: str) -> Deferred[Caller]:
-            thinking.append(Deferred())
-            return thinking[-1]
-
-        self.patch(self.identity, "authenticate", authenticate)
-        lines = [self.line() for _ in tokens]
-        for line, token in zip(lines, tokens, strict=True):
-            line.say(request("GET", SELF, token=token, headers={"Connection": "close"}))
-        return lines, thinking
-
-    def test_a_flood_of_guesses_does_not_reach_iam(self) -> None:
-        self.limit(address=Rate(200, 2000))
-        guesses = 0
-        for burst in range(100):
-            lines, thinking = self.in_flight([f"guess{burst}.{number}" for number in range(200)])
-            self.assertLessEqual(len(thinking), MOST_ASKED)
-            guesses += len(thinking)
-            for each in thinking:
-                each.errback(Forbidden("no"))
-            self.assertIn({Answer(line.value(), "GET").status for line in lines}, ({403, 429}, {429}))
-            self.w.clock.run_for(1)
-        # What the burst allows, and one a second.
-        self.assertLess(guesses, 130)
-
-    def test_who_is_refused_for_that_may_come_back_at_once(self) -> None:
-        self.limit(address=Rate(200, 2000))
-        lines, thinking = self.in_flight([f"token{number}" for number in range(MOST_ASKED + 1)])
-        answer = Answer(lines[-1].value(), "GET")
-        self.assertEqual((answer.status, answer.headers["retry-after"]), (429, "1"))
-        for each in thinking:
-            each.errback(Unavailable("away"))
-        self.assertEqual(len(self.in_flight(["token"])[1]), 1)
-
-    def test_one_token_may_be_used_many_times_at_once(self) -> None:
-        self.limit(address=Rate(200, 2000))
-        self.assertEqual(len(self.in_flight(["alice"] * 50)[1]), 50)
-
-    def test_a_token_that_was_accepted_is_not_slowed_by_guesses(self) -> None:
-        self.limit(address=Rate(200, 2000))
-        self.assertEqual(self.statuses(1, token="alice"), [404])
-        tokens = [f"guess{number}" for number in range(2 * MOST_ASKED)]
-        self.assertEqual(len(self.in_flight([*tokens, *["alice"] * 10])[1]), MOST_ASKED + 10)
-
-    def test_who_goes_away_is_no_longer_in_question(self) -> None:
-        self.limit(address=Rate(200, 2000))
-        for _ in range(3):
-            lines, thinking = self.in_flight([f"token{number}" for number in range(MOST_ASKED)])
-            self.assertEqual(len(thinking), MOST_ASKED)
-            for line in lines:
-                line.hang_up()
 
     def test_one_token_that_has_expired_is_no_guessing(self) -> None:
         self.limit(address=Rate(10, 50))

@@ -6,6 +6,8 @@ import json
 from typing import Any
 from unittest import mock
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.web.resource import Resource
 from wsproto.connection import Connection, ConnectionType
@@ -57,6 +59,15 @@ class HandshakeTests(UpgradeCase):
             request("GET", "/"),
         ):
             self.assertIn("WebSocket handshake", self.refused(wrong).json["message"])
+
+    @given(st.sampled_from(["Host", *UPGRADE, "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"]), st.binary(max_size=20))
+    def test_whatever_a_header_is(self, name: str, value: bytes) -> None:
+        self.serve()
+        line = self.line()
+        kept = [each for each in HANDSHAKE.split(b"\r\n") if not each.startswith(name.encode() + b":")]
+        line.say(b"\r\n".join([kept[0], name.encode() + b": " + value.translate(None, b"\r\n"), *kept[1:]]))
+        self.assertIn(line.value()[9:12], (b"101", b"400"))
+        line.hang_up()
 
     def test_a_host_that_is_no_text_wherever_it_comes(self) -> None:
         for path in ("/v1/images", "/health", f"{SELF}/exec"):
