@@ -23,7 +23,7 @@ from webspaced.http.bodies import parse_object
 from webspaced.http.messages import Order
 from webspaced.http.problems import TooManyRequests, problem_of
 from webspaced.interfaces import ITerminal
-from webspaced.lib.websocket import GOING_AWAY, INTERNAL_ERROR, NORMAL, WebSocket
+from webspaced.lib.websocket import GOING_AWAY, INTERNAL_ERROR, NORMAL, WebSocket, shortened
 
 FIRST_MESSAGE_TIMEOUT = 30.0
 """Seconds for a client to say what it wants."""
@@ -71,17 +71,16 @@ class Terminals:
         self._counts[uid] += 1
         return session.socket
 
-    def _ended(self, session: _Session, code: int, reason: str) -> None:
+    def _ended(self, session: _Session) -> None:
         self._open.discard(session)
         self._counts[session.uid] -= 1
         self._counts += Counter()
         seconds = self._clock.seconds() - session.began
         self.log.info(
-            "a terminal of webspace {uid} ended after {seconds:.1f} s: {code} {reason}",
+            "a terminal of webspace {uid} ended after {seconds:.1f} s: {outcome}",
             uid=session.uid,
             seconds=seconds,
-            code=code,
-            reason=reason,
+            outcome=session.outcome,
         )
 
     def close(self) -> Deferred[Any]:
@@ -98,9 +97,11 @@ class _Session:
     uid: int
     _opens: Open
     _read_order: Callable[[str], Order]
-    _ended: Callable[[_Session, int, str], None]
+    _ended: Callable[[_Session], None]
     began: float = field(init=False)
     socket: WebSocket = field(init=False)
+    outcome: str = field(init=False, default="its client left")
+    """What we say of its end; what the client says may be anything."""
     _terminal: ITerminal | None = field(init=False, default=None)
     _serving: Deferred[None] | None = field(init=False, default=None)
     _early: bytearray = field(init=False, factory=bytearray)
@@ -146,11 +147,11 @@ class _Session:
             self._serving.cancel()
         if self._terminal is not None:
             self._terminal.close()
-        self._context.copy().run(self._ended, self, code, reason)
+        self._context.copy().run(self._ended, self)
 
     def leave(self) -> Deferred[None]:
         """Say goodbye because webspaced stops; fires when there is nothing left to end."""
-        self.socket.close(GOING_AWAY, "webspaced is being stopped")
+        self._say(GOING_AWAY, "webspaced is being stopped")
         if self._terminal is not None:
             self._terminal.close()
         return self._over if self._terminal is not None else succeed(None)
@@ -187,7 +188,12 @@ class _Session:
             order(self._terminal)
 
     def _finish(self, code: int) -> None:
-        self.socket.close(NORMAL, str(code))
+        self._say(NORMAL, str(code))
+
+    def _say(self, code: int, reason: str) -> None:
+        if self.socket.is_open:
+            self.outcome = f"{code} {shortened(reason)}"
+            self.socket.close(code, reason)
 
     def _fail(self, failure: Failure) -> None:
         if failure.check(CancelledError):
@@ -195,7 +201,7 @@ class _Session:
         problem = problem_of(failure.value)
         if problem.status == 500:  # noqa: PLR2004
             self.log.failure("a terminal of webspace {uid} failed", failure, uid=self.uid)
-        self.socket.close(INTERNAL_ERROR, problem.message)
+        self._say(INTERNAL_ERROR, problem.message)
 
     def _stop_patience(self) -> None:
         if self._patience is not None and self._patience.active():

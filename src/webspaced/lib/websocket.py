@@ -122,7 +122,7 @@ class WebSocket(protocol.Protocol):
         self._texts: list[str] = []
         self._text_size = 0
         self._heard = clock.seconds()
-        self._paused = False
+        self._paused = self._holds = False
         self._timer: IDelayedCall | None = None
         self._told = False
         self._handlers: dict[type[Event], Callable[[Any], None]] = {
@@ -182,7 +182,7 @@ class WebSocket(protocol.Protocol):
     def pauseProducing(self) -> None:
         """Read nothing for now."""
         self._paused = True
-        self.transport.pauseProducing()
+        self._hold()
 
     def resumeProducing(self) -> None:
         """Read on."""
@@ -222,10 +222,16 @@ class WebSocket(protocol.Protocol):
         if self._paused or self._reading is not None:
             return
         if self._unread:
-            self.transport.pauseProducing()
+            self._hold()
             self._reading = self._clock.callLater(self._rest(), self._read)
-        else:
+        elif self._holds:
+            self._holds = False
             self.transport.resumeProducing()
+
+    def _hold(self) -> None:
+        if not self._holds:
+            self._holds = True
+            self.transport.pauseProducing()
 
     def _rest(self) -> float:
         """Give the seconds to wait before more frames are read."""

@@ -127,7 +127,7 @@ class SecretTests(ServedCase):
         self.ask("POST", SELF, {"image": "fast"}, token="alice")
         self.w.clock.run_for(5)
         command = {"command": ["sh", "-c", f"echo {SECRET}"], "environment": {"PASSWORD": SECRET}}
-        goodbye = CloseConnection(1000)
+        goodbye = CloseConnection(1000, SECRET)
         for opens in ("attach", "console"):
             self.patch(self.w.insides, opens, self.opened)
         for path in ("exec", "console"):
