@@ -250,55 +250,6 @@ class ListenTests(AssembledCase):
         self.assertEqual(str(self.route().backend), f"192.0.2.3:{self.boot_port()}")
 
 
-class TraefikTests(AssembledCase):
-    def test_provider_file_and_its_path(self) -> None:
-        path = Path(self.mktemp()).absolute() / "watched" / "routes.yml"
-        self.start(traefik={"provider": "file", "file": {"path": str(path)}})
-        self.create()
-        self.assertIn("ws-u1", json.loads(path.read_text())["http"]["services"])
-        self.assertEqual(watch(self.internal.get("http://webspaced.test/routes")).value.code, 404)
-
-    def test_provider_http_and_where_its_copy_lies(self) -> None:
-        self.build(traefik={"provider": "http"})
-        self.assertEqual(watch(self.internal.get("http://webspaced.test/routes")).value.code, 503)
-        self.daemon.privilegedStartService()
-        self.daemon.startService()
-        self.machine.run_for(1)
-        answer = watch(self.internal.get("http://webspaced.test/routes")).value
-        self.assertEqual(answer.code, 200)
-        self.assertTrue((self.folder / "data" / "traefik" / "fetched.yml").exists())
-        self.assertFalse(self.settings.traefik.file.path.exists())
-
-    def test_cert_resolver_and_default_sans(self) -> None:
-        self.start(traefik={"cert_resolver": "acme", "default_sans": ["*.example.org"]})
-        self.create()
-        domain = self.domains("own.example")
-        self.assertEqual(self.ask("POST", f"self/domains/{domain}")[0], 201)
-        routers = self.document()["http"]["routers"]
-        own = {"certResolver": "acme", "domains": [{"main": domain}]}
-        self.assertEqual(routers["ws-u1-domains"]["tls"], own)
-        self.assertEqual(routers["ws-u1-https"]["tls"]["domains"], [{"main": "*.example.org", "sans": []}])
-
-    def test_entry_points(self) -> None:
-        self.start(traefik={"http_entrypoint": "web", "https_entrypoint": "websecure"})
-        self.create()
-        routers = self.document()["http"]["routers"]
-        self.assertEqual(routers["ws-u1"]["entryPoints"], ["web"])
-        self.assertEqual(routers["ws-u1-https"]["entryPoints"], ["websecure"])
-
-    def test_embedded_and_its_addresses(self) -> None:
-        self.patch(assembly, "find_traefik", lambda: "/usr/bin/traefik")
-        addresses = {"http_address": "192.0.2.8:8180", "https_address": "192.0.2.9:8143"}
-        self.start(traefik={"embedded": True, "http_entrypoint": "web", **addresses})
-        path = self.folder / "data" / "traefik" / "traefik.yml"
-        self.assertIn(f"--configFile={path}", self.machine.processes[0])
-        points = json.loads(path.read_text())["entryPoints"]
-        found = {name: point["address"] for name, point in points.items()}
-        self.assertEqual(found, {"web": "192.0.2.8:8180", "https": "192.0.2.9:8143"})
-        self.start(traefik={"embedded": False})
-        self.assertEqual(self.machine.processes, [])
-
-
 class IamTests(AssembledCase):
     def test_users_file(self) -> None:
         path = Path(self.mktemp()).absolute()

@@ -13,6 +13,7 @@ from webspaced.settings import SETTINGS
 from webspaced.settings.schema import SECTIONS
 
 HERE = "tests.unit.test_settings"
+TRAEFIK = "tests.unit.test_settings_traefik"
 HTTP = "tests.unit.test_settings_http.HttpTests"
 TLS = "tests.unit.lxd.test_tls"
 TRUST = "tests.unit.lxd.test_trust.TrustTests"
@@ -22,8 +23,8 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "log_format": (f"{HERE}.DaemonTests.test_log_format",),
     "data_dir": (
         "tests.unit.settings.test_load.DefaultTests.test_paths_follow_the_data_dir",
-        f"{HERE}.TraefikTests.test_provider_http_and_where_its_copy_lies",
-        f"{HERE}.TraefikTests.test_embedded_and_its_addresses",
+        f"{TRAEFIK}.TraefikTests.test_provider_http_and_where_its_copy_lies",
+        f"{TRAEFIK}.TraefikTests.test_embedded_and_its_addresses",
     ),
     "timeouts.startup": (f"{HERE}.DaemonTests.test_timeouts_startup",),
     "timeouts.shutdown": (f"{HERE}.DaemonTests.test_timeouts_shutdown",),
@@ -104,22 +105,22 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{HTTP}.test_limits_of_0_are_none",
     ),
     "traefik.provider": (
-        f"{HERE}.TraefikTests.test_provider_file_and_its_path",
-        f"{HERE}.TraefikTests.test_provider_http_and_where_its_copy_lies",
+        f"{TRAEFIK}.TraefikTests.test_provider_file_and_its_path",
+        f"{TRAEFIK}.TraefikTests.test_provider_http_and_where_its_copy_lies",
         *LATER,
     ),
-    "traefik.embedded": (f"{HERE}.TraefikTests.test_embedded_and_its_addresses",),
-    "traefik.http_address": (f"{HERE}.TraefikTests.test_embedded_and_its_addresses",),
-    "traefik.https_address": (f"{HERE}.TraefikTests.test_embedded_and_its_addresses",),
-    "traefik.http_entrypoint": (f"{HERE}.TraefikTests.test_entry_points",),
-    "traefik.https_entrypoint": (f"{HERE}.TraefikTests.test_entry_points",),
-    "traefik.cert_resolver": (f"{HERE}.TraefikTests.test_cert_resolver_and_default_sans",),
-    "traefik.default_sans": (f"{HERE}.TraefikTests.test_cert_resolver_and_default_sans",),
+    "traefik.embedded": (f"{TRAEFIK}.TraefikTests.test_embedded_and_its_addresses",),
+    "traefik.http_address": (f"{TRAEFIK}.TraefikTests.test_embedded_and_its_addresses",),
+    "traefik.https_address": (f"{TRAEFIK}.TraefikTests.test_embedded_and_its_addresses",),
+    "traefik.http_entrypoint": (f"{TRAEFIK}.TraefikTests.test_entry_points",),
+    "traefik.https_entrypoint": (f"{TRAEFIK}.TraefikTests.test_entry_points",),
+    "traefik.cert_resolver": (f"{TRAEFIK}.TraefikTests.test_cert_resolver_and_default_sans",),
+    "traefik.default_sans": (f"{TRAEFIK}.TraefikTests.test_cert_resolver_and_default_sans",),
     "traefik.boot_address": (f"{HERE}.ListenTests.test_boot_address",),
     "traefik.settle_time": (f"{HERE}.StopTests.test_drain_time_and_settle_time",),
     "traefik.webspaced_url": (f"{HTTP}.test_webspaced_url",),
     "traefik.iam_token": LATER,
-    "traefik.file.path": (f"{HERE}.TraefikTests.test_provider_file_and_its_path",),
+    "traefik.file.path": (f"{TRAEFIK}.TraefikTests.test_provider_file_and_its_path",),
     "traefik.redis.addr": LATER,
     "traefik.redis.db": LATER,
     "traefik.redis.cert_resolver": LATER,
