@@ -60,4 +60,8 @@ def write_certificate(certificate: Path, key: Path, now: dt.datetime) -> None:
 
 def _create(path: Path, content: bytes, mode: int) -> None:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        if os.geteuid() == 0:
+            # Whose directory it is runs webspaced, and has to read them.
+            owner = path.parent.stat()
+            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
         file.write(content)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
+from unittest import SkipTest
 
 from tests.unit.cli.test_user import CommandCase
 from webspaced.lxd.tls import Identities, connection_creator
@@ -42,6 +44,15 @@ class MakeCertTests(CommandCase):
         (self.folder / "lxd-client.crt").unlink()
         self.assertIn("exists already", self.wrong(1, "make-cert", "--directory", str(self.folder)))
         self.assertEqual((self.folder / "lxd-client.key").read_bytes(), before)
+
+    def test_made_by_root_they_are_of_whose_directory_it_is(self) -> None:
+        if os.geteuid() != 0:
+            raise SkipTest("only root gives files away")
+        os.chown(self.folder, 12345, 12346)
+        self.make("--directory", str(self.folder))
+        for name in ("lxd-client.crt", "lxd-client.key"):
+            status = (self.folder / name).stat()
+            self.assertEqual((status.st_uid, status.st_gid), (12345, 12346))
 
     def test_into_the_data_directory_of_the_settings(self) -> None:
         config = self.folder / "webspaced.yaml"
