@@ -9,8 +9,8 @@ from pathlib import Path
 
 
 @contextmanager
-def alone_with(directory: Path) -> Iterator[None]:
-    """Wait until no other test changes how the LXD of a directory listens, and whom it trusts."""
-    with (directory / "test.lock").open("w") as lock:
+def alone_with(directory: Path, what: str) -> Iterator[None]:
+    """Wait until no other test does this to the LXD of a directory: ``trust``, how it listens and whom it trusts; ``images``."""
+    with (directory / f"test-{what}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

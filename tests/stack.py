@@ -29,6 +29,7 @@ import yaml
 from harness import own_lxd, tiny_image
 from harness.private_lxd import PrivateLxd
 from harness.rest import Rest
+from tests.alone import alone_with
 
 PATIENCE = 60.0
 """Seconds after which a test gives up waiting: far beyond what anything here takes, so that only a hang gets there."""
@@ -123,8 +124,9 @@ class Stack:
         """Create the project and import images."""
         body = {"name": self.project, "config": {"features.images": "false", "features.profiles": "false"}}
         self.lxd.rest.ask("POST", "/1.0/projects", body)
-        for variant in variants or ("fast",):
-            tiny_image.import_image(self.lxd.rest, variant, variant)
+        with alone_with(self.lxd.directory, "images"):
+            for variant in variants or ("fast",):
+                tiny_image.import_image(self.lxd.rest, variant, variant)
 
     def tear_down(self) -> None:
         """Stop the daemon, remove the containers, the project and the directory."""

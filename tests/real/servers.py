@@ -72,7 +72,7 @@ class ServerCase(TestCase):
 
     def _ask_untrusted(self, path: str) -> tuple[int, Any]:
         if self.https_port is None:
-            alone = alone_with(self.server.directory)
+            alone = alone_with(self.server.directory, "trust")
             alone.__enter__()
             self.addCleanup(alone.__exit__, None, None, None)
             self.https_port = free_port()

@@ -21,7 +21,7 @@ class HttpsCase(StackCase):
     tls: ClassVar[dict[str, Any]] = {}
 
     def prepare(self) -> None:
-        self.enterContext(alone_with(self.stack.lxd.directory))
+        self.enterContext(alone_with(self.stack.lxd.directory, "trust"))
         rest = self.stack.lxd.rest
         self.address = f"127.0.0.1:{free_port()}"
         config = {"core.https_address": self.address, **({"core.trust_password": PASSWORD} if self.has_password else {})}
