@@ -10,7 +10,10 @@ from pathlib import Path
 
 @contextmanager
 def alone_with(directory: Path, what: str) -> Iterator[None]:
-    """Wait until no other test does this to the LXD of a directory: ``trust``, how it listens and whom it trusts; ``images``."""
+    """Wait until no other test does this to the LXD of a directory.
+
+    :param what: ``trust``, how it listens and whom it trusts, or ``images``.
+    """
     with (directory / f"test-{what}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

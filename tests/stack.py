@@ -36,7 +36,6 @@ PATIENCE = 60.0
 MEMBERS = {1: "alice", 2: "bob", 3: "carol", 4: "dave", 5: "erin", 6: "frank"}
 ADMIN = 99
 
-
 LXD_VARIABLE, INCUS_VARIABLE = "WEBSPACED_TEST_LXD_DIR", "WEBSPACED_TEST_INCUS_DIR"
 WITHOUT_VARIABLE = "WEBSPACED_TEST_WITHOUT"
 """What ``make test`` could not bring up, and why."""

@@ -42,7 +42,8 @@ class ServerCase(TestCase):
         body = {"name": self.project, "config": {"features.images": "false", "features.profiles": "false"}}
         server.rest.ask("POST", "/1.0/projects", body)
         self.addCleanup(server.rest.ask, "DELETE", f"/1.0/projects/{self.project}")
-        self.fingerprint = tiny_image.import_image(server.rest, "fast", "fast")
+        with alone_with(server.directory, "images"):
+            self.fingerprint = tiny_image.import_image(server.rest, "fast", "fast")
         self.rest = Rest(server.socket, self.project)
         self.endpoints = UnixEndpoints(reactor, str(server.socket))
         self.agent = Connections(reactor, self.endpoints).agent
