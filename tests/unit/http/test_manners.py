@@ -246,6 +246,15 @@ class LimitTests(ServedCase):
         self.assertLess(guesses, 110)
         self.assertGreater(guesses, 50)
 
+    def test_guessing_tickets_is_no_faster(self) -> None:
+        self.limit(address=Rate(10, 50))
+        guesses = 0
+        for number in range(300):
+            headers = {"Sec-WebSocket-Protocol": f"webspaced, webspaced.ticket.guess{number}"}
+            guesses += self.ask("GET", f"{SELF}/exec", token=None, headers=headers).status == 401
+            self.w.clock.run_for(0.1)
+        self.assertLess(guesses, 40)
+
     def test_one_token_that_has_expired_is_no_guessing(self) -> None:
         self.limit(address=Rate(10, 50))
         self.assertEqual(self.statuses(20, token="expired"), [403] * 20)

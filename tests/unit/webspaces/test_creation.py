@@ -207,6 +207,17 @@ class FailedTests(CreationCase):
         self.fails(SetUpFailed, creating)
         self.nothing_is_left()
 
+    def test_what_somebody_else_put_there_meanwhile_is_not_undone(self) -> None:
+        creating = self.begin()
+        self.at(Step.PACKAGES)
+        config = self.w.lxd.containers["ws-u1"].config
+        config[BOOT_PORT_KEY] = "20777"
+        del config[CREATING_KEY]
+        self.w.lxd.crash("ws-u1")
+        self.fails(SetUpFailed, creating)
+        self.w.clock.run_for(5)
+        self.assertEqual(list(self.w.lxd.containers), ["ws-u1"])
+
     def test_the_last_write_fails(self) -> None:
         self.w.lxd.fail_next("configure", RemoteError("no", 500))
         self.fails(RemoteError, self.begin())
