@@ -17,7 +17,7 @@ from webspaced.daemon import Daemon, Parts
 from webspaced.dns import DomainRecords, resolver_for
 from webspaced.forward.hangup import EpollHangups, IHangups
 from webspaced.forward.listeners import Listeners, Where
-from webspaced.forward.visit import Destination, Means, Places
+from webspaced.forward.visit import Destination, Means
 from webspaced.http.api import Api, Backing
 from webspaced.http.auth import Auth
 from webspaced.http.health import Health
@@ -34,6 +34,7 @@ from webspaced.interfaces import IDomainRecords, IIdentity, IRouteDocument, IRou
 from webspaced.lib.addresses import can_bind
 from webspaced.lib.descriptors import raise_descriptor_limit
 from webspaced.lib.periodic import Periodic
+from webspaced.lib.places import Places
 from webspaced.lxd.agent import Connections, endpoints_for
 from webspaced.lxd.client import LxdClient
 from webspaced.lxd.events import EventSubscription

@@ -28,8 +28,8 @@ from webspaced.assembly import Host, build
 from webspaced.core.routes import Route
 from webspaced.core.webspace import KEY
 from webspaced.daemon import Daemon
-from webspaced.forward.visit import Places
 from webspaced.interfaces import IDomainRecords
+from webspaced.lib.places import Places
 from webspaced.settings import Settings, load
 from webspaced.testing.hangups import WireHangups
 from webspaced.testing.lxd.simulator import SimulatedLxd

@@ -6,11 +6,10 @@ port a closed sending side counts as gone (Traefik closes when its client does),
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from typing import Any, cast
 
-from attrs import define, field, frozen
+from attrs import frozen
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError, ConnectingCancelledError, ConnectionDone
@@ -26,6 +25,7 @@ from webspaced.forward.hangup import IHangups
 from webspaced.forward.refusal import refusal
 from webspaced.forward.relay import Leg
 from webspaced.interfaces import IBootGate
+from webspaced.lib.places import Places
 from webspaced.webspaces.probe import client_endpoint
 
 CONNECT_TIMEOUTS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
@@ -42,33 +42,6 @@ class Destination:
     uid: int
     port: int
     http: bool = False
-
-
-@define
-class Places:
-    """Bounds on connections: in all, and for one webspace on all of its ports together."""
-
-    most: int
-    most_per_webspace: int
-    _held: Counter[int] = field(factory=Counter, init=False)
-
-    @property
-    def held(self) -> int:
-        """The number of places taken now."""
-        return self._held.total()
-
-    def take(self, uid: int) -> bool:
-        """Take a place for a visitor of a webspace, if there is one."""
-        if self.held >= self.most or self._held[uid] >= self.most_per_webspace:
-            return False
-        self._held[uid] += 1
-        return True
-
-    def give_back(self, uid: int) -> None:
-        """Give a taken place back."""
-        self._held[uid] -= 1
-        if not self._held[uid]:
-            del self._held[uid]
 
 
 @frozen(kw_only=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from webspaced.core.command import Command, Completed
 from webspaced.http.problems import TooManyRequests
+from webspaced.lib.places import Places
 from webspaced.webspaces.insides import Insides
 
 MOST_PER_WEBSPACE = 16
@@ -21,20 +20,14 @@ class Commands:
 
     def __init__(self, insides: Insides) -> None:
         self._insides = insides
-        self._running: Counter[int] = Counter()
-
-    def __len__(self) -> int:
-        return self._running.total()
+        self._places = Places(MOST, MOST_PER_WEBSPACE)
 
     async def run(self, uid: int, command: Command) -> Completed:
         """Run one as :meth:`Insides.run` does; ``TooManyRequests`` where there are too many."""
-        if len(self) >= MOST or self._running[uid] >= MOST_PER_WEBSPACE:
+        if not self._places.take(uid):
             message = "too many commands are running"
             raise TooManyRequests(message, retry_after=RETRY_AFTER)
-        self._running[uid] += 1
         try:
             return await self._insides.run(uid, command)
         finally:
-            self._running[uid] -= 1
-            # Those of which there are none are forgotten.
-            self._running += Counter()
+            self._places.give_back(uid)

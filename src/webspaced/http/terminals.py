@@ -6,7 +6,6 @@ resize and send signals. At the end the server closes with 1000 and the exit cod
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from typing import Any
@@ -48,14 +47,14 @@ class Terminals:
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._open: set[_Session] = set()
-        self._counts: Counter[int] = Counter()
 
     def __len__(self) -> int:
         return len(self._open)
 
     def check_room(self, uid: int) -> None:
         """``TooManyRequests`` where there are too many."""
-        if len(self._open) >= MOST or self._counts[uid] >= MOST_PER_WEBSPACE:
+        ours = sum(session.uid == uid for session in self._open)
+        if len(self._open) >= MOST or ours >= MOST_PER_WEBSPACE:
             message = "too many terminals are open"
             raise TooManyRequests(message, retry_after=10.0)
 
@@ -68,13 +67,10 @@ class Terminals:
         session = _Session(self._clock, uid, opens, read_order, self._ended)
         session.socket = WebSocket(self._clock, session, connection)
         self._open.add(session)
-        self._counts[uid] += 1
         return session.socket
 
     def _ended(self, session: _Session) -> None:
         self._open.discard(session)
-        self._counts[session.uid] -= 1
-        self._counts += Counter()
         seconds = self._clock.seconds() - session.began
         self.log.info(
             "a terminal of webspace {uid} ended after {seconds:.1f} s: {outcome}",

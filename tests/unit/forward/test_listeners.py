@@ -10,7 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.unit.forward.wires import FakeGate, FakeHangups, Network, Wire
 from webspaced.errors import Conflict
 from webspaced.forward.listeners import Listeners, Where
-from webspaced.forward.visit import Destination, Means, Places, Visit
+from webspaced.forward.visit import Destination, Means, Visit
+from webspaced.lib.places import Places
 from webspaced.webspaces.conditions import Conditions, Kind
 
 

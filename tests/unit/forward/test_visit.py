@@ -7,7 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.forward.wires import ENDPOINT, FakeGate, FakeHangups, Network, Wire, lose
 from webspaced.errors import BootFailed, Refused, Unavailable
-from webspaced.forward.visit import CONNECT_TIMEOUTS, FAREWELL, Destination, Means, Places, Visit, Visits
+from webspaced.forward.visit import CONNECT_TIMEOUTS, FAREWELL, Destination, Means, Visit, Visits
+from webspaced.lib.places import Places
 
 PLAIN, WEB = Destination(1, 22), Destination(1, 80, http=True)
 

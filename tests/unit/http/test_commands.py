@@ -43,6 +43,7 @@ class CommandTests(ServedCase):
 
     def test_so_many_in_all(self) -> None:
         self.patch(commands, "MOST", 2)
+        self.configure()
         lines = [self.begin("sleep 30", name) for name in ("alice", "bob")]
         self.refused(self.run_it("true", "bob"))
         for line in lines:

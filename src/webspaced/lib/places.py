@@ -1,0 +1,34 @@
+"""Bounds on how much there may be at once, of one webspace and of all together."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from attrs import define, field
+
+
+@define
+class Places:
+    """So many in all, and so many for one webspace."""
+
+    most: int
+    most_per_webspace: int
+    _held: Counter[int] = field(factory=Counter, init=False)
+
+    @property
+    def held(self) -> int:
+        """The number of places taken now."""
+        return self._held.total()
+
+    def take(self, uid: int) -> bool:
+        """Take a place for a webspace, if there is one."""
+        if self.held >= self.most or self._held[uid] >= self.most_per_webspace:
+            return False
+        self._held[uid] += 1
+        return True
+
+    def give_back(self, uid: int) -> None:
+        """Give a taken place back."""
+        self._held[uid] -= 1
+        if not self._held[uid]:
+            del self._held[uid]
