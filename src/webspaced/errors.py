@@ -35,10 +35,6 @@ class Conflict(WebspacedError):
     """The thing exists already, runs already, or somebody else has it."""
 
 
-class Unsupported(WebspacedError):
-    """The contract names this call, but this version does not serve it yet."""
-
-
 class Temporary(WebspacedError):
     """Trying again later may help.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -126,16 +125,22 @@ class TerminalTests(StackCase):
         socket = self.open("console")
         socket.send(json.dumps({"width": 80, "height": 24}))
         wait_until("it runs", lambda: self.stack.status() == "Running")
-        # LXD loses what is typed before its console is quite there.
-        time.sleep(1)
-        # Nobody reads a tiny image's console: what is typed is shown by the terminal itself.
-        socket.send(b"hello")
-        self.shown(socket, b"hello")
+        # Nobody reads a tiny image's console: what is typed is shown by the terminal itself. LXD loses what is typed before
+        # its console is quite there.
+        wait_until("what is typed is shown", lambda: self.typed(socket, b"hello"))
         answer = self.stack.ask("GET", "/v1/webspace/self/log")
         self.assertEqual((answer.status, answer.headers["Content-Type"]), (200, "text/plain; charset=utf-8"))
         self.assertEqual(self.stack.ask("DELETE", "/v1/webspace/self/log").status, 204)
         self.assertEqual(self.stack.ask("GET", "/v1/webspace/self/log").body, b"")
         socket.close()
+
+    def typed(self, socket: ClientConnection, text: bytes) -> bool:
+        """Type something, and tell whether it was shown soon."""
+        socket.send(text)
+        try:
+            return text in socket.recv(1)
+        except TimeoutError:
+            return False
 
     def test_plain_commands(self) -> None:
         self.stack.create()

@@ -10,7 +10,7 @@ from twisted.web.iweb import IRequest
 
 from webspaced.core.names import parse_username
 from webspaced.core.user import Caller, User
-from webspaced.errors import Forbidden, Invalid, NotFound, Unauthenticated, Unsupported
+from webspaced.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from webspaced.http.about import about_of, header
 from webspaced.http.cors import Cors
 from webspaced.http.limits import Limits
@@ -98,7 +98,7 @@ class Auth:
         """Give the document of a ticket for a path of the subject's webspace, bound to the request's Origin."""
         if self._tickets is None:
             message = "there are no tickets here"
-            raise Unsupported(message)
+            raise NotFound(message)
         return {"ticket": self._tickets.issue(caller, subject, path, header(request, b"origin")), "expiresIn": LIFETIME}
 
     async def subject_of_upgrade(self, request: IRequest, who: str, path: str) -> User:

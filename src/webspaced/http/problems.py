@@ -40,7 +40,6 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (errors.Forbidden, 403),
     (errors.NotFound, 404),
     (errors.Conflict, 409),
-    (errors.Unsupported, 501),
     (TooManyRequests, 429),
     (errors.Temporary, 503),
     (errors.BootFailed, 502),

@@ -31,6 +31,7 @@ HEALTH_PATHS = (b"live", b"ready", b"health")
 ROUTES_PATHS = (b"routes",)
 INTERNAL_PATHS = (b"internal",)
 
+
 class _NoText(Resource):
     """The answer to a path that is not UTF-8: Klein would log a failure of its own for each."""
 

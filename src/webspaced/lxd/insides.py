@@ -80,7 +80,7 @@ class LxdInsides(Files):
         try:
             await self._exchange(begun, outputs, command.stdin)
             code = await self._code(begun.operation) if outputs.code is None else outputs.code
-        except BaseException:
+        except Exception:
             # LXD kills the shell alone. Whoever gave up does not wait for this.
             Deferred.fromCoroutine(self._kill(name, mark)).addErrback(self._not_killed, name)
             raise
@@ -173,7 +173,7 @@ class LxdInsides(Files):
     async def _join(self, begun: Reply, terminal: Terminal) -> Terminal:
         try:
             sockets = await self._connect(begun, {"0": terminal, "control": Ignored()})
-        except BaseException:
+        except Exception:
             terminal.give_up()
             raise
         terminal.join(sockets["0"], sockets["control"])
@@ -190,20 +190,19 @@ class LxdInsides(Files):
             raise RemoteError(str(error), error.status) from error
 
     async def _connected(self, begun: Reply, hears: Mapping[str, IHears]) -> dict[str, WebSocket]:
-        secrets = (begun.metadata.get("metadata") or {}).get("fds") or {}
+        admits = (begun.metadata.get("metadata") or {}).get("fds") or {}
         path = begun.operation.partition("?")[0]
-
         sockets: dict[str, WebSocket] = {}
 
         async def one(name: str) -> None:
-            target = f"{path}/websocket?secret={secrets.get(name, '')}"
+            target = f"{path}/websocket?secret={admits.get(name, '')}"
             sockets[name] = await connect(self._clock, self._endpoint, "lxd", target, hears[name], trusting=True)
 
         try:
             # LXD begins without the control socket, and refuses it when the command is over by then.
             await one("control")
             await together([one(name) for name in hears if name != "control"])
-        except BaseException:
+        except Exception:
             for socket in sockets.values():
                 socket.abort()
             raise

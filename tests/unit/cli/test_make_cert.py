@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from unittest import SkipTest
 
 from tests.unit.cli.test_user import CommandCase
 from webspaced.lxd.tls import Identities, connection_creator
@@ -46,13 +45,21 @@ class MakeCertTests(CommandCase):
         self.assertEqual((self.folder / "lxd-client.key").read_bytes(), before)
 
     def test_made_by_root_they_are_of_whose_directory_it_is(self) -> None:
-        if os.geteuid() != 0:
-            raise SkipTest("only root gives files away")
-        os.chown(self.folder, 12345, 12346)
-        self.make("--directory", str(self.folder))
-        for name in ("lxd-client.crt", "lxd-client.key"):
-            status = (self.folder / name).stat()
-            self.assertEqual((status.st_uid, status.st_gid), (12345, 12346))
+        given: dict[str, tuple[int, int]] = {}
+
+        def fchown(descriptor: int, uid: int, gid: int) -> None:
+            given[Path(f"/proc/self/fd/{descriptor}").resolve().name] = uid, gid
+
+        # As root it does, as anybody else it must not try.
+        for euid in (0, 1000):
+            folder = self.folder / str(euid)
+            self.patch(os, "geteuid", lambda euid=euid: euid)
+            self.patch(os, "fchown", fchown)
+            self.make("--directory", str(folder))
+            owner = folder.stat().st_uid, folder.stat().st_gid
+            expected = {"lxd-client.crt": owner, "lxd-client.key": owner} if euid == 0 else {}
+            self.assertEqual(given, expected)
+            given.clear()
 
     def test_into_the_data_directory_of_the_settings(self) -> None:
         config = self.folder / "webspaced.yaml"

@@ -17,7 +17,6 @@ EXPECTED = {
     errors.NotFound: 404,
     errors.NotRunning: 404,
     errors.Conflict: 409,
-    errors.Unsupported: 501,
     errors.Temporary: 503,
     errors.Unavailable: 503,
     errors.Distrusted: 503,
