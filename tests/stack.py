@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 from unittest import SkipTest, TestCase
@@ -35,7 +36,7 @@ PATIENCE = 60.0
 """Seconds after which a test gives up waiting: far beyond what anything here takes, so that only a hang gets there."""
 MEMBERS = {1: "alice", 2: "bob", 3: "carol", 4: "dave", 5: "erin", 6: "frank"}
 ADMIN = 99
-
+PORTS = range(10000, 20000)  # below those of outgoing connections, and of boot ports
 LXD_VARIABLE, INCUS_VARIABLE = "WEBSPACED_TEST_LXD_DIR", "WEBSPACED_TEST_INCUS_DIR"
 WITHOUT_VARIABLE = "WEBSPACED_TEST_WITHOUT"
 """What ``make test`` could not bring up, and why."""
@@ -53,18 +54,17 @@ def lxd_of_this_run(variable: str = LXD_VARIABLE) -> PrivateLxd:
 
 
 def free_port() -> int:
-    """Give a loopback port that nobody has now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    """Give a loopback port that nobody has now, and that neither a connection nor another test will take by chance."""
+    while True:
+        port = PORTS.start + secrets.randbelow(len(PORTS))
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def free_ports(count: int) -> list[int]:
-    """Give so many different ones: a port that was let go may be given again at once."""
-    servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(server.getsockname()[1]) for server in servers]
-    for server in servers:
-        server.close()
-    return ports
+    """Give so many different ones."""
+    ports = {free_port() for _ in range(count)}
+    return list(ports) if len(ports) == count else free_ports(count)
 
 
 def wait_until(what: str, true: Callable[[], Any]) -> Any:
