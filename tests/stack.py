@@ -31,9 +31,8 @@ from harness import own_lxd, tiny_image
 from harness.private_lxd import PrivateLxd
 from harness.rest import Rest
 from tests.alone import alone_with
+from tests.visitors import GREETING, PATIENCE, echo, echoes
 
-PATIENCE = 60.0
-"""Seconds after which a test gives up waiting: far beyond what anything here takes, so that only a hang gets there."""
 MEMBERS = {1: "alice", 2: "bob", 3: "carol", 4: "dave", 5: "erin", 6: "frank"}
 ADMIN = 99
 PORTS = range(10000, 20000)  # below those of outgoing connections, and of boot ports
@@ -292,12 +291,13 @@ class Stack:
             response.begin()
             return Answer(response)
 
-    def echo(self, port: int, data: bytes = b"hello") -> bytes:
+    def echo(self, port: int, data: bytes = GREETING) -> bytes:
         """Send to a forwarded port, end one's own side, and give all that comes back."""
-        with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
-            connection.sendall(data)
-            connection.shutdown(socket.SHUT_WR)
-            return receive_all(connection)
+        return echo(port, data)
+
+    def echoes(self, port: int) -> bool:
+        """Whether a forwarded echo service answers a visitor."""
+        return echoes(port)
 
     # --- as an operator
 
@@ -339,14 +339,6 @@ class Stack:
         """Whether a webspace's route names the container."""
         route = self.routes().get(f"ws-u{uid}", "")
         return bool(route) and not route.startswith("http://127.")
-
-
-def receive_all(connection: socket.socket) -> bytes:
-    """Read until the peer ends its side."""
-    received = b""
-    while chunk := connection.recv(65536):
-        received += chunk
-    return received
 
 
 def hash_of(token: str) -> str:

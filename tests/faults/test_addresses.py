@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any, ClassVar
 
-from tests.stack import PATIENCE, StackCase, wait_until
+from tests.stack import StackCase, wait_until
+from tests.visitors import PATIENCE
 
 ALIENS = ("10.96.0.1", "169.254.169.254", "127.0.0.9")
 
@@ -85,7 +86,7 @@ class HostileRootTests(StackCase):
     def _refused(self, port: int) -> bytes:
         try:
             return self.stack.echo(port)
-        except ConnectionResetError:
+        except ConnectionError:
             return b""
 
     def test_after_a_restart_of_webspaced_too(self) -> None:

@@ -11,7 +11,8 @@ from contextlib import suppress
 from threading import Event
 from typing import Any
 
-from tests.stack import PATIENCE, Answer, Stack, StackCase, exchange, free_port, wait_until
+from tests.stack import Answer, Stack, StackCase, exchange, free_port, wait_until
+from tests.visitors import PATIENCE
 from webspaced.settings import Address
 from webspaced.traefik.embedded import Embedding, find_traefik, static_configuration
 from webspaced.traefik.render import EntryPoints, read

@@ -10,7 +10,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from tests.stack import PATIENCE, StackCase, receive_all, wait_until
+from tests.stack import StackCase, wait_until
+from tests.visitors import PATIENCE, receive_all
 
 
 class LxdTests(StackCase):
@@ -182,9 +183,4 @@ class PortTests(StackCase):
             self.stack.start()
             wait_until("it is said", lambda: "forward-unbound" in self.stack.log())
             self.assertEqual(self.stack.ask("GET", "/ready").status, 204)
-        wait_until("the forward works", lambda: self._echoes(port))
-
-    def _echoes(self, port: int) -> bool:
-        with suppress(OSError):
-            return self.stack.echo(port) == b"hello"
-        return False
+        wait_until("the forward works", lambda: self.stack.echoes(port))

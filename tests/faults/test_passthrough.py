@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.stack import PATIENCE, StackCase, receive_all, wait_until
+from tests.stack import StackCase, wait_until
+from tests.visitors import PATIENCE, receive_all
 from webspaced.lxd.certificate import make_certificate
 
 CONFIG = "/v1/webspace/self/config"

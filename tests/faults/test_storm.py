@@ -61,11 +61,6 @@ class StormTests(StackCase):
         for uid, name in MEMBERS.items():
             body = f"ws-u{uid}\n".encode()
             wait_until(f"{name} is served", lambda name=name, body=body: self.stack.visit(name).body == body)
-            wait_until(f"{name}'s forward answers", lambda uid=uid: self._echoes(ports[uid]))
+            wait_until(f"{name}'s forward answers", lambda uid=uid: self.stack.echoes(ports[uid]))
             wait_until(f"{name}'s route is direct", lambda uid=uid: self.stack.is_direct(uid))
         self.assertEqual(self.stack.mishaps(), [])
-
-    def _echoes(self, port: int) -> bool:
-        with suppress(OSError):
-            return self.stack.echo(port) == b"hello"
-        return False

@@ -13,7 +13,8 @@ from unittest import TestCase
 
 import yaml
 
-from tests.stack import ADMIN, MEMBERS, PATIENCE, Answer, exchange, free_ports, hash_of, wait_until
+from tests.stack import ADMIN, MEMBERS, Answer, exchange, free_ports, hash_of, wait_until
+from tests.visitors import PATIENCE
 
 TOKEN = {"Authorization": "Bearer token-alice"}
 

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 
 import yaml
 
-from tests.stack import INCUS_VARIABLE, PATIENCE, Answer, StackCase, wait_until
+from tests.stack import INCUS_VARIABLE, Answer, StackCase, wait_until
+from tests.visitors import PATIENCE
 
 PASSWORD = "geheim:$(reboot) ü"
 CREATING = "user._webspaced_creating"

@@ -6,7 +6,8 @@ import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.stack import MEMBERS, PATIENCE, StackCase, receive_all, wait_until
+from tests.stack import MEMBERS, StackCase, wait_until
+from tests.visitors import PATIENCE, receive_all
 
 
 class WakingTests(StackCase):

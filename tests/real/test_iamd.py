@@ -9,7 +9,8 @@ import subprocess
 import sys
 from typing import Any
 
-from tests.stack import PATIENCE, Stack, StackCase, free_port, wait_until
+from tests.stack import Stack, StackCase, free_port, wait_until
+from tests.visitors import PATIENCE
 from webspaced.testing.iamd import read_file
 
 ALICE, BOB, ROOT, OWN = 1, 2, 99, 1000

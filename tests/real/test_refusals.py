@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from harness import tiny_files
 from harness.flavour import INCUS, LXD
-from tests.stack import INCUS_VARIABLE, PATIENCE, Answer, StackCase, wait_until
+from tests.stack import INCUS_VARIABLE, Answer, StackCase, wait_until
+from tests.visitors import PATIENCE
 
 STATE = "/v1/webspace/self/state"
 

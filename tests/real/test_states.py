@@ -8,7 +8,8 @@ import socket
 from contextlib import suppress
 
 from harness.private_lxd import ClientFailed
-from tests.stack import PATIENCE, StackCase, wait_until
+from tests.stack import StackCase, wait_until
+from tests.visitors import PATIENCE
 
 
 class BehindTheBackTests(StackCase):
@@ -57,15 +58,9 @@ class BehindTheBackTests(StackCase):
         before = self.stack.rest.get("/1.0/instances/ws-u1")["last_used_at"]
         self._kill_init("-TERM")
         wait_until("it has restarted", lambda: self.stack.rest.get("/1.0/instances/ws-u1")["last_used_at"] != before)
-        wait_until("the echo answers", self._echoes)
+        wait_until("the echo answers", lambda: self.stack.echoes(self.port))
         wait_until("the route is direct", self.stack.is_direct)
         self.assertEqual(self.stack.visit().status, 200)
-
-    def _echoes(self) -> bool:
-        try:
-            return self.stack.echo(self.port) == b"hello"
-        except ConnectionResetError:
-            return False
 
     def test_reboot_by_api(self) -> None:
         self.assertEqual(self.stack.ask("PUT", "/v1/webspace/self/state").status, 204)
@@ -74,7 +69,7 @@ class BehindTheBackTests(StackCase):
 
     def test_restart_by_lxd(self) -> None:
         self.stack.put_state("restart", force=True)
-        wait_until("the echo answers", self._echoes)
+        wait_until("the echo answers", lambda: self.stack.echoes(self.port))
         wait_until("the route is direct", self.stack.is_direct)
         self.assertEqual(self.stack.visit().status, 200)
 

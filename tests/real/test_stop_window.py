@@ -22,7 +22,7 @@ class StopWindowTests(StackCase):
 
     def bring_up(self) -> None:
         # Whoever gets in before the last end is over is cut off with it.
-        wait_until("the echo answers", self.echoes)
+        wait_until("the echo answers", lambda: self.stack.echoes(self.port))
         wait_until("the route is direct", self.stack.is_direct)
 
     def end(self) -> None:
@@ -52,15 +52,9 @@ class StopWindowTests(StackCase):
             with ThreadPoolExecutor(1) as pool:
                 stop = pool.submit(self.stack.put_state, "stop", force=True)
                 # Whoever got in before the end was cut off with it; whoever comes after it is served.
-                wait_until("the echo answers", self.echoes)
+                wait_until("the echo answers", lambda: self.stack.echoes(self.port))
                 stop.result()
-            wait_until("the echo answers", self.echoes)
-
-    def echoes(self) -> bool:
-        try:
-            return self.stack.echo(self.port) == b"hello"
-        except ConnectionResetError:
-            return False
+            wait_until("the echo answers", lambda: self.stack.echoes(self.port))
 
     def test_what_its_member_asks(self) -> None:
         asked = {

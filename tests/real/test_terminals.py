@@ -9,7 +9,8 @@ from typing import Any
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from tests.stack import INCUS_VARIABLE, PATIENCE, StackCase, wait_until
+from tests.stack import INCUS_VARIABLE, StackCase, wait_until
+from tests.visitors import PATIENCE
 
 FLOOD = 60_000_000
 """Bytes that a container shows to somebody who does not look."""
