@@ -30,7 +30,7 @@ from webspaced.iam.agent import iamd_agent
 from webspaced.iam.client import IamdClient
 from webspaced.iam.iamd import IamdIdentity
 from webspaced.iam.static import UsersFile
-from webspaced.interfaces import IDomainRecords, IIdentity, IRouteDocument, IRouteStore
+from webspaced.interfaces import IDomainRecords, IIdentity, IRouteDocument
 from webspaced.lib.addresses import can_bind
 from webspaced.lib.descriptors import raise_descriptor_limit
 from webspaced.lib.periodic import Periodic
@@ -42,13 +42,10 @@ from webspaced.lxd.insides import LxdInsides
 from webspaced.lxd.instances import LxdInstances, ProfileNetwork, profile_network
 from webspaced.lxd.tls import Identities
 from webspaced.lxd.trust import introduce
+from webspaced.publishing import embedded_traefik, route_store
 from webspaced.reconcile.publisher import Publisher
 from webspaced.reconcile.reconciler import Collaborators, Reconciler, Serving
 from webspaced.settings import Settings
-from webspaced.traefik.embedded import EmbeddedTraefik, Embedding, find_traefik
-from webspaced.traefik.file import FileStore
-from webspaced.traefik.render import EntryPoints
-from webspaced.traefik.served import ServedStore
 from webspaced.webspaces.adoption import Adoption
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.booter import Booter, BootLimits
@@ -126,7 +123,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     instances = LxdInstances(client)
     known = _build_knowledge(reactor, settings, instances, host)
     listeners = _build_listeners(reactor, settings, known, host)
-    store = _build_store(reactor, settings)
+    store = route_store(reactor, settings)
     publisher = Publisher(reactor, store, settings.traefik.settle_time)
     reconciler = _build_reconciler(reactor, settings, known, identity, listeners, publisher)
     insides = LxdInsides(client, endpoints)
@@ -146,10 +143,10 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             events=EventSubscription(
                 reactor, endpoints, settings.lxd.project, reconciler, connections.lost, connections.found
             ),
-            periodic=_build_periodic(reactor, settings, reconciler),
+            periodic=_build_periodic(reactor, settings, reconciler, publisher),
             listeners=listeners,
             hangups=host.hangups,
-            traefik=_build_traefik(reactor, settings),
+            traefik=embedded_traefik(reactor, settings),
         ),
     )
     listening = Listening.by(settings.http, reactor)
@@ -273,27 +270,6 @@ def _seats() -> Places:
     return Places(most, max(1, most // 2))
 
 
-def _entry_points(settings: Settings) -> EntryPoints:
-    traefik = settings.traefik
-    return EntryPoints(
-        http=traefik.http_entrypoint,
-        https=traefik.https_entrypoint,
-        domain=settings.webspaces.domain,
-        resolver=traefik.cert_resolver,
-        default_sans=traefik.default_sans,
-    )
-
-
-def _build_store(reactor: Any, settings: Settings) -> IRouteStore:
-    traefik = settings.traefik
-    if traefik.provider == "http":
-        copy = settings.data_dir / "traefik" / "fetched.yml"
-        served: IRouteStore = ServedStore(reactor, copy, _entry_points(settings), traefik.settle_time)
-        return served
-    file: IRouteStore = FileStore(traefik.file.path, _entry_points(settings))
-    return file
-
-
 def _build_reconciler(
     reactor: Any,
     settings: Settings,
@@ -369,22 +345,12 @@ def _build_insides(settings: Settings, known: Knowledge, inside: LxdInsides) -> 
     return Insides(known.registry, known.documents, known.booter, inside, bounds)
 
 
-def _build_periodic(reactor: Any, settings: Settings, reconciler: Reconciler) -> tuple[Periodic, ...]:
+def _build_periodic(
+    reactor: Any, settings: Settings, reconciler: Reconciler, publisher: Publisher
+) -> tuple[Periodic, ...]:
     return (
         Periodic(reactor, settings.webspaces.resync_interval, "the full pass", reconciler.periodic_pass),
+        Periodic(reactor, settings.webspaces.resync_interval, "the look at what is published", publisher.check),
         Periodic(reactor, RETRY_UNBOUND, "binding ports", reconciler.retry_unbound),
         Periodic(reactor, AWAY_PAUSE, "the search for absent cluster members", reconciler.return_of_members),
     )
-
-
-def _build_traefik(reactor: Any, settings: Settings) -> EmbeddedTraefik | None:
-    if not settings.traefik.embedded:
-        return None
-    embedding = Embedding(
-        directory=settings.data_dir / "traefik",
-        routes=settings.http.internal_address if settings.traefik.provider == "http" else settings.traefik.file.path,
-        entry_points=_entry_points(settings),
-        http=settings.traefik.http_address,
-        https=settings.traefik.https_address,
-    )
-    return EmbeddedTraefik(reactor, find_traefik(), embedding)

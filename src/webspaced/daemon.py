@@ -176,3 +176,4 @@ class Daemon(Service):
         writing = self._parts.publisher.close()
         if writing is not None:
             await writing
+        await self._parts.publisher.stop()

@@ -7,7 +7,7 @@ up; whether LXD goes on with what was asked is said where it matters.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -157,7 +157,10 @@ class IRouteStore(Interface):
     """Where routes are kept for Traefik to read (a provider of Traefik's). The reconciler decides, this stores."""
 
     async def load() -> Mapping[str, Route]:
-        """Give the routes that are published now, by name; what cannot be read counts as absent."""
+        """Give the routes that are published now, by name; what cannot be read counts as absent.
+
+        Before anything else; ``Unavailable`` if the store cannot be reached.
+        """
 
     async def apply(put: Mapping[str, Route], remove: Sequence[str]) -> None:
         """Write all of this as one change. Idempotent: after a failure the same difference is tried again.
@@ -165,6 +168,18 @@ class IRouteStore(Interface):
         Done when Traefik will take it up within the settle time. A store that cannot tell does not wait.
         Called with nothing at the start: what is there is then renewed if this version would write it differently.
         """
+
+    async def differs() -> Collection[str] | None:
+        """Look whether what is published is what was written here: ``None`` if so.
+
+        Else the names that others lost, changed or added: they are given to :meth:`apply` again, if only to remove them.
+        """
+
+    def watch(differ: Callable[[Collection[str]], None]) -> None:
+        """Call ``differ(names)`` as soon as that is noticed, once loaded; a store that cannot notice leaves it at that."""
+
+    async def stop() -> None:
+        """Watch no more and end connections. What is published stays."""
 
 
 class IRouteDocument(Interface):

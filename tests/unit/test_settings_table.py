@@ -8,7 +8,7 @@ from twisted.python.reflect import namedAny
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.assembled import NETWORK, AssembledCase
-from webspaced import assembly, tap
+from webspaced import assembly, publishing, tap
 from webspaced.settings import SETTINGS
 from webspaced.settings.schema import SECTIONS
 
@@ -173,7 +173,7 @@ class ReadTests(AssembledCase):
         self.patch(assembly, "build", build)
 
     def test_what_is_not_in_the_tables_of_later_work_is_read(self) -> None:
-        self.patch(assembly, "find_traefik", lambda: "/usr/bin/traefik")
+        self.patch(publishing, "find_traefik", lambda: "/usr/bin/traefik")
         found = self.read()
         found |= self.read(traefik={"embedded": True}) | self.read(traefik={"provider": "http"})
         found |= self.read(iam={"url": "https://iam.example.org"})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.unit.assembled import AssembledCase
 from tests.unit.timing import watch
-from webspaced import assembly
+from webspaced import publishing
 
 
 class TraefikTests(AssembledCase):
@@ -47,7 +47,7 @@ class TraefikTests(AssembledCase):
         self.assertEqual(routers["ws-u1-https"]["entryPoints"], ["websecure"])
 
     def test_embedded_and_its_addresses(self) -> None:
-        self.patch(assembly, "find_traefik", lambda: "/usr/bin/traefik")
+        self.patch(publishing, "find_traefik", lambda: "/usr/bin/traefik")
         addresses = {"http_address": "192.0.2.8:8180", "https_address": "192.0.2.9:8143"}
         self.start(traefik={"embedded": True, "http_entrypoint": "web", **addresses})
         path = self.folder / "data" / "traefik" / "traefik.yml"

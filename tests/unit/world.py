@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -131,6 +131,8 @@ class FakeStore:
         self.routes: dict[str, Route] = {}
         self.writes: list[tuple[dict[str, Route], list[str]]] = []
         self.errors: list[Exception] = []
+        self.different: Collection[str] | None = None
+        self.stopped = False
         self.delay = 0.0
         self.writing = self.most_at_once = 0
         self._clock = clock
@@ -150,6 +152,15 @@ class FakeStore:
             self.writing -= 1
         self.writes.append((dict(put), list(remove)))
         self.routes = {name: route for name, route in {**self.routes, **put}.items() if name not in remove}
+
+    async def differs(self) -> Collection[str] | None:
+        return self.different
+
+    def watch(self, differ: Callable[[Collection[str]], None]) -> None:
+        self.differ = differ
+
+    async def stop(self) -> None:
+        self.stopped = True
 
     def backend(self, name: str) -> str | None:
         return str(self.routes[name].backend) if name in self.routes else None

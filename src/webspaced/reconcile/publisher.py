@@ -10,7 +10,7 @@ from twisted.logger import Logger
 
 from webspaced.core.address import Endpoint
 from webspaced.core.instance import IPAddress
-from webspaced.core.routes import Route, difference
+from webspaced.core.routes import Difference, Route, difference
 from webspaced.interfaces import IRouteStore
 from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import sleep
@@ -43,6 +43,8 @@ class Publisher:
         self._open = False
         self._written = -LAZY_INTERVAL
         self._renew = False
+        self._stale: dict[str, int] = {}
+        self._marks = 0
         self._uncertain = False
         self._pending: IDelayedCall | None = None
         self._flushing: Deferred[None] | None = None
@@ -54,6 +56,7 @@ class Publisher:
         self._actual = dict(await self._store.load())
         for route in self._actual.values():
             self._name(route)
+        self._store.watch(self.mark_stale)
         return {route.backend for route in self._actual.values()}
 
     def open(self) -> None:
@@ -66,6 +69,22 @@ class Publisher:
         self._open = self._renew = True
         self._kick()
         self._tell_waiting()
+
+    def check(self) -> Deferred[None]:
+        """Look whether the store still has what was written; what others lost or changed is written again."""
+        return Deferred.fromCoroutine(self._check())
+
+    async def _check(self) -> None:
+        if self._open and self._flushing is None and (names := await self._store.differs()) is not None:
+            self.log.warn("what is published was changed by others and is written again: {names}", names=sorted(names))
+            self.mark_stale(names)
+
+    def mark_stale(self, names: Collection[str]) -> None:
+        """Write these again, or remove them again: they are not published as they were written."""
+        self._renew = True
+        self._marks += 1
+        self._stale.update(dict.fromkeys(names, self._marks))
+        self._kick()
 
     def published(self, name: str) -> Endpoint | None:
         """Give the backend that the published route names."""
@@ -103,7 +122,7 @@ class Publisher:
 
     async def _settle(self, name: str) -> None:
         self._kick()
-        while not self._open or self._wanted.get(name) != self._actual.get(name):
+        while not self._open or not self._is_published(name):
             written: Deferred[bool] = Deferred()
             self._waiting.append((name, written))
             if not await written.addTimeout(WRITE_LIMIT, self._clock, lambda *_: False):
@@ -119,6 +138,10 @@ class Publisher:
         if self._pending is not None and self._pending.active():
             self._pending.cancel()
         return self._flushing
+
+    async def stop(self) -> None:
+        """End the store's connections, once nothing is written any more."""
+        await self._store.stop()
 
     def _lazy_delay(self) -> float:
         next_write = self._written + LAZY_INTERVAL - self._clock.seconds()
@@ -146,22 +169,24 @@ class Publisher:
 
     async def _flush(self) -> None:
         waits = pauses(0.1, 10.0)
-        while self._open and ((todo := difference(self._actual, self._wanted)) or self._renew):
+        while self._open and ((todo := self._todo()) or self._renew):
             for route in todo.put.values():
                 # From here on the store may name it, even if the write fails half-way.
                 self._name(route)
             try:
+                # What differs anew while this is written is written again.
+                self._renew, marks = False, self._marks
                 await self._store.apply(todo.put, sorted(todo.remove))
-                self._renew = False
             except CancelledError:
                 raise
             except Exception as error:  # noqa: BLE001  (the store may be away for any reason; the wish stays)
                 self.log.warn("routes could not be written: {error}", error=str(error))
-                self._uncertain = True
+                self._renew = self._uncertain = True
                 await sleep(self._clock, next(waits))
                 continue
             self.writes += 1
             self._written = self._clock.seconds()
+            self._stale = {name: mark for name, mark in self._stale.items() if mark > marks}
             for name in todo.remove:
                 self._took_effect(name, None)
             for name, route in todo.put.items():
@@ -170,6 +195,14 @@ class Publisher:
         if self._uncertain and self._open:
             self._uncertain = False
             self._expire_unnamed()
+
+    def _todo(self) -> Difference:
+        todo = difference(self._actual, self._wanted)
+        again = {name: self._wanted[name] for name in self._stale if name in self._wanted}
+        return Difference(put={**todo.put, **again}, remove=todo.remove | (self._stale.keys() - self._wanted.keys()))
+
+    def _is_published(self, name: str) -> bool:
+        return name not in self._stale and self._wanted.get(name) == self._actual.get(name)
 
     def _expire_unnamed(self) -> None:
         """After failed writes: what is named by no published route is free once that has settled."""
@@ -217,7 +250,7 @@ class Publisher:
         for name, written in waiting:
             if written.called:
                 continue
-            if self._wanted.get(name) == self._actual.get(name):
+            if self._is_published(name):
                 written.callback(True)
             else:
                 self._waiting.append((name, written))

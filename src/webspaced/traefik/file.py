@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from attrs import define, field
@@ -35,6 +35,17 @@ class DocumentFile:
         except (ValueError, AttributeError) as error:
             self.log.warn("{path} cannot be read and will be written anew: {error}", path=self.path, error=error)
         return {}
+
+    def differs(self) -> bool:
+        """Whether somebody else changed it since; then whatever is stored next is written."""
+        try:
+            found = self.path.read_bytes()
+        except FileNotFoundError:
+            found = b""
+        if found == self.content:
+            return False
+        self.content = found
+        return True
 
     def store(self, content: bytes) -> None:
         """Make this the content."""
@@ -82,3 +93,13 @@ class FileStore:
         routes = changed(self._routes, put, remove)
         self._file.store(document(routes, self._entry_points))
         self._routes = routes
+
+    async def differs(self) -> Collection[str] | None:
+        # The document is written whole, whatever changes in it.
+        return () if self._file.differs() else None
+
+    def watch(self, differ: Callable[[Collection[str]], None]) -> None:
+        """See :class:`webspaced.interfaces.IRouteStore`. Who looks now and then sees it all."""
+
+    async def stop(self) -> None:
+        """See :class:`webspaced.interfaces.IRouteStore`."""

@@ -6,7 +6,7 @@ one lies on disk: the next webspaced begins with what Traefik has, and nothing i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from twisted.internet.defer import Deferred
@@ -57,6 +57,16 @@ class ServedStore:
         self._document = document(self._routes, self._entry_points)
         if self._is_awaited and self._document != self._fetched and not self._is_polled():
             await self._until_fetched()
+
+    async def differs(self) -> Collection[str] | None:
+        # Nobody else can change what is served from here.
+        return None
+
+    def watch(self, differ: Callable[[Collection[str]], None]) -> None:
+        """See :class:`webspaced.interfaces.IRouteStore`."""
+
+    async def stop(self) -> None:
+        """See :class:`webspaced.interfaces.IRouteStore`."""
 
     def fetch(self) -> bytes | None:
         """See :class:`webspaced.interfaces.IRouteDocument`."""

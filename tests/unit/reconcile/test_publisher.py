@@ -57,6 +57,50 @@ class WriteTests(PublisherCase):
         self.clock.settle()
         self.assertEqual(self.store.writes, [({}, ["orphan"])])
 
+    def test_what_others_changed_is_written_again_and_only_that(self) -> None:
+        self.opened(x=A, y=B)
+        self.store.differ(["x", "stranger"])
+        self.clock.settle()
+        self.assertEqual(self.store.writes, [({"x": route("x", A)}, ["stranger"])])
+        self.clock.run_for(100)
+        self.assertEqual(len(self.store.writes), 1)
+
+    def test_what_others_change_while_it_is_written_is_written_once_more(self) -> None:
+        self.opened(x=A)
+        self.store.delay = 1.0
+        self.store.differ(["x"])
+        self.clock.run_for(0.5)
+        self.store.differ(["x"])
+        self.clock.run_for(5)
+        self.assertEqual(self.store.writes, [({"x": route("x", A)}, [])] * 2)
+
+    def test_what_cannot_be_repaired_at_once_is_tried_again(self) -> None:
+        self.opened(x=A)
+        self.store.errors = [OSError("away"), OSError("away")]
+        self.store.differ([])
+        self.clock.run_for(5)
+        self.assertEqual(self.store.writes, [({}, [])])
+
+    def test_a_look_tells_what_others_changed(self) -> None:
+        self.opened(x=A)
+        self.clock.result_of(self.publisher.check())
+        self.clock.settle()
+        self.assertEqual(self.store.writes, [])
+        self.store.different = ["x"]
+        self.clock.result_of(self.publisher.check())
+        self.clock.settle()
+        self.assertEqual(self.store.writes, [({"x": route("x", A)}, [])])
+
+    def test_nothing_is_settled_that_others_removed(self) -> None:
+        self.opened(x=A)
+        self.store.delay = 1.0
+        self.store.differ(["x"])
+        settled = self.publisher.settled("x")
+        self.clock.run_for(0.9)
+        self.assertNoResult(settled)
+        self.clock.run_for(0.2 + SETTLE)
+        self.assertIsNone(self.successResultOf(settled))
+
     def test_opening_with_nothing_to_change_tells_the_store_once(self) -> None:
         self.publisher.open()
         self.clock.settle()

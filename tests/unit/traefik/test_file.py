@@ -58,6 +58,16 @@ class FileTests(SynchronousTestCase):
         self.apply(self.store())
         self.assertEqual(self.path.stat().st_ino, before)
 
+    def test_what_others_changed_is_noticed_and_written_again(self) -> None:
+        store = self.store()
+        self.apply(store, ws_u7=route())
+        self.assertIsNone(watch(store.differs()).value)
+        for change in (self.path.unlink, lambda: self.path.write_text("{}")):
+            change()
+            self.assertEqual(watch(store.differs()).value, ())
+            self.apply(store)
+            self.assertEqual(self.document(), render({"ws-u7": route()}, BOTH))
+
     def test_what_another_version_wrote_is_renewed(self) -> None:
         self.apply(self.store(HTTPS), ws_u7=route())
         self.apply(self.store(BOTH))
