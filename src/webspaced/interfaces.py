@@ -18,6 +18,7 @@ from webspaced.core.address import Endpoint
 from webspaced.core.command import Bounds, Command, Completed, Size
 from webspaced.core.creation import Progress
 from webspaced.core.instance import Image, Instance, InstanceState, NewInstance
+from webspaced.core.lease import Claim
 from webspaced.core.routes import Route
 from webspaced.core.user import Caller, User
 
@@ -192,6 +193,29 @@ class IRouteDocument(Interface):
         """Say that nobody can fetch any more."""
 
 
+class ILease(Interface):
+    """What only one of several daemons can hold (:mod:`webspaced.core.lease`). Neither call waits for its turn."""
+
+    async def read() -> Claim | None:
+        """Give what is written; ``None`` if nothing is yet."""
+
+    async def write(holder: str, over: Claim | None) -> Claim:
+        """Write a renewal (or, with no ``holder``, the end) over what was read or written last, and give what is there now.
+
+        ``Changed`` if somebody wrote since. It may have been written even if the answer is lost.
+        """
+
+
+class ILeaderMark(Interface):
+    """What leads others to the daemon that leads."""
+
+    async def show() -> None:
+        """Lead everybody here. Idempotent."""
+
+    async def hide() -> None:
+        """Lead nobody here. Idempotent."""
+
+
 class IForwards(Interface):
     """The listeners for forwarded ports, as the webspaces' rules need them."""
 
@@ -246,6 +270,8 @@ __all__ = [
     "IIdentity",
     "IInsides",
     "IInstances",
+    "ILeaderMark",
+    "ILease",
     "IListeners",
     "IRouteDocument",
     "IRouteStore",

@@ -313,6 +313,21 @@ class ThingsContract(LxdApi):
         self.assertIn("/", network["config"]["ipv4.address"])
 
     @contract
+    async def test_a_profile_of_ones_own(self) -> None:
+        name = f"{self.name}-profile"
+        where = f"/profiles/{name}"
+        self.assertEqual(await self.outcome("POST", "/profiles", {"name": name, "description": "mine"}), 201)
+        self.assertIn(await self.outcome("POST", "/profiles", {"name": name}), (409, 500))
+        made = await self.raw("GET", where)
+        self.assertEqual((made.metadata["config"], made.metadata["used_by"], made.metadata["devices"]), ({}, [], {}))
+        for value, status in (("1", 200), ("2", 412)):
+            changed = await self.raw("PATCH", where, {"config": {"user.x": value}}, {"If-Match": made.header("ETag")})
+            self.assertEqual(changed.status, status)
+            self.assertEqual((await self.raw("GET", where)).metadata["config"], {"user.x": "1"})
+        self.assertEqual(await self.outcome("DELETE", where), 200)
+        self.assertEqual(await self.outcome("GET", where), 404)
+
+    @contract
     async def test_projects(self) -> None:
         name = f"{self.name}-project"
         body = {"name": name, "config": {"features.images": "false", "features.profiles": "false"}}

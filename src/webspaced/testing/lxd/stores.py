@@ -99,6 +99,29 @@ class Stores:
         tag = documents.tag_of([profile.config, profile.description, profile.devices])
         return sync(self._profile(profile, self._machine.home(project, "profiles")), etag=tag)
 
+    def _post_all_profiles(self, request: Request, project: str) -> Answer:
+        body = read_json(request)
+        name, home = str(body.get("name") or ""), self._machine.home(project, "profiles")
+        if not name:
+            raise ApiError(400, "No name provided")
+        if (home, name) in self._machine.profiles:
+            raise ApiError(500, f'Error inserting "{name}" into database: The profile already exists')
+        self._machine.profiles[home, name] = Profile(
+            name=name,
+            config=dict(body.get("config") or {}),
+            devices=dict(body.get("devices") or {}),
+            description=str(body.get("description") or ""),
+        )
+        where = f"/1.0/profiles/{name}"
+        self._machine.events.lifecycle("profile-created", where, project)
+        return sync_text("null", status=201, location=where)
+
+    def _delete_profiles(self, request: Request, project: str, name: str) -> Answer:
+        self._machine.profile(name, project)
+        del self._machine.profiles[self._machine.home(project, "profiles"), name]
+        self._machine.events.lifecycle("profile-deleted", f"/1.0/profiles/{name}", project)
+        return sync({})
+
     def _patch_profiles(self, request: Request, project: str, name: str) -> Answer:
         profile = self._machine.profile(name, project)
         given = (request.getHeader("if-match") or "").strip('"')

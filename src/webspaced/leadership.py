@@ -1,0 +1,172 @@
+"""Leading: of several daemons that could serve the same webspaces, one does (design decision 13).
+
+The leader renews its lease. If it cannot, it stops writing before anybody else can take the lease, and goes on serving
+visitors; when it can again, and nobody took the lease, it writes on. If somebody did, it is deposed, and its process ends.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from webspaced.core.lease import Claim, LeaseTimes, Sighting, is_alive, is_free, sighted
+from webspaced.errors import Changed, Conflict, WebspacedError
+from webspaced.interfaces import ILease
+from webspaced.lib.deferreds import bounded, sleep
+
+
+class Standing(enum.Enum):
+    """How this daemon stands to the others."""
+
+    STANDBY = "standby"
+    LEADING = "leading"
+    SUSPENDED = "suspended"
+    """It led last, and cannot renew its lease: it writes nothing."""
+    OVER = "over"
+    """Another one leads now, or this one gave the lease up."""
+
+
+class Leadership:
+    """The struggle for one lease."""
+
+    log = Logger()
+
+    def __init__(
+        self, clock: IReactorTime, lease: ILease, me: str, times: LeaseTimes | None = None, *, queues: bool = True
+    ) -> None:
+        """:param queues: whether a standby waits for its turn; else it fails with ``Conflict`` when another one leads."""
+        self.standing = Standing.STANDBY
+        self._clock = clock
+        self._lease = lease
+        self._me = me
+        self._times = times or LeaseTimes()
+        self._queues = queues
+        self._claim: Claim | None = None
+        self._sighting: Sighting | None = None
+        self._renewed = 0.0
+        self._running: Deferred[None] | None = None
+        self._elected: Deferred[None] = Deferred()
+        self._listeners: list[Callable[[Standing], None]] = []
+
+    def subscribe(self, listener: Callable[[Standing], None]) -> None:
+        """Call ``listener(standing)`` after each change but the election. It must not raise."""
+        self._listeners.append(listener)
+
+    def holds(self) -> bool:
+        """Whether nobody else can have the lease now: without that nothing may be written.
+
+        It is asked before each write, as a process that was stopped for a while runs on before any timer fires.
+        """
+        return self.standing is Standing.LEADING and self._clock.seconds() < self._renewed + self._times.deadline
+
+    def run(self) -> Deferred[None]:
+        """Begin to struggle, and fire when this daemon leads; ``Conflict`` if another one does and there is no queue."""
+        self._running = Deferred.fromCoroutine(self._run())
+        self._running.addErrback(self._failed)
+        return self._elected
+
+    async def release(self) -> None:
+        """Give the lease up, so that the next one need not wait. Nothing is written after this."""
+        if self._running is not None:
+            self._running.cancel()
+        led = self.standing in (Standing.LEADING, Standing.SUSPENDED)
+        self._become(Standing.OVER)
+        if led:
+            try:
+                await bounded(self._clock, self._times.pause, self._give_up(), "giving the lease up")
+            except WebspacedError as error:
+                self.log.warn("the lease was not given up, the next one waits for its end: {error}", error=str(error))
+
+    async def _give_up(self) -> None:
+        # A renewal may have been under way.
+        claim = await self._lease.read()
+        if claim is not None and claim.holder == self._me:
+            await self._lease.write("", claim)
+
+    def _failed(self, failure: Failure) -> None:
+        if failure.check(CancelledError) and self._elected.called:
+            return
+        if not self._elected.called:
+            self._elected.errback(failure)
+        else:
+            self.log.failure("the lease is no longer cared for", failure)
+            self._become(Standing.OVER)
+
+    async def _run(self) -> None:
+        while self.standing is not Standing.OVER:
+            try:
+                await bounded(self._clock, self._times.deadline / 2, self._turn(), "an answer about the lease")
+            except Conflict:
+                raise
+            except WebspacedError as error:
+                self.log.warn("the lease cannot be cared for: {error}", error=str(error))
+            self._judge()
+            await self._pause()
+
+    def _pause(self) -> Deferred[None]:
+        # A leader must be up in time to see its own deadline.
+        left = self._renewed + self._times.deadline - self._clock.seconds()
+        wait = self._times.pause
+        if self.standing is Standing.LEADING and 0 < left < wait:
+            wait = left
+        return sleep(self._clock, wait)
+
+    async def _turn(self) -> None:
+        if self._claim is not None:
+            try:
+                return await self._write()
+            except Changed as error:
+                self.log.info("the lease changed meanwhile: {error}", error=str(error))
+                self._claim = None
+        before = self._sighting
+        self._sighting = sighted(before, await self._lease.read(), self._clock.seconds())
+        if self._may_take(before, self._sighting):
+            self._claim = self._sighting.claim
+            await self._write()
+        return None
+
+    async def _write(self) -> None:
+        # What counts is when the request was sent: it may arrive at once, and its answer late.
+        began = self._clock.seconds()
+        self._claim = await self._lease.write(self._me, self._claim)
+        self._renewed = began
+        self._lead()
+
+    def _may_take(self, before: Sighting | None, now: Sighting) -> bool:
+        if is_free(now, self._me, self._clock.seconds(), self._times.duration):
+            return True
+        holder = now.claim.holder if now.claim else ""
+        if self.standing is not Standing.STANDBY:
+            self.log.error("{holder} leads now", holder=holder)
+            self._become(Standing.OVER)
+        elif not self._queues and is_alive(before, now):
+            message = f"{holder} serves these webspaces already"
+            raise Conflict(message)
+        return False
+
+    def _lead(self) -> None:
+        first = self.standing is Standing.STANDBY
+        if self.standing is not Standing.LEADING and not first:
+            self.log.info("the lease is held again")
+        if first:
+            self.standing = Standing.LEADING
+            self.log.info("{me} leads", me=self._me)
+            self._elected.callback(None)
+        else:
+            self._become(Standing.LEADING)
+
+    def _judge(self) -> None:
+        if self.standing is Standing.LEADING and not self.holds():
+            self.log.error("the lease could not be renewed: nothing is written until it can be")
+            self._become(Standing.SUSPENDED)
+
+    def _become(self, standing: Standing) -> None:
+        if self.standing is not standing:
+            self.standing = standing
+            for listener in self._listeners:
+                listener(standing)
