@@ -15,6 +15,7 @@ from webspaced.core.instance import IPAddress
 from webspaced.core.webspace import Config
 from webspaced.daemon import Daemon, Parts
 from webspaced.dns import DomainRecords, resolver_for
+from webspaced.election import leadership_for
 from webspaced.forward.hangup import EpollHangups, IHangups
 from webspaced.forward.listeners import Listeners, Where
 from webspaced.forward.visit import Destination, Means
@@ -31,8 +32,10 @@ from webspaced.iam.client import IamdClient
 from webspaced.iam.iamd import IamdIdentity
 from webspaced.iam.static import UsersFile
 from webspaced.interfaces import IDomainRecords, IIdentity, IRouteDocument
+from webspaced.leadership import Leadership
 from webspaced.lib.addresses import can_bind
 from webspaced.lib.descriptors import raise_descriptor_limit
+from webspaced.lib.instance_lock import InstanceLock
 from webspaced.lib.periodic import Periodic
 from webspaced.lib.places import Places
 from webspaced.lxd.agent import Connections, endpoints_for
@@ -124,7 +127,8 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     known = _build_knowledge(reactor, settings, instances, host)
     listeners = _build_listeners(reactor, settings, known, host)
     store = route_store(reactor, settings)
-    publisher = Publisher(reactor, store, settings.traefik.settle_time)
+    leadership = leadership_for(reactor, settings, client)
+    publisher = Publisher(reactor, store, settings.traefik.settle_time, leadership.holds)
     reconciler = _build_reconciler(reactor, settings, known, identity, listeners, publisher)
     insides = LxdInsides(client, endpoints)
     service = _build_service(reactor, settings, known, instances, insides, listeners, reconciler)
@@ -133,6 +137,9 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
         settings.timeouts.startup,
         settings.timeouts.shutdown,
         Parts(
+            lock=InstanceLock(settings.data_dir),
+            leadership=leadership,
+            mark=None,
             network=lambda: _first_contact(client, settings),
             rule=lambda network: address_rule(settings, network, loopback=host.loopback_containers),
             registry=known.registry,
@@ -140,9 +147,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             allocator=known.allocator,
             publisher=publisher,
             reconciler=reconciler,
-            events=EventSubscription(
-                reactor, endpoints, settings.lxd.project, reconciler, connections.lost, connections.found
-            ),
+            events=_build_events(reactor, settings, connections, reconciler, leadership),
             periodic=_build_periodic(reactor, settings, reconciler, publisher),
             listeners=listeners,
             hangups=host.hangups,
@@ -150,13 +155,12 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
         ),
     )
     listening = Listening.by(settings.http, reactor)
-    auth = Auth(identity, listening.limits, listening.cors, Tickets(reactor))
     backing = Backing(
         service=service,
         domains=_build_domains(settings, known, host, reconciler),
         insides=_build_insides(settings, known, insides),
         terminals=Terminals(reactor),
-        auth=auth,
+        auth=Auth(identity, listening.limits, listening.cors, Tickets(reactor)),
         resync=reconciler.resync,
         now=time.time,
     )
@@ -167,7 +171,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
         internal=_build_internal(identity, listening, known, service),
         opened=settings.traefik.webspaced_url is not None,
     )
-    daemon.sites = Sites(reactor, pages, listening)
+    daemon.sites = Sites(reactor, pages, listening, leadership.holds)
     return daemon
 
 
@@ -185,6 +189,19 @@ def _identities(settings: Settings) -> Identities:
 async def _first_contact(client: LxdClient, settings: Settings) -> ProfileNetwork:
     await introduce(client, settings.lxd.tls.trust_password)
     return await profile_network(client, settings.webspaces.lxd_profile)
+
+
+def _build_events(
+    reactor: Any, settings: Settings, connections: Connections, reconciler: Reconciler, leadership: Leadership
+) -> EventSubscription:
+    def found() -> None:
+        connections.found()
+        # The lease is kept there, too.
+        leadership.hurry()
+
+    return EventSubscription(
+        reactor, connections.endpoints, settings.lxd.project, reconciler, connections.lost, found
+    )
 
 
 def _build_identity(reactor: Any, settings: Settings) -> IIdentity:
@@ -326,6 +343,7 @@ def _build_service(
         creations=Creations(reactor),
     )
     creator = Creator(workshop, webspaces.lxd_profile, _config_defaults(settings))
+    reconciler.after_pass(creator.sweep)
     most = webspaces.max_startup_delay
     return WebspaceService(known.registry, instances, known.documents, power, creator, ports, reconciler, most)
 

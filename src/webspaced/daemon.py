@@ -1,7 +1,7 @@
-"""The daemon's life: start in order, say when it is ready, stop in order.
+"""The daemon's life: start in order, stand by until it leads, say when it is ready, stop in order.
 
 Nothing is published before the first full sync, and nothing is cleared at the end: running webspaces are served on by
-Traefik while webspaced is away.
+Traefik while webspaced is away. A standby has seen everything, listens for health only, and changes nothing.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from attrs import frozen
@@ -18,12 +19,15 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from webspaced.core.address import AddressRule
-from webspaced.errors import DeadlineExceeded, Distrusted, Invalid, Unavailable, WebspacedError
+from webspaced.errors import Conflict, DeadlineExceeded, Distrusted, Invalid, Unavailable, WebspacedError
 from webspaced.forward.hangup import IHangups
 from webspaced.forward.listeners import Listeners
 from webspaced.http.site import Sites
+from webspaced.interfaces import ILeaderMark
+from webspaced.leadership import Leadership, Standing
 from webspaced.lib.deferreds import bounded, sleep
 from webspaced.lib.ephemeral import collision_advice, ephemeral_ports, reserved_ports
+from webspaced.lib.instance_lock import InstanceLock
 from webspaced.lib.periodic import Periodic
 from webspaced.lxd.events import EventSubscription
 from webspaced.lxd.instances import ProfileNetwork
@@ -39,8 +43,14 @@ CONTACT_PAUSE = 0.5
 
 @frozen(kw_only=True)
 class Parts:
-    """What the daemon starts and stops. ``network`` asks LXD for the webspaces' network, ``rule`` makes the rule of it."""
+    """What the daemon starts and stops. ``network`` asks LXD for the webspaces' network, ``rule`` makes the rule of it.
 
+    ``lock`` keeps a second process from the same folder; ``mark`` leads others to the daemon that leads.
+    """
+
+    lock: InstanceLock
+    leadership: Leadership
+    mark: ILeaderMark | None
     network: Callable[[], Coroutine[Any, Any, ProfileNetwork]]
     rule: Callable[[ProfileNetwork], AddressRule]
     registry: Registry
@@ -73,34 +83,60 @@ class Daemon(Service):
         """Bind the API before privileges are dropped; a daemon that is deaf must not start."""
         super().privilegedStartService()
         try:
+            self._parts.lock.take()
             self.sites.listen()
-        except Unavailable as error:
+        except (Conflict, Unavailable) as error:
             raise SystemExit(str(error)) from error
 
     def startService(self) -> None:
         """Begin to start; :attr:`ready` tells when that is done. A start that fails ends the process."""
         super().startService()
-        what = "the first full sync (timeouts.startup)"
-        self._starting = bounded(self._reactor, self._startup_timeout, self._start(), what)
+        self._starting = Deferred.fromCoroutine(self._start())
         self._starting.addErrback(self._start_failed)
 
     async def _start(self) -> None:
+        within = partial(bounded, self._reactor, self._startup_timeout)
+        await within(self._see(), "the first full sync (timeouts.startup)")
+        self._parts.leadership.subscribe(self._stands)
+        election = self._parts.leadership.run()
+        # A standby is as ready as it can be.
+        self.ready = self._parts.leadership.queues
+        await election
+        self.ready = False
+        await within(self._lead(), "taking over (timeouts.startup)")
+        self.ready = True
+        self.log.info("webspaced is ready")
+
+    async def _see(self) -> None:
         parts = self._parts
         network = await self._contact_lxd()
         parts.registry.prepare(network.nic, self._checked_rule(network))
+        parts.events.startService()
+        await parts.reconciler.seen
+
+    async def _lead(self) -> None:
+        parts = self._parts
         # Numbers in routes that were published before this start may not be given to anybody else yet.
         parts.allocator.rest([backend.port for backend in await parts.publisher.load()])
         self._warn_of_collisions()
-        parts.events.startService()
-        await parts.reconciler.synced
+        await parts.reconciler.lead()
         self._check_boot_ports()
         for periodic in parts.periodic:
             periodic.startService()
         if parts.traefik is not None:
             parts.traefik.startService()
             await parts.traefik.serving()
-        self.ready = True
-        self.log.info("webspaced is ready")
+        if parts.mark is not None:
+            await parts.mark.show()
+
+    def _stands(self, standing: Standing) -> None:
+        if standing is Standing.SUSPENDED:
+            self._parts.publisher.suspend()
+        elif standing is Standing.LEADING:
+            self._parts.publisher.resume()
+        elif self.running:
+            self.log.critical("another webspaced serves these webspaces now")
+            self._end()
 
     async def _contact_lxd(self) -> ProfileNetwork:
         while True:
@@ -140,10 +176,14 @@ class Daemon(Service):
         if not self.running or failure.check(CancelledError):
             # Given up because the daemon stops: whatever was under way fails in a way of its own.
             return
-        if failure.check(WebspacedError, DeadlineExceeded):
-            self.log.critical("webspaced cannot start: {error}", error=failure.getErrorMessage())
-        else:
+        if not failure.check(WebspacedError, DeadlineExceeded):
             self.log.failure("webspaced cannot start", failure)
+        else:
+            self.log.critical("webspaced cannot start: {error}", error=failure.getErrorMessage())
+        self._end()
+
+    def _end(self) -> None:
+        """End the process in order, and with a status that tells its supervisor that it was not asked to."""
         # Twisted has no way to hand an exit status to twistd: set it after the orderly shutdown, once logs are out.
         self._reactor.addSystemEventTrigger("after", "shutdown", atexit.register, os._exit, 1)
         self._reactor.stop()
@@ -159,6 +199,8 @@ class Daemon(Service):
         parts = self._parts
         if self._starting is not None:
             self._starting.cancel()
+        if parts.mark is not None:
+            await self._hide(parts.mark)
         await self.sites.close()
         for periodic in parts.periodic:
             if periodic.running:
@@ -167,10 +209,19 @@ class Daemon(Service):
             parts.events.stopService()
         parts.reconciler.close()
         await self._last_write()
+        await parts.leadership.release()
         await parts.listeners.close()
         parts.hangups.close()
         if parts.traefik is not None and parts.traefik.running:
             await parts.traefik.stopService()
+        parts.lock.let_go()
+
+    async def _hide(self, mark: ILeaderMark) -> None:
+        """Lead nobody here any more, before the lease is given up."""
+        try:
+            await mark.hide()
+        except WebspacedError as error:
+            self.log.warn("others are still led here: {error}", error=str(error))
 
     async def _last_write(self) -> None:
         writing = self._parts.publisher.close()

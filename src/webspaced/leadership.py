@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from webspaced.core.lease import Claim, LeaseTimes, Sighting, is_alive, is_free, sighted
 from webspaced.errors import Changed, Conflict, WebspacedError
 from webspaced.interfaces import ILease
-from webspaced.lib.deferreds import bounded, sleep
+from webspaced.lib.deferreds import bounded
 
 
 class Standing(enum.Enum):
@@ -41,17 +41,18 @@ class Leadership:
     ) -> None:
         """:param queues: whether a standby waits for its turn; else it fails with ``Conflict`` when another one leads."""
         self.standing = Standing.STANDBY
+        self.queues = queues
         self._clock = clock
         self._lease = lease
         self._me = me
         self._times = times or LeaseTimes()
-        self._queues = queues
         self._claim: Claim | None = None
         self._sighting: Sighting | None = None
         self._renewed = 0.0
         self._running: Deferred[None] | None = None
         self._elected: Deferred[None] = Deferred()
         self._listeners: list[Callable[[Standing], None]] = []
+        self._nap: Deferred[None] = Deferred()
 
     def subscribe(self, listener: Callable[[Standing], None]) -> None:
         """Call ``listener(standing)`` after each change but the election. It must not raise."""
@@ -108,13 +109,24 @@ class Leadership:
             self._judge()
             await self._pause()
 
-    def _pause(self) -> Deferred[None]:
+    def hurry(self) -> None:
+        """Try again now, rather than after the pause: what was away may be back."""
+        if not self._nap.called:
+            self._nap.callback(None)
+
+    async def _pause(self) -> None:
         # A leader must be up in time to see its own deadline.
         left = self._renewed + self._times.deadline - self._clock.seconds()
         wait = self._times.pause
         if self.standing is Standing.LEADING and 0 < left < wait:
             wait = left
-        return sleep(self._clock, wait)
+        self._nap = Deferred()
+        waking = self._clock.callLater(wait, self.hurry)
+        try:
+            await self._nap
+        finally:
+            if waking.active():
+                waking.cancel()
 
     async def _turn(self) -> None:
         if self._claim is not None:
@@ -144,7 +156,7 @@ class Leadership:
         if self.standing is not Standing.STANDBY:
             self.log.error("{holder} leads now", holder=holder)
             self._become(Standing.OVER)
-        elif not self._queues and is_alive(before, now):
+        elif not self.queues and is_alive(before, now):
             message = f"{holder} serves these webspaces already"
             raise Conflict(message)
         return False

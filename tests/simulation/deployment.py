@@ -137,6 +137,9 @@ class Deployment:
             self._graves.append((process, daemon))
             self.ends += 1
             process.kill()
+            if daemon is not None:
+                # The system does that for whoever dies.
+                daemon._parts.lock.let_go()
 
     def stop(self) -> None:
         """Stop the daemon in order."""

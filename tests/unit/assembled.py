@@ -15,10 +15,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.contracts.fake_insides import FakeInsides
 from tests.contracts.fake_instances import NIC, FakeInstances
+from tests.unit.fake_lease import FakeLease, Stored
 from tests.unit.forward.wires import FakeHangups, Wire
 from tests.unit.timing import Time, watch
 from tests.unit.world import SSH_KEY, FakeProbe, FakeRecords
-from webspaced import assembly
+from webspaced import assembly, election
 from webspaced.core.routes import Route
 from webspaced.daemon import Daemon
 from webspaced.iam.users_file import hash_token
@@ -80,6 +81,8 @@ class AssembledCase(SynchronousTestCase):
         self.patch(assembly, "EventSubscription", self._events)
         self.patch(assembly, "introduce", self._introduce)
         self.patch(assembly, "profile_network", self._network)
+        self.lease = FakeLease(self.machine, Stored())
+        self.patch(election, "OwnerLease", lambda *_: self.lease)
         self.records = FakeRecords(self.machine)
         self.patch(assembly, "DomainRecords", self._records)
         self.patch(assembly, "can_bind", lambda _address, _port: True)

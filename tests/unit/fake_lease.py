@@ -8,7 +8,7 @@ from zope.interface import implementer
 from tests.unit.timing import Time
 from webspaced.core.lease import Claim
 from webspaced.errors import Changed, Unavailable
-from webspaced.interfaces import ILease
+from webspaced.interfaces import ILeaderMark, ILease
 from webspaced.lib.deferreds import sleep
 
 
@@ -55,3 +55,17 @@ class FakeLease:
         await sleep(self._clock, self._delay)
         if self.away:
             raise Unavailable("it cannot be reached")
+
+
+@implementer(ILeaderMark)
+class FakeMark:
+    """Whether others are led here; ``told`` has all that was asked for."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    async def show(self) -> None:
+        self.told.append("show")
+
+    async def hide(self) -> None:
+        self.told.append("hide")

@@ -7,6 +7,7 @@ from zope.interface.interface import InterfaceClass
 from zope.interface.verify import verifyClass
 
 from tests.contracts.fake_instances import FakeInstances
+from tests.unit.fake_lease import FakeLease, FakeMark
 from tests.unit.forward.wires import FakeGate, FakeHangups
 from tests.unit.world import FakeIdentity, FakeListeners, FakeRecords, FakeStore
 from webspaced import interfaces
@@ -17,6 +18,7 @@ from webspaced.iam.iamd import IamdIdentity
 from webspaced.iam.static import StaticIdentity, UsersFile
 from webspaced.lxd.insides import LxdInsides
 from webspaced.lxd.instances import LxdInstances
+from webspaced.lxd.owner import OwnerLease
 from webspaced.lxd.streams import Terminal
 from webspaced.reconcile.reconciler import Reconciler
 from webspaced.traefik.file import FileStore
@@ -31,6 +33,8 @@ KEPT_BY = {
     interfaces.IBootGate: (BootGate, FakeGate),
     interfaces.IRoutes: (Reconciler,),
     interfaces.IRouteStore: (FileStore, ServedStore, FakeStore),
+    interfaces.ILeaderMark: (FakeMark,),
+    interfaces.ILease: (OwnerLease, FakeLease),
     interfaces.IRouteDocument: (ServedStore,),
     interfaces.IForwards: (Listeners, FakeListeners),
     interfaces.IListeners: (Listeners, FakeListeners),

@@ -249,6 +249,7 @@ class World:
         self.domains = Domains(self.documents, self.allocator, self.records, self.reconciler, domain_rules)
         bounds = Bounds(seconds=60, output=1000)
         self.interior = Insides(self.registry, self.documents, self.booter, self.insides, bounds)
+        self.reconciler.after_pass(self.creator.sweep)
         self.lxd.listeners.append(self.reconciler)
 
     def _workshop(self) -> Workshop:
@@ -284,6 +285,7 @@ class World:
         self.registry.prepare(NIC, RULE)
         self.clock.result_of(self.publisher.load())
         self.connect()
+        self.clock.result_of(self.reconciler.lead())
         return self
 
     def connect(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from typing import Any
 
@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource, Resource, getChildForRequest
 from twisted.web.server import NOT_DONE_YET
 
-from webspaced.errors import Invalid
+from webspaced.errors import Invalid, Unavailable
 from webspaced.http import access
 from webspaced.http.about import About, IAbout, header, request_id
 from webspaced.http.bodies import body_too_large
@@ -21,6 +21,7 @@ from webspaced.http.limits import Limits
 from webspaced.http.problems import TooManyRequests, problem_of
 from webspaced.lib.logs import REQUEST_ID
 
+READING = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 UNLIMITED = frozenset({b"/live", b"/ready", b"/health"})
 
 
@@ -32,6 +33,8 @@ class Rules:
     trusted: Sequence[IPNetwork] = ()
     cors: Cors | None = None
     limits: Limits | None = None
+    leads: Callable[[], bool] = lambda: True
+    """Whether this daemon may change webspaces now, and no other one does."""
 
 
 class Mannered(Resource):
@@ -72,7 +75,7 @@ class Mannered(Resource):
             _set(request, self._rules.cors.headers(origin))
         try:
             self._check(request, about)
-        except (TooManyRequests, Invalid) as error:
+        except (TooManyRequests, Invalid, Unavailable) as error:
             request.write(problem_of(error).write(request))
             request.finish()
             return
@@ -89,6 +92,8 @@ class Mannered(Resource):
         if not request.getRequestHostname().isascii():
             # Klein would answer by itself, and log a failure.
             raise Invalid("the Host header is no name")
+        if request.method not in READING and not self._rules.leads():
+            raise Unavailable("this webspaced is on standby, or still starting: it changes nothing")
 
     def _answer_preflight(self, request: Any, cors: Cors, origin: str) -> None:
         wanted = header(request, b"access-control-request-headers") or ""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from klein import Klein
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.error import CannotListenError
@@ -120,14 +120,19 @@ class Listening:
 class Sites:
     """Binds and closes the listeners."""
 
-    def __init__(self, reactor: Any, pages: Pages, listening: Listening) -> None:
-        """Serve the API in public, and inside the routes, where Traefik fetches them; health at both."""
+    def __init__(
+        self, reactor: Any, pages: Pages, listening: Listening, leads: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Serve the API in public, and inside the routes, where Traefik fetches them; health at both.
+
+        :param leads: whether this daemon may change anything now.
+        """
         self._reactor = reactor
         self._routes = pages.routes
         self._api = pages.api
         self._bounds = listening
-        rules = Rules(clock=self._reactor, trusted=listening.trusted, cors=listening.cors, limits=listening.limits)
-        trusting = Rules(clock=self._reactor, trusted=listening.trusted)
+        trusting = Rules(clock=reactor, trusted=listening.trusted, leads=leads)
+        rules = evolve(trusting, cors=listening.cors, limits=listening.limits)
         self._sites = (
             (listening.public, Mannered(pages.public(), rules)),
             (listening.internal, Mannered(pages.inside(), trusting)),

@@ -93,6 +93,7 @@ class Connections:
     """Kept connections to one LXD: a boot makes a dozen requests."""
 
     def __init__(self, reactor: Any, endpoints: IAgentEndpointFactory) -> None:
+        self.endpoints = endpoints
         self._pool = HTTPConnectionPool(reactor, persistent=True)
         self._pool.maxPersistentPerHost = 16
         self.agent: IAgent = Agent.usingEndpointFactory(reactor, endpoints, self._pool)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from webspaced.core.address import Endpoint
 from webspaced.core.instance import IPAddress
@@ -31,7 +32,11 @@ class Publisher:
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime, store: IRouteStore, settle_time: float) -> None:
+    def __init__(
+        self, clock: IReactorTime, store: IRouteStore, settle_time: float, may_write: Callable[[], bool] = lambda: True
+    ) -> None:
+        """:param may_write: asked before each write: whether no other daemon can be writing."""
+        self._may_write = may_write
         self._clock = clock
         self._store = store
         self._settle_time = settle_time
@@ -69,6 +74,15 @@ class Publisher:
         self._open = self._renew = True
         self._kick()
         self._tell_waiting()
+
+    def suspend(self) -> None:
+        """Give up what is being written: another daemon may be writing soon. What became of it is not known."""
+        if self._flushing is not None:
+            self._flushing.cancel()
+
+    def resume(self) -> None:
+        """Write on: no other daemon does."""
+        self._kick()
 
     def check(self) -> Deferred[None]:
         """Look whether the store still has what was written; what others lost or changed is written again."""
@@ -160,16 +174,20 @@ class Publisher:
         if self._flushing is not None:
             return
         flushing = Deferred.fromCoroutine(self._flush())
-        flushing.addErrback(lambda failure: self.log.failure("routes could not be published", failure))
+        flushing.addErrback(self._flush_failed)
         if not flushing.called:
             self._flushing = flushing.addCallback(self._flushed)
+
+    def _flush_failed(self, failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            self.log.failure("routes could not be published", failure)
 
     def _flushed(self, _result: None) -> None:
         self._flushing = None
 
     async def _flush(self) -> None:
         waits = pauses(0.1, 10.0)
-        while self._open and ((todo := self._todo()) or self._renew):
+        while self._open and self._may_write() and ((todo := self._todo()) or self._renew):
             for route in todo.put.values():
                 # From here on the store may name it, even if the write fails half-way.
                 self._name(route)
@@ -178,6 +196,8 @@ class Publisher:
                 self._renew, marks = False, self._marks
                 await self._store.apply(todo.put, sorted(todo.remove))
             except CancelledError:
+                self._uncertain = True
+                self.mark_stale([*todo.put, *todo.remove])
                 raise
             except Exception as error:  # noqa: BLE001  (the store may be away for any reason; the wish stays)
                 self.log.warn("routes could not be written: {error}", error=str(error))

@@ -6,7 +6,7 @@ that a webspace should have now and hands it to the listeners and the publisher;
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from attrs import frozen
@@ -66,14 +66,16 @@ class Reconciler:
     log = Logger()
 
     def __init__(self, clock: IReactorTime, serving: Serving, with_: Collaborators) -> None:
-        self.synced: Deferred[None] = Deferred()
+        self.seen: Deferred[None] = Deferred()
+        """Fires once everything has been seen."""
         self.connected_to_lxd = False
         self._clock = clock
         self._serving = serving
         self._with = with_
-        self._complete = False
+        self._leads = False
         self._kept: frozenset[int] = frozenset()
         self._again: dict[int, IDelayedCall] = {}
+        self._after_pass: list[Callable[[], None]] = []
         self._hosts = HostClaims()
         self._served: dict[int, tuple[str, int | None]] = {}
         self._adoptions: Coalesced[int, None] = Coalesced(with_.adoption.complete)
@@ -103,12 +105,27 @@ class Reconciler:
         failure.trap(WebspacedError)
         self.log.info("webspace {uid} could not be looked at: {error}", uid=uid, error=failure.getErrorMessage())
 
+    def after_pass(self, listener: Callable[[], None]) -> None:
+        """Call ``listener()`` after each full pass of a daemon that leads. It must not raise."""
+        self._after_pass.append(listener)
+
     # --- the full pass
 
     async def full_pass(self) -> None:
-        """Read everything, complete what needs it, and apply what differs. The first one opens the doors."""
+        """Read everything; whoever leads completes what needs it, and applies what differs."""
         await self._with.registry.sync()
-        self._complete = True
+        if not self.seen.called:
+            self.log.info("webspaces known: {count}", count=len(list(self._with.registry)))
+            self.seen.callback(None)
+        if self._leads:
+            await self._apply_all()
+
+    async def lead(self) -> None:
+        """Act from now on, on what has been seen: the doors open."""
+        self._leads = True
+        await self._apply_all()
+
+    async def _apply_all(self) -> None:
         self._with.adoption.everything_seen()
         self._keep_unseen()
         for observed in self._with.registry:
@@ -116,9 +133,8 @@ class Reconciler:
         await self._adopt_all()
         self._with.listeners.retry()
         self._with.publisher.open()
-        if not self.synced.called:
-            self.log.info("webspaces known: {count}", count=len(list(self._with.registry)))
-            self.synced.callback(None)
+        for listener in self._after_pass:
+            listener()
 
     def _keep_unseen(self) -> None:
         """Leave the routes of webspaces that nobody has told us of since we started: their cluster member is away."""
@@ -179,7 +195,7 @@ class Reconciler:
 
     def close(self) -> None:
         """Act no more: the daemon stops."""
-        self._complete = False
+        self._leads = False
         for again in self._again.values():
             if again.active():
                 again.cancel()
@@ -190,7 +206,7 @@ class Reconciler:
 
     def act(self, uid: int) -> None:
         """Make what a webspace has what it should have."""
-        if not self._complete:
+        if not self._leads:
             return
         observed = self._with.registry.get(uid)
         if observed is None or observed.unfinished:

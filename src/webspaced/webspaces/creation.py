@@ -66,7 +66,7 @@ class Creator:
         self._failed: dict[int, int] = {}
         """Boot ports of creations that failed, and could not be undone: LXD may have carried the last write through."""
         workshop.registry.subscribe(self._noticed)
-        workshop.registry.after_sync(self._sweep)
+        self._sweeps = False
 
     def check_idle(self, uid: int) -> None:
         """``Conflict`` while a webspace is being created."""
@@ -187,11 +187,12 @@ class Creator:
 
     def _noticed(self, uid: int) -> None:
         observed = self._with.registry.get(uid)
-        # Before the first full pass, webspaced changes nothing.
-        if observed is not None and self._is_left(observed) and self._with.registry.complete:
+        if observed is not None and self._is_left(observed) and self._sweeps:
             self._consider(uid)
 
-    def _sweep(self) -> None:
+    def sweep(self) -> None:
+        """Remove what creations left, and from now on as soon as it is noticed: this daemon may change something."""
+        self._sweeps = True
         for observed in self._with.registry:
             if self._is_left(observed):
                 self._consider(observed.uid)

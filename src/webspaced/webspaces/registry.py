@@ -77,7 +77,6 @@ class Registry:
         self._claimants: Multimap[IPAddress, int] = Multimap()
         self._boot_ports: Multimap[int, int] = Multimap()
         self._listeners: list[Callable[[int], None]] = []
-        self._after_sync: list[Callable[[], None]] = []
         self.away: dict[int, str] = {}
         """The webspaces whose cluster member is away, with its name, as of the last full pass."""
         self.complete = False
@@ -91,10 +90,6 @@ class Registry:
     def subscribe(self, listener: Callable[[int], None]) -> None:
         """Call ``listener(uid)`` after each change, deletion included. It must not raise."""
         self._listeners.append(listener)
-
-    def after_sync(self, listener: Callable[[], None]) -> None:
-        """Call ``listener()`` after each full pass. It must not raise."""
-        self._after_sync.append(listener)
 
     def name_of(self, uid: int) -> str:
         """Give the name that a user's instance has or would have."""
@@ -139,8 +134,6 @@ class Registry:
         running = [o.uid for o in self._seen.values() if o.runs and o.uid not in changed and o.uid not in self.away]
         await self._in_parallel(self.read_address(uid) for uid in running)
         self.complete = True
-        for listener in self._after_sync:
-            listener()
 
     def _note_away(self, found: Mapping[int, Instance]) -> None:
         """Remember whose cluster member is away: nothing is known of them, so nothing is changed."""

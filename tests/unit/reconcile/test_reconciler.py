@@ -33,11 +33,28 @@ class FirstPassTests(ReconcilerCase):
         self.assertEqual(len(self.w.store.writes), 1)
         self.assertEqual(self.w.listeners.boot_ports, {1: 20001, 2: 20002})
 
-    def test_synced_fires_after_the_first_pass(self) -> None:
-        synced = watch(self.w.reconciler.synced)
-        self.assertFalse(synced.done)
+    def test_seen_fires_after_the_first_pass(self) -> None:
+        seen = watch(self.w.reconciler.seen)
+        self.assertFalse(seen.done)
         self.w.start()
-        self.assertTrue(synced.done)
+        self.assertTrue(seen.done)
+
+    def test_a_standby_sees_everything_and_touches_nothing(self) -> None:
+        self.w.webspace(1)
+        self.w.webspace(2, running=True)
+        self.w.registry.prepare(NIC, RULE)
+        self.w.connect()
+        self.w.webspace(3)
+        for _ in range(3):
+            self.w.clock.result_of(self.w.reconciler.periodic_pass())
+            self.w.clock.run_for(60)
+        self.assertEqual(len(list(self.w.registry)), 3)
+        changes = {call for call, _ in self.w.lxd.calls} - {"list_all", "get", "state"}
+        self.assertEqual((self.w.store.writes, self.w.listeners.boot_ports, changes), ([], {}, set()))
+        self.w.clock.result_of(self.w.publisher.load())
+        self.w.clock.result_of(self.w.reconciler.lead())
+        self.assertEqual(sorted(self.w.listeners.boot_ports), [1, 2, 3])
+        self.assertEqual(sorted(self.w.store.routes), ["ws-u1", "ws-u2", "ws-u3"])
 
     def test_a_pass_that_failed_is_made_again(self) -> None:
         self.w.webspace(1)
@@ -45,7 +62,7 @@ class FirstPassTests(ReconcilerCase):
         self.w.lxd.fail_next("list_all", RemoteError("no", 500))
         self.assertRaises(RemoteError, self.w.clock.result_of, self.w.reconciler.connected())
         self.w.start()
-        self.assertTrue(self.w.reconciler.synced.called)
+        self.assertTrue(self.w.reconciler.seen.called)
         self.assertEqual(self.backend(), "127.0.0.1:20001")
 
     def test_a_direct_route_survives_a_restart_of_ours(self) -> None:
