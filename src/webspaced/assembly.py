@@ -120,8 +120,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     """
     host = host or this_host(reactor, settings)
     identity = _build_identity(reactor, settings)
-    endpoints = endpoints_for(reactor, settings.lxd.url, _identities(settings))
-    connections = Connections(reactor, endpoints)
+    connections = Connections(reactor, endpoints_for(reactor, settings.lxd.url, _identities(settings)))
     client = LxdClient(connections.agent, reactor, settings.lxd.project, suspect=lambda: connections.suspect)
     instances = LxdInstances(client)
     known = _build_knowledge(reactor, settings, instances, host)
@@ -130,7 +129,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     leadership = leadership_for(reactor, settings, client)
     publisher = Publisher(reactor, store, settings.traefik.settle_time, leadership.holds)
     reconciler = _build_reconciler(reactor, settings, known, identity, listeners, publisher)
-    insides = LxdInsides(client, endpoints)
+    insides = LxdInsides(client, connections.endpoints)
     service = _build_service(reactor, settings, known, instances, insides, listeners, reconciler)
     daemon = Daemon(
         reactor,
@@ -166,7 +165,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     )
     pages = Pages(
         api=Api(backing),
-        health=Health(ready=lambda: daemon.ready, healthy=lambda: reconciler.connected_to_lxd),
+        health=Health(lambda: daemon.ready, lambda: reconciler.connected_to_lxd),
         routes=RouteDocument(store) if IRouteDocument.providedBy(store) else None,
         internal=_build_internal(identity, listening, known, service),
         opened=settings.traefik.webspaced_url is not None,

@@ -102,7 +102,6 @@ class Daemon(Service):
         # A standby is as ready as it can be.
         self.ready = self._parts.leadership.queues
         await election
-        self.ready = False
         await within(self._lead(), "taking over (timeouts.startup)")
         self.ready = True
         self.log.info("webspaced is ready")

@@ -291,13 +291,13 @@ class LxdTests(AssembledCase):
     def test_project_and_profile(self) -> None:
         self.build()
         lxd = FakeLxd(self.machine, None)
-        self.patch(assembly, "Connections", lambda *_: SimpleNamespace(agent=lxd, lost=None, found=None, suspect=False))
+        connections = SimpleNamespace(agent=lxd, endpoints=None, lost=None, found=None, suspect=False)
+        self.patch(assembly, "Connections", lambda *_: connections)
         self.patch(assembly, "profile_network", profile_network)
         settings = self.load({"lxd": {"project": "members"}, "webspaces": {"lxd_profile": "small"}})
         built = assembly.build(self.machine, settings)
         built.startService()
         self.assertEqual((lxd.asked[0].path, lxd.asked[0].query["project"]), ("/1.0/profiles/small", "members"))
-
 
     def test_the_identities(self) -> None:
         self.build()
