@@ -7,7 +7,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from OpenSSL import SSL, crypto
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IStreamClientEndpoint
 from twisted.internet.ssl import (
     Certificate,
@@ -47,8 +48,17 @@ class ApiEndpoints:
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
         """Give the server, whatever the host of the URI."""
-        plain = HostnameEndpoint(self._reactor, self._host, self._port, timeout=CONNECT_TIMEOUT)
+        plain = self._plain()
         return plain if self._creator is None else wrapClientTLS(self._creator, plain)
+
+    def _plain(self) -> IStreamClientEndpoint:
+        # In a pod it is an address, and no thread need look that up.
+        kind: Any = HostnameEndpoint
+        if isIPAddress(self._host):
+            kind = TCP4ClientEndpoint
+        elif isIPv6Address(self._host):
+            kind = TCP6ClientEndpoint
+        return kind(self._reactor, self._host, self._port, timeout=CONNECT_TIMEOUT)  # type: ignore[no-any-return]
 
 
 def _creator(host: str, access: Access) -> IOpenSSLClientConnectionCreator:
