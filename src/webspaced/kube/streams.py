@@ -54,8 +54,14 @@ class _Lines(LineOnlyReceiver):
         self.ended.errback(failure)
 
     def _hang_up(self) -> None:
-        if self.transport is not None:
+        if self.transport is None:
+            return
+        # Twisted hands out a stand-in that can only take leave, and then an answer that ends meanwhile is taken for whole.
+        actual = getattr(self.transport, "_producer", None)
+        if actual is None:
             self.transport.loseConnection()
+        else:
+            actual.abortConnection()
 
 
 async def read_lines(response: IResponse, told: Callable[[bytes], None]) -> None:

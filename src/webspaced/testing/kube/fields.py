@@ -130,3 +130,6 @@ def _remove(document: dict[str, Any], path: Field) -> None:
         if inner is None:
             return
     inner.pop(path[-1], None)
+    if not inner and len(path) > 1 and not isinstance(path[-2], tuple):
+        # What held nothing else goes along.
+        _remove(document, path[:-1])
