@@ -11,6 +11,11 @@ RUN = CHECKOUT / "run"
 RUN_TEST = CHECKOUT / "run-test"
 
 
+def cache() -> Path:
+    """Where is kept, for all checkouts, what takes long to make."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "webspaced"
+
+
 def private_folder(path: Path) -> Path:
     """A folder that only its owner may enter."""
     path.mkdir(parents=True, exist_ok=True)

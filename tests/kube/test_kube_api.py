@@ -1,0 +1,11 @@
+"""A real kube-apiserver does what the emulator does."""
+
+from tests.contracts.kube_api import KubeApiContract
+from tests.kube.served import ServedCase
+
+
+class KubeApiTests(ServedCase, KubeApiContract):
+    def forget_history(self) -> None:
+        # What it remembers for watches is in its memory.
+        self.server.stop_apiserver()
+        self.server.start_apiserver()
