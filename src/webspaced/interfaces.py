@@ -242,6 +242,22 @@ class IListeners(Interface):
         """Try again what could not be bound."""
 
 
+class IExposure(Interface):
+    """What leads visitors from outside to the forwarded ports: a load balancer's list of them."""
+
+    def want(uid: int, ports: Collection[int]) -> None:
+        """Make these the external ports of a webspace. Written soon, and again until that works."""
+
+    def open() -> None:
+        """Begin to write: what is wanted is complete now."""
+
+    def check() -> None:
+        """Look whether it is still as it was written, and mend it."""
+
+    async def close() -> None:
+        """Write no more."""
+
+
 class IIdentity(Interface):
     """The IAM service: who is calling, and who is meant."""
 
@@ -266,6 +282,7 @@ __all__ = [
     "IBootGate",
     "IDomainRecords",
     "IEventListener",
+    "IExposure",
     "IForwards",
     "IIdentity",
     "IInsides",

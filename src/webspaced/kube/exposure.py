@@ -1,0 +1,154 @@
+"""Forwarded ports in a LoadBalancer Service: only ours come and go (server-side apply owns single entries).
+
+A PUT or merge-patch of ``spec.ports`` would give every port another nodePort. The Service is the operator's: it is never
+created here, its other ports and all nodePorts stay, and its list of ports is never made empty, which no API server allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from webspaced.errors import Conflict, NotFound
+from webspaced.interfaces import IExposure
+from webspaced.kube.client import KubeClient
+from webspaced.kube.resources import SERVICE, Document
+from webspaced.lib.backoff import pauses
+from webspaced.lib.deferreds import sleep
+
+PREFIX = "webspaced-"
+"""What the names of our ports begin with; the number follows (15 letters at most: RFC 6335)."""
+GATHER = 0.1
+"""Seconds in which changes gather."""
+
+
+@implementer(IExposure)
+class ServicePorts:
+    """See :class:`webspaced.interfaces.IExposure`."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        client: KubeClient,
+        clock: IReactorTime,
+        namespace: str,
+        name: str,
+        may_write: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """:param may_write: asked before each write: whether no other daemon can be writing."""
+        self._client = client
+        self._clock = clock
+        self._namespace = namespace
+        self._name = name
+        self._may_write = may_write
+        self._wanted: dict[int, frozenset[int]] = {}
+        self._open = False
+        self._differs = True
+        self._pending: IDelayedCall | None = None
+        self._writing: Deferred[None] | None = None
+        self._told: set[int] = set()
+
+    def want(self, uid: int, ports: Collection[int]) -> None:
+        """See :class:`webspaced.interfaces.IExposure`."""
+        wanted = frozenset(ports)
+        if self._wanted.get(uid, frozenset()) == wanted:
+            return
+        if wanted:
+            self._wanted[uid] = wanted
+        else:
+            self._wanted.pop(uid, None)
+        self.check()
+
+    def open(self) -> None:
+        """See :class:`webspaced.interfaces.IExposure`."""
+        self._open = True
+        self.check()
+
+    def check(self) -> None:
+        """See :class:`webspaced.interfaces.IExposure`."""
+        self._differs = True
+        if self._open and self._writing is None and (self._pending is None or not self._pending.active()):
+            self._pending = self._clock.callLater(GATHER, self._begin)
+
+    async def close(self) -> None:
+        """See :class:`webspaced.interfaces.IExposure`."""
+        self._open = False
+        if self._pending is not None and self._pending.active():
+            self._pending.cancel()
+        if self._writing is not None:
+            self._writing.cancel()
+
+    def _begin(self) -> None:
+        writing = Deferred.fromCoroutine(self._write())
+        writing.addErrback(lambda failure: failure.trap(CancelledError))
+        if not writing.called:
+            self._writing = writing.addCallback(self._written)
+
+    def _written(self, _result: object) -> None:
+        self._writing = None
+        if self._differs:
+            self.check()
+
+    async def _write(self) -> None:
+        waits = pauses(0.5, 30.0)
+        while self._open and self._differs and self._may_write():
+            self._differs = False
+            try:
+                await self._once()
+            except CancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001  (the wish stays, whatever is in its way)
+                self._differs = True
+                self.log.warn("the ports of the Service {name} could not be changed: {error}",
+                              name=self._name, error=str(error))  # fmt: skip
+                await sleep(self._clock, next(waits))
+
+    async def _once(self) -> None:
+        try:
+            present = (await self._client.get(SERVICE, self._namespace, self._name)).get("spec", {}).get("ports") or []
+        except NotFound as error:
+            # Applying would make one, which is none that the operator knows of.
+            raise Conflict(f"there is no Service {self._name} in {self._namespace}") from error
+        ours, foreign = _split(present)
+        wanted = self._possible(foreign)
+        if not wanted and not foreign and ours:
+            # Its last one stays, and leads nowhere, until another comes.
+            wanted = {min(ours)}
+        if wanted != ours.keys() or not all(ours.values()):
+            # Forced: what others changed in our entries, and in no others, is ours again.
+            await self._client.apply(SERVICE, self._namespace, self._name, self._document(wanted), force=True)
+            self.log.info("the Service {name} has {count} forwarded ports", name=self._name, count=len(wanted))
+
+    def _possible(self, foreign: Iterable[int]) -> set[int]:
+        wanted = {port for ports in self._wanted.values() for port in ports}
+        taken = wanted & set(foreign)
+        for port in taken - self._told:
+            self.log.warn("port {port} of the Service {name} is not ours: the forward is not reached from outside",
+                          port=port, name=self._name)  # fmt: skip
+        self._told = taken
+        return wanted - taken
+
+    def _document(self, ports: Iterable[int]) -> dict[str, Any]:
+        entries = [
+            {"name": f"{PREFIX}{port}", "port": port, "protocol": "TCP", "targetPort": port} for port in sorted(ports)
+        ]
+        return SERVICE.document({"name": self._name, "namespace": self._namespace}, spec={"ports": entries})
+
+
+def _split(entries: Iterable[Document]) -> tuple[dict[int, bool], set[int]]:
+    """Give our TCP ports, with whether each is as we wrote it, and the others'."""
+    ours: dict[int, bool] = {}
+    foreign: set[int] = set()
+    for entry in entries:
+        port = int(entry["port"])
+        if entry.get("name") == f"{PREFIX}{port}":
+            ours[port] = entry.get("targetPort") == port
+        elif entry.get("protocol", "TCP") == "TCP":
+            foreign.add(port)
+    return ours, foreign
