@@ -10,12 +10,13 @@ from typing import Any
 from attrs import frozen
 
 from webspaced.addresses import address_rule
+from webspaced.cluster import Cluster, cluster_for
 from webspaced.core.command import Bounds
 from webspaced.core.instance import IPAddress
 from webspaced.core.webspace import Config
 from webspaced.daemon import Daemon, Parts
 from webspaced.dns import DomainRecords, resolver_for
-from webspaced.election import leadership_for
+from webspaced.election import election_for
 from webspaced.forward.hangup import EpollHangups, IHangups
 from webspaced.forward.listeners import Listeners, Where
 from webspaced.forward.visit import Destination, Means
@@ -31,7 +32,7 @@ from webspaced.iam.agent import iamd_agent
 from webspaced.iam.client import IamdClient
 from webspaced.iam.iamd import IamdIdentity
 from webspaced.iam.static import UsersFile
-from webspaced.interfaces import IDomainRecords, IIdentity, IRouteDocument
+from webspaced.interfaces import IDomainRecords, IExposure, IIdentity, IRouteDocument
 from webspaced.leadership import Leadership
 from webspaced.lib.addresses import can_bind
 from webspaced.lib.descriptors import raise_descriptor_limit
@@ -45,7 +46,7 @@ from webspaced.lxd.insides import LxdInsides
 from webspaced.lxd.instances import LxdInstances, ProfileNetwork, profile_network
 from webspaced.lxd.tls import Identities
 from webspaced.lxd.trust import introduce
-from webspaced.publishing import embedded_traefik, route_store
+from webspaced.publishing import embedded_traefik, exposure_for, route_store
 from webspaced.reconcile.publisher import Publisher
 from webspaced.reconcile.reconciler import Collaborators, Reconciler, Serving
 from webspaced.settings import Settings
@@ -112,6 +113,19 @@ class Knowledge:
     allocator: Allocator
 
 
+@frozen(kw_only=True)
+class Served:
+    """How visitors get to webspaces: by listeners of ours, by Traefik's routes, by a load balancer's ports.
+
+    ``document``: the routes, where Traefik fetches them from us.
+    """
+
+    listeners: Listeners
+    publisher: Publisher
+    exposure: IExposure
+    document: RouteDocument | None
+
+
 def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     """Give the whole daemon, ready to be started.
 
@@ -124,31 +138,30 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     client = LxdClient(connections.agent, reactor, settings.lxd.project, suspect=lambda: connections.suspect)
     instances = LxdInstances(client)
     known = _build_knowledge(reactor, settings, instances, host)
-    listeners = _build_listeners(reactor, settings, known, host)
-    store = route_store(reactor, settings)
-    leadership = leadership_for(reactor, settings, client)
-    publisher = Publisher(reactor, store, settings.traefik.settle_time, leadership.holds)
-    reconciler = _build_reconciler(reactor, settings, known, identity, listeners, publisher)
+    cluster = cluster_for(reactor, settings)
+    election = election_for(reactor, settings, client, cluster)
+    served = _build_served(reactor, settings, known, host, cluster, election.leadership)
+    reconciler = _build_reconciler(reactor, settings, known, identity, served)
     insides = LxdInsides(client, connections.endpoints)
-    service = _build_service(reactor, settings, known, instances, insides, listeners, reconciler)
+    service = _build_service(reactor, settings, known, instances, insides, served.listeners, reconciler)
     daemon = Daemon(
         reactor,
         settings.timeouts.startup,
         settings.timeouts.shutdown,
         Parts(
             lock=InstanceLock(settings.data_dir),
-            leadership=leadership,
-            mark=None,
+            election=election,
             network=lambda: _first_contact(client, settings),
             rule=lambda network: address_rule(settings, network, loopback=host.loopback_containers),
             registry=known.registry,
             conditions=known.conditions,
             allocator=known.allocator,
-            publisher=publisher,
+            publisher=served.publisher,
             reconciler=reconciler,
-            events=_build_events(reactor, settings, connections, reconciler, leadership),
-            periodic=_build_periodic(reactor, settings, reconciler, publisher),
-            listeners=listeners,
+            events=_build_events(reactor, settings, connections, reconciler, election.leadership),
+            periodic=_build_periodic(reactor, settings, reconciler, served.publisher),
+            listeners=served.listeners,
+            exposure=served.exposure,
             hangups=host.hangups,
             traefik=embedded_traefik(reactor, settings),
         ),
@@ -166,11 +179,11 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     pages = Pages(
         api=Api(backing),
         health=Health(lambda: daemon.ready, lambda: reconciler.connected_to_lxd),
-        routes=RouteDocument(store) if IRouteDocument.providedBy(store) else None,
+        routes=served.document,
         internal=_build_internal(identity, listening, known, service),
         opened=settings.traefik.webspaced_url is not None,
     )
-    daemon.sites = Sites(reactor, pages, listening, leadership.holds)
+    daemon.sites = Sites(reactor, pages, listening, election.leadership.holds)
     return daemon
 
 
@@ -286,13 +299,24 @@ def _seats() -> Places:
     return Places(most, max(1, most // 2))
 
 
+def _build_served(
+    reactor: Any, settings: Settings, known: Knowledge, host: Host, cluster: Cluster | None, leadership: Leadership
+) -> Served:
+    store = route_store(reactor, settings)
+    return Served(
+        listeners=_build_listeners(reactor, settings, known, host),
+        publisher=Publisher(reactor, store, settings.traefik.settle_time, leadership.holds),
+        exposure=exposure_for(reactor, settings, cluster, leadership.holds),
+        document=RouteDocument(store) if IRouteDocument.providedBy(store) else None,
+    )
+
+
 def _build_reconciler(
     reactor: Any,
     settings: Settings,
     known: Knowledge,
     identity: IIdentity,
-    listeners: Listeners,
-    publisher: Publisher,
+    served: Served,
 ) -> Reconciler:
     serving = Serving(
         domain=settings.webspaces.domain,
@@ -310,8 +334,9 @@ def _build_reconciler(
             gate=known.gate,
             adoption=adoption,
             conditions=known.conditions,
-            publisher=publisher,
-            listeners=listeners,
+            publisher=served.publisher,
+            listeners=served.listeners,
+            exposure=served.exposure,
         ),
     )
 

@@ -19,12 +19,13 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from webspaced.core.address import AddressRule
+from webspaced.election import Election
 from webspaced.errors import Conflict, DeadlineExceeded, Distrusted, Invalid, Unavailable, WebspacedError
 from webspaced.forward.hangup import IHangups
 from webspaced.forward.listeners import Listeners
 from webspaced.http.site import Sites
-from webspaced.interfaces import ILeaderMark
-from webspaced.leadership import Leadership, Standing
+from webspaced.interfaces import IExposure, ILeaderMark
+from webspaced.leadership import Standing
 from webspaced.lib.deferreds import bounded, sleep
 from webspaced.lib.ephemeral import collision_advice, ephemeral_ports, reserved_ports
 from webspaced.lib.instance_lock import InstanceLock
@@ -45,12 +46,11 @@ CONTACT_PAUSE = 0.5
 class Parts:
     """What the daemon starts and stops. ``network`` asks LXD for the webspaces' network, ``rule`` makes the rule of it.
 
-    ``lock`` keeps a second process from the same folder; ``mark`` leads others to the daemon that leads.
+    ``lock`` keeps a second process from the same folder.
     """
 
     lock: InstanceLock
-    leadership: Leadership
-    mark: ILeaderMark | None
+    election: Election
     network: Callable[[], Coroutine[Any, Any, ProfileNetwork]]
     rule: Callable[[ProfileNetwork], AddressRule]
     registry: Registry
@@ -61,6 +61,7 @@ class Parts:
     events: EventSubscription
     periodic: tuple[Periodic, ...]
     listeners: Listeners
+    exposure: IExposure
     hangups: IHangups
     traefik: EmbeddedTraefik | None
 
@@ -97,11 +98,12 @@ class Daemon(Service):
     async def _start(self) -> None:
         within = partial(bounded, self._reactor, self._startup_timeout)
         await within(self._see(), "the first full sync (timeouts.startup)")
-        self._parts.leadership.subscribe(self._stands)
-        election = self._parts.leadership.run()
+        leadership = self._parts.election.leadership
+        leadership.subscribe(self._stands)
+        elected = leadership.run()
         # A standby is as ready as it can be.
-        self.ready = self._parts.leadership.queues
-        await election
+        self.ready = leadership.queues
+        await elected
         await within(self._lead(), "taking over (timeouts.startup)")
         self.ready = True
         self.log.info("webspaced is ready")
@@ -125,14 +127,15 @@ class Daemon(Service):
         if parts.traefik is not None:
             parts.traefik.startService()
             await parts.traefik.serving()
-        if parts.mark is not None:
-            await parts.mark.show()
+        if parts.election.mark is not None:
+            await parts.election.mark.show()
 
     def _stands(self, standing: Standing) -> None:
         if standing is Standing.SUSPENDED:
             self._parts.publisher.suspend()
         elif standing is Standing.LEADING:
             self._parts.publisher.resume()
+            self._parts.exposure.check()
         elif self.running:
             self.log.critical("another webspaced serves these webspaces now")
             self._end()
@@ -198,8 +201,8 @@ class Daemon(Service):
         parts = self._parts
         if self._starting is not None:
             self._starting.cancel()
-        if parts.mark is not None:
-            await self._hide(parts.mark)
+        if parts.election.mark is not None:
+            await self._hide(parts.election.mark)
         await self.sites.close()
         for periodic in parts.periodic:
             if periodic.running:
@@ -208,7 +211,8 @@ class Daemon(Service):
             parts.events.stopService()
         parts.reconciler.close()
         await self._last_write()
-        await parts.leadership.release()
+        await parts.exposure.close()
+        await parts.election.leadership.release()
         await parts.listeners.close()
         parts.hangups.close()
         if parts.traefik is not None and parts.traefik.running:

@@ -1,10 +1,17 @@
-"""Which lease the daemon struggles for, and under which name."""
+"""Which lease the daemon struggles for, under which name, and how others find the one that leads."""
 
 from __future__ import annotations
 
+import socket
+import time
 from typing import Any
 
+from attrs import frozen
+
+from webspaced.cluster import Cluster
 from webspaced.core.lease import LeaseTimes
+from webspaced.interfaces import ILeaderMark
+from webspaced.kube.lease import KubeLease, PodLabel
 from webspaced.leadership import Leadership
 from webspaced.lib.instance_lock import installation_name
 from webspaced.lxd.client import LxdClient
@@ -13,12 +20,32 @@ from webspaced.settings import Settings
 
 OWNER_TIMES = LeaseTimes(duration=30.0, deadline=20.0, pause=5.0)
 """Each renewal writes to LXD's database."""
+LEASE_TIMES = LeaseTimes(duration=15.0, deadline=10.0, pause=2.0)
+"""As controllers of Kubernetes have them."""
 
 
-def leadership_for(reactor: Any, settings: Settings, client: LxdClient) -> Leadership:
-    """Give the struggle for the mark in LXD: a second daemon is refused.
+@frozen
+class Election:
+    """The struggle, and what leads others to the winner, if anything does."""
+
+    leadership: Leadership
+    mark: ILeaderMark | None = None
+
+
+def election_for(reactor: Any, settings: Settings, client: LxdClient, cluster: Cluster | None) -> Election:
+    """Give the struggle for the mark in LXD, where a second daemon is refused, or for a Lease, where it waits.
 
     :raises Unavailable: ``data_dir``, which holds our name, cannot be written.
     """
+    if settings.leadership.lease == "kubernetes" and cluster is not None:
+        return _in_kubernetes(reactor, settings, cluster)
     lease = OwnerLease(client, settings.lxd.project, settings.webspaces.instance_prefix)
-    return Leadership(reactor, lease, installation_name(settings.data_dir), OWNER_TIMES, queues=False)
+    return Election(Leadership(reactor, lease, installation_name(settings.data_dir), OWNER_TIMES, queues=False))
+
+
+def _in_kubernetes(reactor: Any, settings: Settings, cluster: Cluster) -> Election:
+    # A container that is restarted in its pod need not wait for itself.
+    pod = settings.leadership.pod or socket.gethostname()
+    lease = KubeLease(cluster.client, cluster.namespace, settings.leadership.name, LEASE_TIMES.duration, time.time)
+    label: ILeaderMark = PodLabel(cluster.client, cluster.namespace, pod)
+    return Election(Leadership(reactor, lease, pod, LEASE_TIMES), label)

@@ -1,10 +1,14 @@
-"""Which store of routes, and which Traefik, the settings ask for."""
+"""Which store of routes, which Traefik and which load balancer the settings ask for."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from webspaced.interfaces import IRouteStore
+from webspaced.cluster import Cluster
+from webspaced.interfaces import IExposure, IRouteStore
+from webspaced.kube.exposure import ServicePorts
+from webspaced.reconcile.unexposed import Unexposed
 from webspaced.settings import Settings
 from webspaced.traefik.embedded import EmbeddedTraefik, Embedding, find_traefik
 from webspaced.traefik.file import FileStore
@@ -47,3 +51,13 @@ def embedded_traefik(reactor: Any, settings: Settings) -> EmbeddedTraefik | None
         https=settings.traefik.https_address,
     )
     return EmbeddedTraefik(reactor, find_traefik(), embedding)
+
+
+def exposure_for(reactor: Any, settings: Settings, cluster: Cluster | None, leads: Callable[[], bool]) -> IExposure:
+    """Give what keeps a load balancer's ports, if there is one."""
+    name = settings.webspaces.ports.kubernetes_service
+    if name is None or cluster is None:
+        unexposed: IExposure = Unexposed()
+        return unexposed
+    ports: IExposure = ServicePorts(cluster.client, reactor, cluster.namespace, name, leads)
+    return ports

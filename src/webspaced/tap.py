@@ -39,7 +39,6 @@ class Wish:
 
 
 NOT_USED = (
-    "webspaces.ports.kubernetes_service",
     "traefik.iam_token",
 )
 """Settings that nothing reads yet, and that can be left aside: they are warned of."""

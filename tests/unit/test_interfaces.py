@@ -16,11 +16,14 @@ from webspaced.forward.hangup import EpollHangups, IHangups
 from webspaced.forward.listeners import Listeners
 from webspaced.iam.iamd import IamdIdentity
 from webspaced.iam.static import StaticIdentity, UsersFile
+from webspaced.kube.exposure import ServicePorts
+from webspaced.kube.lease import KubeLease, PodLabel
 from webspaced.lxd.insides import LxdInsides
 from webspaced.lxd.instances import LxdInstances
 from webspaced.lxd.owner import OwnerLease
 from webspaced.lxd.streams import Terminal
 from webspaced.reconcile.reconciler import Reconciler
+from webspaced.reconcile.unexposed import Unexposed
 from webspaced.traefik.file import FileStore
 from webspaced.traefik.served import ServedStore
 from webspaced.webspaces.gate import BootGate
@@ -33,8 +36,9 @@ KEPT_BY = {
     interfaces.IBootGate: (BootGate, FakeGate),
     interfaces.IRoutes: (Reconciler,),
     interfaces.IRouteStore: (FileStore, ServedStore, FakeStore),
-    interfaces.ILeaderMark: (FakeMark,),
-    interfaces.ILease: (OwnerLease, FakeLease),
+    interfaces.ILeaderMark: (PodLabel, FakeMark),
+    interfaces.ILease: (OwnerLease, KubeLease, FakeLease),
+    interfaces.IExposure: (ServicePorts, Unexposed),
     interfaces.IRouteDocument: (ServedStore,),
     interfaces.IForwards: (Listeners, FakeListeners),
     interfaces.IListeners: (Listeners, FakeListeners),

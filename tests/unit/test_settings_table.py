@@ -8,13 +8,15 @@ from twisted.python.reflect import namedAny
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.assembled import NETWORK, AssembledCase
-from webspaced import assembly, publishing, tap
+from tests.unit.test_settings_leadership import ACCESS
+from webspaced import assembly, cluster, publishing, tap
 from webspaced.settings import SETTINGS
 from webspaced.settings.schema import SECTIONS
 
 HERE = "tests.unit.test_settings"
 TRAEFIK = "tests.unit.test_settings_traefik"
 HTTP = "tests.unit.test_settings_http.HttpTests"
+LEADERSHIP = "tests.unit.test_settings_leadership.LeadershipTests"
 TLS = "tests.unit.lxd.test_tls"
 TRUST = "tests.unit.lxd.test_trust.TrustTests"
 LATER = tuple(f"tests.unit.test_tap.LaterTests.{test}" for test in ("test_what_is_not_used", "test_what_is_not_served"))
@@ -65,7 +67,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "webspaces.ports.end": (f"{HERE}.PortTests.test_external_range",),
     "webspaces.ports.max": (f"{HERE}.PortTests.test_max",),
     "webspaces.ports.listen_address": (f"{HERE}.PortTests.test_listen_address",),
-    "webspaces.ports.kubernetes_service": LATER,
+    "webspaces.ports.kubernetes_service": (f"{LEADERSHIP}.test_kubernetes_service",),
     "webspaces.domains.max": (f"{HERE}.WebspaceTests.test_domains_max",),
     "webspaces.domains.resolvers": (
         f"{HERE}.WebspaceTests.test_domains_resolvers",
@@ -124,6 +126,9 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "traefik.redis.addr": LATER,
     "traefik.redis.db": LATER,
     "traefik.redis.cert_resolver": LATER,
+    "leadership.lease": (f"{LEADERSHIP}.test_lease",),
+    "leadership.name": (f"{LEADERSHIP}.test_name_and_pod",),
+    "leadership.pod": (f"{LEADERSHIP}.test_name_and_pod",),
     "traefik.kubernetes.namespace": LATER,
     "traefik.kubernetes.default_secret": LATER,
     "traefik.kubernetes.cluster_issuer": LATER,
@@ -176,6 +181,8 @@ class ReadTests(AssembledCase):
         self.patch(publishing, "find_traefik", lambda: "/usr/bin/traefik")
         found = self.read()
         found |= self.read(traefik={"embedded": True}) | self.read(traefik={"provider": "http"})
+        self.patch(cluster, "find_access", lambda _reactor: ACCESS)
+        found |= self.read(leadership={"lease": "kubernetes"})
         found |= self.read(iam={"url": "https://iam.example.org"})
         later = {*tap.NOT_USED, *(key for wish in tap.NOT_SERVED for key in wish.with_it)}
         self.assertEqual(sorted(set(SETTINGS) - found - later), [], "read by nothing")

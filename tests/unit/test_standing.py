@@ -8,6 +8,7 @@ from tests.unit.assembled import AssembledCase
 from tests.unit.fake_lease import FakeLease, FakeMark, Stored
 from webspaced import assembly, election
 from webspaced.core.lease import LeaseTimes
+from webspaced.election import Election
 from webspaced.leadership import Leadership
 
 TIMES = LeaseTimes()
@@ -21,10 +22,9 @@ class StandingCase(AssembledCase):
     def given(self, *, rival: bool = False) -> None:
         self.stored = Stored()
         self.patch(election, "OwnerLease", lambda *_: FakeLease(self.machine, self.stored))
-        self.patch(assembly, "leadership_for", self.leadership)
         self.mark = FakeMark()
+        self.patch(assembly, "election_for", lambda *_: Election(self.leadership(), self.mark))
         self.build()
-        self.daemon._parts = self.with_mark()
         self.rival = Leadership(self.machine, FakeLease(self.machine, self.stored), "rival", TIMES)
         if rival:
             self.rival.run().addErrback(lambda _: None)
@@ -34,14 +34,9 @@ class StandingCase(AssembledCase):
         self.daemon.startService()
         self.machine.run_for(1)
 
-    def leadership(self, *_: object) -> Leadership:
+    def leadership(self) -> Leadership:
         self.lease = FakeLease(self.machine, self.stored)
         return Leadership(self.machine, self.lease, "me", TIMES, queues=self.queues)
-
-    def with_mark(self) -> object:
-        from attrs import evolve  # noqa: PLC0415
-
-        return evolve(self.daemon._parts, mark=self.mark)
 
     def listens(self) -> bool:
         return any(port == self.boot_port() for _, port in self.machine.listening())

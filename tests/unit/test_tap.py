@@ -55,7 +55,6 @@ class TapTests(TapCase):
 
 
 SET = {
-    "webspaces.ports.kubernetes_service": "webspaced-ports",
     "traefik.iam_token": "a-token",
 }
 ASKED = {("traefik.provider", "redis"): "redis", ("traefik.provider", "kubernetes"): "kubernetes"}

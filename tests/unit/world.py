@@ -23,6 +23,7 @@ from webspaced.interfaces import IDomainRecords, IForwards, IIdentity, IListener
 from webspaced.lib.deferreds import sleep
 from webspaced.reconcile.publisher import Publisher
 from webspaced.reconcile.reconciler import Collaborators, Reconciler, Serving
+from webspaced.reconcile.unexposed import Unexposed
 from webspaced.webspaces.adoption import Adoption
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.booter import Booter, BootLimits
@@ -277,6 +278,7 @@ class World:
             conditions=self.conditions,
             publisher=self.publisher,
             listeners=self.listeners,
+            exposure=Unexposed(),
         )
         return Reconciler(self.clock, serving, parts)
 

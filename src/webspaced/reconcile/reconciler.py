@@ -24,7 +24,7 @@ from webspaced.core.instance import IPAddress
 from webspaced.core.names import default_domain
 from webspaced.core.routes import Readiness, Standing, wanted_route
 from webspaced.errors import WebspacedError
-from webspaced.interfaces import IBootGate, IEventListener, IListeners, IRoutes
+from webspaced.interfaces import IBootGate, IEventListener, IExposure, IListeners, IRoutes
 from webspaced.lib.keyed import Coalesced
 from webspaced.reconcile.publisher import Publisher
 from webspaced.webspaces.adoption import Adoption
@@ -48,6 +48,7 @@ class Collaborators:
     conditions: Conditions
     publisher: Publisher
     listeners: IListeners
+    exposure: IExposure
 
 
 @frozen(kw_only=True)
@@ -133,6 +134,7 @@ class Reconciler:
         await self._adopt_all()
         self._with.listeners.retry()
         self._with.publisher.open()
+        self._with.exposure.open()
         for listener in self._after_pass:
             listener()
 
@@ -228,6 +230,7 @@ class Reconciler:
             again.cancel()
         self._with.listeners.cut_relayed(uid)
         self._with.listeners.want_forwards(uid, {})
+        self._with.exposure.want(uid, ())
         self._with.listeners.want_boot_port(uid, None)
         self._release_hosts(uid, ())
         self._with.publisher.want(self._with.registry.name_of(uid), None)
@@ -245,7 +248,9 @@ class Reconciler:
 
     def _listen(self, observed: Observed) -> None:
         deleting = self._with.booter.memory(observed.uid).hold is Hold.DELETING
-        self._with.listeners.want_forwards(observed.uid, {} if deleting else observed.webspace.ports)
+        forwards = {} if deleting else observed.webspace.ports
+        self._with.listeners.want_forwards(observed.uid, forwards)
+        self._with.exposure.want(observed.uid, forwards)
         port = observed.boot_port if self._with.adoption.owns_boot_port(observed) else None
         try:
             self._with.listeners.want_boot_port(observed.uid, port)

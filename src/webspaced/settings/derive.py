@@ -44,6 +44,10 @@ def _cert_resolver(values: Values) -> object:
     return values["traefik.cert_resolver"]
 
 
+def _lease(values: Values) -> str:
+    return "kubernetes" if values["traefik.provider"] == "kubernetes" else "lxd"
+
+
 def _settle_time(values: Values) -> float:
     # The embedded Traefik is started with a throttle that is far shorter than the usual 2 s, and polls ten times a second
     # instead of every 5 s.
@@ -60,6 +64,7 @@ COMPUTED: Final = (
     Computed("iam.users_file", ("data_dir",), _users_file),
     Computed("traefik.file.path", ("data_dir",), _traefik_file),
     Computed("traefik.redis.cert_resolver", ("traefik.cert_resolver",), _cert_resolver),
+    Computed("leadership.lease", ("traefik.provider",), _lease),
     Computed("traefik.settle_time", ("traefik.embedded", "traefik.provider"), _settle_time),
 )
 """In an order in which each finds what it needs."""

@@ -14,6 +14,7 @@ from webspaced.settings.backends import Iam, Lxd
 from webspaced.settings.fields import SECTION, SETTING, Setting, section, setting
 from webspaced.settings.http import Http
 from webspaced.settings.kinds import PATH, choice, duration
+from webspaced.settings.leadership import Leadership
 from webspaced.settings.traefik import Traefik
 from webspaced.settings.webspaces import Webspaces
 
@@ -57,6 +58,7 @@ class Settings:
     webspaces: Webspaces = attrs.field(metadata={SECTION: Webspaces})
     http: Http = section(Http)
     traefik: Traefik = section(Traefik)
+    leadership: Leadership = section(Leadership)
 
 
 def _walk(cls: type[Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
