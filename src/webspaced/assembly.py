@@ -229,7 +229,7 @@ def _build_identity(reactor: Any, settings: Settings) -> IIdentity:
 def _build_knowledge(reactor: Any, settings: Settings, instances: LxdInstances, host: Host) -> Knowledge:
     webspaces = settings.webspaces
     conditions = Conditions()
-    registry = Registry(instances, webspaces.instance_prefix, _config_defaults(settings), conditions)
+    registry = Registry(reactor, instances, webspaces.instance_prefix, _config_defaults(settings), conditions)
     readiness = ReadinessTable()
     limits = BootLimits(
         max_concurrent=webspaces.max_concurrent_boots,
@@ -392,6 +392,7 @@ def _build_periodic(
 ) -> tuple[Periodic, ...]:
     return (
         Periodic(reactor, settings.webspaces.resync_interval, "the full pass", reconciler.periodic_pass),
+        Periodic(reactor, settings.webspaces.resync_interval, "the look at addresses", reconciler.look_at_addresses),
         Periodic(reactor, settings.webspaces.resync_interval, "the look at what is published", publisher.check),
         Periodic(reactor, RETRY_UNBOUND, "binding ports", reconciler.retry_unbound),
         Periodic(reactor, AWAY_PAUSE, "the search for absent cluster members", reconciler.return_of_members),

@@ -227,7 +227,7 @@ class World:
         self.identity = FakeIdentity()
         self.records = FakeRecords(self.clock)
         self.conditions = Conditions()
-        self.registry = Registry(self.lxd, "ws-", DEFAULTS, self.conditions)
+        self.registry = Registry(self.clock, self.lxd, "ws-", DEFAULTS, self.conditions)
         self.readiness = ReadinessTable()
         limits = BootLimits(max_concurrent=max_concurrent, max_running=max_running, ip_timeout=10.0)
         self.booter = Booter(self.clock, self.registry, self.lxd, self.conditions, limits)

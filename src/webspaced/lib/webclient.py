@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -62,29 +63,40 @@ class BodyTooLarge(Exception):
 
 
 class _Body(Protocol):
-    """Collects a body; its transport speaks for the connection that the response came on."""
+    """Hands on a body as it comes; its transport speaks for the connection that the response came on."""
 
     transport: Any
 
-    def __init__(self, largest: int) -> None:
-        self.whole: Deferred[bytes] = Deferred(lambda _: self._give_up())
+    def __init__(self, largest: int, feed: Callable[[bytes], object]) -> None:
+        self.ended: Deferred[None] = Deferred(lambda _: self._give_up())
+        self._left = largest
         self._largest = largest
-        self._received = bytearray()
+        self._feed = feed
 
     def dataReceived(self, data: bytes) -> None:
-        self._received += data
-        if len(self._received) > self._largest and not self.whole.called:
-            self._give_up()
-            self.whole.errback(BodyTooLarge(f"more than {self._largest} bytes"))
+        if self.ended.called:
+            return
+        self._left -= len(data)
+        if self._left < 0:
+            self._fail(Failure(BodyTooLarge(f"more than {self._largest} bytes")))
+            return
+        try:
+            self._feed(data)
+        except Exception:  # noqa: BLE001  (whatever it is, it is told to who waits)
+            self._fail(Failure())
+
+    def _fail(self, failure: Failure) -> None:
+        self._give_up()
+        self.ended.errback(failure)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self.whole.called:
+        if self.ended.called:
             return
         # Without a length the end of the connection is the end of the body (RFC 9112, section 6.3).
         if reason.check(ResponseDone, PotentialDataLoss):
-            self.whole.callback(bytes(self._received))
+            self.ended.callback(None)
         else:
-            self.whole.errback(reason)
+            self.ended.errback(reason)
 
     def _give_up(self) -> None:
         if self.transport is not None:
@@ -96,6 +108,15 @@ def read_body(response: IResponse, largest: int) -> Deferred[bytes]:
 
     (``treq.content`` knows no bound, and when cancelled leaves the connection open.)
     """
-    body = _Body(largest)
+    received = bytearray()
+    return feed_body(response, largest, received.extend).addCallback(lambda _: bytes(received))
+
+
+def feed_body(response: IResponse, largest: int, feed: Callable[[bytes], object]) -> Deferred[None]:
+    """Hand a response's body on piece by piece, and fire at its end; what ``feed`` raises ends it, and is told.
+
+    ``BodyTooLarge`` if there are more bytes. Cancelling closes the connection.
+    """
+    body = _Body(largest, feed)
     response.deliverBody(body)
-    return body.whole
+    return body.ended

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote, urlencode
 
+import ijson
 from attrs import frozen
 from OpenSSL import SSL
 from service_identity import CertificateError, VerificationError
@@ -21,7 +22,7 @@ from twisted.web.iweb import IAgent
 
 from webspaced.errors import Changed, DeadlineExceeded, Distrusted, NotFound, RemoteError, Unavailable
 from webspaced.lib.deferreds import bounded, sleep
-from webspaced.lib.webclient import UNREACHABLE, BodyTooLarge, BytesBody, read_body
+from webspaced.lib.webclient import UNREACHABLE, BodyTooLarge, BytesBody, feed_body, read_body
 from webspaced.lxd.tls import openssl_says
 
 T = TypeVar("T")
@@ -34,6 +35,7 @@ SUSPECT_TIMEOUT = 5.0
 LARGEST_ANSWER = 256 * 1024 * 1024
 """Bytes. A list of ten thousand instances has about 40 MiB."""
 LONGEST_ERROR = 200
+OK = 200
 WAIT_SLICE = 10.0
 """Seconds of one request that waits for an operation; then it is asked whether LXD is still there."""
 PROGRESS_PAUSE = 0.5
@@ -71,6 +73,29 @@ class LxdClient:
     async def get(self, path: str, **query: str) -> Reply:
         """Give what lies at a path below ``/1.0``; ``NotFound`` if nothing does."""
         return await self._request("GET", path, query=query)
+
+    async def each(self, path: str, told: Callable[[Any], object], **query: str) -> None:
+        """Hand on the elements of a long list while it comes in, so that nothing waits until all of it is parsed.
+
+        What ``told`` raises ends it.
+        """
+        url = self._url(path, query)
+        await self._bounded(REQUEST_TIMEOUT, self._each(url, told), f"LXD's answer to GET {path}")
+
+    async def _each(self, url: str, told: Callable[[Any], object]) -> None:
+        response = await self._http.request("GET", url, unbuffered=True, reactor=self._reactor)
+        if response.code >= 400:  # noqa: PLR2004
+            _reply(response.code, await read_body(response.original, LARGEST_ANSWER), "")
+        elements = _Elements(told)
+        try:
+            await feed_body(response.original, LARGEST_ANSWER, elements.feed)
+            elements.end()
+        except BodyTooLarge as error:
+            message = f"LXD's answer has {error}"
+            raise RemoteError(message, response.code) from error
+        except ijson.JSONError as error:
+            message = f"LXD answered {response.code} with something that is not its API's JSON"
+            raise RemoteError(message, response.code) from error
 
     async def send(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, *, etag: str = "", **query: str
@@ -219,6 +244,33 @@ class LxdClient:
             message = f"LXD's answer has {error}"
             raise RemoteError(message, response.code) from error
         return response.code, (response.headers.getRawHeaders("ETag") or [""])[0], text
+
+
+class _Elements:
+    """Parses an answer piece by piece (https://github.com/ICRAR/ijson#push-interfaces)."""
+
+    def __init__(self, told: Callable[[Any], object]) -> None:
+        self._told = told
+        self._any = False
+        self._text = bytearray()
+        self._parser = ijson.items_coro(self, "metadata.item", use_float=True)
+
+    def send(self, element: Any) -> None:
+        """Take what the parser found."""
+        self._any = True
+        self._told(element)
+
+    def feed(self, data: bytes) -> None:
+        """Take the next piece of the text."""
+        self._parser.send(data)
+        if not self._any:
+            self._text += data
+
+    def end(self) -> None:
+        """Take the end: an answer with no element must be a list all the same."""
+        self._parser.close()
+        if not self._any and _reply(OK, bytes(self._text), "").metadata != []:
+            raise RemoteError("LXD's answer is not what its API describes", 0)
 
 
 def _unreachable(error: Exception) -> Unavailable:

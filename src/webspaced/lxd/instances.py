@@ -51,8 +51,9 @@ class LxdInstances:
         self._client = client
 
     async def list_all(self) -> Sequence[Instance]:
-        reply = await self._client.get("/instances", recursion="1")
-        return _read(lambda: [parse.instance(document) for document in reply.metadata])
+        listed: list[Instance] = []
+        await self._client.each("/instances", lambda each: listed.append(_read(lambda: parse.instance(each))), recursion="1")
+        return listed
 
     async def get(self, name: str) -> Instance:
         reply = await self._client.get(f"/instances/{name}")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from attrs import frozen
-from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults, succeed
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -129,8 +129,8 @@ class Reconciler:
     async def _apply_all(self) -> None:
         self._with.adoption.everything_seen()
         self._keep_unseen()
-        for observed in self._with.registry:
-            self.act(observed.uid)
+        gently = self._with.registry.gently
+        await gently.each([observed.uid for observed in self._with.registry], self.act)
         await self._adopt_all()
         self._with.listeners.retry()
         self._with.publisher.open()
@@ -168,12 +168,16 @@ class Reconciler:
         """Make a full pass if LXD is there; while it is away, reconnecting makes one."""
         return Deferred.fromCoroutine(self.full_pass()) if self.connected_to_lxd else succeed(None)
 
+    def look_at_addresses(self) -> Deferred[None]:
+        """Read the addresses of all that run: no event tells what their root does with them."""
+        return Deferred.fromCoroutine(self._with.registry.read_addresses()) if self.connected_to_lxd else succeed(None)
+
     async def _adopt_all(self) -> None:
-        places = DeferredSemaphore(PARALLEL_ADOPTIONS)
+        async def adopt(uid: int) -> None:
+            await self._adoptions.request(uid).addErrback(self._not_seen, uid)
+
         uids = [observed.uid for observed in self._with.registry]
-        jobs = [places.run(self._adoptions.request, uid).addErrback(self._not_seen, uid) for uid in uids]
-        # A pass that is given up is given up in all of them: one failure tells it.
-        await gatherResults(jobs, consumeErrors=True)
+        await self._with.registry.gently.side_by_side(PARALLEL_ADOPTIONS, uids, adopt)
 
     # --- one webspace
 

@@ -6,13 +6,13 @@ a change subscribes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from attrs import evolve, frozen
-from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, gatherResults
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from webspaced.core.address import AddressRule, choose
 from webspaced.core.instance import Instance, IPAddress
@@ -20,6 +20,7 @@ from webspaced.core.names import instance_name, uid_of_instance
 from webspaced.core.webspace import CREATING_KEY, KEY, Config, Webspace, boot_port_of, load_webspace, username_of
 from webspaced.errors import DeadlineExceeded, Invalid, NotFound, RemoteError, Unavailable
 from webspaced.interfaces import IInstances
+from webspaced.lib.gently import Gently
 from webspaced.lib.keyed import Coalesced
 from webspaced.lib.multimap import Multimap
 from webspaced.webspaces.conditions import Conditions, Kind
@@ -64,7 +65,11 @@ class Registry:
 
     log = Logger()
 
-    def __init__(self, instances: IInstances, prefix: str, defaults: Config, conditions: Conditions) -> None:
+    def __init__(
+        self, clock: IReactorTime, instances: IInstances, prefix: str, defaults: Config, conditions: Conditions
+    ) -> None:
+        self.gently = Gently(clock)
+        """For work on all of them."""
         self._instances = instances
         self._prefix = prefix
         self._defaults = defaults
@@ -126,21 +131,31 @@ class Registry:
         listed = await self._instances.list_all()
         await self._read_strangers(listed)
         found = {uid: instance for instance in listed if (uid := self.uid_of(instance.name)) is not None}
-        self._note_away(found)
+        await self._note_away(found)
         gone = [uid for uid in self._seen if uid not in found]
-        changed = [uid for uid, instance in found.items() if uid not in self.away and self._differs(uid, instance)]
-        await self._in_parallel(self._take(uid, found.get(uid), before.get(uid)) for uid in [*changed, *gone])
-        # Root may have changed addresses since they were read.
-        running = [o.uid for o in self._seen.values() if o.runs and o.uid not in changed and o.uid not in self.away]
-        await self._in_parallel(self.read_address(uid) for uid in running)
+        await self._in_parallel(gone, lambda uid: self._take(uid, None, before.get(uid)))
+        await self._in_parallel(found, lambda uid: self._compare(uid, found[uid], before.get(uid)))
         self.complete = True
 
-    def _note_away(self, found: Mapping[int, Instance]) -> None:
+    async def read_addresses(self) -> None:
+        """Read the addresses of all that run, one by one: root may have changed them since."""
+        for observed in list(self._seen.values()):
+            if observed.runs and observed.uid not in self.away:
+                await self.read_address(observed.uid)
+
+    async def _note_away(self, found: Mapping[int, Instance]) -> None:
         """Remember whose cluster member is away: nothing is known of them, so nothing is changed."""
         self.away = {uid: instance.location for uid, instance in found.items() if instance.untold}
-        for uid in found:
+
+        def note(uid: int) -> None:
             member = self.away.get(uid)
             self._conditions.note(uid, Kind.MEMBER_AWAY, member and f"the cluster member {member} is away")
+
+        await self.gently.each(found, note)
+
+    async def _compare(self, uid: int, instance: Instance, version: int | None) -> None:
+        if uid not in self.away and self._differs(uid, instance):
+            await self._take(uid, instance, version)
 
     async def somebody_is_back(self) -> bool:
         """Whether LXD tells of other webspaces now than in the last full pass that their cluster member is away."""
@@ -172,18 +187,17 @@ class Registry:
         else:
             self._store(observed)
 
-    async def _in_parallel(self, work: Iterable[Any]) -> None:
-        places = DeferredSemaphore(PARALLEL_READS)
-        # One webspace that cannot be read must not keep the others from being served.
-        jobs = [places.run(Deferred.fromCoroutine, job).addErrback(self._unread) for job in work]
-        for outcome in await gatherResults(jobs):
-            # LXD went away within the pass, or it was given up: what was not read is not gone.
-            if isinstance(outcome, Unavailable | CancelledError):
-                raise outcome
+    async def _in_parallel(self, uids: Iterable[int], read: Callable[[int], Awaitable[Any]]) -> None:
+        async def attempt(uid: int) -> None:
+            try:
+                await read(uid)
+            except (Unavailable, CancelledError):
+                # LXD went away within the pass, or it was given up: what was not read is not gone.
+                raise
+            except Exception as error:  # noqa: BLE001  (one that cannot be read must not keep the others from being served)
+                self.log.warn("a webspace could not be read: {error}", error=str(error))
 
-    def _unread(self, failure: Failure) -> BaseException | None:
-        self.log.warn("a webspace could not be read: {error}", error=failure.getErrorMessage())
-        return failure.value
+        await self.gently.side_by_side(PARALLEL_READS, uids, attempt)
 
     async def _read_strangers(self, listed: Iterable[Instance]) -> None:
         """Collect what running instances that are no webspaces claim: such an address is never a webspace's."""

@@ -92,6 +92,12 @@ class InstancesTests(InstancesCase):
         self.assertEqual((instance.name, instance.etag), ("ws-u7", ""))
         self.assertEqual((self.fake.asked[0].path, self.fake.asked[0].query["recursion"]), ("/1.0/instances", "1"))
 
+    def test_a_list_that_ends_early_is_no_list(self) -> None:
+        begun = b'{"type": "sync", "metadata": ['
+        for text in (begun + b'{"name": "a"', begun + b'{"name": "a"}', begun, b"", b"<html>", b"{}"):
+            self.assertRaises(RemoteError, lambda: watch(self.lxd(Reply(text)).list_all()).value)  # noqa: B023
+        self.assertEqual(watch(self.lxd(sync([])).list_all()).value, [])
+
     def test_one(self) -> None:
         instance = watch(self.lxd(sync(INSTANCE, '"e"')).get("ws-u7")).value
         self.assertEqual((instance.etag, self.fake.asked[0].path), ('"e"', "/1.0/instances/ws-u7"))

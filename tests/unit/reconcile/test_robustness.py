@@ -29,6 +29,7 @@ class RobustnessCase(SynchronousTestCase):
 
     def full_pass(self) -> None:
         self.w.connect()
+        self.w.clock.result_of(self.w.reconciler.look_at_addresses())
         self.w.clock.run_for(30)
 
 

@@ -22,7 +22,7 @@ class RegistryCase(SynchronousTestCase):
         self.clock = Time()
         self.lxd = FakeInstances(self.clock)
         self.conditions = Conditions()
-        self.registry = Registry(self.lxd, "ws-", DEFAULTS, self.conditions)
+        self.registry = Registry(self.clock, self.lxd, "ws-", DEFAULTS, self.conditions)
         self.registry.prepare(NIC, RULE)
         self.heard: list[int] = []
         self.registry.subscribe(self.heard.append)
@@ -56,14 +56,16 @@ class SyncTests(RegistryCase):
         self.assertEqual([self.address(1), self.address(2)], [None, "10.7.0.11"])
         self.assertEqual(len(list(self.registry)), 2)
 
-    def test_a_second_pass_asks_for_the_list_and_the_addresses_of_what_runs_and_tells_nothing(self) -> None:
+    def test_a_second_pass_asks_for_the_list_alone_and_a_look_for_addresses(self) -> None:
         self.put(1)
         self.put(2, running=True)
         self.sync()
         self.lxd.calls.clear()
         self.heard.clear()
         self.sync()
-        self.assertEqual(self.lxd.calls, [("list_all", ""), ("state", "ws-u2")])
+        self.assertEqual(self.lxd.calls, [("list_all", "")])
+        self.clock.result_of(self.registry.read_addresses())
+        self.assertEqual(self.lxd.calls[1:], [("state", "ws-u2")])
         self.assertEqual(self.heard, [])
 
     def test_what_is_gone_is_forgotten_and_told(self) -> None:
@@ -81,7 +83,7 @@ class SyncTests(RegistryCase):
         self.assertEqual(list(self.registry), [])
 
     def test_before_lxd_told_the_network_nothing_is_read(self) -> None:
-        registry = Registry(self.lxd, "ws-", DEFAULTS, self.conditions)
+        registry = Registry(self.clock, self.lxd, "ws-", DEFAULTS, self.conditions)
         for work in (registry.sync(), registry.look(1)):
             self.assertRaises(Unavailable, self.clock.result_of, work)
 
