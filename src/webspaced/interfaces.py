@@ -32,6 +32,12 @@ class IInstances(Interface):
     async def list_all() -> Sequence[Instance]:
         """Give every instance of the project, without ETags."""
 
+    async def go_through(told: Callable[[Instance], None]) -> None:
+        """Tell every instance of the project, without its ETag, while the list comes in: it may be long.
+
+        What ``told`` raises ends it, and is raised.
+        """
+
     async def get(name: str) -> Instance:
         """Give one instance with its ETag; ``NotFound`` if there is none."""
 

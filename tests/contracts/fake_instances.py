@@ -91,6 +91,10 @@ class FakeInstances:
         await self._request("list_all", "")
         return [self._instance(each, etag="") for each in self.containers.values()]
 
+    async def go_through(self, told: Callable[[Instance], None]) -> None:
+        for instance in await self.list_all():
+            told(instance)
+
     async def get(self, name: str) -> Instance:
         await self._request("get", name)
         container = self._found(name)

@@ -33,12 +33,13 @@ from webspaced.webspaces.documents import Documents
 from webspaced.webspaces.domains import DomainRules, Domains
 from webspaced.webspaces.gate import BootGate
 from webspaced.webspaces.insides import Insides
+from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.ports import Ports
 from webspaced.webspaces.power import Power, StopTimes
 from webspaced.webspaces.progress import Creations
 from webspaced.webspaces.provision import Provision
 from webspaced.webspaces.readiness import ReadinessTable
-from webspaced.webspaces.registry import Observed, Registry
+from webspaced.webspaces.registry import Registry
 from webspaced.webspaces.service import WebspaceService
 
 DEFAULTS = Config(startup_delay=3.0, http_port=80, sni_passthrough=False)

@@ -8,7 +8,7 @@ from typing import Any
 
 from webspaced.core.command import Completed
 from webspaced.core.instance import Image, InstanceState
-from webspaced.webspaces.registry import Observed
+from webspaced.webspaces.observed import Observed
 
 
 def image(value: Image) -> dict[str, Any]:

@@ -52,8 +52,11 @@ class LxdInstances:
 
     async def list_all(self) -> Sequence[Instance]:
         listed: list[Instance] = []
-        await self._client.each("/instances", lambda each: listed.append(_read(lambda: parse.instance(each))), recursion="1")
+        await self.go_through(listed.append)
         return listed
+
+    async def go_through(self, told: Callable[[Instance], None]) -> None:
+        await self._client.each("/instances", lambda each: told(_read(lambda: parse.instance(each))), recursion="1")
 
     async def get(self, name: str) -> Instance:
         reply = await self._client.get(f"/instances/{name}")

@@ -30,8 +30,9 @@ from webspaced.reconcile.publisher import Publisher
 from webspaced.webspaces.adoption import Adoption
 from webspaced.webspaces.booter import Booter
 from webspaced.webspaces.conditions import Conditions, Kind
+from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.readiness import Probe, ReadinessTable
-from webspaced.webspaces.registry import Observed, Registry
+from webspaced.webspaces.registry import Registry
 
 PARALLEL_ADOPTIONS = 8
 

@@ -15,7 +15,8 @@ from webspaced.interfaces import IIdentity
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.conditions import Conditions, Kind
 from webspaced.webspaces.documents import Documents
-from webspaced.webspaces.registry import Observed, Registry
+from webspaced.webspaces.observed import Observed
+from webspaced.webspaces.registry import Registry
 
 
 class Adoption:

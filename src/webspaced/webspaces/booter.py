@@ -19,8 +19,9 @@ from webspaced.interfaces import IInstances
 from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import Flights, sleep
 from webspaced.webspaces.conditions import Conditions, Kind
+from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.patience import Patience
-from webspaced.webspaces.registry import Observed, Registry
+from webspaced.webspaces.registry import Registry
 
 FREEZING_LIMIT = 5.0
 """Seconds: an LXD that was killed within a freeze says "Freezing" for ever, and a resume does not help (seen on 5.0.2)."""

@@ -25,11 +25,12 @@ from webspaced.lib.keyed import KeyedLock
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.booter import Booter
 from webspaced.webspaces.documents import Documents
+from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.ports import Ports
 from webspaced.webspaces.power import Power
 from webspaced.webspaces.progress import Creation, Creations
 from webspaced.webspaces.provision import Provision
-from webspaced.webspaces.registry import Observed, Registry
+from webspaced.webspaces.registry import Registry
 
 BEING_CREATED = "the webspace is being created"
 

@@ -8,7 +8,8 @@ from webspaced.core.webspace import KEY, Webspace
 from webspaced.errors import Changed, DeadlineExceeded, NotFound, RemoteError, Unavailable
 from webspaced.interfaces import IInstances
 from webspaced.lib.keyed import KeyedLock
-from webspaced.webspaces.registry import AWAY_PAUSE, Observed, Registry
+from webspaced.webspaces.observed import Observed
+from webspaced.webspaces.registry import AWAY_PAUSE, Registry
 
 TRIES = 8
 

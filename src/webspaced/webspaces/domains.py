@@ -17,7 +17,7 @@ from webspaced.errors import Conflict, Invalid, NotFound
 from webspaced.interfaces import IDomainRecords, IRoutes
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.documents import Documents
-from webspaced.webspaces.registry import Observed
+from webspaced.webspaces.observed import Observed
 
 
 @frozen(kw_only=True)

@@ -16,9 +16,10 @@ from webspaced.interfaces import IBootGate
 from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import Flights, sleep
 from webspaced.webspaces.booter import Booter
+from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.probe import PortProbe
 from webspaced.webspaces.readiness import Probe, ReadinessTable
-from webspaced.webspaces.registry import Observed, Registry
+from webspaced.webspaces.registry import Registry
 
 CONNECT_FIRST, CONNECT_LONGEST = 0.05, 1.0
 """Seconds per try, growing: a SYN that is lost before the container has its address must not cost a full second."""

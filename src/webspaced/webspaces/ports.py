@@ -10,7 +10,7 @@ from webspaced.errors import Conflict, Invalid, NotFound
 from webspaced.interfaces import IForwards
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.documents import Documents
-from webspaced.webspaces.registry import Observed
+from webspaced.webspaces.observed import Observed
 
 NO_KEYS: Mapping[str, str] = MappingProxyType({})
 

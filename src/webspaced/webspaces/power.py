@@ -16,8 +16,9 @@ from webspaced.lib.deferreds import sleep
 from webspaced.lib.keyed import KeyedLock
 from webspaced.webspaces.booter import Booter
 from webspaced.webspaces.documents import Documents
+from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.patience import insist
-from webspaced.webspaces.registry import Observed, Registry
+from webspaced.webspaces.registry import Registry
 
 
 @frozen(kw_only=True)

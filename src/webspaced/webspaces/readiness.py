@@ -7,7 +7,7 @@ from collections.abc import Callable
 from attrs import frozen
 
 from webspaced.core.routes import Readiness
-from webspaced.webspaces.registry import Observed
+from webspaced.webspaces.observed import Observed
 
 
 @frozen

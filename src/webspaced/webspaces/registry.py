@@ -6,10 +6,10 @@ a change subscribes.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import Factory, define, evolve
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -17,47 +17,28 @@ from twisted.logger import Logger
 from webspaced.core.address import AddressRule, choose
 from webspaced.core.instance import Instance, IPAddress
 from webspaced.core.names import instance_name, uid_of_instance
-from webspaced.core.webspace import CREATING_KEY, KEY, Config, Webspace, boot_port_of, load_webspace, username_of
+from webspaced.core.webspace import Config
 from webspaced.errors import DeadlineExceeded, Invalid, NotFound, RemoteError, Unavailable
 from webspaced.interfaces import IInstances
 from webspaced.lib.gently import Gently
 from webspaced.lib.keyed import Coalesced
 from webspaced.lib.multimap import Multimap
 from webspaced.webspaces.conditions import Conditions, Kind
+from webspaced.webspaces.observed import Observed, observe
 
 PARALLEL_READS = 8
 AWAY_PAUSE = 10.0
 """Seconds after which asking for a webspace again makes sense whose cluster member is away."""
 
 
-@frozen(kw_only=True)
-class Observed:
-    """A webspace as last seen. ``claims`` are its possible addresses, ``None`` while not read in this incarnation."""
+@define
+class _Found:
+    """What a list of all instances told. ``away``: the cluster members of those that are away."""
 
-    uid: int
-    instance: Instance
-    webspace: Webspace
-    username: str | None
-    boot_port: int | None
-    claims: tuple[IPAddress, ...] | None = None
-    address: IPAddress | None = None
-    unfinished: bool = False
-    """Whether it is being created, or is what a creation left that nobody could undo: for nobody to use."""
-
-    @property
-    def name(self) -> str:
-        """The instance's name in LXD, which also names its routes."""
-        return self.instance.name
-
-    @property
-    def runs(self) -> bool:
-        """Whether its processes run now."""
-        return self.instance.status.runs
-
-    @property
-    def web_is_http(self) -> bool:
-        """Whether Traefik speaks plain HTTP to its web port (else TLS passes through to it)."""
-        return not self.webspace.config.sni_passthrough
+    uids: set[int] = Factory(set)
+    changed: dict[int, Instance] = Factory(dict)
+    away: dict[int, str] = Factory(dict)
+    strangers: list[Instance] = Factory(list)
 
 
 class Registry:
@@ -128,14 +109,30 @@ class Registry:
             message = "webspaced is still starting"
             raise Unavailable(message)
         before = dict(self._versions)
-        listed = await self._instances.list_all()
-        await self._read_strangers(listed)
-        found = {uid: instance for instance in listed if (uid := self.uid_of(instance.name)) is not None}
-        await self._note_away(found)
-        gone = [uid for uid in self._seen if uid not in found]
+        found = _Found()
+        await self._instances.go_through(lambda instance: self._find(instance, found))
+        await self._read_strangers(found.strangers)
+        self.away = found.away
+        gone = [uid for uid in self._seen if uid not in found.uids]
         await self._in_parallel(gone, lambda uid: self._take(uid, None, before.get(uid)))
-        await self._in_parallel(found, lambda uid: self._compare(uid, found[uid], before.get(uid)))
+        changed = found.changed
+        await self._in_parallel(changed, lambda uid: self._take(uid, changed[uid], before.get(uid)))
         self.complete = True
+
+    def _find(self, instance: Instance, found: _Found) -> None:
+        """Note what is to be done about an element of the list; of what is as it was, nothing is kept."""
+        uid = self.uid_of(instance.name)
+        if uid is None:
+            found.strangers.append(instance)
+            return
+        found.uids.add(uid)
+        # Nothing is known of those whose cluster member is away, so nothing is changed.
+        away = instance.location if instance.untold else None
+        self._conditions.note(uid, Kind.MEMBER_AWAY, away and f"the cluster member {away} is away")
+        if away is not None:
+            found.away[uid] = away
+        elif self._differs(uid, instance):
+            found.changed[uid] = instance
 
     async def read_addresses(self) -> None:
         """Read the addresses of all that run, one by one: root may have changed them since."""
@@ -143,24 +140,17 @@ class Registry:
             if observed.runs and observed.uid not in self.away:
                 await self.read_address(observed.uid)
 
-    async def _note_away(self, found: Mapping[int, Instance]) -> None:
-        """Remember whose cluster member is away: nothing is known of them, so nothing is changed."""
-        self.away = {uid: instance.location for uid, instance in found.items() if instance.untold}
-
-        def note(uid: int) -> None:
-            member = self.away.get(uid)
-            self._conditions.note(uid, Kind.MEMBER_AWAY, member and f"the cluster member {member} is away")
-
-        await self.gently.each(found, note)
-
-    async def _compare(self, uid: int, instance: Instance, version: int | None) -> None:
-        if uid not in self.away and self._differs(uid, instance):
-            await self._take(uid, instance, version)
 
     async def somebody_is_back(self) -> bool:
         """Whether LXD tells of other webspaces now than in the last full pass that their cluster member is away."""
-        listed = await self._instances.list_all()
-        away = {uid for i in listed if i.untold and (uid := self.uid_of(i.name)) is not None}
+        away: set[int] = set()
+
+        def note(instance: Instance) -> None:
+            uid = self.uid_of(instance.name)
+            if instance.untold and uid is not None:
+                away.add(uid)
+
+        await self._instances.go_through(note)
         return away != self.away.keys()
 
     @property
@@ -199,9 +189,8 @@ class Registry:
 
         await self.gently.side_by_side(PARALLEL_READS, uids, attempt)
 
-    async def _read_strangers(self, listed: Iterable[Instance]) -> None:
+    async def _read_strangers(self, strangers: Sequence[Instance]) -> None:
         """Collect what running instances that are no webspaces claim: such an address is never a webspace's."""
-        strangers = [instance for instance in listed if self.uid_of(instance.name) is None]
         # What is on a cluster member that is away keeps what it had.
         claims = {i.name: self._strangers.get(i.name, frozenset()) for i in strangers if i.untold}
         self._strangers = claims | {i.name: await self._stranger_claims(i.name) for i in strangers if i.status.runs}
@@ -252,7 +241,7 @@ class Registry:
 
     def _read(self, uid: int, instance: Instance) -> Observed | None:
         try:
-            observed = self._parse(uid, instance)
+            observed = observe(uid, instance, self._defaults)
         except Invalid as error:
             self._conditions.note(uid, Kind.UNREADABLE, str(error))
             return None
@@ -261,23 +250,6 @@ class Registry:
         if known is None or known.instance.incarnation != instance.incarnation or not observed.runs:
             return observed
         return evolve(observed, claims=known.claims, address=known.address)
-
-    def _parse(self, uid: int, instance: Instance) -> Observed:
-        if KEY not in instance.config:
-            message = f"{instance.name} has no {KEY}: it was not created by webspaced"
-            raise Invalid(message)
-        webspace = load_webspace(instance.config[KEY], self._defaults)
-        # A renamed or copied instance still carries the other webspace's identity: that is not its own.
-        own = webspace.user == uid
-        return Observed(
-            uid=uid,
-            instance=instance,
-            webspace=evolve(webspace, user=uid),
-            username=username_of(instance.config) if own else None,
-            boot_port=boot_port_of(instance.config) if own else None,
-            # Of a copy, or of one that somebody renamed meanwhile, the marker tells nothing.
-            unfinished=instance.config.get(CREATING_KEY) == instance.name,
-        )
 
     async def read_address(self, uid: int) -> Observed | None:
         """Read only the addresses of a running webspace: cheaper for LXD than a look while it is coming up.

@@ -12,9 +12,10 @@ from webspaced.errors import RemoteError, Unavailable
 from webspaced.interfaces import IInstances, IRoutes
 from webspaced.webspaces.creation import Creator
 from webspaced.webspaces.documents import Documents
+from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.ports import Ports
 from webspaced.webspaces.power import Power
-from webspaced.webspaces.registry import Observed, Registry
+from webspaced.webspaces.registry import Registry
 
 
 class WebspaceService:

@@ -6,7 +6,7 @@ from tests.unit.lxd.test_instances import INSTANCE, STATE
 from webspaced.core.webspace import Config, Webspace
 from webspaced.http import views
 from webspaced.lxd import parse
-from webspaced.webspaces.registry import Observed
+from webspaced.webspaces.observed import Observed
 
 STARTED = 1795251600.123456
 """2026-11-21T09:00:00.123456789Z"""

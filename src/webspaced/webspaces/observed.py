@@ -1,0 +1,58 @@
+"""A webspace as it was last seen in LXD."""
+
+from __future__ import annotations
+
+from attrs import evolve, frozen
+
+from webspaced.core.instance import Instance, IPAddress
+from webspaced.core.webspace import CREATING_KEY, KEY, Config, Webspace, boot_port_of, load_webspace, username_of
+from webspaced.errors import Invalid
+
+
+@frozen(kw_only=True)
+class Observed:
+    """A webspace as last seen. ``claims`` are its possible addresses, ``None`` while not read in this incarnation."""
+
+    uid: int
+    instance: Instance
+    webspace: Webspace
+    username: str | None
+    boot_port: int | None
+    claims: tuple[IPAddress, ...] | None = None
+    address: IPAddress | None = None
+    unfinished: bool = False
+    """Whether it is being created, or is what a creation left that nobody could undo: for nobody to use."""
+
+    @property
+    def name(self) -> str:
+        """The instance's name in LXD, which also names its routes."""
+        return self.instance.name
+
+    @property
+    def runs(self) -> bool:
+        """Whether its processes run now."""
+        return self.instance.status.runs
+
+    @property
+    def web_is_http(self) -> bool:
+        """Whether Traefik speaks plain HTTP to its web port (else TLS passes through to it)."""
+        return not self.webspace.config.sni_passthrough
+
+
+def observe(uid: int, instance: Instance, defaults: Config) -> Observed:
+    """Give what a webspace's instance says; ``Invalid`` if it is none of ours."""
+    if KEY not in instance.config:
+        message = f"{instance.name} has no {KEY}: it was not created by webspaced"
+        raise Invalid(message)
+    webspace = load_webspace(instance.config[KEY], defaults)
+    # A renamed or copied instance still carries the other webspace's identity: that is not its own.
+    own = webspace.user == uid
+    return Observed(
+        uid=uid,
+        instance=instance,
+        webspace=evolve(webspace, user=uid),
+        username=username_of(instance.config) if own else None,
+        boot_port=boot_port_of(instance.config) if own else None,
+        # Of a copy, or of one that somebody renamed meanwhile, the marker tells nothing.
+        unfinished=instance.config.get(CREATING_KEY) == instance.name,
+    )
