@@ -49,6 +49,13 @@ KILLING = (
     "done; :"
 )
 """A shell's script that kills whatever has a line, its argument, among its environment."""
+HANGING_UP = (
+    'for each in /proc/[0-9]*; do tr "\\0" "\\n" 2>/dev/null <"$each/environ" | grep -qx "$1" || continue; '
+    'read -r stat <"$each/stat" && set -- "$1" ${stat##*) } && [ "$5" = "${each#/proc/}" ] && [ "$6" != 0 ] && '
+    'kill -9 "$5"; done; :'
+)
+"""The same for what leads a session on a terminal (proc(5): session and tty_nr). The kernel tells the others of the hang-up,
+and what was begun to outlive that lives on."""
 TERM = "xterm-256color"
 """What a terminal is taken for whose owner does not say."""
 
@@ -98,9 +105,9 @@ class LxdInsides(Files):
             for socket in sockets.values():
                 socket.abort()
 
-    async def _kill(self, name: str, mark: str) -> None:
+    async def _kill(self, name: str, mark: str, script: str = KILLING) -> None:
         """Kill whatever a command has begun and not hidden from us by another environment."""
-        body = _body(Command(argv=("sh", "-c", KILLING, "sh", f"{MARK}={mark}")), interactive=False)
+        body = _body(Command(argv=("sh", "-c", script, "sh", f"{MARK}={mark}")), interactive=False)
         await self._client.operate("POST", f"/instances/{name}/exec", {**body, "wait-for-websocket": False})
 
     def _not_killed(self, failure: Failure, name: str) -> None:
@@ -108,9 +115,15 @@ class LxdInsides(Files):
         self.log.info("{name}: a command could not be killed: {error}", name=name, error=failure.getErrorMessage())
 
     async def attach(self, name: str, command: Command, size: Size, screen: IConsumer) -> Terminal:
-        body = _body(command, interactive=True) | {"width": size.width, "height": size.height}
+        mark = secrets.token_hex(16)
+        marked = evolve(command, environment={**command.environment, MARK: mark})
+        body = _body(marked, interactive=True) | {"width": size.width, "height": size.height}
         begun = await self._client.send("POST", f"/instances/{name}/exec", body)
-        terminal = Terminal(self._clock, screen, lambda: self._code(begun.operation), control_kills=True)
+
+        def kill() -> None:
+            Deferred.fromCoroutine(self._kill(name, mark, HANGING_UP)).addErrback(self._not_killed, name)
+
+        terminal = Terminal(self._clock, screen, lambda: self._code(begun.operation), control_kills=True, kill=kill)
         return await self._join(begun, terminal)
 
     async def _code(self, operation: str) -> int:

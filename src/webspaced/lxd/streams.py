@@ -137,9 +137,17 @@ class Terminal(Ignored):
     """See :class:`webspaced.interfaces.ITerminal`. What comes before :meth:`join` is shown, too."""
 
     def __init__(
-        self, clock: IReactorTime, screen: IConsumer, outcome: Callable[[], Coroutine[Any, Any, int]], *, control_kills: bool
+        self,
+        clock: IReactorTime,
+        screen: IConsumer,
+        outcome: Callable[[], Coroutine[Any, Any, int]],
+        *,
+        control_kills: bool,
+        kill: Callable[[], object] = lambda: None,
     ) -> None:
         """:param outcome: waits for the end of the operation, and gives the exit code.
+
+        :param kill: called when LXD has not ended it although all sockets are closed: LXD 5.0 misses that now and then.
 
         :param control_kills: whether to close the control socket together with the other, as that kills a command. To a
             console's LXD answers by a write of its own, which panics, and takes all of LXD with it, if it meets one of what
@@ -149,6 +157,7 @@ class Terminal(Ignored):
         self._screen = screen
         self._outcome = outcome
         self._control_kills = control_kills
+        self._kill = kill
         self._socket: WebSocket | None = None
         self._control: WebSocket | None = None
         self._is_over = False
@@ -241,7 +250,12 @@ class Terminal(Ignored):
         """End what does not end by itself: LXD hears no goodbye behind what is typed and nobody in the container reads."""
         if self._socket is not None:
             self._socket.abort()
-        self._patience = self._clock.callLater(GOODBYE, self._control.abort) if self._control is not None else None
+        self._patience = self._clock.callLater(GOODBYE, self._insist_more)
+
+    def _insist_more(self) -> None:
+        if self._control is not None:
+            self._control.abort()
+        self._patience = self._clock.callLater(GOODBYE, self._kill)
 
     def _ended(self, outcome: Any) -> Any:
         if self._patience is not None and self._patience.active():

@@ -94,7 +94,10 @@ class GoodbyeTests(SynchronousTestCase):
         async def outcome() -> int:
             return await self.outcome
 
-        terminal = Terminal(self.clock, self.screen, outcome, control_kills=control_kills)
+        self.kills: list[str] = []
+        terminal = Terminal(
+            self.clock, self.screen, outcome, control_kills=control_kills, kill=lambda: self.kills.append("kill")
+        )
         terminal.join(self.socket, self.control)  # type: ignore[arg-type]
         terminal.close()
         return terminal
@@ -111,6 +114,20 @@ class GoodbyeTests(SynchronousTestCase):
         terminal = self.terminal(control_kills=True)
         terminal.closed(1000, "")
         self.assertEqual(self.control.said, ["close"])
+
+    def test_what_lxd_does_not_end_at_all_is_killed(self) -> None:
+        self.terminal(control_kills=True)
+        self.clock.pump([GOODBYE, GOODBYE])
+        self.assertEqual(self.kills, [])
+        self.clock.advance(GOODBYE)
+        self.assertEqual(self.kills, ["kill"])
+
+    def test_what_it_ends_in_time_is_not_killed(self) -> None:
+        self.terminal(control_kills=True)
+        self.clock.pump([GOODBYE, GOODBYE])
+        self.outcome.callback(137)
+        self.clock.advance(10 * GOODBYE)
+        self.assertEqual(self.kills, [])
 
     def test_when_it_has_ended_nothing_is_left_to_do(self) -> None:
         terminal = self.terminal(control_kills=False)
