@@ -9,7 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import frozen
 from twisted.application.service import Service
@@ -35,6 +35,7 @@ from webspaced.webspaces.conditions import Conditions, Kind
 from webspaced.webspaces.registry import Registry
 
 CONTACT_PAUSE = 0.5
+T = TypeVar("T")
 
 
 @frozen(kw_only=True)
@@ -86,10 +87,10 @@ class Daemon(Service):
 
     async def _start(self) -> None:
         parts = self._parts
-        network = await self._contact_lxd()
+        network = await self._reached(parts.network)
         parts.registry.prepare(network.nic, self._checked_rule(network))
         # Numbers in routes that were published before this start may not be given to anybody else yet.
-        parts.allocator.rest([backend.port for backend in await parts.publisher.load()])
+        parts.allocator.rest([backend.port for backend in await self._reached(parts.publisher.load)])
         self._warn_of_collisions()
         parts.events.startService()
         await parts.reconciler.synced
@@ -102,10 +103,11 @@ class Daemon(Service):
         self.ready = True
         self.log.info("webspaced is ready")
 
-    async def _contact_lxd(self) -> ProfileNetwork:
+    async def _reached(self, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Ask LXD or the store of routes until it is there."""
         while True:
             try:
-                return await self._parts.network()
+                return await ask()
             except Distrusted:
                 raise
             except Unavailable as error:

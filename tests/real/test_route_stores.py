@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from tests.stack import free_port
 from webspaced.core.address import Endpoint
 from webspaced.http.routes import RouteDocument
 from webspaced.lib.deferreds import sleep
+from webspaced.reconcile.publisher import Publisher
 from webspaced.settings import Address
 from webspaced.traefik.embedded import EmbeddedTraefik, Embedding, find_traefik
 from webspaced.traefik.file import FileStore
@@ -77,9 +78,21 @@ class RealTraefik(PublishedRoutesContract):
         await self.store.apply({}, ())
         await self.traefik.serving()
 
-    def prepare(self) -> Path | Address:
+    def prepare(self) -> Path | Address | Mapping[str, Any]:
         """Say where Traefik reads."""
         raise NotImplementedError
+
+    async def restart_traefik(self) -> None:
+        await self.traefik.stopService()
+        self.traefik.startService()
+        await self.traefik.serving()
+
+    async def publisher(self) -> Publisher:
+        publisher = Publisher(reactor, self.store, SETTLE)
+        self.addCleanup(publisher.close)
+        await publisher.load()
+        publisher.open()
+        return publisher
 
     def listening(self, port: Any) -> Endpoint:
         self.addCleanup(port.stopListening)

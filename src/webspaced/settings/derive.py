@@ -41,6 +41,10 @@ def _traefik_file(values: Values) -> Path:
 
 
 def _cert_resolver(values: Values) -> object:
+    return "default" if values["traefik.acme.email"] else None
+
+
+def _redis_cert_resolver(values: Values) -> object:
     return values["traefik.cert_resolver"]
 
 
@@ -59,7 +63,8 @@ COMPUTED: Final = (
     Computed("iam.provider", ("iam.url",), _provider),
     Computed("iam.users_file", ("data_dir",), _users_file),
     Computed("traefik.file.path", ("data_dir",), _traefik_file),
-    Computed("traefik.redis.cert_resolver", ("traefik.cert_resolver",), _cert_resolver),
+    Computed("traefik.cert_resolver", ("traefik.acme.email",), _cert_resolver),
+    Computed("traefik.redis.cert_resolver", ("traefik.cert_resolver",), _redis_cert_resolver),
     Computed("traefik.settle_time", ("traefik.embedded", "traefik.provider"), _settle_time),
 )
 """In an order in which each finds what it needs."""

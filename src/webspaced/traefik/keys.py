@@ -21,7 +21,7 @@ Owned = dict[str, Keys]
 
 
 def flatten(value: object, path: str) -> Iterator[tuple[str, str]]:
-    """Give the keys and values of a part of the document that stands at a path. A section that is there and empty is true."""
+    """Give the keys and values of a part of the document that stands at a path; an empty section is "true"."""
     if isinstance(value, Mapping) and value:
         for name, inner in value.items():
             yield from flatten(inner, f"{path}/{name}")

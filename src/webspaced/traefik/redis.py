@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.internet.interfaces import IReactorTime
@@ -21,7 +20,7 @@ from webspaced.interfaces import IRouteStore
 from webspaced.lib.deferreds import sleep
 from webspaced.lib.threads import Threads
 from webspaced.traefik.keys import Keyspace, Owned, differing, least_change
-from webspaced.traefik.redis_server import NEEDED, News, Notifications
+from webspaced.traefik.redis_server import NEEDED, News, Notifications, RedisServer
 from webspaced.traefik.render import SENTINEL, EntryPoints
 
 RETRY = 0.25
@@ -36,18 +35,6 @@ MESSAGES = {
 LINE = f"notify-keyspace-events {NEEDED}"
 
 
-class KeyServer(Protocol):
-    """What the store needs of a Redis; see :class:`webspaced.traefik.redis_server.RedisServer`."""
-
-    sees_subscribers: bool
-    read: Callable[[Callable[[str], bool]], dict[str, str]]
-    read_some: Callable[[Collection[str]], dict[str, str]]
-    write: Callable[[Mapping[str, str], Collection[str]], None]
-    ensure_notifications: Callable[[], Notifications]
-    news: Callable[[], News]
-    close: Callable[[], None]
-
-
 @implementer(IRouteStore)
 class RedisStore:
     """See :class:`webspaced.interfaces.IRouteStore`."""
@@ -55,17 +42,17 @@ class RedisStore:
     log = Logger()
 
     def __init__(
-        self, clock: IReactorTime, server: KeyServer, threads: Threads, keyspace: Keyspace, entry_points: EntryPoints
+        self, clock: IReactorTime, server: RedisServer, threads: Threads, keyspace: Keyspace, entry_points: EntryPoints
     ) -> None:
         """Keep routes there; the threads are two of the store's own."""
         self._clock = clock
-        self._server: Any = server
+        self._server = server
         self._threads = threads
         self._keyspace = keyspace
         self._entry_points = entry_points
         self._lock = DeferredLock()
         self._shared = keyspace.shared(entry_points)
-        self._wanted: Owned = {}
+        self._wanted: Owned = {SENTINEL: self._shared}
         self._found: Owned = {}
         self._suspect: set[str] = set()
         self._is_certain = False
@@ -98,7 +85,7 @@ class RedisStore:
         async with self._lock:
             await self._check_notifications()
             await self._read()
-            if not self._server.sees_subscribers:
+            if self._is_published and not self._server.sees_subscribers:
                 await self._remind()
             return self._told(differing(self._found, self._wanted))
 
@@ -178,19 +165,21 @@ class RedisStore:
         news = await self._threads.run(self._server.news)
         if self._is_stopping or not self._is_published:
             return
-        if self._is_away:
-            self._is_away = False
-            self.log.info("Redis is back")
-        names = await self._consider(news) if news else None
+        names = await (self._return() if self._is_away else self._consider(news))
         if names is not None and not self._is_stopping:
             differ(names)
 
+    async def _return(self) -> Collection[str]:
+        names = await self.differs()
+        self._is_away = False
+        self.log.info("Redis is back")
+        # Even if nothing is lost: whatever could not be written meanwhile can be now.
+        return names or ()
+
     async def _consider(self, news: News) -> Collection[str] | None:
         """Look at what may have changed, most often by ourselves; gives what differs, if anything."""
-        if news.connected or news.lost:
-            # Even if nothing is lost: whatever could not be written meanwhile can be now.
-            names = await self.differs()
-            return names if names is not None or not news.connected else ()
+        if news.lost:
+            return await self.differs()
         async with self._lock:
             names = await self._look_at(news.keys) if news.keys else None
             if news.subscribed:

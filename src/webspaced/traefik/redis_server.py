@@ -1,4 +1,4 @@
-"""What is asked of a Redis, by calls that block (https://redis.io/docs/latest/commands/). Only the store of routes uses it."""
+"""What the store of routes asks of a Redis, by calls that block (https://redis.io/docs/latest/commands/)."""
 
 from __future__ import annotations
 
@@ -51,19 +51,15 @@ class Notifications(enum.Enum):
 
 @frozen(kw_only=True)
 class News:
-    """What came to be known of a Redis; true if anything.
+    """What came to be known of a Redis.
 
-    ``connected``: it is there anew, and may have lost everything; ``lost``: all may have changed; ``keys`` were
-    changed, possibly by us; ``subscribed``: somebody began to listen, who has missed what was changed before.
+    ``lost``: all may have changed; ``keys`` were changed, possibly by us; ``subscribed``: somebody began to listen, who has
+    missed what was changed before.
     """
 
-    connected: bool = False
     lost: bool = False
     keys: frozenset[str] = frozenset()
     subscribed: bool = False
-
-    def __bool__(self) -> bool:
-        return self.connected or self.lost or bool(self.keys) or self.subscribed
 
 
 @frozen(kw_only=True)
@@ -163,15 +159,16 @@ class RedisServer:
         """Wait for something new, for at most :data:`TICK` seconds."""
         try:
             with self._told():
-                connected = self._ear is None
-                if connected:
+                is_new = self._ear is None
+                if is_new:
                     self._listen()
-                keys = self._heard() if self._ear.can_read(0 if connected else TICK) else frozenset()
+                keys = frozenset[str]() if is_new or not self._ear.can_read(TICK) else self._heard()
                 is_there, subscribed = self._look()
         except BaseException:
             self._forget()
             raise
-        return News(connected=connected, lost=keys is None or not is_there, keys=keys or frozenset(), subscribed=subscribed)
+        is_lost = is_new or keys is None or not is_there
+        return News(lost=is_lost, keys=keys or frozenset(), subscribed=subscribed)
 
     def close(self) -> None:
         """End all connections."""
@@ -249,7 +246,7 @@ class RedisServer:
             "retry": Retry(NoBackoff(), 1),
             **self._secure(),
         }
-        us = {"db": address.database, "username": address.username, "password": address.password}
+        us: dict[str, Any] = {"db": address.database, "username": address.username, "password": address.password}
         if not address.sentinels:
             socket = None if address.socket is None else str(address.socket)
             return Redis(host=address.host, port=address.port, unix_socket_path=socket, **us, **manners)

@@ -1,0 +1,71 @@
+"""Routes in a real Redis, read by a real Traefik."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import TestCase
+
+from tests.contracts.route_store import RestartedStoreContract, RouteStoreContract
+from tests.real.redis import HEARD, PREFIX, WithRedis
+from tests.real.test_route_stores import RealTraefik
+from webspaced.core.routes import Route
+from webspaced.publishing import redis_provider
+from webspaced.traefik.keys import Keyspace
+from webspaced.traefik.redis import RedisStore
+
+
+class ContractTests(WithRedis, RouteStoreContract, TestCase):
+    timeout = 120
+
+    def setUp(self) -> None:
+        self.start_redis()
+        self.store = self.renew()
+
+    def drive(self, test: Any) -> Deferred[None]:
+        return Deferred.fromCoroutine(test)
+
+    def renew(self) -> RedisStore:
+        return self.new_store()
+
+    def has(self) -> Mapping[str, Route] | None:
+        client = self.client()
+        keys = {key: client.get(key) for key in client.scan_iter(match="traefik/*")}
+        keyspace = Keyspace("traefik", PREFIX)
+        return keyspace.routes(keyspace.owned(keys)) if keys else None
+
+
+class RedisTraefik(WithRedis, RealTraefik):
+    """With a Traefik that reads from a Redis of the test's own."""
+
+    timeout = 120
+
+    def prepare(self) -> Mapping[str, Any]:
+        self.start_redis()
+        return redis_provider(self.settings)
+
+    async def go_away(self) -> None:
+        await self.store.stop()
+
+    async def come_back(self) -> None:
+        self.store = self.new_store()
+        await self.store.load()
+
+    async def stop_server(self) -> None:
+        self.redis.kill()
+
+    async def start_server(self) -> None:
+        await deferToThread(self.redis.start)
+
+
+class RedisTests(RedisTraefik, RestartedStoreContract, TestCase):
+    """What no configuration of Redis' says is set by webspaced and by Traefik."""
+
+
+class ConfiguredTests(RedisTraefik, RestartedStoreContract, TestCase):
+    """Redis is not to be configured by clients, and knows what Traefik needs."""
+
+    lines: ClassVar[tuple[str, ...]] = (HEARD, 'rename-command CONFIG ""')

@@ -1,0 +1,386 @@
+"""What webspaced does in a real Redis, and whom it finds there."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, ClassVar
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThread
+from twisted.logger import capturedLogs, formatEvent
+from twisted.trial.unittest import TestCase
+
+from tests.authority import Authority
+from tests.contracts.route_store import BOOT, DIRECT, route
+from tests.real.redis import ENTRY_POINTS, HEARD, RealRedis, WithRedis
+from webspaced.errors import Distrusted, Unavailable
+from webspaced.lib.deferreds import sleep
+from webspaced.reconcile.publisher import Publisher
+from webspaced.settings import Address, TraefikRedisSentinel, TraefikRedisTls
+from webspaced.traefik.redis import RedisStore
+
+PASSWORD = "correct horse"
+URL = "traefik/http/services/ws-u1/loadBalancer/servers/0/url"
+
+
+class ServerCase(WithRedis, TestCase):
+    """``publish`` gives a publisher with one route, in Redis."""
+
+    timeout = 60
+
+    def setUp(self) -> None:
+        self.start_redis()
+
+    async def until(self, true: Callable[[], Any]) -> Any:
+        """Wait until something is true; the time limit of the test ends a hang."""
+        while not (result := true()):
+            await sleep(reactor, 0.01)
+        return result
+
+    async def publish(self, store: RedisStore | None = None) -> Publisher:
+        self.store = store or self.new_store()
+        publisher = Publisher(reactor, self.store, 0.1)
+        self.addCleanup(publisher.close)
+        await publisher.load()
+        publisher.open()
+        publisher.want("ws-u1", route())
+        await publisher.settled("ws-u1")
+        return publisher
+
+    def keys(self, client: Any, pattern: str = "*") -> dict[str, str]:
+        return {key: client.get(key) for key in sorted(client.scan_iter(match=pattern))}
+
+
+class WriteTests(ServerCase):
+    async def test_a_flip_is_one_key_and_one_command(self) -> None:
+        publisher = await self.publish()
+        client = self.client()
+        before = self.counts(client)
+        publisher.want("ws-u1", route(backend=DIRECT))
+        await publisher.settled("ws-u1")
+        after = self.counts(client)
+        self.assertEqual({name: after[name] - before.get(name, 0) for name in after if name != "exec"}, {"mset": 1})
+        self.assertEqual(client.get(URL), f"http://{DIRECT}")
+        (usec,) = {client.object("idletime", "traefik/http/routers/ws-u1/rule")}
+        self.assertGreaterEqual(usec, 0)
+
+    def counts(self, client: Any) -> dict[str, int]:
+        writing = ("set", "mset", "del", "unlink", "multi", "exec", "flushdb")
+        stats = client.info("commandstats")
+        return {name: stats[f"cmdstat_{name}"]["calls"] for name in writing if f"cmdstat_{name}" in stats}
+
+    async def test_what_changes_together_is_one_transaction(self) -> None:
+        publisher = await self.publish()
+        client = self.client()
+        before = self.counts(client)
+        for number in range(2, 50):
+            publisher.want(f"ws-u{number}", route(f"ws-u{number}"))
+        publisher.want("ws-u1", route(passthrough=True))
+        await publisher.settled("ws-u2")
+        after = self.counts(client)
+        changes = {name: after[name] - before.get(name, 0) for name in after}
+        self.assertEqual(changes, {"mset": 1, "del": 1, "multi": 1, "exec": 1})
+        self.assertEqual(len(list(client.scan_iter(match="traefik/tcp/services/*"))), 2)
+
+    async def test_keys_of_others_stay(self) -> None:
+        foreign = {
+            "traefik/http/routers/blog/rule": "Host(`blog.example.org`)",
+            "traefik/http/routers/blog-https/rule": "Host(`blog.example.org`)",
+            "traefik/http/services/blog/loadbalancer/servers/0/url": "http://10.0.0.1",
+            "traefik/http/routers/ws-u1x/rule": "Host(`x.example.org`)",
+            "traefik/http/middlewares/webspaced/compress": "true",
+            "traefik/tls/options/default/minversion": "VersionTLS12",
+            "traefik2/http/routers/ws-u9/rule": "Host(`nine.example.org`)",
+            "unrelated": "1",
+        }
+        client = self.client()
+        client.mset(foreign)
+        client.rpush("traefik/http/services/list", "no text")
+        client.set(b"traefik/http/routers/\xff/rule", "no UTF-8")
+        publisher = await self.publish()
+        publisher.want("ws-u1", None)
+        await publisher.settled("ws-u1")
+        self.assertIsNone(await self.store.differs())
+        self.assertEqual({key: client.get(key) for key in foreign}, foreign)
+        self.assertEqual(client.lrange("traefik/http/services/list", 0, -1), ["no text"])
+        self.assertTrue(client.exists(b"traefik/http/routers/\xff/rule"))
+        self.assertEqual(self.keys(client, "*ws-u1/*"), {})
+
+    async def test_what_an_older_one_left_is_removed(self) -> None:
+        client = self.client()
+        client.mset({"traefik/http/routers/ws-u7/rule": "Host(`seven.example.org`)", "traefik/tcp/services/ws-u8": "junk"})
+        client.rpush("traefik/http/routers/ws-u9/rule", "no text")
+        client.set(b"traefik/http/routers/ws-u9/\xff", "no UTF-8")
+        await self.publish()
+        owned = {key.split("/")[3] for key in client.scan_iter(match="traefik/*", _type=None)} if False else set()
+        for key in client.scan_iter(match="traefik/*"):
+            owned.add(key.split("/")[3])
+        self.assertEqual(owned, {"ws-u1", "ws-u1-https", "webspaced"})
+
+
+class AwayTests(ServerCase):
+    async def test_after_a_restart_all_is_back_within_a_second(self) -> None:
+        publisher = await self.publish()
+        before = self.keys(self.client())
+        for _ in range(2):
+            self.redis.kill()
+            publisher.want("ws-u1", route(backend=DIRECT))
+            # Long enough for the pauses between tries to have grown.
+            await sleep(reactor, 3.0)
+            await deferToThread(self.redis.start)
+            began = time.monotonic()
+            client = self.client()
+            await self.until(lambda client=client: len(self.keys(client)) == len(before))
+            took = time.monotonic() - began
+            self.assertEqual(client.get(URL), f"http://{DIRECT}")
+            self.assertLess(took, 1.0)
+
+    async def test_what_is_flushed_deleted_or_changed_comes_back(self) -> None:
+        await self.publish()
+        client = self.client()
+        before = self.keys(client)
+        harms: tuple[Callable[[], Any], ...] = (
+            client.flushall,
+            client.flushdb,
+            lambda: client.delete(URL),
+            lambda: client.set(URL, "http://10.9.9.9:1"),
+            lambda: client.set("traefik/http/routers/ws-u1/priority", "7"),
+            lambda: client.set("traefik/http/routers/ws-u5/rule", "Host(`five.example.org`)"),
+            lambda: client.delete("traefik/http/routers/webspaced/rule"),
+            lambda: client.expire(URL, 0),
+            lambda: client.rename(URL, "elsewhere"),
+        )
+        for harm in harms:
+            harm()
+            await self.until(lambda: self.keys(client, "traefik/*") == before)
+        self.assertEqual(self.keys(client, "[^t]*"), {"elsewhere": before[URL]})
+
+    async def test_nothing_is_read_when_nothing_changes(self) -> None:
+        await self.publish()
+        client = self.client()
+        await sleep(reactor, 1.0)
+        before = client.info("commandstats")
+        await sleep(reactor, 2.0)
+        after = client.info("commandstats")
+        busy = {name for name in after if after[name]["calls"] != before.get(name, {"calls": 0})["calls"]}
+        self.assertEqual(busy, {"cmdstat_exists", "cmdstat_info", "cmdstat_client|list"})
+
+    async def test_one_that_hangs_is_noticed_and_waited_for(self) -> None:
+        self.patch_timeouts()
+        publisher = await self.publish()
+        process = self.redis._process
+        process.send_signal(signal.SIGSTOP)
+        publisher.want("ws-u1", route(backend=DIRECT))
+        await sleep(reactor, 1.0)
+        process.send_signal(signal.SIGCONT)
+        await publisher.settled("ws-u1")
+        self.assertEqual(self.client().get(URL), f"http://{DIRECT}")
+
+    def patch_timeouts(self) -> None:
+        self.patch(__import__("webspaced.traefik.redis_server", fromlist=[""]), "ANSWER_TIMEOUT", 0.6)
+
+    async def test_loading_when_it_is_away(self) -> None:
+        self.redis.kill()
+        error = await self.assertFailure(Deferred.fromCoroutine(self.new_store().load()), Unavailable)
+        self.assertIn(f"127.0.0.1:{self.redis.port}", str(error))
+
+    async def test_subscribers_that_come_late_are_reminded(self) -> None:
+        await self.publish()
+        listening = self.client().pubsub()
+        self.addCleanup(listening.close)
+        listening.psubscribe("__keyspace@0__:traefik*")
+        seen = await deferToThread(self._next_event, listening)
+        self.assertEqual((seen["channel"], seen["data"]), ("__keyspace@0__:traefik/http/routers/webspaced/rule", "set"))
+
+    def _next_event(self, listening: Any) -> Any:
+        while True:
+            message = listening.get_message(timeout=1.0)
+            if message is not None and message["type"] == "pmessage":
+                return message
+
+
+class Warned(ServerCase):
+    """``said`` gives what was logged about notifications while a store was loaded."""
+
+    async def said(self) -> list[str]:
+        with capturedLogs() as logs:
+            await self.new_store().load()
+        return [text for event in logs if "notify-keyspace-events" in (text := formatEvent(event))]
+
+    def flags(self) -> Collection[str]:
+        return set(self.client().config_get("notify-keyspace-events")["notify-keyspace-events"])
+
+
+class NotificationTests(Warned):
+    async def test_they_are_switched_on_and_that_is_said(self) -> None:
+        (said,) = await self.said()
+        self.assertIn("put it into its configuration", said)
+        self.assertEqual(self.flags(), set("Kg$"))
+        self.assertEqual(await self.said(), [])
+
+    async def test_what_is_on_stays_on(self) -> None:
+        for before, after in (("KEx", "KEx$g"), ("AKE", "AKE"), ("AE", "AKE"), ("K$g", "K$g"), ("K$", "K$g")):
+            self.client().config_set("notify-keyspace-events", before)
+            await self.new_store().load()
+            self.assertEqual(self.flags(), set(after))
+
+
+class RefusedTests(Warned):
+    lines: ClassVar[tuple[str, ...]] = ('rename-command CONFIG ""',)
+
+    async def test_what_cannot_be_told_is_said(self) -> None:
+        (said,) = await self.said()
+        self.assertIn("is not known", said)
+        self.assertIn(HEARD.replace("Kg$", ""), said)
+
+
+READ_ONLY = "user webspaced on >pw ~traefik/* +@read +@write +@connection +@transaction +config|get +client|list &*"
+
+
+class ReadOnlyConfigurationTests(Warned):
+    lines: ClassVar[tuple[str, ...]] = (READ_ONLY,)
+    options: ClassVar[Mapping[str, Any]] = {"username": "webspaced", "password": "pw"}
+
+    async def test_what_may_not_be_switched_on_is_said(self) -> None:
+        (said,) = await self.said()
+        self.assertIn("Traefik does not see changed routes", said)
+
+
+LEAST = (
+    f'user webspaced on ">{PASSWORD}" resetchannels &__redis__:invalidate ~traefik/* +scan +mget +mset +del +exists'
+    " +multi +exec +subscribe +client|id +client|tracking +client|list +config|get +config|set"
+)
+
+
+class AccessTests(ServerCase):
+    """A user who may do what the documentation says, and no more."""
+
+    lines: ClassVar[tuple[str, ...]] = (LEAST, HEARD)
+    options: ClassVar[Mapping[str, Any]] = {"username": "webspaced", "password": PASSWORD}
+
+    async def test_it_works_and_is_noticed(self) -> None:
+        publisher = await self.publish()
+        client = self.client()
+        client.flushall()
+        await self.until(lambda: client.get(URL) == f"http://{BOOT}")
+        publisher.want("ws-u1", None)
+        await publisher.settled("ws-u1")
+        self.assertEqual(self.keys(client, "*ws-u1*"), {})
+
+    async def test_a_wrong_password_is_told_from_an_absence_and_not_shown(self) -> None:
+        store = self.new_store(password="wrong battery")
+        error = await self.assertFailure(Deferred.fromCoroutine(store.load()), Distrusted)
+        self.assertIn("invalid username-password pair", str(error))
+        for shown in (str(error), repr(error), repr(store._server._address), repr(error.__cause__)):
+            self.assertNotIn("battery", shown)
+
+    async def test_no_password(self) -> None:
+        store = self.new_store(username=None, password=None)
+        self.client().acl_setuser("default", enabled=True, reset_passwords=True, passwords=["+secret"], nopass=False)
+        await self.assertFailure(Deferred.fromCoroutine(store.load()), Distrusted)
+
+    async def test_rights_that_are_missing(self) -> None:
+        self.client().acl_setuser("webspaced", commands=["-mset"])
+        store = self.new_store()
+        await store.load()
+        error = await self.assertFailure(Deferred.fromCoroutine(store.apply({}, ())), Distrusted)
+        self.assertIn("mset", str(error))
+
+
+class FewRightsTests(ServerCase):
+    """Without the right to be told of changes, and without that to see who listens."""
+
+    lines: ClassVar[tuple[str, ...]] = (
+        "user webspaced on >pw resetchannels ~traefik/* +scan +mget +mset +del +exists +multi +exec",
+        HEARD,
+    )
+    options: ClassVar[Mapping[str, Any]] = {"username": "webspaced", "password": "pw"}
+
+    async def test_looking_now_and_then_has_to_do(self) -> None:
+        publisher = await self.publish()
+        client = self.client()
+        client.flushall()
+        await self.until(lambda: client.get(URL) == f"http://{BOOT}")
+        client.set(URL, "http://10.9.9.9:1")
+        await publisher.check()
+        await self.until(lambda: client.get(URL) == f"http://{BOOT}")
+
+
+class PlaceTests(ServerCase):
+    options: ClassVar[Mapping[str, Any]] = {"db": 3, "root_key": "web/spaces[1]".replace("[1]", ".1")}
+
+    async def test_another_database_and_root(self) -> None:
+        await self.publish()
+        client = self.client()
+        keys = self.keys(client)
+        self.assertEqual({key.split("/")[:2] == ["web", "spaces.1"] for key in keys}, {True})
+        self.assertEqual(self.keys(self.redis.client(db=0)), {})
+        client.flushdb()
+        await self.until(lambda: self.keys(client) == keys)
+
+
+class SocketTests(ServerCase):
+    def make_redis(self) -> RealRedis:
+        self.path = f"/tmp/webspaced-test-{self.folder.name}.sock"
+        return RealRedis(self.folder, f"unixsocket {self.path}")
+
+    def options_here(self) -> Mapping[str, Any]:
+        return {"socket": self.path, "addr": Address("127.0.0.1", 1)}
+
+    async def test_a_unix_socket(self) -> None:
+        await self.publish()
+        self.assertEqual(self.client().get(URL), f"http://{BOOT}")
+
+
+class TlsCase(ServerCase):
+    def make_redis(self) -> RealRedis:
+        self.folder.mkdir(parents=True)
+        self.authority, other = Authority("test"), Authority("other")
+        self.ca, self.other = self.authority.certificate.decode(), other.certificate.decode()
+        self.own, self.key = (each.decode() for each in self.authority.issue("webspaced"))
+        server, key = self.authority.issue("redis", "127.0.0.1")
+        files = {"ca": self.authority.certificate, "crt": server, "key": key}
+        for name, content in files.items():
+            (self.folder / f"redis.{name}").write_bytes(content)
+        lines = (f"tls-{what}-file {self.folder}/redis.{name}" for what, name in (
+            ("cert", "crt"), ("key", "key"), ("ca-cert", "ca"),
+        ))  # fmt: skip
+        (self.folder / "own.crt").write_text(self.own)
+        (self.folder / "own.key").write_text(self.key)
+        access = {
+            "ssl": True, "ssl_ca_data": self.ca,
+            "ssl_certfile": str(self.folder / "own.crt"), "ssl_keyfile": str(self.folder / "own.key"),
+        }  # fmt: skip
+        redis = RealRedis(self.folder, *lines, **access)
+        redis.settings += [f"tls-port {redis.port}", "port 0"]
+        return redis
+
+    def options_here(self) -> Mapping[str, Any]:
+        return {"tls": self.tls()}
+
+    def tls(self, **changes: Any) -> TraefikRedisTls:
+        return TraefikRedisTls(**{"enabled": True, "ca": self.ca, "cert": self.own, "key": self.key, **changes})
+
+
+class TlsTests(TlsCase):
+    async def test_both_are_known_to_each_other(self) -> None:
+        await self.publish()
+        self.assertEqual(self.client().get(URL), f"http://{BOOT}")
+
+    async def test_somebody_else_is_not_trusted_unless_told(self) -> None:
+        tls = self.tls(ca=self.other)
+        error = await self.assertFailure(Deferred.fromCoroutine(self.new_store(tls=tls).load()), Distrusted)
+        self.assertIn("not who it should be", str(error))
+        insecure = self.new_store(tls=self.tls(ca=None, insecure_skip_verify=True))
+        self.assertEqual(await insecure.load(), {})
+
+    async def test_without_a_certificate_of_our_own_redis_refuses(self) -> None:
+        store = self.new_store(tls=self.tls(cert=None, key=None))
+        await self.assertFailure(Deferred.fromCoroutine(store.load()), Unavailable)
+
+
+assert ENTRY_POINTS
+assert TraefikRedisSentinel
