@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from redis.exceptions import RedisError
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
-from tests.stack import free_port, wait_until
+from tests.stack import WITHOUT_VARIABLE, free_port, wait_until
 from webspaced.lib.threads import Threads
 from webspaced.publishing import redis_address
 from webspaced.settings import Address, TraefikRedis
@@ -34,7 +35,8 @@ def program(name: str) -> str:
     """Give the path of a program of a package; skips the test where there is none."""
     found = shutil.which(name)
     if found is None:
-        message = f"there is no {name} here: run them by `make test` as root"
+        reason = os.environ.get(WITHOUT_VARIABLE) or "run them by `make test` as root"
+        message = f"there is no {name} here: {reason}"
         raise SkipTest(message)
     return found
 

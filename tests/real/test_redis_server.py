@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
@@ -14,14 +14,18 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import TestCase
 
 from tests.authority import Authority
+from tests.contracts.key_server import MARK, ROOT, KeyServerContract
 from tests.contracts.route_store import BOOT, DIRECT, route
 from tests.real.redis import HEARD, RealRedis, WithRedis
 from webspaced.errors import Distrusted, Unavailable
 from webspaced.lib.deferreds import sleep
+from webspaced.lib.threads import Threads
+from webspaced.publishing import redis_address
 from webspaced.reconcile.publisher import Publisher
 from webspaced.settings import Address, TraefikRedisTls
 from webspaced.traefik import redis_server
 from webspaced.traefik.redis import RedisStore
+from webspaced.traefik.redis_server import RedisServer
 
 PASSWORD = "correct horse"
 URL = "traefik/http/services/ws-u1/loadBalancer/servers/0/url"
@@ -53,6 +57,47 @@ class ServerCase(WithRedis, TestCase):
 
     def keys(self, client: Any, pattern: str = "*") -> dict[str, str]:
         return {key: client.get(key) for key in sorted(client.scan_iter(match=pattern))}
+
+
+class ContractTests(KeyServerContract, ServerCase):
+    """What the fake of the fast tier claims."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.threads = Threads(reactor, 2, "test")
+        self.server = RedisServer(redis_address(self.settings), ROOT, MARK)
+        self.addCleanup(self.threads.stop)
+        self.addCleanup(self.server.close)
+
+    def drive(self, test: Coroutine[Any, Any, None]) -> Deferred[None]:
+        return Deferred.fromCoroutine(test)
+
+    async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return await self.threads.run(function, *arguments)
+
+    def change(self, put: Mapping[str, str], *remove: str) -> None:
+        with self.redis.client() as client, client.pipeline() as both:
+            if put:
+                both.mset(put)
+            for key in remove:
+                both.delete(key)
+            both.execute()
+
+    def flush(self) -> None:
+        with self.redis.client() as client:
+            client.flushall()
+
+    def subscribe(self) -> None:
+        listening = self.client().pubsub()
+        self.addCleanup(listening.close)
+        listening.psubscribe("__keyspace@0__:traefik*")
+        listening.get_message(timeout=10)
+
+    def stop(self) -> None:
+        self.redis.kill()
+
+    def restart(self) -> None:
+        self.redis.start()
 
 
 class WriteTests(ServerCase):

@@ -159,7 +159,7 @@ class RedisStore:
                 await self._missing(str(error))
             except Exception:  # noqa: BLE001  (who stops to watch for ever is worse)
                 self.log.failure("Redis is not watched")
-                await self._missing("")
+                await self._missing("an error of webspaced's own")
 
     async def _watch_once(self, differ: Callable[[Collection[str]], None]) -> None:
         news = await self._threads.run(self._server.news)

@@ -167,15 +167,14 @@ class RedisServer:
         except BaseException:
             self._forget()
             raise
-        is_lost = is_new or keys is None or not is_there
-        return News(lost=is_lost, keys=keys or frozenset(), subscribed=subscribed)
+        return News(lost=is_new or not is_there, keys=keys, subscribed=subscribed)
 
     def close(self) -> None:
         """End all connections."""
         self._forget()
         self._redis.close()
 
-    # --- listening: client-side caching's tracking tells each change of a prefix, flushes included (Redis 6)
+    # --- listening: client-side caching's tracking tells each change below a prefix (Redis 6)
 
     def _listen(self) -> None:
         self._ear = self._redis.connection_pool.get_connection()
@@ -195,16 +194,14 @@ class RedisServer:
         self._ear.send_command(*command)
         return self._ear.read_response()
 
-    def _heard(self) -> frozenset[str] | None:
-        """Read all that is there; ``None`` says that everything may have changed."""
+    def _heard(self) -> frozenset[str]:
+        """Read all that is there. A flush (of any database) names no keys; then the mark is missing."""
         keys: set[str] = set()
-        is_lost = False
         while self._ear.can_read(0):
             message = self._ear.read_response()
             if isinstance(message, list) and message[:2] == [b"message", INVALIDATED]:
-                is_lost |= message[2] is None
                 keys.update(_text(key) for key in message[2] or ())
-        return None if is_lost else frozenset(keys)
+        return frozenset(keys)
 
     def _look(self) -> tuple[bool, bool]:
         """Give whether the mark is there, and whether there are new subscribers."""
