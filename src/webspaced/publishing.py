@@ -52,7 +52,7 @@ def redis_address(redis: TraefikRedis) -> Any:
         host=redis.addr.host or "127.0.0.1",
         port=redis.addr.port,
         socket=redis.socket,
-        sentinels=[(each.host, each.port) for each in redis.sentinel.addresses],
+        sentinels=tuple((each.host, each.port) for each in redis.sentinel.addresses),
         master=redis.sentinel.master_name or "",
         sentinel_username=redis.sentinel.username,
         sentinel_password=redis.sentinel.password,

@@ -102,6 +102,7 @@ class WithRedis:
 
     lines: ClassVar[tuple[str, ...]] = ()
     options: ClassVar[Mapping[str, Any]] = {}
+    entry_points = ENTRY_POINTS
 
     def start_redis(self: Any) -> None:
         program("redis-server")
@@ -121,7 +122,7 @@ class WithRedis:
         settings = evolve(self.settings, **changes)
         keyspace = Keyspace(settings.root_key, PREFIX)
         server = RedisServer(redis_address(settings), settings.root_key, keyspace.mark)
-        store = RedisStore(reactor, server, Threads(reactor, 2, "redis"), keyspace, ENTRY_POINTS)
+        store = RedisStore(reactor, server, Threads(reactor, 2, "redis"), keyspace, self.entry_points)
         self.addCleanup(lambda: Deferred.fromCoroutine(store.stop()))
         return store
 

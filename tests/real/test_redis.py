@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
-from tests.contracts.route_store import RestartedStoreContract, RouteStoreContract
+from tests.contracts.route_store import PublishedRoutesContract, RestartedStoreContract, RouteStoreContract
 from tests.real.redis import HEARD, PREFIX, WithRedis
 from tests.real.test_route_stores import RealTraefik
 from webspaced.core.routes import Route
@@ -38,10 +38,8 @@ class ContractTests(WithRedis, RouteStoreContract, TestCase):
         return keyspace.routes(keyspace.owned(keys)) if keys else None
 
 
-class RedisTraefik(WithRedis, RealTraefik):
-    """With a Traefik that reads from a Redis of the test's own."""
-
-    timeout = 120
+class OnRedis(WithRedis, RealTraefik):
+    """The provider `redis`, with a Redis of the test's own."""
 
     def prepare(self) -> Mapping[str, Any]:
         self.start_redis()
@@ -61,11 +59,11 @@ class RedisTraefik(WithRedis, RealTraefik):
         await deferToThread(self.redis.start)
 
 
-class RedisTests(RedisTraefik, RestartedStoreContract, TestCase):
+class RedisTests(OnRedis, PublishedRoutesContract, RestartedStoreContract, TestCase):
     """What no configuration of Redis' says is set by webspaced and by Traefik."""
 
 
-class ConfiguredTests(RedisTraefik, RestartedStoreContract, TestCase):
+class ConfiguredTests(OnRedis, PublishedRoutesContract, RestartedStoreContract, TestCase):
     """Redis is not to be configured by clients, and knows what Traefik needs."""
 
     lines: ClassVar[tuple[str, ...]] = (HEARD, 'rename-command CONFIG ""')

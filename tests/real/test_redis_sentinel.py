@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 from twisted.trial.unittest import TestCase
 
-from tests.contracts.route_store import BOOT, DIRECT, route
+from tests.contracts.route_store import BOOT, DIRECT, PublishedRoutesContract, route
 from tests.real.redis import RealRedis
-from tests.real.test_redis import RedisTraefik
+from tests.real.test_redis import OnRedis
 from tests.real.test_redis_server import HEARD, URL, ServerCase
 from webspaced.settings import Address, TraefikRedisSentinel
 
@@ -73,7 +73,7 @@ class SentinelTests(Replicated, ServerCase):
         await self.until(lambda: replica.get(URL) == f"http://{DIRECT}")
 
 
-class TraefikTests(Replicated, RedisTraefik, TestCase):
+class TraefikTests(Replicated, OnRedis, PublishedRoutesContract, TestCase):
     async def until_true(self, true: Any) -> None:
         while not true():
             await self.sleep(0.05)
