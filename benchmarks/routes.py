@@ -68,8 +68,8 @@ CALM = (1.0, 1.2)
 LONGEST_FLIP = 30.0
 TICK = 1.0 / os.sysconf("SC_CLK_TCK")
 EXPECTED = {
-    **{("file", 1): 0.1, ("file", 1000): 0.4, ("http", 1): 0.2, ("http", 1000): 0.4},
-    **{("redis", 1): 0.1, ("redis", 1000): 0.7},
+    ("file", 1): 0.1, ("file", 1000): 0.4, ("http", 1): 0.2, ("http", 1000): 0.4,
+    ("redis", 1): 0.1, ("redis", 1000): 0.7,
 }
 """Seconds that the design allows."""
 

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
-from tests.contracts.route_store import PublishedRoutesContract, RestartedStoreContract, RouteStoreContract
+from tests.contracts.route_store import PublishedRoutesContract, RestartedStoreContract, RouteStoreContract, route
 from tests.real.redis import HEARD, PREFIX, WithRedis
 from tests.real.test_route_stores import RealTraefik
 from webspaced.core.routes import Route
@@ -67,3 +67,24 @@ class ConfiguredTests(OnRedis, PublishedRoutesContract, RestartedStoreContract, 
     """Redis is not to be configured by clients, and knows what Traefik needs."""
 
     lines: ClassVar[tuple[str, ...]] = (HEARD, 'rename-command CONFIG ""')
+
+
+BOTH = (
+    "user both on >pw resetchannels ~traefik/* +scan +mget +set +mset +del +exists +multi +exec +config|get +config|set"
+    " +subscribe &__redis__:invalidate +client|id +client|tracking +client|list +psubscribe &__keyspace@0__:traefik*"
+)
+
+
+class AccessTests(OnRedis, TestCase):
+    """webspaced and its embedded Traefik as one user, who may do what the documentation says and no more."""
+
+    lines: ClassVar[tuple[str, ...]] = (BOTH,)
+    options: ClassVar[Mapping[str, Any]] = {"username": "both", "password": "pw"}
+
+    async def test_routes_are_taken_up(self) -> None:
+        publisher = await self.publisher()
+        for backend, says in ((self.first, "first"), (self.second, "second")):
+            publisher.want("ws-u1", route(backend=backend))
+            while await self.visit("ws-u1.example.org") != (200, says):
+                await self.sleep(0.02)
+        self.assertEqual(self.client().acl_log(), [])

@@ -108,13 +108,13 @@ class WriteTests(ServerCase):
         publisher.want("ws-u1", route(backend=DIRECT))
         await publisher.settled("ws-u1")
         after = self.counts(client)
-        self.assertEqual({name: after[name] - before.get(name, 0) for name in after if name != "exec"}, {"mset": 1})
+        self.assertEqual({name: after[name] - before[name] for name in after if after[name] != before[name]}, {"set": 1})
         self.assertEqual(client.get(URL), f"http://{DIRECT}")
 
     def counts(self, client: Any) -> dict[str, int]:
         writing = ("set", "mset", "del", "unlink", "multi", "exec", "flushdb")
         stats = client.info("commandstats")
-        return {name: stats[f"cmdstat_{name}"]["calls"] for name in writing if f"cmdstat_{name}" in stats}
+        return {name: stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in writing}
 
     async def test_what_changes_together_is_one_transaction(self) -> None:
         publisher = await self.publish()
@@ -125,9 +125,29 @@ class WriteTests(ServerCase):
         publisher.want("ws-u1", route(passthrough=True))
         await publisher.settled("ws-u2")
         after = self.counts(client)
-        changes = {name: after[name] - before.get(name, 0) for name in after}
-        self.assertEqual(changes, {"mset": 1, "del": 1, "multi": 1, "exec": 1})
+        changes = {name: after[name] - before[name] for name in after if after[name] != before[name]}
+        self.assertEqual(changes, {"mset": 1, "del": 1, "set": 1, "multi": 1, "exec": 1})
         self.assertEqual(len(list(client.scan_iter(match="traefik/tcp/services/*"))), 2)
+
+    async def test_traefik_is_told_once_of_all_that_changes_together(self) -> None:
+        client = self.client()
+        client.config_set("notify-keyspace-events", "KEA")
+        listening = client.pubsub(ignore_subscribe_messages=True)
+        self.addCleanup(listening.close)
+        listening.psubscribe("__keyspace@0__:*")
+        server = self.new_store()._server
+        keys = {f"traefik/{number}": "1" for number in range(100)}
+        both = {"traefik/0": "2"}, ["traefik/1", "traefik/2"]
+        for put, remove in ((keys, ()), both, ({}, list(keys)), ({URL: "1"}, ())):
+            await deferToThread(server.write, put, remove)
+        client.publish("__keyspace@0__:end", "end")
+        events = []
+        while "end" not in events:
+            message = await deferToThread(listening.get_message, timeout=10)
+            events += [message["data"]] if message else []
+        self.assertEqual(events, ["set", "set", "del", "set", "end"])
+        self.assertEqual(client.keys(), [URL])
+        self.assertEqual(set(client.config_get("notify-keyspace-events")["notify-keyspace-events"]), set("KEA"))
 
     async def test_keys_of_others_stay(self) -> None:
         foreign = {
@@ -286,7 +306,7 @@ class ReadOnlyConfigurationTests(Warned):
 
 
 LEAST = (
-    f'user webspaced on ">{PASSWORD}" resetchannels &__redis__:invalidate ~traefik/* +scan +mget +mset +del +exists'
+    f'user webspaced on ">{PASSWORD}" resetchannels &__redis__:invalidate ~traefik/* +scan +mget +set +mset +del +exists'
     " +multi +exec +subscribe +client|id +client|tracking +client|list +config|get +config|set"
 )
 
@@ -330,7 +350,7 @@ class FewRightsTests(ServerCase):
     """Without the right to be told of changes, and without that to see who listens."""
 
     lines: ClassVar[tuple[str, ...]] = (
-        "user webspaced on >pw resetchannels ~traefik/* +scan +mget +mset +del +exists +multi +exec",
+        "user webspaced on >pw resetchannels ~traefik/* +scan +mget +set +mset +del +exists +multi +exec",
         HEARD,
     )
     options: ClassVar[Mapping[str, Any]] = {"username": "webspaced", "password": "pw"}

@@ -144,7 +144,8 @@ class Traefik:
         " 2s, and with its http provider that and its `pollInterval`, which is 5s. Every stop of a webspace waits for it:"
         " set both lower (100ms is good), and then this.",
         default=2.5,
-        computed="`2.5s`, or `7.5s` with the provider `http`; when `traefik.embedded` is true `500ms`, or `700ms`",
+        computed="`2.5s`, with the provider `http` `7.5s`, with `redis` `3s`; when `traefik.embedded` is true `500ms`,"
+        " `700ms`, `800ms`",
         unit="seconds",
     )
     webspaced_url: str | None = setting(

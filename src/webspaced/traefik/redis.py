@@ -20,7 +20,7 @@ from webspaced.interfaces import IRouteStore
 from webspaced.lib.deferreds import sleep
 from webspaced.lib.threads import Threads
 from webspaced.traefik.keys import Keyspace, Owned, differing, least_change
-from webspaced.traefik.redis_server import NEEDED, News, Notifications, RedisServer
+from webspaced.traefik.redis_server import NEEDED, NOTIFY, News, Notifications, RedisServer
 from webspaced.traefik.render import SENTINEL, EntryPoints
 
 RETRY = 0.25
@@ -32,7 +32,7 @@ MESSAGES = {
     Notifications.UNKNOWN: "whether Traefik sees changed routes is not known: Redis does not let webspaced look; its"
     " configuration needs: {line}",
 }
-LINE = f"notify-keyspace-events {NEEDED}"
+LINE = f"{NOTIFY} {NEEDED}"
 
 
 @implementer(IRouteStore)
