@@ -71,7 +71,7 @@ class ConfiguredTests(OnRedis, PublishedRoutesContract, RestartedStoreContract, 
 
 BOTH = (
     "user both on >pw resetchannels ~traefik/* +scan +mget +set +mset +del +exists +multi +exec +config|get +config|set"
-    " +subscribe &__redis__:invalidate +client|id +client|tracking +client|list +psubscribe &__keyspace@0__:traefik*"
+    " +subscribe &__redis__:invalidate +client|id +client|tracking +client|list +psubscribe &__keyspace*:traefik*"
 )
 
 

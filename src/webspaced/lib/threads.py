@@ -34,6 +34,6 @@ class Threads:
         return deferToThreadPool(self._reactor, self._pool, function, *args, **kwargs)
 
     def stop(self) -> None:
-        """End the threads; blocks as long as what they are at takes."""
-        if self._pool.started:
+        """End the threads. One that is at something is not waited for: it ends with the process."""
+        if self._pool.started and not self._pool.working:
             self._pool.stop()

@@ -7,7 +7,6 @@ have been restarted or emptied, or somebody may have changed a key.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.internet.interfaces import IReactorTime
@@ -128,9 +127,12 @@ class RedisStore:
         self._suspect.clear()
 
     async def _read(self) -> None:
-        ours = partial(_is_ours, self._keyspace)
-        self._found = self._keyspace.owned(await self._threads.run(self._server.read, ours))
+        self._found = await self._threads.run(self._read_now)
         self._is_certain = True
+
+    def _read_now(self) -> Owned:
+        """Read in a thread, and sort there, too: many keys take their time."""
+        return self._keyspace.owned(self._server.read(self._is_ours))
 
     def _told(self, names: set[str]) -> Collection[str] | None:
         self._suspect |= names
@@ -187,7 +189,7 @@ class RedisStore:
         return names
 
     async def _look_at(self, keys: Collection[str]) -> Collection[str] | None:
-        mine = [key for key in keys if _is_ours(self._keyspace, key)]
+        mine = [key for key in keys if self._is_ours(key)]
         values = await self._threads.run(self._server.read_some, mine)
         owners = {owner for key in mine if (owner := self._keyspace.owner(key))}
         # Copies: what is as it should be is the very same as what is wanted.
@@ -211,6 +213,5 @@ class RedisStore:
         if not self._is_stopping:
             await sleep(self._clock, RETRY)
 
-
-def _is_ours(keyspace: Keyspace, key: str) -> bool:
-    return keyspace.owner(key) is not None
+    def _is_ours(self, key: str) -> bool:
+        return self._keyspace.owner(key) is not None

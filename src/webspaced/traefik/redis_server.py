@@ -109,7 +109,6 @@ class RedisServer:
         self._files: list[MemoryFile] = []
         self._redis: Any = self._client()
         self._ear: Any = None
-        self._ear_hears = False
         self._subscribers: frozenset[str] | None = frozenset()
 
     @property
@@ -213,10 +212,9 @@ class RedisServer:
             prefix = f"{self._root}/"
             self._asked("CLIENT", "TRACKING", "ON", "REDIRECT", number, "BCAST", "PREFIX", _bytes(prefix))
             self._asked("SUBSCRIBE", INVALIDATED)
-            self._ear_hears = True
         except ResponseError:
             # An old one, or not allowed: then looking has to do.
-            self._ear_hears = False
+            return
 
     def _asked(self, *command: Any) -> Any:
         self._ear.send_command(*command)
