@@ -34,6 +34,6 @@ class Threads:
         return deferToThreadPool(self._reactor, self._pool, function, *args, **kwargs)
 
     def stop(self) -> None:
-        """End the threads. One that is at something is not waited for: it ends with the process."""
-        if self._pool.started and not self._pool.working:
-            self._pool.stop()
+        """End the threads, each when it has done what it is at; nobody waits for that here."""
+        if self._pool.started:
+            Thread(target=self._pool.stop, daemon=True).start()

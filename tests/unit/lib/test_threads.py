@@ -39,7 +39,6 @@ class ThreadsTests(TestCase):
         self.threads.stop()
         go_on.set()
         self.assertTrue(await hanging)
-        self.threads.stop()
         thread.join()
 
     def test_stopping_what_never_began(self) -> None:
