@@ -305,6 +305,19 @@ class ReadOnlyConfigurationTests(Warned):
         self.assertIn("Traefik does not see changed routes", said)
 
 
+class MayLookTests(ServerCase):
+    """Notifications are on, and whoever we are may see that and not change it."""
+
+    lines: ClassVar[tuple[str, ...]] = (READ_ONLY, HEARD)
+    options: ClassVar[Mapping[str, Any]] = {"username": "webspaced", "password": "pw"}
+
+    async def test_many_keys_can_be_written(self) -> None:
+        publisher = await self.publish()
+        publisher.want("ws-u1", route(passthrough=True))
+        await publisher.settled("ws-u1")
+        self.assertEqual(len(self.keys(self.client(), "traefik/tcp/routers/ws-u1/*")), 4)
+
+
 LEAST = (
     f'user webspaced on ">{PASSWORD}" resetchannels &__redis__:invalidate ~traefik/* +scan +mget +set +mset +del +exists'
     " +multi +exec +subscribe +client|id +client|tracking +client|list +config|get +config|set"
