@@ -1,4 +1,5 @@
-"""How long a changed route takes to be in effect: `python -m benchmarks.routes`. Needs neither root nor LXD.
+"""How long a changed route takes to be in effect: `python -m benchmarks.routes`. Needs a redis-server, but
+neither root nor LXD.
 
 The real Traefik runs as webspaced runs it (throttle 10 ms, polls every 100 ms), with 1 and with 1,000 webspaces in its
 document, of which one leads to either of two web servers.

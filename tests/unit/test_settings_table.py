@@ -17,7 +17,7 @@ from webspaced.traefik import redis_server
 HERE = "tests.unit.test_settings"
 TRAEFIK = "tests.unit.test_settings_traefik"
 REDIS = "tests.unit.test_settings_redis.RedisTests"
-REAL_REDIS = "tests.real.test_redis_server"
+REAL_REDIS, REDIS_ACCESS = "tests.real.test_redis_server", "tests.real.test_redis_access"
 SENTINEL = "tests.real.test_redis_sentinel.SentinelTests"
 HTTP = "tests.unit.test_settings_http.HttpTests"
 TLS = "tests.unit.lxd.test_tls"
@@ -132,19 +132,19 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "traefik.acme.ca": (f"{TRAEFIK}.TraefikTests.test_acme",),
     "traefik.acme.challenge": (f"{TRAEFIK}.TraefikTests.test_acme_by_http",),
     "traefik.redis.addr": (f"{REDIS}.test_where_it_is",),
-    "traefik.redis.socket": (f"{REDIS}.test_a_socket", f"{REAL_REDIS}.SocketTests.test_a_unix_socket"),
+    "traefik.redis.socket": (f"{REDIS}.test_a_socket", f"{REDIS_ACCESS}.SocketTests.test_a_unix_socket"),
     "traefik.redis.db": (f"{REDIS}.test_where_it_is", f"{REAL_REDIS}.PlaceTests.test_another_database_and_root"),
-    "traefik.redis.username": (f"{REDIS}.test_who_we_are", f"{REAL_REDIS}.AccessTests.test_it_works_and_is_noticed"),
-    "traefik.redis.password": (f"{REDIS}.test_who_we_are", f"{REAL_REDIS}.AccessTests.test_it_works_and_is_noticed"),
+    "traefik.redis.username": (f"{REDIS}.test_who_we_are", f"{REDIS_ACCESS}.AccessTests.test_it_works_and_is_noticed"),
+    "traefik.redis.password": (f"{REDIS}.test_who_we_are", f"{REDIS_ACCESS}.AccessTests.test_it_works_and_is_noticed"),
     "traefik.redis.root_key": (f"{REDIS}.test_the_root_key", f"{REAL_REDIS}.PlaceTests.test_another_database_and_root"),
     "traefik.redis.cert_resolver": (f"{REDIS}.test_the_cert_resolver_is_redis_own_or_the_general_one",),
     **dict.fromkeys(
         (f"traefik.redis.tls.{name}" for name in ("enabled", "ca", "cert", "key")),
-        (f"{REDIS}.test_tls", f"{REAL_REDIS}.TlsTests.test_both_are_known_to_each_other"),
+        (f"{REDIS}.test_tls", f"{REDIS_ACCESS}.TlsTests.test_both_are_known_to_each_other"),
     ),
     "traefik.redis.tls.insecure_skip_verify": (
         f"{REDIS}.test_tls",
-        f"{REAL_REDIS}.TlsTests.test_somebody_else_is_not_trusted_unless_told",
+        f"{REDIS_ACCESS}.TlsTests.test_somebody_else_is_not_trusted_unless_told",
     ),
     **dict.fromkeys(
         (f"traefik.redis.sentinel.{name}" for name in ("master_name", "addresses", "username", "password")),

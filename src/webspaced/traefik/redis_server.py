@@ -134,7 +134,7 @@ class RedisServer:
         """Set and delete in one transaction: Traefik looks at each change, and must not see half a router.
 
         It is told of one key only, where Redis lets us see to that: it reads everything again for each that it is told of,
-        one after the other. With 1,000 webspaces filling them in kept it busy for 12 minutes.
+        one after the other (80 ms each with 1,000 webspaces, which are 9,000 keys).
         """
         texts = {_bytes(key): _bytes(value) for key, value in put.items()}
         gone = [_bytes(key) for key in remove]
