@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 from twisted.trial.unittest import TestCase
 
 from tests.contracts.route_store import BOOT, DIRECT, PublishedRoutesContract, route
-from tests.real.redis import RealRedis
+from tests.real.redis import HEARD, RealRedis
 from tests.real.test_redis import OnRedis
-from tests.real.test_redis_server import HEARD, URL, ServerCase
+from tests.real.test_redis_server import URL, ServerCase
 from webspaced.settings import Address, TraefikRedisSentinel
 
 PASSWORD, OTHER = "correct horse", "battery staple"
