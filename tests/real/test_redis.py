@@ -17,6 +17,8 @@ from webspaced.publishing import redis_provider
 from webspaced.traefik.keys import Keyspace
 from webspaced.traefik.redis import RedisStore
 
+HOST = "ws-u1.example.org"
+
 
 class ContractTests(WithRedis, RouteStoreContract, TestCase):
     timeout = 120
@@ -61,6 +63,41 @@ class OnRedis(WithRedis, RealTraefik):
 
 class RedisTests(OnRedis, PublishedRoutesContract, RestartedStoreContract, TestCase):
     """What no configuration of Redis' says is set by webspaced and by Traefik."""
+
+    async def test_a_flush_fails_no_request(self) -> None:
+        publisher = await self.publisher()
+        publisher.want("ws-u1", self.web(self.first))
+        await self.until(HOST, (200, "first"))
+        client = self.client()
+        for _ in range(3):
+            client.flushall()
+            while not client.exists(Keyspace("traefik", PREFIX).mark):
+                self.assertEqual(await self.visit(HOST), (200, "first"))
+            for _ in range(20):
+                self.assertEqual(await self.visit(HOST), (200, "first"))
+                await self.sleep(0.01)
+        publisher.want("ws-u1", self.web(self.second))
+        await self.until(HOST, (200, "second"))
+
+    async def test_what_redis_kept_of_old_is_put_right(self) -> None:
+        publisher = await self.publisher()
+        publisher.want("ws-u1", self.web(self.first))
+        publisher.want("ws-u2", self.web(self.first, "ws-u2"))
+        await self.until("ws-u2.example.org", (200, "first"))
+        self.client().save()
+        publisher.want("ws-u1", self.web(self.second))
+        publisher.want("ws-u2", None)
+        await self.until(HOST, (200, "second"))
+        await self.stop_server()
+        await self.start_server()
+        keyspace, client = Keyspace("traefik", PREFIX), self.client()
+        while True:
+            found = {key: client.get(key) for key in client.scan_iter(match="traefik/*")}
+            if keyspace.routes(keyspace.owned(found)) == {"ws-u1": self.web(self.second)}:
+                break
+            await self.sleep(0.02)
+        for host, seen in ((HOST, (200, "second")), ("ws-u2.example.org", (404, "404 page not found\n"))):
+            await self.until(host, seen)
 
 
 class ConfiguredTests(OnRedis, PublishedRoutesContract, RestartedStoreContract, TestCase):

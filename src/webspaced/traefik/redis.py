@@ -65,9 +65,9 @@ class RedisStore:
         async with self._lock:
             await self._check_notifications()
             await self._read()
-            routes = self._keyspace.routes(self._found)
-            self._wanted = {name: self._keyspace.keys_of(route, self._entry_points) for name, route in routes.items()}
-            self._wanted[SENTINEL] = self._shared
+            # In a thread: of many, this takes its time.
+            routes, wanted = await self._threads.run(self._understand, self._found)
+            self._wanted = {**wanted, SENTINEL: self._shared}
             self._suspect.update(self._found, self._wanted)
             return routes
 
@@ -100,6 +100,10 @@ class RedisStore:
         async with self._lock:
             self._threads.stop()
             self._server.close()
+
+    def _understand(self, found: Owned) -> tuple[Mapping[str, Route], Owned]:
+        routes = self._keyspace.routes(found)
+        return routes, {name: self._keyspace.keys_of(route, self._entry_points) for name, route in routes.items()}
 
     # --- writing; whoever calls these has the lock
 
