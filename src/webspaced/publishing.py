@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from twisted.logger import Logger
+
 from webspaced.interfaces import IRouteStore
 from webspaced.lib.threads import Threads
 from webspaced.settings import Address, Settings, TraefikRedis, resolver_of
@@ -14,6 +16,8 @@ from webspaced.traefik.file import FileStore
 from webspaced.traefik.keys import Keyspace
 from webspaced.traefik.render import EntryPoints
 from webspaced.traefik.served import ServedStore
+
+log = Logger()
 
 
 def route_store(reactor: Any, settings: Settings) -> IRouteStore:
@@ -35,6 +39,8 @@ def _redis_store(reactor: Any, settings: Settings) -> IRouteStore:
     from webspaced.traefik.redis_server import RedisServer  # noqa: PLC0415
 
     redis = settings.traefik.redis
+    if redis.tls.enabled and redis.tls.insecure_skip_verify:
+        log.warn("Redis' certificate is NOT verified (insecure_skip_verify): whoever is on the way can be Redis")
     keyspace = Keyspace(redis.root_key, settings.webspaces.instance_prefix)
     server = RedisServer(redis_address(redis), redis.root_key, keyspace.mark)
     # One that writes, and one that listens.

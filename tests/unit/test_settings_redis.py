@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 from attrs import evolve
+from twisted.logger import capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.assembled import AssembledCase
 from tests.unit.traefik.fake_redis import FakeRedis, FakeThreads
@@ -78,8 +82,10 @@ class RedisTests(RedisCase):
         identities = {"ca": PEM, "cert": PEM, "key": PEM}
         self.start_with({"tls": {"enabled": True, **identities}})
         self.assertEqual(self.asked.tls, RedisTls(ca=PEM, client=PEM, client_key=PEM))
-        self.start_with({"tls": {"enabled": True, "insecure_skip_verify": True}})
+        with capturedLogs() as logs:
+            self.start_with({"tls": {"enabled": True, "insecure_skip_verify": True}})
         self.assertEqual(self.asked.tls, RedisTls(insecure=True))
+        self.assertEqual(sum("NOT verified" in (formatEvent(event) or "") for event in logs), 1)
         self.start_with({"tls": {"enabled": False}})
         self.assertIsNone(self.asked.tls)
 
@@ -140,3 +146,10 @@ class RedisTests(RedisCase):
         self.begin()
         self.machine.run_for(100)
         self.assertEqual(ended, [17.0])
+
+
+class ImportTests(SynchronousTestCase):
+    def test_who_has_no_redis_has_not_its_client_either(self) -> None:
+        program = "import sys, webspaced.assembly; print(sorted({'redis', 'webspaced.traefik.file'} & set(sys.modules)))"
+        shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        self.assertEqual(shown.stdout.strip(), "['webspaced.traefik.file']")
