@@ -1,4 +1,5 @@
-"""How long a changed route takes to be in effect: `python -m benchmarks.routes`. Needs neither root nor LXD.
+"""How long a changed route takes to be in effect: `python -m benchmarks.routes`. Needs a redis-server, but
+neither root nor LXD.
 
 The real Traefik runs as webspaced runs it (throttle 10 ms, polls every 100 ms), with 1 and with 1,000 webspaces in its
 document, of which one leads to either of two web servers.
@@ -22,6 +23,7 @@ from __future__ import annotations
 import http.client
 import os
 import random
+import shutil
 import socket
 import subprocess
 import sys
@@ -47,9 +49,14 @@ from webspaced.core.routes import Route
 from webspaced.http.routes import RouteDocument
 from webspaced.interfaces import IRouteStore
 from webspaced.lib.deferreds import sleep
-from webspaced.settings import Address
+from webspaced.lib.threads import Threads
+from webspaced.publishing import redis_address, redis_provider
+from webspaced.settings import Address, TraefikRedis
 from webspaced.traefik.embedded import EmbeddedTraefik, Embedding, find_traefik
 from webspaced.traefik.file import FileStore
+from webspaced.traefik.keys import Keyspace
+from webspaced.traefik.redis import RedisStore
+from webspaced.traefik.redis_server import RedisServer
 from webspaced.traefik.render import EntryPoints
 from webspaced.traefik.served import ServedStore
 
@@ -57,11 +64,14 @@ ENTRY_POINTS = EntryPoints(http="http", https="https")
 HOST = "ws-u1.example.org"
 SETTLE = 0.5
 IDLE_SECONDS = 5.0
-CALM = (0.5, 0.7)
+CALM = (1.0, 1.2)
 """Seconds between two flips: more than everything takes, and a random part of a poll's interval."""
 LONGEST_FLIP = 30.0
 TICK = 1.0 / os.sysconf("SC_CLK_TCK")
-EXPECTED = {("file", 1): 0.1, ("file", 1000): 0.4, ("http", 1): 0.2, ("http", 1000): 0.4}
+EXPECTED = {
+    ("file", 1): 0.1, ("file", 1000): 0.4, ("http", 1): 0.2, ("http", 1000): 0.4,
+    ("redis", 1): 0.1, ("redis", 1000): 0.7,
+}
 """Seconds that the design allows."""
 
 
@@ -142,13 +152,14 @@ def _backends() -> Iterator[Sequence[Endpoint]]:
 class Bench:
     """The subjects of one size, up."""
 
-    def __init__(self, reactor: Any, directory: Path) -> None:
+    def __init__(self, reactor: Any, directory: Path, redis_address: Address) -> None:
         self._reactor = reactor
         self._directory = directory
+        self._redis_address = redis_address
         self._listening: Any = None
         self.subjects: list[Subject] = []
 
-    def _subject(self, name: str, store: IRouteStore, routes: Path | Address) -> Subject:
+    def _subject(self, name: str, store: IRouteStore, routes: Path | Address | Mapping[str, Any]) -> Subject:
         directory = self._directory / name
         front, other = _free_address(), _free_address()
         embedding = Embedding(directory=directory, routes=routes, entry_points=ENTRY_POINTS, http=front, https=other)
@@ -163,15 +174,22 @@ class Bench:
         site.noisy = False
         self._listening = self._reactor.listenTCP(0, site, interface="127.0.0.1")
         inside = Address("127.0.0.1", self._listening.getHost().port)
-        self.subjects = [self._subject("file", FileStore(path, ENTRY_POINTS), path), self._subject("http", served, inside)]
+        redis = TraefikRedis(addr=self._redis_address)
+        self.subjects = [
+            self._subject("file", FileStore(path, ENTRY_POINTS), path),
+            self._subject("http", served, inside),
+            self._subject("redis", _redis_store(self._reactor, redis), redis_provider(redis)),
+        ]
         for subject in self.subjects:
             subject.traefik.startService()
             await subject.store.apply(routes, ())
+            subject.store.watch(lambda _names: None)
             await deferToThread(_until_served, subject.front)
 
     async def down(self) -> None:
         """End everything."""
         for subject in self.subjects:
+            await subject.store.stop()
             await subject.traefik.stopService()
         await self._listening.stopListening()
 
@@ -197,6 +215,27 @@ class Bench:
         lasted = time.monotonic() - began
         for subject in self.subjects:
             subject.cpu = (subject.traefik_cpu() - before[subject.name] - subject.idle * lasted) / count
+
+
+def _redis_store(reactor: Any, redis: TraefikRedis) -> RedisStore:
+    keyspace = Keyspace(redis.root_key, "ws-")
+    server = RedisServer(redis_address(redis), redis.root_key, keyspace.mark)
+    return RedisStore(reactor, server, Threads(reactor, 2, "redis"), keyspace, ENTRY_POINTS)
+
+
+@contextmanager
+def _redis(directory: Path) -> Iterator[Address]:
+    """Run a Redis that keeps nothing."""
+    address = _free_address()
+    program = shutil.which("redis-server")
+    if program is None:
+        raise CannotGoOn("there is no redis-server: install the package redis-server")
+    command = [program, "--bind", address.host, "--port", str(address.port), "--save", "", "--dir", str(directory)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL) as child:
+        try:
+            yield address
+        finally:
+            child.terminate()
 
 
 def _until_served(front: Address) -> None:
@@ -226,7 +265,7 @@ async def _measure_size(reactor: Any, count: int, rounds: int) -> dict[str, Any]
     with ExitStack() as cleaning:
         directory = Path(cleaning.enter_context(tempfile.TemporaryDirectory(prefix="webspaced-bench-")))
         backends = cleaning.enter_context(_backends())
-        bench = Bench(reactor, directory)
+        bench = Bench(reactor, directory, cleaning.enter_context(_redis(directory)))
         try:
             await bench.up(_routes(count, backends[0]))
             own = await bench.idle()

@@ -13,6 +13,8 @@ from harness.saying import CannotGoOn, say
 IMAGES = ("busybox-static", "dropbear-bin", "openssh-client")
 LXD = ("lxd", "lxd-client", "dnsmasq-base", "nftables", "iproute2", *IMAGES)
 BROWSER = ("chromium", "chromium-driver")
+# Without their services: redis-server is the sentinel, too, and pebble brings a DNS server along.
+SERVERS = ("redis-server", "pebble")
 # Without what virtual machines need. Debian 12 has it among its backports alone.
 INCUS = ("incus-base", "dnsmasq-base", "nftables", "iproute2", *IMAGES)
 BACKPORTS = {("debian", "12"): "bookworm-backports"}

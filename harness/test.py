@@ -45,6 +45,7 @@ class Bench:
         self._incus: PrivateLxd | None = None
         self._no_incus = ""
         self._no_browser = ""
+        self._no_servers = ""
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="webspaced-dist-")))
         places.TOX.mkdir(exist_ok=True)
         self._runner.ensure()
@@ -63,6 +64,7 @@ class Bench:
         without = "; ".join(filter(None, (
             self._bring_up_incus() if tier.incus else "",
             self._bring_browser() if tier.browser else "",
+            self._bring_servers() if tier.servers else "",
         )))
         began = time.monotonic()
         last = deque[str](maxlen=200)
@@ -102,6 +104,15 @@ class Bench:
             self._no_browser = f"Chromium: {str(error).strip().splitlines()[-1]}"
         return self._no_browser
 
+    def _bring_servers(self) -> str:
+        """Install the servers that tests start themselves; gives what the tests are without, and why."""
+        try:
+            packages.ensure(packages.SERVERS, "Redis and an ACME server for the tests of routes")
+        except CannotGoOn as error:
+            say(f"no Redis or no ACME server: {error}")
+            self._no_servers = f"Redis, pebble: {str(error).strip().splitlines()[-1]}"
+        return self._no_servers
+
     def _environment(self) -> dict[str, str]:
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         if self._lxd is not None:
@@ -109,7 +120,7 @@ class Bench:
             environment["WEBSPACED_TEST_LXD_SOCKET"] = str(self._lxd.socket)
         if self._incus is not None:
             environment["WEBSPACED_TEST_INCUS_DIR"] = str(self._incus.directory)
-        without = "; ".join(filter(None, (self._no_incus, self._no_browser)))
+        without = "; ".join(filter(None, (self._no_incus, self._no_browser, self._no_servers)))
         if without:
             environment["WEBSPACED_TEST_WITHOUT"] = without
         return environment

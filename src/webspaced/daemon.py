@@ -11,7 +11,7 @@ import gc
 import os
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import frozen
 from twisted.application.service import Service
@@ -41,6 +41,7 @@ from webspaced.webspaces.conditions import Conditions, Kind
 from webspaced.webspaces.registry import Registry
 
 CONTACT_PAUSE = 0.5
+T = TypeVar("T")
 
 
 @frozen(kw_only=True)
@@ -123,7 +124,7 @@ class Daemon(Service):
 
     async def _see(self) -> None:
         parts = self._parts
-        network = await self._contact_lxd()
+        network = await self._reached(parts.network)
         parts.registry.prepare(network.nic, self._checked_rule(network))
         parts.events.startService()
         await parts.reconciler.seen
@@ -131,7 +132,7 @@ class Daemon(Service):
     async def _lead(self) -> None:
         parts = self._parts
         # Numbers in routes that were published before this start may not be given to anybody else yet.
-        parts.allocator.rest([backend.port for backend in await parts.publisher.load()])
+        parts.allocator.rest([backend.port for backend in await self._reached(parts.publisher.load)])
         self._warn_of_collisions()
         await parts.reconciler.lead()
         self._check_boot_ports()
@@ -153,10 +154,11 @@ class Daemon(Service):
             self.log.critical("another webspaced serves these webspaces now")
             self._end()
 
-    async def _contact_lxd(self) -> ProfileNetwork:
+    async def _reached(self, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Ask LXD or the store of routes until it is there."""
         while True:
             try:
-                return await self._parts.network()
+                return await ask()
             except Distrusted:
                 raise
             except Unavailable as error:

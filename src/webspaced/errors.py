@@ -51,7 +51,7 @@ class Unavailable(Temporary):
 
 
 class Distrusted(Unavailable):
-    """LXD is not who it should be, or does not trust us: somebody has to change that before another try helps."""
+    """LXD or a store is not who it should be, or does not trust us: only somebody's change makes another try help."""
 
 
 class Refused(Temporary):

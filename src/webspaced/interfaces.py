@@ -183,7 +183,10 @@ class IRouteStore(Interface):
         """
 
     def watch(differ: Callable[[Collection[str]], None]) -> None:
-        """Call ``differ(names)`` as soon as that is noticed, once loaded; a store that cannot notice leaves it at that."""
+        """Call ``differ(names)`` as soon as that is noticed, once loaded; a store that cannot notice leaves it at that.
+
+        Called with no names, too, when a store is back that could not be written.
+        """
 
     async def stop() -> None:
         """Watch no more and end connections. What is published stays."""

@@ -2,29 +2,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
+
+from twisted.logger import Logger
 
 from webspaced.cluster import Cluster
 from webspaced.interfaces import IExposure, IRouteStore
 from webspaced.kube.exposure import ServicePorts
+from webspaced.lib.threads import Threads
 from webspaced.reconcile.unexposed import Unexposed
-from webspaced.settings import Settings
-from webspaced.traefik.embedded import EmbeddedTraefik, Embedding, find_traefik
+from webspaced.settings import Address, Settings, TraefikRedis, resolver_of
+from webspaced.traefik.embedded import Acme, EmbeddedTraefik, Embedding, find_traefik
 from webspaced.traefik.file import FileStore
+from webspaced.traefik.keys import Keyspace
 from webspaced.traefik.render import EntryPoints
 from webspaced.traefik.served import ServedStore
+
+log = Logger()
 
 
 def route_store(reactor: Any, settings: Settings) -> IRouteStore:
     """Give the store that Traefik's provider reads; nothing is connected yet."""
     traefik = settings.traefik
+    if traefik.provider == "redis":
+        return _redis_store(reactor, settings)
     if traefik.provider == "http":
         copy = settings.data_dir / "traefik" / "fetched.yml"
         served: IRouteStore = ServedStore(reactor, copy, entry_points(settings), traefik.settle_time)
         return served
     file: IRouteStore = FileStore(traefik.file.path, entry_points(settings))
     return file
+
+
+def _redis_store(reactor: Any, settings: Settings) -> IRouteStore:
+    # Who has no Redis need not have its client's memory either.
+    from webspaced.traefik.redis import RedisStore  # noqa: PLC0415
+    from webspaced.traefik.redis_server import RedisServer  # noqa: PLC0415
+
+    redis = settings.traefik.redis
+    if redis.tls.enabled and redis.tls.insecure_skip_verify:
+        log.warn("Redis' certificate is NOT verified (insecure_skip_verify): whoever is on the way can be Redis")
+    keyspace = Keyspace(redis.root_key, settings.webspaces.instance_prefix)
+    server = RedisServer(redis_address(redis), redis.root_key, keyspace.mark)
+    # One that writes, and one that listens.
+    threads = Threads(reactor, 2, "redis")
+    store: IRouteStore = RedisStore(reactor, server, threads, keyspace, entry_points(settings))
+    return store
+
+
+def redis_address(redis: TraefikRedis) -> Any:
+    """Give where Redis is, as the settings say: a ``RedisAddress``."""
+    from webspaced.traefik.redis_server import RedisAddress, RedisTls  # noqa: PLC0415
+
+    tls = RedisTls(ca=redis.tls.ca, client=redis.tls.cert, client_key=redis.tls.key, insecure=redis.tls.insecure_skip_verify)
+    return RedisAddress(
+        host=redis.addr.host or "127.0.0.1",
+        port=redis.addr.port,
+        socket=redis.socket,
+        sentinels=tuple((each.host, each.port) for each in redis.sentinel.addresses),
+        master=redis.sentinel.master_name or "",
+        sentinel_username=redis.sentinel.username,
+        sentinel_password=redis.sentinel.password,
+        database=redis.db,
+        username=redis.username,
+        password=redis.password,
+        tls=tls if redis.tls.enabled else None,
+    )
+
+
+def redis_provider(redis: TraefikRedis) -> Mapping[str, Any]:
+    """Give the same as options of Traefik's own provider (docs: install-configuration/providers/kv/redis)."""
+    tls = {
+        "ca": redis.tls.ca,
+        "cert": redis.tls.cert,
+        "key": redis.tls.key,
+        "insecureSkipVerify": redis.tls.insecure_skip_verify,
+    }
+    sentinel = {
+        "masterName": redis.sentinel.master_name,
+        "username": redis.sentinel.username,
+        "password": redis.sentinel.password,
+    }
+    options = {
+        "endpoints": [str(each) for each in redis.sentinel.addresses] or [str(redis.socket or redis.addr)],
+        "rootKey": redis.root_key,
+        "db": redis.db,
+        "username": redis.username,
+        "password": redis.password,
+        "tls": _given(tls) if redis.tls.enabled else None,
+        "sentinel": _given(sentinel) if redis.sentinel.addresses else None,
+    }
+    return {"redis": _given(options)}
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def entry_points(settings: Settings) -> EntryPoints:
@@ -34,8 +108,9 @@ def entry_points(settings: Settings) -> EntryPoints:
         http=traefik.http_entrypoint,
         https=traefik.https_entrypoint,
         domain=settings.webspaces.domain,
-        resolver=traefik.cert_resolver,
+        resolver=resolver_of(traefik),
         default_sans=traefik.default_sans,
+        each=traefik.acme.email is not None,
     )
 
 
@@ -45,12 +120,26 @@ def embedded_traefik(reactor: Any, settings: Settings) -> EmbeddedTraefik | None
         return None
     embedding = Embedding(
         directory=settings.data_dir / "traefik",
-        routes=settings.http.internal_address if settings.traefik.provider == "http" else settings.traefik.file.path,
+        routes=_routes(settings),
         entry_points=entry_points(settings),
         http=settings.traefik.http_address,
         https=settings.traefik.https_address,
+        acme=_acme(settings),
     )
     return EmbeddedTraefik(reactor, find_traefik(), embedding)
+
+
+def _routes(settings: Settings) -> Path | Address | Mapping[str, Any]:
+    if settings.traefik.provider == "redis":
+        return redis_provider(settings.traefik.redis)
+    return settings.http.internal_address if settings.traefik.provider == "http" else settings.traefik.file.path
+
+
+def _acme(settings: Settings) -> Acme | None:
+    acme = settings.traefik.acme
+    if acme.email is None:
+        return None
+    return Acme(email=acme.email, server=acme.server, ca=acme.ca, by_http=acme.challenge == "http")
 
 
 def exposure_for(reactor: Any, settings: Settings, cluster: Cluster | None, leads: Callable[[], bool]) -> IExposure:

@@ -19,7 +19,7 @@ from twisted.python.usage import UsageError
 
 from webspaced.errors import WebspacedError
 from webspaced.lib.logs import log_observer
-from webspaced.settings import SETTINGS, Settings, SettingsError, find_config, load
+from webspaced.settings import SETTINGS, Settings, SettingsError, find_config, load, resolver_of
 
 log = Logger()
 
@@ -45,15 +45,8 @@ NOT_USED = (
 NOT_SERVED = (
     Wish(
         "traefik.provider",
-        "redis",
-        "file and http are",
-        lambda value: value == "redis",
-        ("traefik.redis.addr", "traefik.redis.db", "traefik.redis.cert_resolver"),
-    ),
-    Wish(
-        "traefik.provider",
         "kubernetes",
-        "file and http are",
+        "file, http and redis are",
         lambda value: value == "kubernetes",
         ("traefik.kubernetes.namespace", "traefik.kubernetes.default_secret", "traefik.kubernetes.cluster_issuer"),
     ),
@@ -147,7 +140,7 @@ def _not_used(settings: Settings) -> list[str]:
     """Name settings that are set, and change nothing yet: an operator must not believe that they do."""
     unused = [key for key in NOT_USED if _value(settings, key) != SETTINGS[key].default]
     # Nobody issues the certificate that these names are for.
-    idle = settings.traefik.default_sans and settings.traefik.cert_resolver is None
+    idle = settings.traefik.default_sans and resolver_of(settings.traefik) is None
     return [*unused, *(["traefik.default_sans"] if idle else [])]
 
 

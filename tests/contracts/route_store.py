@@ -16,6 +16,7 @@ from tests.contracts.instances import contract
 from webspaced.core.address import Endpoint
 from webspaced.core.routes import Route
 from webspaced.interfaces import IRouteStore
+from webspaced.reconcile.publisher import Publisher
 
 BOOT = Endpoint(ip_address("127.0.0.1"), 20001)
 DIRECT = Endpoint(ip_address("10.7.0.10"), 80)
@@ -169,6 +170,10 @@ class PublishedRoutesContract:
         """Have a new store over what the old one left, loaded and reachable; nothing is published yet."""
         raise NotImplementedError
 
+    async def restart_traefik(self) -> None:
+        """End Traefik and start it again, until it serves what is published."""
+        raise NotImplementedError
+
     # --- helpers
 
     async def put(self, *routes: Route, remove: tuple[str, ...] = ()) -> None:
@@ -264,3 +269,52 @@ class PublishedRoutesContract:
         self.is_over = True
         await gatherResults(visitors)
         self.assertEqual(set(seen), {(200, "first"), (200, "second")})
+
+    @contract
+    async def test_a_restart_of_traefik(self) -> None:
+        await self.put(self.web(self.first), self.web(self.secure, "ws-u2", passthrough=True))
+        await self.until("ws-u1.example.org", (200, "first"))
+        await self.restart_traefik()
+        self.assertEqual(await self.visit("ws-u1.example.org"), (200, "first"))
+        await self.until_certificate("ws-u2.example.org", ours=True)
+        await self.put(self.web(self.second))
+        await self.until("ws-u1.example.org", (200, "second"))
+
+
+class RestartedStoreContract:
+    """Beside :class:`PublishedRoutesContract`, for stores whose routes lie with a server that can go away."""
+
+    async def stop_server(self) -> None:
+        """End the server, as a crash does."""
+        raise NotImplementedError
+
+    async def start_server(self) -> None:
+        """Start it again, with whatever it still has."""
+        raise NotImplementedError
+
+    async def publisher(self) -> Publisher:
+        """Give one that publishes through ``store``, loaded and open."""
+        raise NotImplementedError
+
+    @contract
+    async def test_a_restart_of_the_server(self: Any) -> None:
+        publisher = await self.publisher()
+        for each in (self.web(self.first), self.web(self.second, "ws-u2"), self.web(self.second, "ws-u3")):
+            publisher.want(each.name, each)
+        await self.until("ws-u3.example.org", (200, "second"))
+        await self.until("ws-u1.example.org", (200, "first"))
+        await self.stop_server()
+        # Nobody who is served notices, and what is wanted meanwhile comes once it can.
+        self.assertEqual(await self.visit("ws-u1.example.org"), (200, "first"))
+        publisher.want("ws-u1", self.web(self.second))
+        publisher.want("ws-u3", None)
+        publisher.want("ws-u4", self.web(self.first, "ws-u4"))
+        await self.sleep(1.0)
+        self.assertEqual(await self.visit("ws-u2.example.org"), (200, "second"))
+        await self.start_server()
+        await self.until("ws-u1.example.org", (200, "second"))
+        await self.until("ws-u4.example.org", (200, "first"))
+        await self.until("ws-u3.example.org", (404, "404 page not found\n"))
+        self.assertEqual(await self.visit("ws-u2.example.org"), (200, "second"))
+        publisher.want("ws-u2", self.web(self.first, "ws-u2"))
+        await self.until("ws-u2.example.org", (200, "first"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,9 @@ from tests.stack import free_port
 from webspaced.core.address import Endpoint
 from webspaced.http.routes import RouteDocument
 from webspaced.lib.deferreds import sleep
+from webspaced.reconcile.publisher import Publisher
 from webspaced.settings import Address
-from webspaced.traefik.embedded import EmbeddedTraefik, Embedding, find_traefik
+from webspaced.traefik.embedded import Acme, EmbeddedTraefik, Embedding, find_traefik
 from webspaced.traefik.file import FileStore
 from webspaced.traefik.render import EntryPoints
 from webspaced.traefik.served import ServedStore
@@ -49,8 +50,13 @@ class Page(Resource):
         return self._text
 
 
-class RealTraefik(PublishedRoutesContract):
-    """With a Traefik of its own, and web servers in this process."""
+class RealTraefik:
+    """With a Traefik of its own, and web servers in this process. Mixed into a trial test case."""
+
+    timeout = 120
+    entry_points = ENTRY_POINTS
+    addCleanup: Any
+    mktemp: Any
 
     def drive(self, test: Coroutine[Any, Any, None]) -> Deferred[None]:
         return Deferred.fromCoroutine(test)
@@ -68,7 +74,12 @@ class RealTraefik(PublishedRoutesContract):
         self.secure = self.secure_server()
         routes = self.prepare()
         embedding = Embedding(
-            directory=self.directory, routes=routes, entry_points=ENTRY_POINTS, http=self.http, https=self.https
+            directory=self.directory,
+            routes=routes,
+            entry_points=self.entry_points,
+            http=self.http,
+            https=self.https,
+            acme=self.authority(),
         )
         self.traefik = EmbeddedTraefik(reactor, find_traefik(), embedding)
         self.traefik.startService()
@@ -77,9 +88,25 @@ class RealTraefik(PublishedRoutesContract):
         await self.store.apply({}, ())
         await self.traefik.serving()
 
-    def prepare(self) -> Path | Address:
+    def prepare(self) -> Path | Address | Mapping[str, Any]:
         """Say where Traefik reads."""
         raise NotImplementedError
+
+    def authority(self) -> Acme | None:
+        """Say who issues certificates."""
+        return None
+
+    async def restart_traefik(self) -> None:
+        await self.traefik.stopService()
+        self.traefik.startService()
+        await self.traefik.serving()
+
+    async def publisher(self) -> Publisher:
+        publisher = Publisher(reactor, self.store, SETTLE)
+        self.addCleanup(publisher.close)
+        await publisher.load()
+        publisher.open()
+        return publisher
 
     def listening(self, port: Any) -> Endpoint:
         self.addCleanup(port.stopListening)
@@ -100,8 +127,12 @@ class RealTraefik(PublishedRoutesContract):
         return response.code, (await readBody(response)).decode()
 
     async def certificate(self, host: str) -> str:
-        shown = await deferToThread(self._certificate, host)
-        return str(x509.load_der_x509_certificate(shown).subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
+        shown = await self.shown(host)
+        return str(shown.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
+
+    async def shown(self, host: str) -> x509.Certificate:
+        """Give the certificate that a host shows."""
+        return x509.load_der_x509_certificate(await deferToThread(self._certificate, host))
 
     def _certificate(self, host: str) -> bytes:
         context = ssl.create_default_context()
@@ -111,8 +142,8 @@ class RealTraefik(PublishedRoutesContract):
             return secure.getpeercert(binary_form=True) or b""
 
 
-class FileTests(RealTraefik, TestCase):
-    timeout = 120
+class OnFile(RealTraefik):
+    """The provider `file`."""
 
     def prepare(self) -> Path:
         self.path = self.directory / "dynamic" / "webspaced.yml"
@@ -122,12 +153,16 @@ class FileTests(RealTraefik, TestCase):
         del self.store
 
     async def come_back(self) -> None:
-        self.store = FileStore(self.path, ENTRY_POINTS)
+        self.store = FileStore(self.path, self.entry_points)
         await self.store.load()
 
 
-class ServedTests(RealTraefik, TestCase):
-    timeout = 120
+class FileTests(OnFile, PublishedRoutesContract, TestCase):
+    """On the file provider."""
+
+
+class OnHttp(RealTraefik):
+    """The provider `http`."""
 
     def prepare(self) -> Address:
         self.address = Address("127.0.0.1", free_port())
@@ -141,11 +176,15 @@ class ServedTests(RealTraefik, TestCase):
             connection.transport.abortConnection()
 
     async def come_back(self) -> None:
-        self.store = ServedStore(reactor, self.directory / "fetched.yml", ENTRY_POINTS, SETTLE)
+        self.store = ServedStore(reactor, self.directory / "fetched.yml", self.entry_points, SETTLE)
         await self.store.load()
         self.site = WrappingFactory(Site(RouteDocument(self.store).app.resource()))
         self.port = reactor.listenTCP(self.address.port, self.site, interface=self.address.host)
         self.addCleanup(self.port.stopListening)
+
+
+class ServedTests(OnHttp, PublishedRoutesContract, TestCase):
+    """On the http provider."""
 
     async def test_asked_before_anything_is_known_traefik_keeps_what_it_has(self) -> None:
         await self.put(self.web(self.first))

@@ -68,7 +68,7 @@ class IncusTests(SynchronousTestCase):
         self.patch(own_lxd, "ensured", ensured)
         bench = object.__new__(Bench)
         bench._stack, bench._lxd, bench._incus = ExitStack(), None, None
-        bench._no_incus = bench._no_browser = ""
+        bench._no_incus = bench._no_browser = bench._no_servers = ""
         return bench
 
     def test_the_reason_is_told_to_the_tests_and_to_people(self) -> None:
@@ -98,7 +98,23 @@ class BrowserTests(SynchronousTestCase):
         self.patch(packages, "ensure", ensured)
         self.patch(test, "say", lambda _: None)
         bench = object.__new__(Bench)
-        bench._lxd, bench._incus, bench._no_incus, bench._no_browser = None, None, "Incus: no", ""
+        bench._lxd, bench._incus, bench._no_incus = None, None, "Incus: no"
+        bench._no_browser = bench._no_servers = ""
         reason = bench._bring_browser()
         self.assertEqual(reason, "Chromium: E: Unable to locate package chromium")
         self.assertEqual(bench._environment()["WEBSPACED_TEST_WITHOUT"], f"Incus: no; {reason}")
+
+
+class ServerTests(SynchronousTestCase):
+    def test_where_there_are_none_that_is_said(self) -> None:
+        def ensured(wanted: tuple[str, ...], _purpose: str) -> None:
+            raise CannotGoOn(f"apt-get failed:\nE: Unable to locate package {wanted[0]}\n")
+
+        self.patch(packages, "ensure", ensured)
+        self.patch(test, "say", lambda _: None)
+        bench = object.__new__(Bench)
+        bench._lxd, bench._incus, bench._no_incus = None, None, ""
+        bench._no_browser = bench._no_servers = ""
+        reason = bench._bring_servers()
+        self.assertEqual(reason, "Redis, pebble: E: Unable to locate package redis-server")
+        self.assertEqual(bench._environment()["WEBSPACED_TEST_WITHOUT"], reason)

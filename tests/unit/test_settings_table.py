@@ -9,12 +9,17 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.assembled import NETWORK, AssembledCase
 from tests.unit.test_settings_leadership import ACCESS
+from tests.unit.traefik.fake_redis import FakeRedis, FakeThreads
 from webspaced import assembly, cluster, publishing, tap
 from webspaced.settings import SETTINGS
 from webspaced.settings.schema import SECTIONS
+from webspaced.traefik import redis_server
 
 HERE = "tests.unit.test_settings"
 TRAEFIK = "tests.unit.test_settings_traefik"
+REDIS = "tests.unit.test_settings_redis.RedisTests"
+REAL_REDIS, REDIS_ACCESS = "tests.real.test_redis_server", "tests.real.test_redis_access"
+SENTINEL = "tests.real.test_redis_sentinel.SentinelTests"
 HTTP = "tests.unit.test_settings_http.HttpTests"
 LEADERSHIP = "tests.unit.test_settings_leadership.LeadershipTests"
 TLS = "tests.unit.lxd.test_tls"
@@ -109,6 +114,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "traefik.provider": (
         f"{TRAEFIK}.TraefikTests.test_provider_file_and_its_path",
         f"{TRAEFIK}.TraefikTests.test_provider_http_and_where_its_copy_lies",
+        f"{REDIS}.test_where_it_is",
         *LATER,
     ),
     "traefik.embedded": (f"{TRAEFIK}.TraefikTests.test_embedded_and_its_addresses",),
@@ -123,12 +129,32 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "traefik.webspaced_url": (f"{HTTP}.test_webspaced_url",),
     "traefik.iam_token": LATER,
     "traefik.file.path": (f"{TRAEFIK}.TraefikTests.test_provider_file_and_its_path",),
-    "traefik.redis.addr": LATER,
-    "traefik.redis.db": LATER,
-    "traefik.redis.cert_resolver": LATER,
     "leadership.lease": (f"{LEADERSHIP}.test_lease",),
     "leadership.name": (f"{LEADERSHIP}.test_name_and_pod",),
     "leadership.pod": (f"{LEADERSHIP}.test_name_and_pod",),
+    "traefik.acme.email": (f"{TRAEFIK}.TraefikTests.test_acme", "tests.real.test_acme.FileTests.test_certificates"),
+    "traefik.acme.server": (f"{TRAEFIK}.TraefikTests.test_acme",),
+    "traefik.acme.ca": (f"{TRAEFIK}.TraefikTests.test_acme",),
+    "traefik.acme.challenge": (f"{TRAEFIK}.TraefikTests.test_acme_by_http",),
+    "traefik.redis.addr": (f"{REDIS}.test_where_it_is",),
+    "traefik.redis.socket": (f"{REDIS}.test_a_socket", f"{REDIS_ACCESS}.SocketTests.test_a_unix_socket"),
+    "traefik.redis.db": (f"{REDIS}.test_where_it_is", f"{REAL_REDIS}.PlaceTests.test_another_database_and_root"),
+    "traefik.redis.username": (f"{REDIS}.test_who_we_are", f"{REDIS_ACCESS}.AccessTests.test_it_works_and_is_noticed"),
+    "traefik.redis.password": (f"{REDIS}.test_who_we_are", f"{REDIS_ACCESS}.AccessTests.test_it_works_and_is_noticed"),
+    "traefik.redis.root_key": (f"{REDIS}.test_the_root_key", f"{REAL_REDIS}.PlaceTests.test_another_database_and_root"),
+    "traefik.redis.cert_resolver": (f"{REDIS}.test_the_cert_resolver_is_redis_own_or_the_general_one",),
+    **dict.fromkeys(
+        (f"traefik.redis.tls.{name}" for name in ("enabled", "ca", "cert", "key")),
+        (f"{REDIS}.test_tls", f"{REDIS_ACCESS}.TlsTests.test_both_are_known_to_each_other"),
+    ),
+    "traefik.redis.tls.insecure_skip_verify": (
+        f"{REDIS}.test_tls",
+        f"{REDIS_ACCESS}.TlsTests.test_somebody_else_is_not_trusted_unless_told",
+    ),
+    **dict.fromkeys(
+        (f"traefik.redis.sentinel.{name}" for name in ("master_name", "addresses", "username", "password")),
+        (f"{REDIS}.test_sentinels", f"{SENTINEL}.test_the_new_master_gets_what_changed_meanwhile"),
+    ),
     "traefik.kubernetes.namespace": LATER,
     "traefik.kubernetes.default_secret": LATER,
     "traefik.kubernetes.cluster_issuer": LATER,
@@ -183,6 +209,10 @@ class ReadTests(AssembledCase):
         found |= self.read(traefik={"embedded": True}) | self.read(traefik={"provider": "http"})
         self.patch(cluster, "find_access", lambda _reactor: ACCESS)
         found |= self.read(leadership={"lease": "kubernetes"})
+        self.patch(redis_server, "RedisServer", lambda _address, root, mark: FakeRedis(root, mark))
+        self.patch(publishing, "Threads", lambda reactor, *_: FakeThreads(reactor))
+        found |= self.read(traefik={"provider": "redis", "embedded": True})
+        found |= self.read(traefik={"acme": {"email": "a@example.org"}, "embedded": True})
         found |= self.read(iam={"url": "https://iam.example.org"})
         later = {*tap.NOT_USED, *(key for wish in tap.NOT_SERVED for key in wish.with_it)}
         self.assertEqual(sorted(set(SETTINGS) - found - later), [], "read by nothing")

@@ -57,3 +57,34 @@ class TraefikTests(AssembledCase):
         self.assertEqual(found, {"web": "192.0.2.8:8180", "https": "192.0.2.9:8143"})
         self.start(traefik={"embedded": False})
         self.assertEqual(self.machine.processes, [])
+
+    def test_acme(self) -> None:
+        self.patch(publishing, "find_traefik", lambda: "/usr/bin/traefik")
+        pem = "-----BEGIN CERTIFICATE-----"
+        acme = {"email": "admin@example.org", "server": "https://acme.example.net/dir", "ca": pem}
+        self.start(traefik={"embedded": True, "acme": acme})
+        self.create()
+        folder = self.folder / "data" / "traefik"
+        document = json.loads((folder / "traefik.yml").read_text())
+        self.assertEqual(document["certificatesResolvers"], {"default": {"acme": {
+            "email": "admin@example.org",
+            "caServer": "https://acme.example.net/dir",
+            "storage": str(folder / "acme.json"),
+            "caCertificates": [str(folder / "acme-ca.pem")],
+            "tlsChallenge": {},
+        }}})  # fmt: skip
+        self.assertEqual((folder / "acme-ca.pem").read_text(), pem)
+        self.assertEqual(self.document()["http"]["routers"]["ws-u1-https"]["tls"], {"certResolver": "default"})
+        domain = self.domains("own.example")
+        self.assertEqual(self.ask("POST", f"self/domains/{domain}")[0], 201)
+        own = self.document()["http"]["routers"]["ws-u1-domains"]["tls"]
+        self.assertEqual(own, {"certResolver": "default", "domains": [{"main": domain}]})
+
+    def test_acme_by_http(self) -> None:
+        self.patch(publishing, "find_traefik", lambda: "/usr/bin/traefik")
+        self.start(traefik={"embedded": True, "cert_resolver": "mine", "acme": {"email": "a@b.org", "challenge": "http"}})
+        document = json.loads((self.folder / "data" / "traefik" / "traefik.yml").read_text())
+        (options,) = document["certificatesResolvers"]["mine"].values()
+        self.assertEqual(options["httpChallenge"], {"entryPoint": "http"})
+        self.assertEqual(options["caServer"], "https://acme-v02.api.letsencrypt.org/directory")
+        self.assertNotIn("tlsChallenge", options)

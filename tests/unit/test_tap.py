@@ -57,7 +57,7 @@ class TapTests(TapCase):
 SET = {
     "traefik.iam_token": "a-token",
 }
-ASKED = {("traefik.provider", "redis"): "redis", ("traefik.provider", "kubernetes"): "kubernetes"}
+ASKED = {("traefik.provider", "kubernetes"): "kubernetes"}
 
 
 class LaterTests(TapCase):
@@ -81,8 +81,14 @@ class LaterTests(TapCase):
     def test_names_on_a_certificate_that_nobody_issues(self) -> None:
         self.with_setting("traefik.default_sans", ["*.example.org"])
         self.assertEqual(_not_used(load(self.path, {})), ["traefik.default_sans"])
-        environ = {"WSD_TRAEFIK_CERT_RESOLVER": "acme"}
-        self.assertEqual(_not_used(load(self.path, environ)), [])
+        for provider, setting, idle in (
+            ("file", "CERT_RESOLVER", False),
+            ("redis", "CERT_RESOLVER", False),
+            ("redis", "REDIS_CERT_RESOLVER", False),
+            ("file", "REDIS_CERT_RESOLVER", True),
+        ):
+            environ = {f"WSD_TRAEFIK_{setting}": "acme", "WSD_TRAEFIK_PROVIDER": provider}
+            self.assertEqual(_not_used(load(self.path, environ)), ["traefik.default_sans"] * idle)
 
     def test_what_is_not_served(self) -> None:
         self.assertEqual(set(ASKED), {(wish.key, wish.what) for wish in NOT_SERVED})

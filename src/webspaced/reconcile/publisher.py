@@ -53,6 +53,7 @@ class Publisher:
         self._uncertain = False
         self._pending: IDelayedCall | None = None
         self._flushing: Deferred[None] | None = None
+        self._resting: Deferred[None] | None = None
         self._waiting: list[tuple[str, Deferred[bool]]] = []
         self.writes = 0
 
@@ -94,8 +95,12 @@ class Publisher:
             self.mark_stale(names)
 
     def mark_stale(self, names: Collection[str]) -> None:
-        """Write these again, or remove them again: they are not published as they were written."""
+        """Write these again, or remove them again: they are not published as they were written.
+
+        A store that says so is there: what could not be written a moment ago is tried at once.
+        """
         self._renew = True
+        self._rested()
         self._marks += 1
         self._stale.update(dict.fromkeys(names, self._marks))
         self._kick()
@@ -151,6 +156,7 @@ class Publisher:
         self._open = False
         if self._pending is not None and self._pending.active():
             self._pending.cancel()
+        self._rested()
         return self._flushing
 
     async def stop(self) -> None:
@@ -202,7 +208,7 @@ class Publisher:
             except Exception as error:  # noqa: BLE001  (the store may be away for any reason; the wish stays)
                 self.log.warn("routes could not be written: {error}", error=str(error))
                 self._renew = self._uncertain = True
-                await sleep(self._clock, next(waits))
+                await self._rest(next(waits))
                 continue
             self.writes += 1
             self._written = self._clock.seconds()
@@ -215,6 +221,14 @@ class Publisher:
         if self._uncertain and self._open:
             self._uncertain = False
             self._expire_unnamed()
+
+    async def _rest(self, seconds: float) -> None:
+        self._resting = Deferred()
+        await self._resting.addTimeout(seconds, self._clock, lambda *_: None)
+
+    def _rested(self) -> None:
+        if self._resting is not None and not self._resting.called:
+            self._resting.callback(None)
 
     def _todo(self) -> Difference:
         todo = difference(self._actual, self._wanted)

@@ -16,9 +16,10 @@ from webspaced.settings.http import Cors, Http, Limits
 from webspaced.settings.kinds import parse_origin
 from webspaced.settings.loader import load
 from webspaced.settings.problems import SettingsError
+from webspaced.settings.redis import TraefikRedis, TraefikRedisSentinel, TraefikRedisTls
 from webspaced.settings.schema import SETTINGS, Settings, Timeouts
 from webspaced.settings.sources import STANDALONE, find_config
-from webspaced.settings.traefik import Traefik, TraefikFile, TraefikKubernetes, TraefikRedis
+from webspaced.settings.traefik import Traefik, TraefikAcme, TraefikFile, TraefikKubernetes, resolver_of
 from webspaced.settings.values import Address, format_duration, parse_duration
 from webspaced.settings.webspaces import BootPorts, ConfigDefaults, Ports, Webspaces
 
@@ -39,13 +40,17 @@ __all__ = [
     "SettingsError",
     "Timeouts",
     "Traefik",
+    "TraefikAcme",
     "TraefikFile",
     "TraefikKubernetes",
     "TraefikRedis",
+    "TraefikRedisSentinel",
+    "TraefikRedisTls",
     "Webspaces",
     "find_config",
     "format_duration",
     "load",
     "parse_duration",
     "parse_origin",
+    "resolver_of",
 ]

@@ -85,10 +85,25 @@ def _iamd_has_url(values: Values) -> str | None:
     return "iam.provider is iamd, which needs iam.url"
 
 
-def _whole_identity(values: Values) -> str | None:
-    if (values["lxd.tls.client_cert"] is None) == (values["lxd.tls.client_key"] is None):
+def _together(one: str, other: str, values: Values) -> str | None:
+    if bool(values[one]) == bool(values[other]):
         return None
-    return "lxd.tls.client_cert and lxd.tls.client_key must be given together"
+    return f"{one} and {other} must be given together"
+
+
+def _not_together(one: str, other: str, values: Values) -> str | None:
+    return f"{one} and {other} must not be given together" if values[one] and values[other] else None
+
+
+def _is_of_use(enabled: str, key: str, values: Values) -> str | None:
+    return f"{key} means nothing unless {enabled} is true" if values[key] and not values[enabled] else None
+
+
+def _issued(values: Values) -> str | None:
+    domain = values["webspaces.domain"]
+    if values["traefik.acme.email"] is None or ("." in domain and not domain.endswith(".localhost")):
+        return None
+    return f"traefik.acme.email is set, but nobody issues certificates for webspaces.domain, {domain}"
 
 
 def _ordered(low: str, high: str) -> Check:
@@ -111,6 +126,30 @@ CHECKS: Final = (
     _ordered("webspaces.config_defaults.startup_delay", "webspaces.max_startup_delay"),
     _ordered("webspaces.max_held_per_webspace", "webspaces.max_held"),
     Check(("iam.provider", "iam.url"), _iamd_has_url),
-    Check(("lxd.tls.client_cert", "lxd.tls.client_key"), _whole_identity),
+    *(
+        Check(pair, partial(_together, *pair))
+        for pair in (
+            ("lxd.tls.client_cert", "lxd.tls.client_key"),
+            ("traefik.redis.tls.cert", "traefik.redis.tls.key"),
+            ("traefik.redis.sentinel.master_name", "traefik.redis.sentinel.addresses"),
+        )
+    ),
+    *(
+        Check(pair, partial(_not_together, *pair))
+        for pair in (
+            ("traefik.redis.socket", "traefik.redis.tls.enabled"),
+            ("traefik.redis.socket", "traefik.redis.sentinel.master_name"),
+        )
+    ),
+    *(
+        Check((key, enabled), partial(_is_of_use, enabled, key))
+        for enabled, key in (
+            ("traefik.redis.tls.enabled", "traefik.redis.tls.ca"),
+            ("traefik.redis.tls.enabled", "traefik.redis.tls.cert"),
+            ("traefik.redis.tls.enabled", "traefik.redis.tls.insecure_skip_verify"),
+            ("traefik.embedded", "traefik.acme.email"),
+        )
+    ),
+    Check(("traefik.acme.email", "webspaces.domain"), _issued),
 )
 """The rules, in the order in which their problems are told."""

@@ -18,13 +18,15 @@ from webspaced.settings.kinds import (
     IP,
     NAME,
     PATH,
+    PEM,
     SECRET,
     WEB_URL,
     choice,
     duration,
-    integer,
     listing,
+    matching,
 )
+from webspaced.settings.redis import TraefikRedis
 from webspaced.settings.values import Address, IPAddress
 
 
@@ -41,17 +43,27 @@ class TraefikFile:
 
 
 @attrs.frozen(kw_only=True)
-class TraefikRedis:
-    """The provider `redis`: keys in a Redis that Traefik watches."""
+class TraefikAcme:
+    """Certificates that the embedded Traefik gets by itself (ACME): with `email`, automatic TLS."""
 
-    addr: Address = setting(ADDRESS, "Where Redis is.", default=Address("127.0.0.1", 6379))
-    db: int = setting(integer(0), "The number of the Redis database.", default=0)
-    cert_resolver: str | None = setting(
-        NAME,
-        "Traefik's certificate resolver for members' own domains, if it is another one here.",
+    email: str | None = setting(
+        matching("e-mail address", r"[!-?A-~]+@[A-Za-z0-9.-]+", "an e-mail address"),
+        "Whom the authority writes to. Set, it makes the embedded Traefik get a certificate for each domain; by that you"
+        " agree to the authority's terms.",
         default=None,
-        computed="`traefik.cert_resolver`",
-        example="letsencrypt",
+        example="admin@example.org",
+    )
+    server: str = setting(
+        WEB_URL, "The directory of the authority.", default="https://acme-v02.api.letsencrypt.org/directory"
+    )
+    ca: str | None = secret(
+        PEM, "The CA that the authority's own web server is to be trusted by, if the system does not know it.", shown=True
+    )
+    challenge: str = setting(
+        choice("tls", "http"),
+        "How the authority tests a domain: on port 443, which must lead to `traefik.https_address`, or on port 80, which"
+        " must lead to `traefik.http_address` (no webspace has `/.well-known/acme-challenge/` on it then).",
+        default="tls",
     )
 
 
@@ -85,8 +97,9 @@ class Traefik:
 
     provider: str = setting(
         choice("file", "http", "redis", "kubernetes"),
-        "How Traefik is told the routes: by a file that it watches (`traefik.file.path`), or by a document that its http"
-        " provider fetches from webspaced (`http://<http.internal_address>/routes`).",
+        "How Traefik is told the routes: by a file that it watches (`traefik.file.path`), by a document that its http"
+        " provider fetches from webspaced (`http://<http.internal_address>/routes`), or by keys in a Redis that it watches"
+        " (`traefik.redis`).",
         default="file",
     )
     embedded: bool = setting(
@@ -111,6 +124,7 @@ class Traefik:
         "Traefik's certificate resolver for members' own domains; without one they are served with"
         " Traefik's default certificate.",
         default=None,
+        computed="`default` where `traefik.acme.email` is set, else none",
         example="letsencrypt",
     )
     default_sans: tuple[str, ...] = setting(
@@ -130,7 +144,8 @@ class Traefik:
         " 2s, and with its http provider that and its `pollInterval`, which is 5s. Every stop of a webspace waits for it:"
         " set both lower (100ms is good), and then this.",
         default=2.5,
-        computed="`2.5s`, or `7.5s` with the provider `http`; when `traefik.embedded` is true `500ms`, or `700ms`",
+        computed="`2.5s`, with the provider `http` `7.5s`, with `redis` `3s`; when `traefik.embedded` is true `500ms`,"
+        " `700ms`, `800ms`",
         unit="seconds",
     )
     webspaced_url: str | None = setting(
@@ -143,6 +158,12 @@ class Traefik:
     iam_token: str | None = secret(
         SECRET, "The token of an old forked Traefik; accepted, and not needed with stock Traefik."
     )
+    acme: TraefikAcme = section(TraefikAcme)
     file: TraefikFile = section(TraefikFile)
     redis: TraefikRedis = section(TraefikRedis)
     kubernetes: TraefikKubernetes = section(TraefikKubernetes)
+
+
+def resolver_of(traefik: Traefik) -> str | None:
+    """Give the certificate resolver of the provider that is set, if there is one."""
+    return traefik.redis.cert_resolver if traefik.provider == "redis" else traefik.cert_resolver

@@ -6,12 +6,12 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessDone, ProcessExitedAlready
@@ -36,20 +36,36 @@ POLL_INTERVAL = "100ms"
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 GRACE = 10.0
 POLL = 0.05
+STORAGE, CA = "acme.json", "acme-ca.pem"
+
+
+@frozen(kw_only=True)
+class Acme:
+    """Certificates by ACME (https://doc.traefik.io/traefik/reference/install-configuration/tls/certificate-resolvers/acme/)."""
+
+    email: str
+    server: str
+    ca: str | None = None
+    """PEM: whom to trust as the server, beside whom the system trusts."""
+    by_http: bool = False
+    """Domains are tested by plain HTTP instead of TLS."""
 
 
 @frozen(kw_only=True)
 class Embedding:
-    """Where the child listens and reads its routes: from a file, or from the address at which webspaced serves them.
+    """Where the child listens and reads its routes.
 
-    ``directory`` is our own.
+    From a file, or from the address at which webspaced serves them, or as a provider's own options say. ``directory`` is
+    our own; with ``acme``, the entry points' resolver gets certificates.
     """
 
     directory: Path
-    routes: Path | Address
+    # The options of a provider may hold its password.
+    routes: Path | Address | Mapping[str, Any] = field(repr=False)
     entry_points: EntryPoints
     http: Address
     https: Address
+    acme: Acme | None = None
 
 
 def static_configuration(embedding: Embedding) -> dict[str, Any]:
@@ -62,19 +78,40 @@ def static_configuration(embedding: Embedding) -> dict[str, Any]:
         "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
         "log": {"level": "WARN", "noColor": True},
         "entryPoints": {
-            embedding.entry_points.http or "http": {"address": str(embedding.http), **entry_point},
+            _plain(embedding): {"address": str(embedding.http), **entry_point},
             embedding.entry_points.https: {"address": str(embedding.https), **entry_point},
         },
         "providers": {
             "providersThrottleDuration": THROTTLE,
             **_provider(embedding.routes),
         },
+        **_resolvers(embedding),
     }
 
 
-def _provider(routes: Path | Address) -> dict[str, Any]:
+def _resolvers(embedding: Embedding) -> dict[str, Any]:
+    acme, resolver = embedding.acme, embedding.entry_points.resolver
+    if acme is None or resolver is None:
+        return {}
+    options: dict[str, Any] = {
+        "email": acme.email,
+        "caServer": acme.server,
+        "storage": str(embedding.directory / STORAGE),
+        **({"caCertificates": [str(embedding.directory / CA)]} if acme.ca else {}),
+        **({"httpChallenge": {"entryPoint": _plain(embedding)}} if acme.by_http else {"tlsChallenge": {}}),
+    }
+    return {"certificatesResolvers": {resolver: {"acme": options}}}
+
+
+def _plain(embedding: Embedding) -> str:
+    return embedding.entry_points.http or "http"
+
+
+def _provider(routes: Path | Address | Mapping[str, Any]) -> Mapping[str, Any]:
     if isinstance(routes, Path):
         return {"file": {"directory": str(routes.parent), "watch": True}}
+    if isinstance(routes, Mapping):
+        return routes
     return {"http": {"endpoint": f"http://{_endpoint(routes)}/routes", "pollInterval": POLL_INTERVAL}}
 
 
@@ -179,6 +216,8 @@ class EmbeddedTraefik(Service):
         if isinstance(self._embedding.routes, Path):
             # Traefik does not begin to watch a directory that appears later.
             make_private_directory(self._embedding.routes.parent)
+        if self._embedding.acme is not None and self._embedding.acme.ca is not None:
+            replace_file(self._embedding.directory / CA, self._embedding.acme.ca.encode())
         configuration = self._embedding.directory / "traefik.yml"
         replace_file(configuration, json.dumps(static_configuration(self._embedding), indent=1).encode())
         self._child = _Child()

@@ -41,6 +41,8 @@ class EntryPoints:
     """Traefik's certificate resolver for all other names."""
     default_sans: tuple[str, ...] = ()
     """With a resolver: the names on the one certificate of all default domains."""
+    each: bool = False
+    """Without those: the resolver gives each default domain a certificate of its own."""
 
 
 def render(routes: Mapping[str, Route], entry_points: EntryPoints) -> dict[str, Any]:
@@ -101,6 +103,9 @@ def _is_default(host: str, entry_points: EntryPoints) -> bool:
 
 
 def _default_tls(entry_points: EntryPoints) -> dict[str, Any]:
+    if entry_points.resolver is not None and entry_points.each and not entry_points.default_sans:
+        # For the name that is in the rule.
+        return {"certResolver": entry_points.resolver}
     if entry_points.resolver is None or not entry_points.default_sans:
         # Whatever certificate of Traefik's fits.
         return {}

@@ -135,6 +135,28 @@ class WriteTests(PublisherCase):
         self.assertEqual(self.store.writes, [({"x": route("x", B)}, [])])
         self.assertEqual(self.publisher.published("x"), Endpoint(ip_address(B), 80))
 
+    def test_a_store_that_says_it_is_back_is_tried_at_once(self) -> None:
+        self.opened(x=A)
+        self.store.errors = [OSError("no")] * 8
+        self.want("x", B)
+        self.clock.run_for(20)
+        self.assertEqual(len(self.store.errors), 0)
+        self.assertEqual(self.store.writes, [])
+        self.store.differ([])
+        self.clock.settle()
+        self.assertEqual(self.store.writes, [({"x": route("x", B)}, [])])
+        self.clock.run_for(100)
+        self.assertEqual(len(self.store.writes), 1)
+
+    def test_closing_does_not_wait_for_the_next_try(self) -> None:
+        self.opened(x=A)
+        self.store.errors = [OSError("no")] * 100
+        self.want("x", B)
+        self.clock.run_for(50)
+        self.assertIsNone(self.publisher.close())
+        self.clock.run_for(100)
+        self.assertEqual(self.store.writes, [])
+
     def test_what_changes_during_a_write_is_written_after_it(self) -> None:
         self.opened()
         self.store.delay = 1.0

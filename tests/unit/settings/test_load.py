@@ -73,6 +73,10 @@ class DefaultTests(LoadingTestCase):
         both = self.load("iam: {url: https://iam.example.org, provider: static}")
         self.assertEqual(both.iam.provider, "static")
 
+    def test_settle_time_of_redis(self) -> None:
+        self.assertEqual(self.load("traefik: {provider: redis}").traefik.settle_time, 3.0)
+        self.assertEqual(self.load("traefik: {provider: redis, embedded: true}").traefik.settle_time, 0.8)
+
     def test_settle_time_given_with_an_embedded_traefik(self) -> None:
         settings = self.load("traefik: {embedded: true, settle_time: 1s}")
         self.assertEqual(settings.traefik.settle_time, 1.0)

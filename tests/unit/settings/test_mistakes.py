@@ -122,6 +122,9 @@ WRONG = {
     "traefik: {settle_time: -1}": "traefik.settle_time: must be a duration with its unit",
     "traefik: {redis: {db: -1}}": "traefik.redis.db: must be a whole number at least 0, not -1",
     "traefik: {redis: {db: 1.5}}": "traefik.redis.db: must be a whole number, not 1.5",
+    "traefik: {redis: {root_key: /traefik}}": "traefik.redis.root_key: must be letters, digits, _.:- and single slashes",
+    "traefik: {redis: {root_key: 'a*'}}": "traefik.redis.root_key: must be letters, digits, _.:- and single slashes",
+    "traefik: {acme: {email: admin}}": "traefik.acme.email: must be an e-mail address, not 'admin'",
     "traefik: {http_entrypoint: a.b}": "traefik.http_entrypoint: must be letters, digits, - and _",
 }
 
@@ -250,6 +253,27 @@ class RuleTests(LoadingTestCase):
     def test_client_identity_is_whole(self) -> None:
         line = self.one("lxd: {tls: {client_cert: '-----BEGIN CERTIFICATE-----'}}")
         self.assertIn("lxd.tls.client_cert and lxd.tls.client_key must be given together", line)
+
+    def test_what_means_something_only_together(self) -> None:
+        for text, expected in (
+            ("redis: {tls: {enabled: true, cert: '-----BEGIN CERTIFICATE-----'}}", "tls.cert and traefik.redis.tls.key"),
+            ("redis: {sentinel: {master_name: a}}", "master_name and traefik.redis.sentinel.addresses must be given"),
+            ("redis: {socket: /s, tls: {enabled: true}}", "socket and traefik.redis.tls.enabled must not be given"),
+            ("redis: {tls: {ca: '-----BEGIN CERTIFICATE-----'}}", "tls.ca means nothing unless traefik.redis.tls.enabled"),
+            ("redis: {tls: {insecure_skip_verify: true}}", "insecure_skip_verify means nothing unless"),
+            ("acme: {email: a@example.org}", "traefik.acme.email means nothing unless traefik.embedded is true"),
+        ):
+            self.assertIn(expected, self.one(f"traefik: {{{text}}}"))
+        self.load("traefik: {embedded: true, acme: {email: a@example.org}}")
+
+    def test_a_socket_has_no_sentinels(self) -> None:
+        line = self.one("traefik: {redis: {socket: /s, sentinel: {master_name: a, addresses: ['b:1']}}}")
+        self.assertIn("socket and traefik.redis.sentinel.master_name must not be given together", line)
+
+    def test_nobody_issues_certificates_for_localhost(self) -> None:
+        for domain in ("localhost", "a.localhost"):
+            line = self.one(f"webspaces: {{domain: {domain}}}\ntraefik: {{embedded: true, acme: {{email: a@example.org}}}}")
+            self.assertIn(f"nobody issues certificates for webspaces.domain, {domain}", line)
 
     def test_rules_do_not_repeat_a_mistake(self) -> None:
         self.assertIn("must be a whole number", self.one("", WSD_WEBSPACES_PORTS_START="many"))

@@ -83,6 +83,12 @@ class RenderTests(SynchronousTestCase):
         self.assertEqual(routers["ws-u7-https"]["tls"], shared)
         self.assertEqual(routers["ws-u7-domains"]["tls"]["domains"], [{"main": "alice.net"}])
 
+    def test_each_default_domain_can_have_a_certificate_of_its_own(self) -> None:
+        self.assertEqual(self.routers(resolver="acme", each=True)["ws-u7-https"]["tls"], {"certResolver": "acme"})
+        shared = self.routers(resolver="acme", each=True, default_sans=("*.example.org",))["ws-u7-https"]["tls"]
+        self.assertEqual(shared["domains"], [{"main": "*.example.org", "sans": []}])
+        self.assertEqual(self.routers(each=True)["ws-u7-https"]["tls"], {})
+
     def test_names_on_a_certificate_that_nobody_issues(self) -> None:
         self.assertEqual(self.routers(default_sans=("*.example.org",))["ws-u7-https"]["tls"], {})
 

@@ -11,9 +11,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.contracts.route_store import RouteStoreContract
 from tests.unit.timing import Time
+from tests.unit.traefik.fake_redis import FakeRedis, FakeThreads
 from tests.unit.traefik.test_render import BOTH
 from webspaced.core.routes import Route
 from webspaced.traefik.file import FileStore
+from webspaced.traefik.keys import Keyspace
+from webspaced.traefik.redis import RedisStore
 from webspaced.traefik.render import read
 from webspaced.traefik.served import ServedStore
 
@@ -60,3 +63,22 @@ class ServedStoreTests(RouteStoreContract, SynchronousTestCase):
         # What cannot be had changes nothing.
         self.last = self.store.fetch() or self.last
         return None if self.last is None else read(json.loads(self.last))
+
+
+class RedisStoreTests(RouteStoreContract, SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Time()
+        self.keyspace = Keyspace("traefik", "ws-")
+        self.redis = FakeRedis("traefik", self.keyspace.mark)
+        self.store = self.renew()
+
+    def drive(self, test: Coroutine[Any, Any, None]) -> None:
+        self.clock.result_of(test)
+
+    def renew(self) -> RedisStore:
+        threads: Any = FakeThreads(self.clock)
+        redis: Any = self.redis
+        return RedisStore(self.clock, redis, threads, self.keyspace, BOTH)
+
+    def has(self) -> Mapping[str, Route] | None:
+        return self.keyspace.routes(self.keyspace.owned(self.redis.keys)) if self.redis.keys else None
