@@ -128,7 +128,8 @@ class PowerContract(LxdApi):
         self.assertEqual(await self.put_state("start"), self.failed(500))
         self.assertEqual(await self.put_state("stop", force=True), 200)
         self.assertEqual(self.code_of(await self.waited(graceful)), 200)
-        self.assertEqual(await self.actions(heard, 2), ["instance-shutdown", "instance-stopped"])
+        # Two of LXD's goroutines tell them: a busy machine lets either be first.
+        self.assertEqual(sorted(await self.actions(heard, 2)), ["instance-shutdown", "instance-stopped"])
 
     @contract
     async def test_a_forced_stop_overtakes_a_graceful_restart_which_goes_on(self) -> None:
