@@ -22,12 +22,10 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from tests.crds import custom_resource_definitions
 from tests.stack import free_port, wait_until
 
 APISERVER_VARIABLE, ETCD_VARIABLE = "WEBSPACED_TEST_KUBE_APISERVER", "WEBSPACED_TEST_ETCD"
-CRDS_VARIABLE = "WEBSPACED_TEST_CRDS"
-CHECKOUT = Path(__file__).parent.parent
-CRDS = CHECKOUT.parent / "shared" / "crds"
 ADMIN = "system:masters"
 
 
@@ -38,17 +36,6 @@ def programs() -> tuple[str, str]:
         message = f"no kube-apiserver ({APISERVER_VARIABLE}, {ETCD_VARIABLE}): run them by `make test`"
         raise SkipTest(message)
     return found[0], found[1]
-
-
-def custom_resource_definitions() -> list[dict[str, Any]]:
-    """Give those of Traefik and cert-manager; skips the test where there are none."""
-    folder = Path(os.environ.get(CRDS_VARIABLE) or CRDS)
-    files = sorted(folder.glob("*.yaml")) if folder.is_dir() else []
-    if not files:
-        message = f"no custom resource definitions of Traefik and cert-manager in {folder} ({CRDS_VARIABLE})"
-        raise SkipTest(message)
-    documents = [document for file in files for document in yaml.safe_load_all(file.read_text())]
-    return [document for document in documents if document and document["kind"] == "CustomResourceDefinition"]
 
 
 class KubeServer:
