@@ -27,6 +27,8 @@ from tests.stack import free_port, wait_until
 
 APISERVER_VARIABLE, ETCD_VARIABLE = "WEBSPACED_TEST_KUBE_APISERVER", "WEBSPACED_TEST_ETCD"
 ADMIN = "system:masters"
+RBAC = Path(__file__).parent.parent / "deploy" / "rbac"
+"""The rights that the chart gives."""
 
 
 def programs() -> tuple[str, str]:
@@ -158,13 +160,20 @@ class KubeServer:
         self.ask("POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
         return name
 
-    def create(self, manifests: Path, namespace: str) -> None:
-        """Create what a file says in a namespace: Roles and RoleBindings."""
-        for document in yaml.safe_load_all(manifests.read_text()):
-            group, _, version = document["apiVersion"].partition("/")
-            plural = f"{document['kind'].lower()}s"
-            where = "" if document["kind"].startswith("Cluster") else f"/namespaces/{namespace}"
-            self.ask("POST", f"/apis/{group}/{version}{where}/{plural}", document)
+    def allow(self, user: str, roles: Path, namespace: str) -> None:
+        """Give a user the roles of a file in a namespace."""
+        group = "rbac.authorization.k8s.io"
+        path = f"/apis/{group}/v1/namespaces/{namespace}"
+        for role in yaml.safe_load_all(roles.read_text()):
+            self.ask("POST", f"{path}/roles", role)
+            binding = {
+                "apiVersion": f"{group}/v1",
+                "kind": "RoleBinding",
+                "metadata": {"name": role["metadata"]["name"]},
+                "roleRef": {"apiGroup": group, "kind": "Role", "name": role["metadata"]["name"]},
+                "subjects": [{"apiGroup": group, "kind": "User", "name": user}],
+            }
+            self.ask("POST", f"{path}/rolebindings", binding)
 
 
 _shared: list[KubeServer] = []

@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from tests.contracts.instances import contract
 from webspaced.core.address import Endpoint
 from webspaced.core.routes import Route
+from webspaced.errors import DeadlineExceeded, Unavailable
 from webspaced.interfaces import IRouteStore
 
 BOOT = Endpoint(ip_address("10.203.0.1"), 20001)
@@ -169,6 +170,10 @@ class PublishedRoutesContract:
         """Have a new store over what the old one left, loaded and reachable; nothing is published yet."""
         raise NotImplementedError
 
+    async def restart_traefik(self) -> None:
+        """End Traefik, and have a new one that accepts connections."""
+        raise NotImplementedError
+
     # --- helpers
 
     async def put(self, *routes: Route, remove: tuple[str, ...] = ()) -> None:
@@ -264,3 +269,55 @@ class PublishedRoutesContract:
         self.is_over = True
         await gatherResults(visitors)
         self.assertEqual(set(seen), {(200, "first"), (200, "second")})
+
+    @contract
+    async def test_a_traefik_that_is_started_again_finds_everything(self) -> None:
+        host = "ws-u1.example.org"
+        await self.put(self.web(self.first), self.web(self.secure, "ws-u2", passthrough=True))
+        await self.until(host, (200, "first"))
+        await self.restart_traefik()
+        await self.until(host, (200, "first"))
+        await self.until_certificate("ws-u2.example.org", ours=True)
+        await self.put(self.web(self.second))
+        await self.until(host, (200, "second"))
+
+
+class StoreServerContract:
+    """For stores that live in a server of their own, which can be away: mixed in beside :class:`PublishedRoutesContract`."""
+
+    async def end_server(self) -> None:
+        """End the server, with its connections."""
+        raise NotImplementedError
+
+    async def start_server(self) -> None:
+        """Start the server again, over what it kept."""
+        raise NotImplementedError
+
+    async def written(self: Any, *routes: Route) -> None:
+        """Write as the publisher does: the same difference again until it is done."""
+        for _ in range(200):
+            try:
+                await self.put(*routes)
+            except (Unavailable, DeadlineExceeded):
+                await self.sleep(0.1)
+            else:
+                return
+        self.fail("it cannot be written")
+
+    @contract
+    async def test_without_its_server_visitors_are_served_and_changes_wait(self: Any) -> None:
+        host = "ws-u1.example.org"
+        await self.put(self.web(self.first), self.web(self.first, "ws-u2"))
+        await self.until(host, (200, "first"))
+        await self.end_server()
+        writing = Deferred.fromCoroutine(self.written(self.web(self.second), self.web(self.second, "ws-u3")))
+        for _ in range(20):
+            self.assertEqual(await self.visit(host), (200, "first"))
+            self.assertEqual((await self.visit("ws-u3.example.org"))[0], 404)
+            await self.sleep(0.05)
+        await self.start_server()
+        await writing
+        for name, says in (("ws-u1", "second"), ("ws-u2", "first"), ("ws-u3", "second")):
+            await self.until(f"{name}.example.org", (200, says))
+        await self.put(self.web(self.first))
+        await self.until(host, (200, "first"))

@@ -33,7 +33,6 @@ from webspaced.traefik.file import FileStore
 from webspaced.traefik.render import EntryPoints
 from webspaced.traefik.served import ServedStore
 
-LOOPBACK = ip_address("127.0.0.1")
 ENTRY_POINTS = EntryPoints(http="web", https="websecure")
 SETTLE = 0.5
 
@@ -50,7 +49,9 @@ class Page(Resource):
 
 
 class RealTraefik(PublishedRoutesContract):
-    """With a Traefik of its own, and web servers in this process."""
+    """With a Traefik of its own, and web servers in this process, at an address of the machine."""
+
+    machine = "127.0.0.1"
 
     def drive(self, test: Coroutine[Any, Any, None]) -> Deferred[None]:
         return Deferred.fromCoroutine(test)
@@ -66,16 +67,28 @@ class RealTraefik(PublishedRoutesContract):
         self.http, self.https = (Address("127.0.0.1", free_port()) for _ in range(2))
         self.first, self.second = (self.web_server(text) for text in ("first", "second"))
         self.secure = self.secure_server()
-        routes = self.prepare()
-        embedding = Embedding(
-            directory=self.directory, routes=routes, entry_points=ENTRY_POINTS, http=self.http, https=self.https
-        )
-        self.traefik = EmbeddedTraefik(reactor, find_traefik(), embedding)
-        self.traefik.startService()
+        self.routes = self.prepare()
+        self.start_traefik()
         self.addCleanup(lambda: Deferred.fromCoroutine(self.traefik.stopService()))
         await self.come_back()
         await self.store.apply({}, ())
+        await self.serving()
+
+    def start_traefik(self) -> None:
+        embedding = Embedding(
+            directory=self.directory, routes=self.routes, entry_points=ENTRY_POINTS, http=self.http, https=self.https
+        )
+        self.traefik = EmbeddedTraefik(reactor, find_traefik(), embedding)
+        self.traefik.startService()
+
+    async def serving(self) -> None:
+        """Wait until Traefik answers."""
         await self.traefik.serving()
+
+    async def restart_traefik(self) -> None:
+        await self.traefik.stopService()
+        self.start_traefik()
+        await self.serving()
 
     def prepare(self) -> Path | Address:
         """Say where Traefik reads."""
@@ -83,17 +96,17 @@ class RealTraefik(PublishedRoutesContract):
 
     def listening(self, port: Any) -> Endpoint:
         self.addCleanup(port.stopListening)
-        return Endpoint(LOOPBACK, port.getHost().port)
+        return Endpoint(ip_address(self.machine), port.getHost().port)
 
     def web_server(self, text: str) -> Endpoint:
-        return self.listening(reactor.listenTCP(0, Site(Page(text)), interface="127.0.0.1"))
+        return self.listening(reactor.listenTCP(0, Site(Page(text)), interface=self.machine))
 
     def secure_server(self) -> Endpoint:
         certificate = KeyPair.generate(size=2048).selfSignedCert(1, commonName="secure")
         options = CertificateOptions(
             privateKey=certificate.privateKey.original, certificate=certificate.original
         )
-        return self.listening(reactor.listenSSL(0, Site(Page("secure")), options, interface="127.0.0.1"))
+        return self.listening(reactor.listenSSL(0, Site(Page("secure")), options, interface=self.machine))
 
     async def visit(self, host: str) -> tuple[int, str]:
         response = await self.agent.request(b"GET", f"http://{self.http}/".encode(), Headers({"Host": [host]}))

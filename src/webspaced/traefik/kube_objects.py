@@ -38,8 +38,13 @@ Objects: TypeAlias = dict[Key, dict[str, Any]]
 MANAGED_BY, INSTANCE = "app.kubernetes.io/managed-by", "app.kubernetes.io/instance"
 WEBSPACE = "webspaced/webspace"
 OURS = "webspaced"
-PORT_NAME, SERVICE_PORT = "web", 80
-"""Traefik goes by the name, and takes the number from the EndpointSlice."""
+WEB, TLS = "web", "tls"
+SERVICE_PORTS = {WEB: 80, TLS: 443}
+"""Traefik goes by the name, and takes the number from the EndpointSlice that has a port of that name.
+
+Passthrough has a name, and a slice, of its own: while a webspace moves from one to the other, nobody's TLS goes to a port
+that expects none, or the other way round.
+"""
 LONGEST_LABEL = 63
 _HOST = re.compile(r"`([^`]*)`")
 
@@ -141,24 +146,25 @@ KINDS = {
 
 
 def _service() -> dict[str, Any]:
-    port = {"name": PORT_NAME, "port": SERVICE_PORT, "protocol": "TCP", "targetPort": SERVICE_PORT}
-    return {"type": "ClusterIP", "clusterIP": "None", "ports": [port]}
+    ports = [{"name": name, "port": port, "protocol": "TCP", "targetPort": port} for name, port in SERVICE_PORTS.items()]
+    return {"type": "ClusterIP", "clusterIP": "None", "ports": ports}
 
 
 def _slice(route: Route, labels: Mapping[str, str]) -> dict[str, Any]:
-    """Give the slice, one for each family: a slice's cannot be changed.
+    """Give the slice, another one for each family: a slice's cannot be changed.
 
     Without ``serving`` Traefik leaves the endpoint out for HTTP, without ``ready`` for TCP.
     """
     host = route.backend.host
+    name = route.name + ("-tls" if route.passthrough else "") + ("" if host.version == 4 else "-6")  # noqa: PLR2004
     more = {"kubernetes.io/service-name": route.name, "endpointslice.kubernetes.io/managed-by": OURS}
     return ENDPOINT_SLICE.document(
-        {"name": route.name if host.version == 4 else f"{route.name}-6", "labels": {**labels, **more}},  # noqa: PLR2004
+        {"name": name, "labels": {**labels, **more}},
         addressType=f"IPv{host.version}",
         endpoints=[
             {"addresses": [str(host)], "conditions": {"ready": True, "serving": True, "terminating": False}},
         ],
-        ports=[{"name": PORT_NAME, "port": route.backend.port, "protocol": "TCP"}],
+        ports=[{"name": TLS if route.passthrough else WEB, "port": route.backend.port, "protocol": "TCP"}],
     )
 
 
@@ -208,7 +214,7 @@ def _http_route(
     cluster: Cluster,
     labels: Mapping[str, str],
 ) -> dict[str, Any]:
-    service = {"name": route.name, "port": PORT_NAME, "serversTransport": cluster.transport}
+    service = {"name": route.name, "port": WEB, "serversTransport": cluster.transport}
     rule = {"kind": "Rule", "match": _any_of("Host", hosts), "services": [service]}
     spec: dict[str, Any] = {"entryPoints": [entry_point], "routes": [rule]}
     if tls is not None:
@@ -217,7 +223,7 @@ def _http_route(
 
 
 def _tcp_route(route: Route, cluster: Cluster, labels: Mapping[str, str]) -> dict[str, Any]:
-    service = {"name": route.name, "port": PORT_NAME, "serversTransport": cluster.transport}
+    service = {"name": route.name, "port": TLS, "serversTransport": cluster.transport}
     rule = {"match": _any_of("HostSNI", route.hosts), "services": [service]}
     spec = {"entryPoints": [cluster.entry_points.https], "routes": [rule], "tls": {"passthrough": True}}
     return INGRESS_ROUTE_TCP.document({"name": route.name, "labels": dict(labels)}, spec=spec)
@@ -237,7 +243,8 @@ def read(name: str, objects: Mapping[Key, Document]) -> Route | None:
     if plain is not None:
         shown = [plain, *shown]
     try:
-        (backend,) = {_backend(each) for key, each in objects.items() if key[0] == ENDPOINT_SLICE}
+        port = WEB if routes else TLS
+        (backend,) = {_backend(each) for key, each in objects.items() if key[0] == ENDPOINT_SLICE and _serves(each, port)}
         hosts = tuple(dict.fromkeys(host for each in shown for host in _hosts_of(each)))
     except (KeyError, IndexError, TypeError, ValueError):
         return None
@@ -246,6 +253,10 @@ def read(name: str, objects: Mapping[Key, Document]) -> Route | None:
 
 def _backend(document: Document) -> Endpoint:
     return Endpoint(ip_address(document["endpoints"][0]["addresses"][0]), document["ports"][0]["port"])
+
+
+def _serves(document: Document, port: str) -> bool:
+    return bool(document["ports"][0]["name"] == port)
 
 
 def _hosts_of(document: Document) -> list[str]:

@@ -112,7 +112,7 @@ class WriteTests(StoreCase):
         self.put(route(passthrough=True))
         self.writes()
         self.put(route(backend=DIRECT, passthrough=True))
-        self.assertEqual(self.writes(), ["PUT endpointslices/ws-u1"])
+        self.assertEqual(self.writes(), ["PUT endpointslices/ws-u1-tls"])
 
     def test_nothing_new_is_no_write(self) -> None:
         self.put(route(), route("ws-u2", passthrough=True))
@@ -144,11 +144,15 @@ class WriteTests(StoreCase):
         self.put(route())
         self.writes()
         self.put(route(passthrough=True))
-        self.assertEqual(
-            self.writes(), ["POST ingressroutetcps", "DELETE ingressroutes/ws-u1", "DELETE ingressroutes/ws-u1-https"]
-        )
+        self.assertEqual(self.writes(), [
+            "POST endpointslices", "POST ingressroutetcps",
+            "DELETE ingressroutes/ws-u1", "DELETE ingressroutes/ws-u1-https", "DELETE endpointslices/ws-u1",
+        ])  # fmt: skip
         self.put(route())
-        self.assertEqual(self.writes(), ["POST ingressroutes", "POST ingressroutes", "DELETE ingressroutetcps/ws-u1"])
+        self.assertEqual(self.writes(), [
+            "POST endpointslices", "POST ingressroutes", "POST ingressroutes",
+            "DELETE ingressroutetcps/ws-u1", "DELETE endpointslices/ws-u1-tls",
+        ])  # fmt: skip
 
     def test_a_removal_begins_with_the_routes(self) -> None:
         self.put(route())
