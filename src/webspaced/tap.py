@@ -47,16 +47,9 @@ NOT_SERVED = (
     Wish(
         "traefik.provider",
         "redis",
-        "file and http are",
+        "file, http and kubernetes are",
         lambda value: value == "redis",
         ("traefik.redis.addr", "traefik.redis.db", "traefik.redis.cert_resolver"),
-    ),
-    Wish(
-        "traefik.provider",
-        "kubernetes",
-        "file and http are",
-        lambda value: value == "kubernetes",
-        ("traefik.kubernetes.namespace", "traefik.kubernetes.default_secret", "traefik.kubernetes.cluster_issuer"),
     ),
 )
 """What ends the start. A test holds every setting that is in neither table against what is read."""

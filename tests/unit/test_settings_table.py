@@ -8,12 +8,14 @@ from twisted.python.reflect import namedAny
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.assembled import NETWORK, AssembledCase
+from tests.unit.test_settings_kubernetes import ACCESS
 from webspaced import assembly, publishing, tap
 from webspaced.settings import SETTINGS
 from webspaced.settings.schema import SECTIONS
 
 HERE = "tests.unit.test_settings"
 TRAEFIK = "tests.unit.test_settings_traefik"
+KUBERNETES = "tests.unit.test_settings_kubernetes.KubernetesTests"
 HTTP = "tests.unit.test_settings_http.HttpTests"
 TLS = "tests.unit.lxd.test_tls"
 TRUST = "tests.unit.lxd.test_trust.TrustTests"
@@ -107,6 +109,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "traefik.provider": (
         f"{TRAEFIK}.TraefikTests.test_provider_file_and_its_path",
         f"{TRAEFIK}.TraefikTests.test_provider_http_and_where_its_copy_lies",
+        f"{KUBERNETES}.test_provider_kubernetes",
         *LATER,
     ),
     "traefik.embedded": (f"{TRAEFIK}.TraefikTests.test_embedded_and_its_addresses",),
@@ -124,9 +127,9 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "traefik.redis.addr": LATER,
     "traefik.redis.db": LATER,
     "traefik.redis.cert_resolver": LATER,
-    "traefik.kubernetes.namespace": LATER,
-    "traefik.kubernetes.default_secret": LATER,
-    "traefik.kubernetes.cluster_issuer": LATER,
+    "traefik.kubernetes.namespace": (f"{KUBERNETES}.test_namespace",),
+    "traefik.kubernetes.default_secret": (f"{KUBERNETES}.test_default_secret_and_cluster_issuer",),
+    "traefik.kubernetes.cluster_issuer": (f"{KUBERNETES}.test_default_secret_and_cluster_issuer",),
 }
 """The tests by key. A setting of later work is shown to be refused or warned of."""
 
@@ -176,6 +179,8 @@ class ReadTests(AssembledCase):
         self.patch(publishing, "find_traefik", lambda: "/usr/bin/traefik")
         found = self.read()
         found |= self.read(traefik={"embedded": True}) | self.read(traefik={"provider": "http"})
+        self.patch(publishing, "find_access", lambda _reactor: ACCESS)
+        found |= self.read(traefik={"provider": "kubernetes", "boot_address": "192.0.2.1"})
         found |= self.read(iam={"url": "https://iam.example.org"})
         later = {*tap.NOT_USED, *(key for wish in tap.NOT_SERVED for key in wish.with_it)}
         self.assertEqual(sorted(set(SETTINGS) - found - later), [], "read by nothing")

@@ -16,7 +16,7 @@ CLUSTER = """
 iam: {url: "https://iam.example.org/v1"}
 lxd: {url: "https://lxd.example.org:8443"}
 webspaces: {domain: example.org}
-traefik: {provider: kubernetes}
+traefik: {provider: redis}
 """
 
 
@@ -58,7 +58,7 @@ SET = {
     "webspaces.ports.kubernetes_service": "webspaced-ports",
     "traefik.iam_token": "a-token",
 }
-ASKED = {("traefik.provider", "redis"): "redis", ("traefik.provider", "kubernetes"): "kubernetes"}
+ASKED = {("traefik.provider", "redis"): "redis"}
 
 
 class LaterTests(TapCase):
