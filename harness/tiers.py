@@ -14,6 +14,7 @@ class Tier:
 
     `usual`: it is among those that run when none is named.
     `incus`: some of its tests want an Incus beside the LXD. `browser`: some want Chromium.
+    `kube`: it needs a kube-apiserver and an etcd.
     """
 
     name: str
@@ -22,12 +23,14 @@ class Tier:
     usual: bool = True
     incus: bool = False
     browser: bool = False
+    kube: bool = False
 
 
 TIERS = (
     Tier("lint", trial=False),
     Tier("unit"),
     Tier("real", lxd=True, incus=True, browser=True),
+    Tier("kube", kube=True),
     Tier("faults", lxd=True),
     Tier("docs", trial=False),
     Tier("soak", usual=False),

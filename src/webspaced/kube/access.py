@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+import yaml
 from attrs import field, frozen
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -135,10 +136,12 @@ def _load(path: str) -> Any:
     # Half a second of imports that nobody needs in a pod or without Kubernetes.
     from kubernetes import client, config  # noqa: PLC0415
 
+    # What it makes of a file that is no kubeconfig at all.
+    nonsense = (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError)
     configuration = client.Configuration()
     try:
         config.load_kube_config(path, client_configuration=configuration, persist_config=False)
-    except (config.ConfigException, OSError, ValueError) as error:
+    except (config.ConfigException, *nonsense) as error:
         message = f"the kubeconfig {path} cannot be used: {error}"
         raise Invalid(message) from error
     return configuration
