@@ -29,7 +29,7 @@ from webspaced.lib.webclient import UNREACHABLE, BodyTooLarge, BytesBody, read_b
 
 REQUEST_TIMEOUT = 10.0
 """Seconds for a whole answer; a list is asked for in pages."""
-PAGE = 500
+PAGE = 250
 LARGEST_ANSWER = 64 * 1024 * 1024
 """Bytes; etcd takes no object above 1.5 MiB, and a page of ours has less than a tenth of this."""
 WATCH_SECONDS = 60

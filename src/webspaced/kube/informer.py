@@ -20,6 +20,12 @@ from webspaced.lib.deferreds import sleep
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 
 
+def slim(document: Document) -> Document:
+    """Give an object without ``managedFields``, which are most of its size and nothing that anybody here reads."""
+    metadata = {name: value for name, value in document["metadata"].items() if name != "managedFields"}
+    return {**document, "metadata": metadata}
+
+
 class Informer:
     """Keeps ``objects``, by name, as they are in the cluster, and tells names of those that changed.
 
@@ -75,7 +81,7 @@ class Informer:
     def wrote(self, document: Document) -> None:
         """Say what a write of ours made of an object: it need not be waited for."""
         if self._is_news(name_of(document), version_of(document)):
-            self._objects[name_of(document)] = document
+            self._objects[name_of(document)] = slim(document)
 
     def removed(self, name: str) -> None:
         """Say that an object is not there any more: we deleted it, or did not find it."""
@@ -120,7 +126,7 @@ class Informer:
         if event.kind == "DELETED":
             self._objects.pop(name, None)
         else:
-            self._objects[name] = event.document
+            self._objects[name] = slim(event.document)
         self._changed(self.resource, name, event.document)
 
     def _is_news(self, name: str, version: int) -> bool:
@@ -140,7 +146,7 @@ class Informer:
             for name, known in self._objects.items()
             if name not in listed and (rewound or version_of(known) <= version)
         }
-        news = {name: each for name, each in listed.items() if rewound or self._is_news(name, version_of(each))}
+        news = {name: slim(each) for name, each in listed.items() if rewound or self._is_news(name, version_of(each))}
         self._objects = {name: each for name, each in self._objects.items() if name not in lost} | news
         self._version = listing.version
         for name, document in {**lost, **news}.items():

@@ -8,8 +8,8 @@ from twisted.internet.interfaces import IReactorTime
 
 from webspaced.errors import NotFound, Unavailable
 from webspaced.kube.client import KubeClient
-from webspaced.kube.informer import Informer
-from webspaced.kube.resources import CERTIFICATE, Document, Resource, name_of
+from webspaced.kube.informer import Informer, slim
+from webspaced.kube.resources import CERTIFICATE, Document, Resource, name_of, version_of
 from webspaced.lib.deferreds import together
 from webspaced.traefik.kube_objects import KINDS, WEBSPACE, Cluster, Key
 
@@ -36,8 +36,7 @@ class Mirror:
 
     async def begin(self) -> None:
         """Read everything and watch it from then on; ``Unavailable`` if that cannot be."""
-        for informer in self._informers.values():
-            await self._begin(informer)
+        await together(self._begin(informer) for informer in self._informers.values())
         self._left.clear()
         for kind, informer in self._informers.items():
             self._left.update({(kind, name): document for name, document in informer.objects.items()})
@@ -68,6 +67,11 @@ class Mirror:
         """Give an object as our last write left it, or as it was first found."""
         return self._left.get(key)
 
+    def is_as_left(self, key: Key) -> bool:
+        """Whether nobody has written an object since our last write."""
+        found, left = self.get(key), self._left.get(key)
+        return found is not None and left is not None and version_of(found) == version_of(left)
+
     def webspaces(self) -> set[str]:
         """Give the names of all webspaces of which something is there."""
         return {name for name in self._by_webspace if name}
@@ -89,7 +93,7 @@ class Mirror:
         """Say what a write of ours made of an object."""
         key = (resource, name_of(document))
         self._informers[resource].wrote(document)
-        self._left[key] = document
+        self._left[key] = slim(document)
         self._by_webspace.setdefault(webspace, set()).add(key)
 
     def removed(self, key: Key) -> None:

@@ -6,7 +6,7 @@ starts or stops. Only objects with this service's labels are ever changed or del
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NoReturn
 
 from attrs import frozen
@@ -41,7 +41,7 @@ AT_ONCE = 16
 """Requests; an API server serves them side by side."""
 TRIES = 5
 """How often an object is looked at anew that others change at the same time."""
-SLICE = 100
+SLICE = 50
 """Webspaces that are looked at in one turn of the reactor."""
 SHARED = ""
 """Stands for what belongs to no one webspace."""
@@ -105,8 +105,11 @@ class KubernetesStore:
 
     async def load(self) -> Mapping[str, Route]:
         await self._mirror.begin()
-        found = {name: read(name, self._mirror.of(name)) for name in self._mirror.webspaces()}
-        self._routes = {name: route for name, route in found.items() if route is not None}
+        self._routes = {}
+        async for name in self._in_turns(self._mirror.webspaces()):
+            route = read(name, self._mirror.of(name))
+            if route is not None:
+                self._routes[name] = route
         return dict(self._routes)
 
     async def apply(self, put: Mapping[str, Route], remove: Sequence[str]) -> None:
@@ -114,7 +117,7 @@ class KubernetesStore:
         self._warn_of_certificates(put.values())
         # The first time, and whenever nothing in particular is meant, everything is looked at.
         everything = not self._is_renewed or not (put or remove)
-        names = self._routes.keys() | self._mirror.webspaces() if everything else put.keys() | set(remove)
+        names = await self._unsettled() if everything else put.keys() | set(remove)
         failures = await self._write_all([SHARED, *sorted(names)])
         if failures:
             # What was written of it and what not is for the caller to find out: by writing all of it again.
@@ -126,14 +129,21 @@ class KubernetesStore:
 
     async def differs(self) -> Collection[str] | None:
         await self._mirror.refresh()
-        found = set()
-        for number, name in enumerate(sorted(self._routes.keys() | self._mirror.webspaces())):
-            if number % SLICE == SLICE - 1:
-                await sleep(self._clock, 0)
-            if name not in self._busy and self._plan(name):
-                found.add(name)
+        found = await self._unsettled()
         # What all share belongs to nobody: any write puts it right.
         return found if found or self._plan(SHARED) else None
+
+    async def _unsettled(self) -> set[str]:
+        """Give the webspaces of which something is not as it should be, and that are not being written."""
+        names = self._routes.keys() | self._mirror.webspaces()
+        return {name async for name in self._in_turns(names) if name not in self._busy and self._plan(name)}
+
+    async def _in_turns(self, names: Collection[str]) -> AsyncIterator[str]:
+        """Give names one by one, and the reactor its turn in between."""
+        for number, name in enumerate(sorted(names)):
+            if number % SLICE == SLICE - 1:
+                await sleep(self._clock, 0)
+            yield name
 
     def watch(self, differ: Callable[[Collection[str]], None]) -> None:
         self._differ = differ
@@ -157,7 +167,8 @@ class KubernetesStore:
 
     def _judge(self) -> None:
         unjudged, self._unjudged = self._unjudged, set()
-        wrong = {webspace for webspace, key in unjudged if not self._is_wanted(key, self._wanted(webspace))}
+        strange = [(webspace, key) for webspace, key in unjudged if not self._mirror.is_as_left(key)]
+        wrong = {webspace for webspace, key in strange if not self._is_wanted(key, self._wanted(webspace))}
         if wrong:
             self._tell_of(wrong - {SHARED})
 
@@ -216,7 +227,7 @@ class KubernetesStore:
     async def _write_all(self, names: Sequence[str]) -> list[Exception]:
         """Bring webspaces' objects up to date, several at a time, and give what failed for now."""
         failures: list[Exception] = []
-        waiting = iter(enumerate(names))
+        waiting = iter(names)
         self._busy.update(names)
         try:
             await together(self._work(waiting, failures) for _ in range(min(AT_ONCE, len(names))))
@@ -225,10 +236,8 @@ class KubernetesStore:
         self._judge()
         return failures
 
-    async def _work(self, waiting: Iterator[tuple[int, str]], failures: list[Exception]) -> None:
-        for number, name in waiting:
-            if number % SLICE == SLICE - 1:
-                await sleep(self._clock, 0)
+    async def _work(self, waiting: Iterator[str], failures: list[Exception]) -> None:
+        for name in waiting:
             try:
                 await self._write(name)
             except (Temporary, DeadlineExceeded) as error:
