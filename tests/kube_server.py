@@ -88,6 +88,11 @@ class KubeServer:
 
     def start_apiserver(self) -> None:
         """Start the API server and wait until it is ready."""
+        self.launch_apiserver()
+        self.wait_until_ready()
+
+    def launch_apiserver(self) -> None:
+        """Start the API server. It ends with the thread that calls this: that has to be the main one."""
         folder = self.directory
         self._run("kube-apiserver", [
             self._apiserver, f"--etcd-servers=http://127.0.0.1:{self._etcd_port}", f"--secure-port={self.port}",
@@ -97,6 +102,9 @@ class KubeServer:
             "--authorization-mode=RBAC", f"--token-auth-file={folder / 'tokens.csv'}",
             "--endpoint-reconciler-type=none", "--disable-admission-plugins=ServiceAccount",
         ])  # fmt: skip
+
+    def wait_until_ready(self) -> None:
+        """Wait until the API server answers."""
         wait_until("the API server is ready", self._is_ready)
 
     def _is_ready(self) -> bool:

@@ -38,7 +38,8 @@ class RealTests(KubernetesTraefik, ServedCase):
         await deferToThread(self.server.stop_apiserver)
 
     async def start_server(self) -> None:
-        await deferToThread(self.server.start_apiserver)
+        self.server.launch_apiserver()
+        await deferToThread(self.server.wait_until_ready)
 
     async def test_webspaced_may_do_nothing_else(self) -> None:
         client: KubeClient = self.client_with(self.server.tokens["webspaced"])
