@@ -266,6 +266,15 @@ class KubeApiContract:
         self.assertEqual(after["metadata"]["labels"], {**OURS, "other": "1"})
 
     @contract
+    async def test_what_two_own_stays_until_both_give_it_up(self) -> None:
+        tls = {"tls": {"secretName": "s"}}
+        await self.apply(INGRESS_ROUTE, {**ingress(), "spec": {**ingress()["spec"], **tls}})
+        await self.apply_as_other(INGRESS_ROUTE, INGRESS_ROUTE.document({"name": "one"}, spec=tls))
+        self.assertEqual((await self.apply(INGRESS_ROUTE, ingress()))["spec"]["tls"], {"secretName": "s"})
+        await self.apply_as_other(INGRESS_ROUTE, INGRESS_ROUTE.document({"name": "one"}))
+        self.assertEqual((await self.get(INGRESS_ROUTE))["spec"].get("tls"), None)
+
+    @contract
     async def test_fields_that_others_took_are_taken_back_by_force(self) -> None:
         await self.apply(INGRESS_ROUTE, ingress())
         other = INGRESS_ROUTE.document({"name": "one"}, spec={"entryPoints": ["other"]})

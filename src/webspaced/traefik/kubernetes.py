@@ -7,6 +7,7 @@ starts or stops. Only objects with this service's labels are ever changed or del
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 from attrs import frozen
@@ -312,7 +313,9 @@ class KubernetesStore:
             # Then it is as wanted.
             self._mirror.removed(key)
         except Changed:
-            await self._look(key, webspace)
+            # Whose it is now, if it is somebody else's, that one may keep it.
+            with suppress(_Foreign):
+                await self._look(key, webspace)
         else:
             self._mirror.removed(key)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import succeed
+
 from tests.contracts.kube_api import SELECTOR, service
 from tests.unit.kube.emulated import EmulatedCase
 from tests.unit.timing import watch
@@ -134,6 +136,15 @@ class InformerTests(EmulatedCase):
         tell(late[2])
         self.clock.run_for(0.1)
         self.assertEqual(self.names(), {"one"})
+
+    def test_what_we_wrote_since_a_list_was_made_stays(self) -> None:
+        self.begin()
+        self.kube.faults.stalled = True
+        listing = self.drive(self.client.list_all(SERVICE, self.namespace, SELECTOR))
+        self.informer.wrote(self.make("two"))
+        self.patch(self.client, "list_all", lambda *_: succeed(listing))
+        self.drive(self.informer.refresh())
+        self.assertEqual((self.names(), self.told), ({"one", "two"}, []))
 
     def test_a_full_look_sees_what_the_watch_did_not_tell(self) -> None:
         self.begin()

@@ -160,6 +160,12 @@ class CertificateTests(SynchronousTestCase):
             self.assertTrue(all(is_domain(name) for name in existing))
 
 
+    def test_one_that_is_on_two_stays_on_the_first(self) -> None:
+        existing = {"b": ("www.example.net", "example.net"), "a": ("www.example.net",)}
+        found = certificates(route(hosts=OWN), self.cluster, existing)
+        self.assertEqual(found, {"a": ("www.example.net",), "b": ("example.net",)})
+
+
 class ValueTests(SynchronousTestCase):
     def test_labels_are_as_long_as_labels_may_be(self) -> None:
         for domain in ("example.org", f"{'a' * 39}.{'b' * 60}.example.org", f"{'a' * 60}.example.org"):

@@ -17,6 +17,7 @@ from webspaced.kube.resources import (
     ENDPOINT_SLICE,
     ENDPOINTS,
     INGRESS_ROUTE,
+    INGRESS_ROUTE_TCP,
     SERVERS_TRANSPORT,
     SERVICE,
     Document,
@@ -265,13 +266,15 @@ class RepairTests(StoreCase):
 
     def test_a_start_over_leftovers(self) -> None:
         """A daemon that died between two writes, and a webspace that was deleted meanwhile."""
-        self.do(self.client.delete(SERVICE, self.namespace, "ws-u1"))
-        self.do(self.client.delete(ENDPOINT_SLICE, self.namespace, "ws-u2"))
-        self.store = self.renew()
-        self.assertEqual(self.do(self.store.load()), {"ws-u1": route()})
-        self.put()
-        self.assertEqual([each for each in self.names() if "ws-u2" in each], [])
-        self.assertIn("Service ws-u1", self.names())
+        for change in ((), (route("ws-u3"),)):
+            self.put(route(), route("ws-u2"))
+            self.do(self.client.delete(SERVICE, self.namespace, "ws-u1"))
+            self.do(self.client.delete(ENDPOINT_SLICE, self.namespace, "ws-u2"))
+            self.store = self.renew()
+            self.assertEqual(self.do(self.store.load()), {"ws-u1": route()})
+            self.put(*change)
+            self.assertEqual([each for each in self.names() if "ws-u2" in each], [])
+            self.assertIn("Service ws-u1", self.names())
 
 
 class ForeignTests(StoreCase):
@@ -363,6 +366,32 @@ class FailureTests(StoreCase):
         self.put(remove=("ws-u1",))
         self.assertEqual(self.names(), [])
 
+    def test_others_who_undo_a_write_while_the_rest_is_written(self) -> None:
+        self.put(route())
+        self.clock.run_for(1)
+        self.told.clear()
+        putting = self.kube.objects.create
+
+        def undone(resource: Resource, namespace: str, document: Any, manager: str) -> Document:
+            made = putting(resource, namespace, document, manager)
+            if resource == INGRESS_ROUTE_TCP:
+                self.kube.objects.delete((SERVICE, namespace, "ws-u1"), {})
+            return made
+
+        self.patch(self.kube.objects, "create", undone)
+        self.put(route(passthrough=True))
+        self.clock.run_for(1)
+        self.assertEqual(self.told, [{"ws-u1"}])
+
+    def test_what_took_a_deleted_ones_name_is_not_deleted(self) -> None:
+        self.put(route())
+        self.kube.faults.stalled = True
+        self.do(self.client.delete(SERVICE, self.namespace, "ws-u1"))
+        foreign = SERVICE.document({"name": "ws-u1"}, spec={"ports": [{"name": "other", "port": 1}]})
+        self.do(self.client.create(SERVICE, self.namespace, foreign))
+        self.put(remove=("ws-u1",))
+        self.assertEqual(self.names(), ["Service ws-u1"])
+
     def test_a_cluster_without_traefiks_definitions(self) -> None:
         self.kube.faults.refuse("GET", "/ingressroutes$", 404)
         loading = watch(self.renew().load())
@@ -430,6 +459,13 @@ class CertificateTests(StoreCase):
         now = self.objects(CERTIFICATE)["tls-ws-u1"]
         self.assertEqual((now["metadata"]["uid"], now["spec"]["renewBefore"]), (kept["metadata"]["uid"], "240h"))
         self.assertEqual(self.secrets()["Host(`example.net`)"], "tls-ws-u1")
+
+    def test_what_an_operator_sets_beside_is_the_operators(self) -> None:
+        self.put(route(hosts=OWN))
+        patch = {"spec": {"renewBefore": "240h"}}
+        self.do(self.client.merge_patch(CERTIFICATE, self.namespace, "tls-ws-u1", patch))
+        self.clock.run_for(1)
+        self.assertEqual((self.told, self.do(self.store.differs())), ([], None))
 
     def test_the_route_does_not_wait_for_it(self) -> None:
         self.kube.faults.refuse("POST", "/certificates", 500, times=None)
