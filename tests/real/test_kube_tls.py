@@ -11,7 +11,7 @@ from twisted.trial.unittest import TestCase
 from twisted.web.server import Site
 
 from tests.authority import Authority
-from tests.contracts.kube_api import service
+from tests.contracts.kube_base import service
 from webspaced.errors import Unavailable
 from webspaced.kube.access import Access, fixed_token
 from webspaced.kube.agent import Connections

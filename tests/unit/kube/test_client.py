@@ -9,7 +9,7 @@ from twisted.internet.defer import CancelledError
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.contracts.kube_api import metadata, service
+from tests.contracts.kube_base import metadata, service
 from tests.unit.kube.emulated import TOKEN, EmulatedCase
 from tests.unit.timing import watch
 from webspaced.errors import Changed, DeadlineExceeded, Distrusted, NotFound, RemoteError, Unavailable

@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.internet.defer import succeed
 
-from tests.contracts.kube_api import SELECTOR, service
+from tests.contracts.kube_base import SELECTOR, service
 from tests.unit.kube.emulated import EmulatedCase
 from tests.unit.timing import watch
 from webspaced.errors import Unavailable
