@@ -121,6 +121,9 @@ def by_kubeconfig(reactor: Any, path: str) -> Access:
     if not found.verify_ssl:
         message = f"{path}: insecure-skip-tls-verify is not supported: name the certificate authority"
         raise Invalid(message)
+    if getattr(found, "proxy", None):
+        message = f"{path}: proxy-url is not supported"
+        raise Invalid(message)
     return Access(
         url=found.host.rstrip("/"),
         namespace=_namespace(path),
@@ -139,6 +142,8 @@ def _load(path: str) -> Any:
     # What it makes of a file that is no kubeconfig at all.
     nonsense = (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError)
     configuration = client.Configuration()
+    # The environment's is for programs that browse.
+    configuration.proxy = None
     try:
         config.load_kube_config(path, client_configuration=configuration, persist_config=False)
     except (config.ConfigException, *nonsense) as error:

@@ -18,6 +18,8 @@ from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import sleep
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
+SHORTEST_WATCH = 1.0
+"""Seconds. Who ends watches sooner than that is asked less and less often, too."""
 
 
 def slim(document: Document) -> Document:
@@ -93,13 +95,12 @@ class Informer:
         waits = pauses(FIRST_PAUSE, LONGEST_PAUSE)
         stale = False
         while True:
+            began = self._clock.seconds()
             try:
                 if stale:
                     await self.refresh()
                     stale = False
                 await self._watch()
-                waits = pauses(FIRST_PAUSE, LONGEST_PAUSE)
-                continue
             except CancelledError:
                 raise
             except Expired:
@@ -109,7 +110,10 @@ class Informer:
                 self.log.warn("the watch of {resource} ended: {error}", resource=self.resource, error=str(error))
                 # Who was away may have forgotten, or be another one restored from a copy.
                 stale = True
-            await sleep(self._clock, next(waits))
+            if not stale and self._clock.seconds() - began >= SHORTEST_WATCH:
+                waits = pauses(FIRST_PAUSE, LONGEST_PAUSE)
+            else:
+                await sleep(self._clock, next(waits))
 
     async def _watch(self) -> None:
         await self._client.watch(self.resource, self._namespace, self._version, self._happened, self._selector)

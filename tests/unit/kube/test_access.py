@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import stat
 import sys
 from pathlib import Path
@@ -117,6 +118,7 @@ class KubeconfigTests(AccessCase):
         return str(path)
 
     def test_a_token_and_an_authority(self) -> None:
+        self.patch(os, "environ", {**os.environ, "HTTPS_PROXY": "http://proxy.example.org:3128"})
         access = by_kubeconfig(self.reactor, self.config({"token": "secret"}, namespace="webspaces"))
         self.assertEqual((access.url, access.namespace), ("https://kube.example.org:6443", "webspaces"))
         self.assertEqual((access.ca or "").encode(), self.authority.certificate)
@@ -150,8 +152,9 @@ class KubeconfigTests(AccessCase):
         broken.write_text("contexts: 3")
         for path in ("/nowhere/config", str(broken)):
             self.assertRaises(Invalid, by_kubeconfig, self.reactor, path)
-        insecure = self.config({"token": "t"}, {"insecure-skip-tls-verify": True})
-        self.assertIn("insecure-skip-tls-verify", str(self.assertRaises(Invalid, by_kubeconfig, self.reactor, insecure)))
+        for what, value in (("insecure-skip-tls-verify", True), ("proxy-url", "http://proxy.example.org:3128")):
+            path = self.config({"token": "t"}, {what: value})
+            self.assertIn(what, str(self.assertRaises(Invalid, by_kubeconfig, self.reactor, path)))
 
     def plugin(self, ends: str) -> Access:
         script = self.folder / "plugin"

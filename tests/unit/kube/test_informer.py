@@ -10,6 +10,7 @@ from tests.contracts.kube_base import SELECTOR, service
 from tests.unit.kube.emulated import EmulatedCase
 from tests.unit.timing import watch
 from webspaced.errors import Unavailable
+from webspaced.kube import client as client_module
 from webspaced.kube.client import WATCH_GRACE, WATCH_SECONDS
 from webspaced.kube.informer import LONGEST_PAUSE, Informer
 from webspaced.kube.resources import SERVICE
@@ -110,6 +111,13 @@ class InformerTests(EmulatedCase):
         self.make("two")
         self.clock.run_for(LONGEST_PAUSE + 1)
         self.assertEqual(self.names(), {"one", "two"})
+
+    def test_a_server_that_ends_watches_at_once_is_not_worn_out(self) -> None:
+        self.patch(client_module, "WATCH_SECONDS", 0)
+        self.begin()
+        self.clock.run_for(300)
+        self.assertLess(len(self.kube.asked), 50)
+        self.assertEqual(self.lists(), 1)
 
     def test_old_news_undoes_nothing(self) -> None:
         self.begin()
