@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from harness import flavour, own_lxd, packages, places, venv
+from harness import flavour, kube, own_lxd, packages, places, venv
 from harness.private_lxd import PrivateLxd
 from harness.saying import CannotGoOn, run_program, say
 from harness.tiers import TIERS, Outcome, Tier, reason_against, verdict
@@ -43,6 +43,7 @@ class Bench:
         self._runner = venv.Venv(places.TOX_RUNNER)
         self._lxd: PrivateLxd | None = None
         self._incus: PrivateLxd | None = None
+        self._kube: kube.Programs | None = None
         self._no_incus = ""
         self._no_browser = ""
         self._no_servers = ""
@@ -59,6 +60,8 @@ class Bench:
         left_out = reason_against(tier)
         if tier.lxd and not left_out:
             left_out = self._bring_up_lxd()
+        if tier.kube and not left_out:
+            left_out = self._bring_kube()
         if left_out:
             return Outcome(tier.name, left_out=left_out)
         without = "; ".join(filter(None, (
@@ -95,6 +98,14 @@ class Bench:
             return self._no_incus
         return ""
 
+    def _bring_kube(self) -> str:
+        """Find or make the programs of a Kubernetes API; gives the reason when there are none."""
+        try:
+            self._kube = kube.ensured()
+        except CannotGoOn as error:
+            return str(error).strip().splitlines()[-1]
+        return ""
+
     def _bring_browser(self) -> str:
         """Install the browser for the tests of pages; gives what the tests are without, and why, when it cannot be had."""
         try:
@@ -120,6 +131,9 @@ class Bench:
             environment["WEBSPACED_TEST_LXD_SOCKET"] = str(self._lxd.socket)
         if self._incus is not None:
             environment["WEBSPACED_TEST_INCUS_DIR"] = str(self._incus.directory)
+        if self._kube is not None:
+            environment["WEBSPACED_TEST_KUBE_APISERVER"] = str(self._kube.apiserver)
+            environment["WEBSPACED_TEST_ETCD"] = str(self._kube.etcd)
         without = "; ".join(filter(None, (self._no_incus, self._no_browser, self._no_servers)))
         if without:
             environment["WEBSPACED_TEST_WITHOUT"] = without

@@ -15,6 +15,7 @@ class Tier:
     `usual`: it is among those that run when none is named.
     `incus`: some of its tests want an Incus beside the LXD. `browser`: some want Chromium.
     `servers`: some want Redis and an ACME server.
+    `kube`: it needs a kube-apiserver and an etcd.
     """
 
     name: str
@@ -24,12 +25,14 @@ class Tier:
     incus: bool = False
     browser: bool = False
     servers: bool = False
+    kube: bool = False
 
 
 TIERS = (
     Tier("lint", trial=False),
     Tier("unit"),
     Tier("real", lxd=True, incus=True, browser=True, servers=True),
+    Tier("kube", kube=True),
     Tier("faults", lxd=True),
     Tier("docs", trial=False),
     Tier("soak", usual=False),

@@ -22,13 +22,13 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from tests.crds import custom_resource_definitions
 from tests.stack import free_port, wait_until
 
 APISERVER_VARIABLE, ETCD_VARIABLE = "WEBSPACED_TEST_KUBE_APISERVER", "WEBSPACED_TEST_ETCD"
-CRDS_VARIABLE = "WEBSPACED_TEST_CRDS"
-CHECKOUT = Path(__file__).parent.parent
-CRDS = CHECKOUT.parent / "shared" / "crds"
 ADMIN = "system:masters"
+RBAC = Path(__file__).parent.parent / "deploy" / "rbac"
+"""The rights that the chart gives."""
 
 
 def programs() -> tuple[str, str]:
@@ -38,17 +38,6 @@ def programs() -> tuple[str, str]:
         message = f"no kube-apiserver ({APISERVER_VARIABLE}, {ETCD_VARIABLE}): run them by `make test`"
         raise SkipTest(message)
     return found[0], found[1]
-
-
-def custom_resource_definitions() -> list[dict[str, Any]]:
-    """Give those of Traefik and cert-manager; skips the test where there are none."""
-    folder = Path(os.environ.get(CRDS_VARIABLE) or CRDS)
-    files = sorted(folder.glob("*.yaml")) if folder.is_dir() else []
-    if not files:
-        message = f"no custom resource definitions of Traefik and cert-manager in {folder} ({CRDS_VARIABLE})"
-        raise SkipTest(message)
-    documents = [document for file in files for document in yaml.safe_load_all(file.read_text())]
-    return [document for document in documents if document and document["kind"] == "CustomResourceDefinition"]
 
 
 class KubeServer:
@@ -99,6 +88,11 @@ class KubeServer:
 
     def start_apiserver(self) -> None:
         """Start the API server and wait until it is ready."""
+        self.launch_apiserver()
+        self.wait_until_ready()
+
+    def launch_apiserver(self) -> None:
+        """Start the API server. It ends with the thread that calls this: that has to be the main one."""
         folder = self.directory
         self._run("kube-apiserver", [
             self._apiserver, f"--etcd-servers=http://127.0.0.1:{self._etcd_port}", f"--secure-port={self.port}",
@@ -108,6 +102,9 @@ class KubeServer:
             "--authorization-mode=RBAC", f"--token-auth-file={folder / 'tokens.csv'}",
             "--endpoint-reconciler-type=none", "--disable-admission-plugins=ServiceAccount",
         ])  # fmt: skip
+
+    def wait_until_ready(self) -> None:
+        """Wait until the API server answers."""
         wait_until("the API server is ready", self._is_ready)
 
     def _is_ready(self) -> bool:
@@ -171,13 +168,20 @@ class KubeServer:
         self.ask("POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
         return name
 
-    def create(self, manifests: Path, namespace: str) -> None:
-        """Create what a file says in a namespace: Roles and RoleBindings."""
-        for document in yaml.safe_load_all(manifests.read_text()):
-            group, _, version = document["apiVersion"].partition("/")
-            plural = f"{document['kind'].lower()}s"
-            where = "" if document["kind"].startswith("Cluster") else f"/namespaces/{namespace}"
-            self.ask("POST", f"/apis/{group}/{version}{where}/{plural}", document)
+    def allow(self, user: str, roles: Path, namespace: str) -> None:
+        """Give a user the roles of a file in a namespace."""
+        group = "rbac.authorization.k8s.io"
+        path = f"/apis/{group}/v1/namespaces/{namespace}"
+        for role in yaml.safe_load_all(roles.read_text()):
+            self.ask("POST", f"{path}/roles", role)
+            binding = {
+                "apiVersion": f"{group}/v1",
+                "kind": "RoleBinding",
+                "metadata": {"name": role["metadata"]["name"]},
+                "roleRef": {"apiGroup": group, "kind": "Role", "name": role["metadata"]["name"]},
+                "subjects": [{"apiGroup": group, "kind": "User", "name": user}],
+            }
+            self.ask("POST", f"{path}/rolebindings", binding)
 
 
 _shared: list[KubeServer] = []

@@ -10,7 +10,7 @@ from typing import Any
 from attrs import frozen
 
 from webspaced.addresses import address_rule
-from webspaced.cluster import Cluster, cluster_for
+from webspaced.cluster import Kubernetes, cluster_for
 from webspaced.core.command import Bounds
 from webspaced.core.instance import IPAddress
 from webspaced.core.webspace import Config
@@ -300,9 +300,9 @@ def _seats() -> Places:
 
 
 def _build_served(
-    reactor: Any, settings: Settings, known: Knowledge, host: Host, cluster: Cluster | None, leadership: Leadership
+    reactor: Any, settings: Settings, known: Knowledge, host: Host, cluster: Kubernetes | None, leadership: Leadership
 ) -> Served:
-    store = route_store(reactor, settings)
+    store = route_store(reactor, settings, cluster)
     return Served(
         listeners=_build_listeners(reactor, settings, known, host),
         publisher=Publisher(reactor, store, settings.traefik.settle_time, leadership.holds),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from attrs import frozen
@@ -13,14 +14,15 @@ from webspaced.settings import Settings
 
 
 @frozen(kw_only=True)
-class Cluster:
-    """A client, and the namespace of our own pod."""
+class Kubernetes:
+    """A client, what ends its connections, and the namespace of our own pod."""
 
     client: KubeClient
     namespace: str
+    close: Callable[[], Coroutine[Any, Any, None]]
 
 
-def cluster_for(reactor: Any, settings: Settings) -> Cluster | None:
+def cluster_for(reactor: Any, settings: Settings) -> Kubernetes | None:
     """Give the cluster that a pod's files or a kubeconfig tell of, if a setting needs one.
 
     :raises WebspacedError: one is needed, and none is found.
@@ -29,4 +31,6 @@ def cluster_for(reactor: Any, settings: Settings) -> Cluster | None:
     if not wanted and settings.webspaces.ports.kubernetes_service is None:
         return None
     access = find_access(reactor)
-    return Cluster(client=KubeClient(Connections(reactor, access).agent, reactor, access), namespace=access.namespace)
+    connections = Connections(reactor, access)
+    client = KubeClient(connections.agent, reactor, access)
+    return Kubernetes(client=client, namespace=access.namespace, close=connections.close)

@@ -228,6 +228,7 @@ class Daemon(Service):
         await self._last_write()
         await parts.exposure.close()
         await parts.election.leadership.release()
+        await parts.publisher.stop()
         await parts.listeners.close()
         parts.hangups.close()
         if parts.traefik is not None and parts.traefik.running:
@@ -245,4 +246,3 @@ class Daemon(Service):
         writing = self._parts.publisher.close()
         if writing is not None:
             await writing
-        await self._parts.publisher.stop()

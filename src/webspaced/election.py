@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import frozen
 
-from webspaced.cluster import Cluster
+from webspaced.cluster import Kubernetes
 from webspaced.core.lease import LeaseTimes
 from webspaced.interfaces import ILeaderMark
 from webspaced.kube.lease import KubeLease, PodLabel
@@ -32,7 +32,7 @@ class Election:
     mark: ILeaderMark | None = None
 
 
-def election_for(reactor: Any, settings: Settings, client: LxdClient, cluster: Cluster | None) -> Election:
+def election_for(reactor: Any, settings: Settings, client: LxdClient, cluster: Kubernetes | None) -> Election:
     """Give the struggle for the mark in LXD, where a second daemon is refused, or for a Lease, where it waits.
 
     :raises Unavailable: ``data_dir``, which holds our name, cannot be written.
@@ -43,7 +43,7 @@ def election_for(reactor: Any, settings: Settings, client: LxdClient, cluster: C
     return Election(Leadership(reactor, lease, installation_name(settings.data_dir), OWNER_TIMES, queues=False))
 
 
-def _in_kubernetes(reactor: Any, settings: Settings, cluster: Cluster) -> Election:
+def _in_kubernetes(reactor: Any, settings: Settings, cluster: Kubernetes) -> Election:
     # A container that is restarted in its pod need not wait for itself.
     pod = settings.leadership.pod or socket.gethostname()
     lease = KubeLease(cluster.client, cluster.namespace, settings.leadership.name, LEASE_TIMES.duration, time.time)

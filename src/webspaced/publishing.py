@@ -8,7 +8,8 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from webspaced.cluster import Cluster
+from webspaced.cluster import Kubernetes
+from webspaced.errors import Invalid
 from webspaced.interfaces import IExposure, IRouteStore
 from webspaced.kube.exposure import ServicePorts
 from webspaced.lib.threads import Threads
@@ -17,17 +18,24 @@ from webspaced.settings import Address, Settings, TraefikRedis, resolver_of
 from webspaced.traefik.embedded import Acme, EmbeddedTraefik, Embedding, find_traefik
 from webspaced.traefik.file import FileStore
 from webspaced.traefik.keys import Keyspace
+from webspaced.traefik.kube_objects import Cluster, instance_of
+from webspaced.traefik.kubernetes import KubernetesStore
 from webspaced.traefik.render import EntryPoints
 from webspaced.traefik.served import ServedStore
 
 log = Logger()
 
 
-def route_store(reactor: Any, settings: Settings) -> IRouteStore:
-    """Give the store that Traefik's provider reads; nothing is connected yet."""
+def route_store(reactor: Any, settings: Settings, kubernetes: Kubernetes | None) -> IRouteStore:
+    """Give the store that Traefik's provider reads; nothing is connected yet.
+
+    :raises WebspacedError: no cluster is found, or what is set cannot be written to one.
+    """
     traefik = settings.traefik
     if traefik.provider == "redis":
         return _redis_store(reactor, settings)
+    if traefik.provider == "kubernetes" and kubernetes is not None:
+        return _kubernetes_store(reactor, settings, kubernetes)
     if traefik.provider == "http":
         copy = settings.data_dir / "traefik" / "fetched.yml"
         served: IRouteStore = ServedStore(reactor, copy, entry_points(settings), traefik.settle_time)
@@ -101,6 +109,25 @@ def _given(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
+def _kubernetes_store(reactor: Any, settings: Settings, kubernetes: Kubernetes) -> IRouteStore:
+    address, chosen = settings.traefik.boot_address, settings.traefik.kubernetes
+    if address.is_loopback or address.is_link_local or address.is_unspecified:
+        message = (
+            f"traefik.boot_address ({address}) must be one that Traefik's pods reach, as this pod's own (status.podIP):"
+            " Kubernetes refuses it as a backend"
+        )
+        raise Invalid(message)
+    cluster = Cluster(
+        instance=instance_of(settings.webspaces.domain),
+        entry_points=entry_points(settings),
+        default_secret=chosen.default_secret,
+        cluster_issuer=chosen.cluster_issuer,
+    )
+    namespace = chosen.namespace or kubernetes.namespace
+    store: IRouteStore = KubernetesStore(kubernetes.client, reactor, namespace, cluster, kubernetes.close)
+    return store
+
+
 def entry_points(settings: Settings) -> EntryPoints:
     """Give Traefik's entry points and certificate resolver, as routes name them."""
     traefik = settings.traefik
@@ -142,7 +169,7 @@ def _acme(settings: Settings) -> Acme | None:
     return Acme(email=acme.email, server=acme.server, ca=acme.ca, by_http=acme.challenge == "http")
 
 
-def exposure_for(reactor: Any, settings: Settings, cluster: Cluster | None, leads: Callable[[], bool]) -> IExposure:
+def exposure_for(reactor: Any, settings: Settings, cluster: Kubernetes | None, leads: Callable[[], bool]) -> IExposure:
     """Give what keeps a load balancer's ports, if there is one."""
     name = settings.webspaces.ports.kubernetes_service
     if name is None or cluster is None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
 from twisted.application.service import IService, MultiService
 from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
@@ -24,34 +23,8 @@ from webspaced.settings import SETTINGS, Settings, SettingsError, find_config, l
 log = Logger()
 
 
-@frozen
-class Wish:
-    """What a setting can ask for in vain: ``what``, and what there is ``instead``.
-
-    ``asks`` tells of a value whether it does; ``with_it`` are settings that mean something only together with it.
-    """
-
-    key: str
-    what: str
-    instead: str
-    asks: Callable[[Any], bool]
-    with_it: tuple[str, ...] = ()
-
-
-NOT_USED = (
-    "traefik.iam_token",
-)
-"""Settings that nothing reads yet, and that can be left aside: they are warned of."""
-NOT_SERVED = (
-    Wish(
-        "traefik.provider",
-        "kubernetes",
-        "file, http and redis are",
-        lambda value: value == "kubernetes",
-        ("traefik.kubernetes.namespace", "traefik.kubernetes.default_secret", "traefik.kubernetes.cluster_issuer"),
-    ),
-)
-"""What ends the start. A test holds every setting that is in neither table against what is read."""
+NOT_USED = ("traefik.iam_token",)
+"""Settings that deployments have and nothing reads: they are warned of. A test holds all others against what is read."""
 
 
 class Options(TwistedOptions):
@@ -129,11 +102,7 @@ def _logs_to_terminal(options: Options) -> bool:
 def _load(options: Options) -> Settings:
     given = options["config"]
     path = Path(given) if given else find_config(Path.cwd())
-    settings = load(path, os.environ)
-    not_served = _not_served(settings)
-    if not_served:
-        raise SettingsError(f"{path or 'environment'}: {line}" for line in not_served)
-    return settings
+    return load(path, os.environ)
 
 
 def _not_used(settings: Settings) -> list[str]:
@@ -142,15 +111,6 @@ def _not_used(settings: Settings) -> list[str]:
     # Nobody issues the certificate that these names are for.
     idle = settings.traefik.default_sans and resolver_of(settings.traefik) is None
     return [*unused, *(["traefik.default_sans"] if idle else [])]
-
-
-def _not_served(settings: Settings) -> list[str]:
-    """Name settings that are understood, but ask for what this version does not have: better than doing nothing."""
-    return [
-        f"{wish.key}: {wish.what} is not served by this version yet ({wish.instead})"
-        for wish in NOT_SERVED
-        if wish.asks(_value(settings, wish.key))
-    ]
 
 
 def _value(settings: Settings, key: str) -> Any:

@@ -18,7 +18,7 @@ from webspaced.core.routes import Route
 from webspaced.interfaces import IRouteStore
 from webspaced.reconcile.publisher import Publisher
 
-BOOT = Endpoint(ip_address("127.0.0.1"), 20001)
+BOOT = Endpoint(ip_address("10.203.0.1"), 20001)
 DIRECT = Endpoint(ip_address("10.7.0.10"), 80)
 SIX = Endpoint(ip_address("fd00::10"), 8080)
 

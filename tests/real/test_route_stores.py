@@ -34,7 +34,6 @@ from webspaced.traefik.file import FileStore
 from webspaced.traefik.render import EntryPoints
 from webspaced.traefik.served import ServedStore
 
-LOOPBACK = ip_address("127.0.0.1")
 ENTRY_POINTS = EntryPoints(http="web", https="websecure")
 SETTLE = 0.5
 
@@ -55,6 +54,8 @@ class RealTraefik:
 
     timeout = 120
     entry_points = ENTRY_POINTS
+    machine = "127.0.0.1"
+    """An address of the machine, for the web servers."""
     addCleanup: Any
     mktemp: Any
 
@@ -72,10 +73,17 @@ class RealTraefik:
         self.http, self.https = (Address("127.0.0.1", free_port()) for _ in range(2))
         self.first, self.second = (self.web_server(text) for text in ("first", "second"))
         self.secure = self.secure_server()
-        routes = self.prepare()
+        self.routes = self.prepare()
+        self.start_traefik()
+        self.addCleanup(lambda: Deferred.fromCoroutine(self.traefik.stopService()))
+        await self.come_back()
+        await self.store.apply({}, ())
+        await self.serving()
+
+    def start_traefik(self) -> None:
         embedding = Embedding(
             directory=self.directory,
-            routes=routes,
+            routes=self.routes,
             entry_points=self.entry_points,
             http=self.http,
             https=self.https,
@@ -83,10 +91,15 @@ class RealTraefik:
         )
         self.traefik = EmbeddedTraefik(reactor, find_traefik(), embedding)
         self.traefik.startService()
-        self.addCleanup(lambda: Deferred.fromCoroutine(self.traefik.stopService()))
-        await self.come_back()
-        await self.store.apply({}, ())
+
+    async def serving(self) -> None:
+        """Wait until Traefik answers."""
         await self.traefik.serving()
+
+    async def restart_traefik(self) -> None:
+        await self.traefik.stopService()
+        self.start_traefik()
+        await self.serving()
 
     def prepare(self) -> Path | Address | Mapping[str, Any]:
         """Say where Traefik reads."""
@@ -95,11 +108,6 @@ class RealTraefik:
     def authority(self) -> Acme | None:
         """Say who issues certificates."""
         return None
-
-    async def restart_traefik(self) -> None:
-        await self.traefik.stopService()
-        self.traefik.startService()
-        await self.traefik.serving()
 
     async def publisher(self) -> Publisher:
         publisher = Publisher(reactor, self.store, SETTLE)
@@ -110,17 +118,17 @@ class RealTraefik:
 
     def listening(self, port: Any) -> Endpoint:
         self.addCleanup(port.stopListening)
-        return Endpoint(LOOPBACK, port.getHost().port)
+        return Endpoint(ip_address(self.machine), port.getHost().port)
 
     def web_server(self, text: str) -> Endpoint:
-        return self.listening(reactor.listenTCP(0, Site(Page(text)), interface="127.0.0.1"))
+        return self.listening(reactor.listenTCP(0, Site(Page(text)), interface=self.machine))
 
     def secure_server(self) -> Endpoint:
         certificate = KeyPair.generate(size=2048).selfSignedCert(1, commonName="secure")
         options = CertificateOptions(
             privateKey=certificate.privateKey.original, certificate=certificate.original
         )
-        return self.listening(reactor.listenSSL(0, Site(Page("secure")), options, interface="127.0.0.1"))
+        return self.listening(reactor.listenSSL(0, Site(Page("secure")), options, interface=self.machine))
 
     async def visit(self, host: str) -> tuple[int, str]:
         response = await self.agent.request(b"GET", f"http://{self.http}/".encode(), Headers({"Host": [host]}))

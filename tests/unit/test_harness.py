@@ -1,10 +1,15 @@
 """What make test says of the tiers is what continuous integration believes."""
 
+import shutil
+import subprocess
 from contextlib import ExitStack
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from harness import own_lxd, packages, test
+from harness import kube, own_lxd, packages, places, test
 from harness.network import _networks
 from harness.saying import CannotGoOn
 from harness.test import Bench
@@ -67,7 +72,7 @@ class IncusTests(SynchronousTestCase):
 
         self.patch(own_lxd, "ensured", ensured)
         bench = object.__new__(Bench)
-        bench._stack, bench._lxd, bench._incus = ExitStack(), None, None
+        bench._stack, bench._lxd, bench._incus, bench._kube = ExitStack(), None, None, None
         bench._no_incus = bench._no_browser = bench._no_servers = ""
         return bench
 
@@ -98,7 +103,7 @@ class BrowserTests(SynchronousTestCase):
         self.patch(packages, "ensure", ensured)
         self.patch(test, "say", lambda _: None)
         bench = object.__new__(Bench)
-        bench._lxd, bench._incus, bench._no_incus = None, None, "Incus: no"
+        bench._lxd, bench._incus, bench._kube, bench._no_incus = None, None, None, "Incus: no"
         bench._no_browser = bench._no_servers = ""
         reason = bench._bring_browser()
         self.assertEqual(reason, "Chromium: E: Unable to locate package chromium")
@@ -113,8 +118,55 @@ class ServerTests(SynchronousTestCase):
         self.patch(packages, "ensure", ensured)
         self.patch(test, "say", lambda _: None)
         bench = object.__new__(Bench)
-        bench._lxd, bench._incus, bench._no_incus = None, None, ""
+        bench._lxd, bench._incus, bench._kube, bench._no_incus = None, None, None, ""
         bench._no_browser = bench._no_servers = ""
         reason = bench._bring_servers()
         self.assertEqual(reason, "Redis, pebble: E: Unable to locate package redis-server")
         self.assertEqual(bench._environment()["WEBSPACED_TEST_WITHOUT"], reason)
+
+
+class KubeTests(SynchronousTestCase):
+    """A Kubernetes API: found, or built once, or left out with the reason."""
+
+    def setUp(self) -> None:
+        self.folder = Path(self.mktemp()).absolute()
+        self.on_path: dict[str, str] = {"etcd": "/usr/bin/etcd"}
+        self.built: list[list[str]] = []
+        self.patch(shutil, "which", self.which)
+        self.patch(subprocess, "run", self.run_program)
+        self.patch(places, "cache", lambda: self.folder)
+        self.patch(kube, "say", lambda _: None)
+
+    def which(self, name: str, path: str | None = None) -> str | None:
+        return f"{path}/{name}" if path else self.on_path.get(name)
+
+    def run_program(self, command: list[str], **_: Any) -> SimpleNamespace:
+        self.built.append(command)
+        Path(command[command.index("-o") + 1]).write_text("program")
+        return SimpleNamespace(returncode=0)
+
+    def test_where_other_projects_look(self) -> None:
+        self.patch(kube.os, "environ", {kube.ASSETS: "/assets"})
+        self.assertEqual(kube.ensured(), kube.Programs(Path("/assets/etcd"), Path("/assets/kube-apiserver")))
+
+    def test_built_once(self) -> None:
+        self.on_path["go"] = "/usr/bin/go"
+        self.patch(kube.os, "environ", {})
+        first, second = kube.ensured(), kube.ensured()
+        self.assertEqual((first, len(self.built)), (second, 1))
+        self.assertTrue(first.apiserver.is_relative_to(self.folder))
+        self.assertIn(f"-X k8s.io/component-base/version.gitVersion={kube._version()}", " ".join(self.built[0]))
+
+    def test_what_is_built_from_is_what_counts(self) -> None:
+        copy = self.folder / "copy"
+        shutil.copytree(kube.SOURCE, copy)
+        before = kube._fingerprint()
+        self.patch(kube, "SOURCE", copy)
+        self.assertEqual(kube._fingerprint(), before)
+        (copy / "main.go").write_text("package main")
+        self.assertNotEqual(kube._fingerprint(), before)
+
+    def test_without_any_of_it_the_reason_is_told(self) -> None:
+        self.patch(kube.os, "environ", {})
+        bench = object.__new__(Bench)
+        self.assertIn("no Go to build one", bench._bring_kube())

@@ -8,7 +8,7 @@ from twisted.python.reflect import namedAny
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.assembled import NETWORK, AssembledCase
-from tests.unit.test_settings_leadership import ACCESS
+from tests.unit.test_settings_kubernetes import ACCESS
 from tests.unit.traefik.fake_redis import FakeRedis, FakeThreads
 from webspaced import assembly, cluster, publishing, tap
 from webspaced.settings import SETTINGS
@@ -20,11 +20,12 @@ TRAEFIK = "tests.unit.test_settings_traefik"
 REDIS = "tests.unit.test_settings_redis.RedisTests"
 REAL_REDIS, REDIS_ACCESS = "tests.real.test_redis_server", "tests.real.test_redis_access"
 SENTINEL = "tests.real.test_redis_sentinel.SentinelTests"
+KUBERNETES = "tests.unit.test_settings_kubernetes.KubernetesTests"
 HTTP = "tests.unit.test_settings_http.HttpTests"
 LEADERSHIP = "tests.unit.test_settings_leadership.LeadershipTests"
 TLS = "tests.unit.lxd.test_tls"
 TRUST = "tests.unit.lxd.test_trust.TrustTests"
-LATER = tuple(f"tests.unit.test_tap.LaterTests.{test}" for test in ("test_what_is_not_used", "test_what_is_not_served"))
+LATER = ("tests.unit.test_tap.LaterTests.test_what_is_not_used",)
 SHOWN_BY: dict[str, tuple[str, ...]] = {
     "log_level": (f"{HERE}.DaemonTests.test_log_level",),
     "log_format": (f"{HERE}.DaemonTests.test_log_format",),
@@ -115,7 +116,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{TRAEFIK}.TraefikTests.test_provider_file_and_its_path",
         f"{TRAEFIK}.TraefikTests.test_provider_http_and_where_its_copy_lies",
         f"{REDIS}.test_where_it_is",
-        *LATER,
+        f"{KUBERNETES}.test_provider_kubernetes",
     ),
     "traefik.embedded": (f"{TRAEFIK}.TraefikTests.test_embedded_and_its_addresses",),
     "traefik.http_address": (f"{TRAEFIK}.TraefikTests.test_embedded_and_its_addresses",),
@@ -155,9 +156,9 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         (f"traefik.redis.sentinel.{name}" for name in ("master_name", "addresses", "username", "password")),
         (f"{REDIS}.test_sentinels", f"{SENTINEL}.test_the_new_master_gets_what_changed_meanwhile"),
     ),
-    "traefik.kubernetes.namespace": LATER,
-    "traefik.kubernetes.default_secret": LATER,
-    "traefik.kubernetes.cluster_issuer": LATER,
+    "traefik.kubernetes.namespace": (f"{KUBERNETES}.test_namespace",),
+    "traefik.kubernetes.default_secret": (f"{KUBERNETES}.test_default_secret_and_cluster_issuer",),
+    "traefik.kubernetes.cluster_issuer": (f"{KUBERNETES}.test_default_secret_and_cluster_issuer",),
 }
 """The tests by key. A setting of later work is shown to be refused or warned of."""
 
@@ -207,14 +208,14 @@ class ReadTests(AssembledCase):
         self.patch(publishing, "find_traefik", lambda: "/usr/bin/traefik")
         found = self.read()
         found |= self.read(traefik={"embedded": True}) | self.read(traefik={"provider": "http"})
-        self.patch(cluster, "find_access", lambda _reactor: ACCESS)
-        found |= self.read(leadership={"lease": "kubernetes"})
         self.patch(redis_server, "RedisServer", lambda _address, root, mark: FakeRedis(root, mark))
         self.patch(publishing, "Threads", lambda reactor, *_: FakeThreads(reactor))
         found |= self.read(traefik={"provider": "redis", "embedded": True})
         found |= self.read(traefik={"acme": {"email": "a@example.org"}, "embedded": True})
+        self.patch(cluster, "find_access", lambda _reactor: ACCESS)
+        found |= self.read(traefik={"provider": "kubernetes", "boot_address": "192.0.2.1"})
         found |= self.read(iam={"url": "https://iam.example.org"})
-        later = {*tap.NOT_USED, *(key for wish in tap.NOT_SERVED for key in wish.with_it)}
+        later = set(tap.NOT_USED)
         self.assertEqual(sorted(set(SETTINGS) - found - later), [], "read by nothing")
         self.assertEqual(sorted(found & later), [], "in a table of what is not read, but read")
         self.assertEqual(sorted(later - set(SETTINGS)), [], "in a table, but no setting")
@@ -229,6 +230,6 @@ class TableTests(SynchronousTestCase):
                 self.assertTrue(callable(namedAny(test)), test)
 
     def test_later_work_is_what_the_tables_of_the_tap_say(self) -> None:
-        later = {*tap.NOT_USED, *(key for wish in tap.NOT_SERVED for key in wish.with_it)}
+        later = set(tap.NOT_USED)
         self.assertEqual({key for key, tests in SHOWN_BY.items() if tests is LATER}, later)
 

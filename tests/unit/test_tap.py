@@ -10,14 +10,7 @@ from twisted.plugin import getPlugins
 from twisted.trial.unittest import SynchronousTestCase
 
 from webspaced.settings import load
-from webspaced.tap import NOT_SERVED, NOT_USED, Options, _not_used, makeService
-
-CLUSTER = """
-iam: {url: "https://iam.example.org/v1"}
-lxd: {url: "https://lxd.example.org:8443"}
-webspaces: {domain: example.org}
-traefik: {provider: kubernetes}
-"""
+from webspaced.tap import NOT_USED, Options, _not_used, makeService
 
 
 class TapCase(SynchronousTestCase):
@@ -30,13 +23,7 @@ class TapCase(SynchronousTestCase):
 
 
 class TapTests(TapCase):
-    def test_what_is_not_served_yet_ends_the_start_with_a_line_for_each(self) -> None:
-        ended = self.assertRaises(SystemExit, makeService, self.options(CLUSTER))
-        lines = str(ended).splitlines()
-        for line, key in zip(lines, ("traefik.provider",), strict=True):
-            self.assertTrue(line.startswith(f"{self.path}: {key}: "), line)
-
-    def test_a_mistake_ends_it_too(self) -> None:
+    def test_a_mistake_ends_the_start(self) -> None:
         ended = self.assertRaises(SystemExit, makeService, self.options("nonsense: 1\n"))
         self.assertIn("nonsense", str(ended))
 
@@ -57,11 +44,10 @@ class TapTests(TapCase):
 SET = {
     "traefik.iam_token": "a-token",
 }
-ASKED = {("traefik.provider", "kubernetes"): "kubernetes"}
 
 
 class LaterTests(TapCase):
-    """Every row of the tables of what is still to come."""
+    """Every row of the table of what is not used."""
 
     def with_setting(self, key: str, value: object) -> Options:
         document: dict[str, object] = {"webspaces": {"domain": "example.org"}}
@@ -89,9 +75,3 @@ class LaterTests(TapCase):
         ):
             environ = {f"WSD_TRAEFIK_{setting}": "acme", "WSD_TRAEFIK_PROVIDER": provider}
             self.assertEqual(_not_used(load(self.path, environ)), ["traefik.default_sans"] * idle)
-
-    def test_what_is_not_served(self) -> None:
-        self.assertEqual(set(ASKED), {(wish.key, wish.what) for wish in NOT_SERVED})
-        for (key, what), value in ASKED.items():
-            ended = self.assertRaises(SystemExit, makeService, self.with_setting(key, value))
-            self.assertIn(f"{key}: {what} is not served by this version yet (", str(ended))

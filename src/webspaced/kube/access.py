@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+import yaml
 from attrs import field, frozen
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -120,6 +121,9 @@ def by_kubeconfig(reactor: Any, path: str) -> Access:
     if not found.verify_ssl:
         message = f"{path}: insecure-skip-tls-verify is not supported: name the certificate authority"
         raise Invalid(message)
+    if getattr(found, "proxy", None):
+        message = f"{path}: proxy-url is not supported"
+        raise Invalid(message)
     return Access(
         url=found.host.rstrip("/"),
         namespace=_namespace(path),
@@ -135,10 +139,14 @@ def _load(path: str) -> Any:
     # Half a second of imports that nobody needs in a pod or without Kubernetes.
     from kubernetes import client, config  # noqa: PLC0415
 
+    # What it makes of a file that is no kubeconfig at all.
+    nonsense = (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError)
     configuration = client.Configuration()
+    # The environment's is for programs that browse.
+    configuration.proxy = None
     try:
         config.load_kube_config(path, client_configuration=configuration, persist_config=False)
-    except (config.ConfigException, OSError, ValueError) as error:
+    except (config.ConfigException, *nonsense) as error:
         message = f"the kubeconfig {path} cannot be used: {error}"
         raise Invalid(message) from error
     return configuration

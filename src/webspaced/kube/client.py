@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from attrs import frozen
+from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IResponse
@@ -28,7 +29,7 @@ from webspaced.lib.webclient import UNREACHABLE, BodyTooLarge, BytesBody, read_b
 
 REQUEST_TIMEOUT = 10.0
 """Seconds for a whole answer; a list is asked for in pages."""
-PAGE = 500
+PAGE = 250
 LARGEST_ANSWER = 64 * 1024 * 1024
 """Bytes; etcd takes no object above 1.5 MiB, and a page of ours has less than a tenth of this."""
 WATCH_SECONDS = 60
@@ -242,5 +243,8 @@ def _retry_after(response: IResponse) -> str:
     return said
 
 
-def _unreachable(error: Exception) -> Unavailable:
+def _unreachable(error: Exception) -> Exception:
+    if any(each.check(CancelledError) for each in getattr(error, "reasons", ())):
+        # It was given up; Twisted tells that as a connection that was lost.
+        return CancelledError()
     return Unavailable(f"Kubernetes cannot be reached: {reason(error)}", retry_after=2.0)

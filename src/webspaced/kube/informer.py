@@ -18,6 +18,14 @@ from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import sleep
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
+SHORTEST_WATCH = 1.0
+"""Seconds. Who ends watches sooner than that is asked less and less often, too."""
+
+
+def slim(document: Document) -> Document:
+    """Give an object without ``managedFields``, which are most of its size and nothing that anybody here reads."""
+    metadata = {name: value for name, value in document["metadata"].items() if name != "managedFields"}
+    return {**document, "metadata": metadata}
 
 
 class Informer:
@@ -75,7 +83,7 @@ class Informer:
     def wrote(self, document: Document) -> None:
         """Say what a write of ours made of an object: it need not be waited for."""
         if self._is_news(name_of(document), version_of(document)):
-            self._objects[name_of(document)] = document
+            self._objects[name_of(document)] = slim(document)
 
     def removed(self, name: str) -> None:
         """Say that an object is not there any more: we deleted it, or did not find it."""
@@ -87,13 +95,12 @@ class Informer:
         waits = pauses(FIRST_PAUSE, LONGEST_PAUSE)
         stale = False
         while True:
+            began = self._clock.seconds()
             try:
                 if stale:
                     await self.refresh()
                     stale = False
                 await self._watch()
-                waits = pauses(FIRST_PAUSE, LONGEST_PAUSE)
-                continue
             except CancelledError:
                 raise
             except Expired:
@@ -103,7 +110,10 @@ class Informer:
                 self.log.warn("the watch of {resource} ended: {error}", resource=self.resource, error=str(error))
                 # Who was away may have forgotten, or be another one restored from a copy.
                 stale = True
-            await sleep(self._clock, next(waits))
+            if not stale and self._clock.seconds() - began >= SHORTEST_WATCH:
+                waits = pauses(FIRST_PAUSE, LONGEST_PAUSE)
+            else:
+                await sleep(self._clock, next(waits))
 
     async def _watch(self) -> None:
         await self._client.watch(self.resource, self._namespace, self._version, self._happened, self._selector)
@@ -120,7 +130,7 @@ class Informer:
         if event.kind == "DELETED":
             self._objects.pop(name, None)
         else:
-            self._objects[name] = event.document
+            self._objects[name] = slim(event.document)
         self._changed(self.resource, name, event.document)
 
     def _is_news(self, name: str, version: int) -> bool:
@@ -140,7 +150,7 @@ class Informer:
             for name, known in self._objects.items()
             if name not in listed and (rewound or version_of(known) <= version)
         }
-        news = {name: each for name, each in listed.items() if rewound or self._is_news(name, version_of(each))}
+        news = {name: slim(each) for name, each in listed.items() if rewound or self._is_news(name, version_of(each))}
         self._objects = {name: each for name, each in self._objects.items() if name not in lost} | news
         self._version = listing.version
         for name, document in {**lost, **news}.items():

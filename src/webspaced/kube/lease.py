@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from webspaced.core.lease import Claim
@@ -72,7 +73,12 @@ def _claim(document: Document) -> Claim:
 
 @implementer(ILeaderMark)
 class PodLabel:
-    """See :class:`webspaced.interfaces.ILeaderMark`: Services select the pod that has the label."""
+    """See :class:`webspaced.interfaces.ILeaderMark`: Services select the pod that has the label.
+
+    Outside of a pod there is none, which is warned of.
+    """
+
+    log = Logger()
 
     def __init__(self, client: KubeClient, namespace: str, pod: str) -> None:
         self._client = client
@@ -87,4 +93,8 @@ class PodLabel:
 
     async def _set(self, value: str | None) -> None:
         patch = {"metadata": {"labels": {LEADER_LABEL: value}}}
-        await self._client.merge_patch(POD, self._namespace, self._pod, patch)
+        try:
+            await self._client.merge_patch(POD, self._namespace, self._pod, patch)
+        except NotFound:
+            said = "there is no pod {pod} in {namespace} (leadership.pod): Services cannot find the webspaced that leads"
+            self.log.warn(said, pod=self._pod, namespace=self._namespace)

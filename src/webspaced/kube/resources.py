@@ -60,6 +60,8 @@ def version_of(document: Document) -> int:
 
 
 SERVICE: Final = Resource(group="", version="v1", plural="services", kind="Service")
+ENDPOINTS: Final = Resource(group="", version="v1", plural="endpoints", kind="Endpoints")
+"""What an older webspaced wrote instead of slices."""
 POD: Final = Resource(group="", version="v1", plural="pods", kind="Pod")
 ENDPOINT_SLICE: Final = Resource(group="discovery.k8s.io", version="v1", plural="endpointslices", kind="EndpointSlice")
 LEASE: Final = Resource(group="coordination.k8s.io", version="v1", plural="leases", kind="Lease")

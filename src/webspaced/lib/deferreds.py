@@ -38,6 +38,10 @@ async def together(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
         return await gatherResults(running, consumeErrors=True)
     except FirstError as error:
         raise cast(Exception, error.subFailure.value) from None
+    except GeneratorExit:
+        # Collected as garbage, and what runs with it: there is nothing left to cancel.
+        running.clear()
+        raise
     finally:
         for each in running:
             each.cancel()

@@ -85,6 +85,22 @@ def _iamd_has_url(values: Values) -> str | None:
     return "iam.provider is iamd, which needs iam.url"
 
 
+def _embedded_reads(values: Values) -> str | None:
+    if not values["traefik.embedded"] or values["traefik.provider"] != "kubernetes":
+        return None
+    return (
+        "traefik.embedded is for the providers file, http and redis: with traefik.provider kubernetes,"
+        " Traefik runs in the cluster"
+    )
+
+
+def _kubernetes_names(values: Values) -> str | None:
+    prefix = values["webspaces.instance_prefix"]
+    if values["traefik.provider"] != "kubernetes" or prefix == prefix.lower():
+        return None
+    return f"webspaces.instance_prefix ({prefix}) must be in lower case with traefik.provider kubernetes"
+
+
 def _together(one: str, other: str, values: Values) -> str | None:
     if bool(values[one]) == bool(values[other]):
         return None
@@ -126,6 +142,8 @@ CHECKS: Final = (
     _ordered("webspaces.config_defaults.startup_delay", "webspaces.max_startup_delay"),
     _ordered("webspaces.max_held_per_webspace", "webspaces.max_held"),
     Check(("iam.provider", "iam.url"), _iamd_has_url),
+    Check(("traefik.embedded", "traefik.provider"), _embedded_reads),
+    Check(("webspaces.instance_prefix", "traefik.provider"), _kubernetes_names),
     *(
         Check(pair, partial(_together, *pair))
         for pair in (

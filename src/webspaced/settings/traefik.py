@@ -73,19 +73,21 @@ class TraefikKubernetes:
 
     namespace: str | None = setting(
         NAME,
-        "The namespace to write to; without one, that of webspaced's own pod.",
+        "The namespace to write to; without one, that of webspaced's own pod, or of the kubeconfig's context.",
         default=None,
         example="webspaces",
     )
     default_secret: str | None = setting(
         NAME,
-        "The Secret with the wildcard certificate for the default domains.",
+        "The Secret in that namespace with the wildcard certificate for the default domains; without one, and"
+        " without `traefik.cert_resolver`, they are served with Traefik's default certificate.",
         default=None,
         example="wildcard-certificate",
     )
     cluster_issuer: str | None = setting(
         NAME,
-        "The cert-manager ClusterIssuer of certificates for members' own domains.",
+        "The cert-manager ClusterIssuer of certificates for members' own domains; without one it is up to"
+        " `traefik.cert_resolver`.",
         default=None,
         example="letsencrypt",
     )
@@ -98,8 +100,8 @@ class Traefik:
     provider: str = setting(
         choice("file", "http", "redis", "kubernetes"),
         "How Traefik is told the routes: by a file that it watches (`traefik.file.path`), by a document that its http"
-        " provider fetches from webspaced (`http://<http.internal_address>/routes`), or by keys in a Redis that it watches"
-        " (`traefik.redis`).",
+        " provider fetches from webspaced (`http://<http.internal_address>/routes`), by keys in a Redis that it watches"
+        " (`traefik.redis`), or by objects in Kubernetes (`traefik.kubernetes`).",
         default="file",
     )
     embedded: bool = setting(

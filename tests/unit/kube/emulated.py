@@ -41,8 +41,8 @@ class EmulatedCase(SynchronousTestCase):
         access = self.access(token)
         return KubeClient(Connections(self.reactor, access).agent, self.clock, access)
 
-    def drive(self, test: Coroutine[Any, Any, None]) -> None:
-        self.clock.result_of(test)
+    def drive(self, test: Coroutine[Any, Any, Any]) -> Any:
+        return self.clock.result_of(test)
 
     def sleep(self, seconds: float) -> Deferred[None]:
         return sleep(self.clock, seconds)

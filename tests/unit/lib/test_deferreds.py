@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.timing import Time, watch
 from webspaced.errors import Conflict, DeadlineExceeded
-from webspaced.lib.deferreds import Flight, Flights, bounded, shield, sleep
+from webspaced.lib.deferreds import Flight, Flights, bounded, shield, sleep, together
 
 
 class Run:
@@ -186,3 +188,32 @@ class BoundedTests(SynchronousTestCase):
         self.assertFalse(nap.done)
         self.clock.advance(0.1)
         self.assertTrue(nap.done)
+
+
+class TogetherTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.run_ = Run()
+
+    def test_results_are_in_order(self) -> None:
+        waiting = watch(together(self.run_() for _ in range(3)))
+        for gate, text in zip(reversed(self.run_.gates), "cba", strict=True):
+            gate.callback(text)
+        self.assertEqual(waiting.value, ["a", "b", "c"])
+
+    def test_the_first_failure_ends_the_others(self) -> None:
+        waiting = watch(together(self.run_() for _ in range(3)))
+        self.run_.gates[1].errback(Conflict("no"))
+        self.assertIsInstance(waiting.error, Conflict)
+        self.assertEqual(self.run_.cancelled, 2)
+
+    def test_cancelled_it_ends_all(self) -> None:
+        waiting = watch(together(self.run_() for _ in range(3)))
+        waiting.deferred.cancel()
+        self.assertIsInstance(waiting.error, CancelledError)
+        self.assertEqual(self.run_.cancelled, 3)
+
+    def test_collected_as_garbage_it_ends_nothing(self) -> None:
+        watch(together(self.run_() for _ in range(3)))
+        self.run_.gates.clear()
+        gc.collect()
+        self.assertEqual((self.flushLoggedErrors(), self.run_.cancelled), ([], 0))

@@ -250,6 +250,15 @@ class RuleTests(LoadingTestCase):
     def test_iamd_needs_its_url(self) -> None:
         self.assertIn("needs iam.url", self.one("iam: {provider: iamd}"))
 
+    def test_the_embedded_traefik_reads_no_cluster(self) -> None:
+        self.load("traefik: {provider: kubernetes}")
+        self.assertIn("Traefik runs in the cluster", self.one("traefik: {provider: kubernetes, embedded: true}"))
+
+    def test_names_of_a_cluster_are_in_lower_case(self) -> None:
+        text = "webspaces: {domain: a.example, instance_prefix: Ws-}\ntraefik: {provider: %s}"
+        self.load(text % "file")
+        self.assertIn("instance_prefix (Ws-) must be in lower case", self.one(text % "kubernetes"))
+
     def test_client_identity_is_whole(self) -> None:
         line = self.one("lxd: {tls: {client_cert: '-----BEGIN CERTIFICATE-----'}}")
         self.assertIn("lxd.tls.client_cert and lxd.tls.client_key must be given together", line)

@@ -127,7 +127,7 @@ class WriteTests(RedisCase):
             call()
         self.threads.held = None
         self.apply(route())
-        self.assertEqual(self.redis.keys[URL], "http://127.0.0.1:20001")
+        self.assertEqual(self.redis.keys[URL], "http://10.203.0.1:20001")
 
     def test_one_thing_after_the_other(self) -> None:
         self.apply(route())
@@ -181,7 +181,7 @@ class WatchTests(RedisCase):
         self.publisher.open()
         self.publisher.want("ws-u1", route())
         self.clock.run_for(2)
-        self.assertEqual(self.redis.keys[URL], "http://127.0.0.1:20001")
+        self.assertEqual(self.redis.keys[URL], "http://10.203.0.1:20001")
         self.whole = dict(self.redis.keys)
 
     def test_nothing_is_written_before_the_first_sync(self) -> None:

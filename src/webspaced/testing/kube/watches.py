@@ -23,7 +23,10 @@ def selects(selector: str, document: Mapping[str, Any]) -> bool:
     labels = document["metadata"].get("labels") or {}
     for term in filter(None, selector.split(",")):
         name, equals, value = term.partition("=")
-        if name.endswith("!"):
+        if name.startswith("!"):
+            if name[1:] in labels:
+                return False
+        elif name.endswith("!"):
             if labels.get(name[:-1]) == value.removeprefix("="):
                 return False
         elif (labels.get(name) != value.removeprefix("=")) if equals else name not in labels:

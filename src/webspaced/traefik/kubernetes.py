@@ -1,0 +1,355 @@
+"""Routes as objects of Kubernetes that Traefik's provider kubernetesCRD watches.
+
+A write is compared with what is there first, so that nothing is written that need not be: one EndpointSlice when a webspace
+starts or stops. Only objects with this service's labels are ever changed or deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import NoReturn
+
+from attrs import frozen
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from webspaced.core.routes import Route
+from webspaced.errors import Changed, Conflict, DeadlineExceeded, NotFound, RemoteError, Temporary, Unavailable
+from webspaced.interfaces import IRouteStore
+from webspaced.kube.answers import AlreadyExists
+from webspaced.kube.client import KubeClient
+from webspaced.kube.resources import CERTIFICATE, ENDPOINTS, INGRESS_ROUTE, INGRESS_ROUTE_TCP, Document, name_of
+from webspaced.lib.deferreds import sleep, together
+from webspaced.traefik.file import changed
+from webspaced.traefik.kube_mirror import Mirror, webspace_of
+from webspaced.traefik.kube_objects import (
+    INSTANCE,
+    MANAGED_BY,
+    OURS,
+    Cluster,
+    Key,
+    Objects,
+    is_as_written,
+    read,
+    render,
+    replacement,
+    shared,
+)
+
+AT_ONCE = 16
+"""Requests; an API server serves them side by side."""
+TRIES = 5
+"""How often an object is looked at anew that others change at the same time."""
+SLICE = 50
+"""Webspaces that are looked at in one turn of the reactor."""
+SHARED = ""
+"""Stands for what belongs to no one webspace."""
+
+
+@frozen
+class Plan:
+    """What has to be done to a webspace's objects: write, then delete."""
+
+    writes: tuple[Key, ...]
+    deletions: tuple[Key, ...]
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self.writes or self.deletions)
+
+
+class _Foreign(Conflict):
+    """An object of a name that we need is somebody else's."""
+
+
+class _Surprise(Exception):
+    """An object was not as it was thought to be, and has been read anew."""
+
+
+@implementer(IRouteStore)
+class KubernetesStore:
+    """See :class:`webspaced.interfaces.IRouteStore`.
+
+    What is refused for good (a name that somebody else has, an object that the API server does not take) is logged, and the
+    other routes go on; it is tried again whenever :meth:`differs` is asked.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        client: KubeClient,
+        clock: IReactorTime,
+        namespace: str,
+        cluster: Cluster,
+        close: Callable[[], Awaitable[None]],
+    ) -> None:
+        """:param close: ends the client's connections."""
+        self._client = client
+        self._clock = clock
+        self._namespace = namespace
+        self._cluster = cluster
+        self._close = close
+        self._mirror = Mirror(client, clock, namespace, cluster, self._noticed)
+        self._shared = shared(cluster)
+        self._routes: dict[str, Route] = {}
+        self._busy: set[str] = set()
+        self._unjudged: set[tuple[str, Key]] = set()
+        self._is_renewed = False
+        self._warned: set[str] = set()
+        self._refused: dict[str, str] = {}
+        self._differ: Callable[[Collection[str]], None] | None = None
+        self._noted: set[str] = set()
+        self._telling: IDelayedCall | None = None
+
+    async def load(self) -> Mapping[str, Route]:
+        await self._mirror.begin()
+        self._routes = {}
+        async for name in self._in_turns(self._mirror.webspaces()):
+            route = read(name, self._mirror.of(name))
+            if route is not None:
+                self._routes[name] = route
+        return dict(self._routes)
+
+    async def apply(self, put: Mapping[str, Route], remove: Sequence[str]) -> None:
+        self._routes = changed(self._routes, put, remove)
+        self._warn_of_certificates(put.values())
+        # The first time, and whenever nothing in particular is meant, everything is looked at.
+        everything = not self._is_renewed or not (put or remove)
+        names = await self._unsettled() if everything else put.keys() | set(remove)
+        failures = await self._write_all([SHARED, *sorted(names)])
+        if failures:
+            # What was written of it and what not is for the caller to find out: by writing all of it again.
+            self._tell_of(names)
+            raise failures[0]
+        if not self._is_renewed:
+            await self._retire_endpoints()
+        self._is_renewed = True
+
+    async def differs(self) -> Collection[str] | None:
+        await self._mirror.refresh()
+        found = await self._unsettled()
+        # What all share belongs to nobody: any write puts it right.
+        return found if found or self._plan(SHARED) else None
+
+    async def _unsettled(self) -> set[str]:
+        """Give the webspaces of which something is not as it should be, and that are not being written."""
+        names = self._routes.keys() | self._mirror.webspaces()
+        return {name async for name in self._in_turns(names) if name not in self._busy and self._plan(name)}
+
+    async def _in_turns(self, names: Collection[str]) -> AsyncIterator[str]:
+        """Give names one by one, and the reactor its turn in between."""
+        for number, name in enumerate(sorted(names)):
+            if number % SLICE == SLICE - 1:
+                await sleep(self._clock, 0)
+            yield name
+
+    def watch(self, differ: Callable[[Collection[str]], None]) -> None:
+        self._differ = differ
+
+    async def stop(self) -> None:
+        self._differ = None
+        if self._telling is not None and self._telling.active():
+            self._telling.cancel()
+        self._mirror.stop()
+        await self._close()
+
+    # --- what others do
+
+    def _noticed(self, key: Key, document: Document) -> None:
+        webspace = webspace_of(document)
+        if webspace in self._busy:
+            # It may be our own write, whose answer is still to come.
+            self._unjudged.add((webspace, key))
+        elif self._differ is not None and not self._is_wanted(key, self._wanted(webspace)):
+            self._tell_of({webspace} - {SHARED})
+
+    def _judge(self) -> None:
+        unjudged, self._unjudged = self._unjudged, set()
+        strange = [(webspace, key) for webspace, key in unjudged if not self._mirror.is_as_left(key)]
+        wrong = {webspace for webspace, key in strange if not self._is_wanted(key, self._wanted(webspace))}
+        if wrong:
+            self._tell_of(wrong - {SHARED})
+
+    def _is_wanted(self, key: Key, wanted: Objects) -> bool:
+        found, document = self._mirror.get(key), wanted.get(key)
+        if found is None or document is None:
+            return found is None and document is None
+        return is_as_written(found, document, self._mirror.left(key))
+
+    def _tell_of(self, names: Iterable[str]) -> None:
+        self._noted.update(names)
+        if self._differ is not None and (self._telling is None or not self._telling.active()):
+            self._telling = self._clock.callLater(0, self._tell)
+
+    def _tell(self) -> None:
+        names, self._noted = self._noted, set()
+        if self._differ is not None:
+            self._differ(names)
+
+    # --- what is wanted
+
+    def _wanted(self, webspace: str) -> Objects:
+        if webspace == SHARED:
+            return self._shared
+        route = self._routes.get(webspace)
+        return {} if route is None else render(route, self._cluster, self._mirror.domains(webspace))
+
+    def _plan(self, webspace: str) -> Plan:
+        wanted = self._wanted(webspace)
+        there = {} if webspace == SHARED else self._mirror.of(webspace)
+        deletions = [key for key in there if key not in wanted]
+        return Plan(
+            tuple(key for key in wanted if not self._is_wanted(key, wanted)),
+            # Traefik must not look for a Service that is gone already.
+            tuple(sorted(deletions, key=lambda key: (key[0] not in (INGRESS_ROUTE, INGRESS_ROUTE_TCP), key[1]))),
+        )
+
+    def _warn_of_certificates(self, routes: Iterable[Route]) -> None:
+        points = self._cluster.entry_points
+        if self._cluster.cluster_issuer is not None or points.resolver is not None:
+            return
+        for route in routes:
+            for host in route.hosts if not route.passthrough else ():
+                if host in self._warned or host.endswith(f".{points.domain}"):
+                    continue
+                self._warned.add(host)
+                self.log.warn(
+                    "{host} of {name} is served with Traefik's default certificate: neither"
+                    " traefik.kubernetes.cluster_issuer nor traefik.cert_resolver is set",
+                    host=host,
+                    name=route.name,
+                )
+
+    # --- writing
+
+    async def _write_all(self, names: Sequence[str]) -> list[Exception]:
+        """Bring webspaces' objects up to date, several at a time, and give what failed for now."""
+        failures: list[Exception] = []
+        waiting = iter(names)
+        self._busy.update(names)
+        try:
+            await together(self._work(waiting, failures) for _ in range(min(AT_ONCE, len(names))))
+        finally:
+            self._busy.difference_update(names)
+        self._judge()
+        return failures
+
+    async def _work(self, waiting: Iterator[str], failures: list[Exception]) -> None:
+        for name in waiting:
+            try:
+                await self._write(name)
+            except (Temporary, DeadlineExceeded) as error:
+                self.log.warn("{name} could not be written: {error}", name=name or OURS, error=str(error))
+                failures.append(error)
+            except (Conflict, RemoteError) as error:
+                self._refuse(name, error)
+
+    def _refuse(self, what: str, error: Exception) -> None:
+        """Say what is not published, once for each reason."""
+        if self._refused.get(what) != str(error):
+            self._refused[what] = str(error)
+            self.log.warn("{what} is not published: {error}", what=what or OURS, error=str(error))
+
+    async def _write(self, webspace: str) -> None:
+        for _ in range(TRIES):
+            try:
+                await self._carry_out(self._plan(webspace), webspace)
+            except _Surprise:
+                continue
+            self._refused.pop(webspace, None)
+            return
+        message = f"others go on changing the objects of {webspace or OURS}"
+        raise Unavailable(message)
+
+    async def _carry_out(self, plan: Plan, webspace: str) -> None:
+        wanted = self._wanted(webspace) if plan.writes else {}
+        for key in plan.writes:
+            if key[0] == CERTIFICATE:
+                await self._put_certificate(key, wanted[key], webspace)
+            else:
+                await self._put(key, wanted[key], webspace)
+        for key in plan.deletions:
+            await self._delete(key, webspace)
+
+    async def _put_certificate(self, key: Key, wanted: Document, webspace: str) -> None:
+        # The webspace can do without for a while, and others must not wait for cert-manager.
+        try:
+            await self._put(key, wanted, webspace)
+        except (Temporary, DeadlineExceeded, Conflict, RemoteError) as error:
+            self._refuse(f"the certificate {key[1]}", error)
+        else:
+            self._refused.pop(f"the certificate {key[1]}", None)
+
+    async def _put(self, key: Key, wanted: Document, webspace: str) -> None:
+        resource, name = key
+        found = self._mirror.get(key)
+        try:
+            if found is None:
+                written = await self._client.create(resource, self._namespace, wanted)
+            else:
+                document = replacement(found, wanted)
+                written = await self._client.replace(resource, self._namespace, name, document)
+        except NotFound as error:
+            if found is None:
+                message = f"there is no namespace {self._namespace} to write to"
+                raise Unavailable(message) from error
+            await self._look(key, webspace)
+        except (AlreadyExists, Changed):
+            await self._look(key, webspace)
+        else:
+            self._mirror.wrote(resource, webspace, written)
+
+    async def _delete(self, key: Key, webspace: str) -> None:
+        found = self._mirror.get(key)
+        if found is None:
+            return
+        version = found["metadata"]["resourceVersion"]
+        try:
+            await self._client.delete(key[0], self._namespace, key[1], version)
+        except NotFound:
+            # Then it is as wanted.
+            self._mirror.removed(key)
+        except Changed:
+            # Whose it is now, if it is somebody else's, that one may keep it.
+            with suppress(_Foreign):
+                await self._look(key, webspace)
+        else:
+            self._mirror.removed(key)
+
+    async def _look(self, key: Key, webspace: str) -> NoReturn:
+        """Read an object that is not as it was thought to be."""
+        resource, name = key
+        try:
+            found = await self._client.get(resource, self._namespace, name)
+        except NotFound:
+            self._mirror.removed(key)
+            raise _Surprise from None
+        if not self._is_ours(key, found):
+            self._mirror.removed(key)
+            message = (
+                f"{resource.kind} {self._namespace}/{name} exists and is not this service's: rename or delete it, or label"
+                f" it {MANAGED_BY}={OURS},{INSTANCE}={self._cluster.instance}"
+            )
+            raise _Foreign(message)
+        self._mirror.wrote(resource, webspace, found)
+        raise _Surprise
+
+    def _is_ours(self, key: Key, found: Document) -> bool:
+        """Whether an object is this service's, its predecessor's, or was ours until somebody took its labels away."""
+        labels, left = found["metadata"].get("labels") or {}, self._mirror.left(key)
+        if left is not None and left["metadata"]["uid"] == found["metadata"]["uid"]:
+            return True
+        return labels.get(MANAGED_BY) == OURS and labels.get(INSTANCE) in (None, self._cluster.instance)
+
+    async def _retire_endpoints(self) -> None:
+        """Delete the predecessor's Endpoints: the cluster makes slices of them, and Traefik would see two."""
+        selector = f"{MANAGED_BY}={OURS},!{INSTANCE}"
+        try:
+            for each in (await self._client.list_all(ENDPOINTS, self._namespace, selector)).items:
+                if name_of(each) in self._routes:
+                    await self._client.delete(ENDPOINTS, self._namespace, name_of(each))
+        except (NotFound, Temporary, DeadlineExceeded, RemoteError) as error:
+            self.log.warn("Endpoints of an older webspaced could not be looked for: {error}", error=str(error))

@@ -1,0 +1,51 @@
+"""The schemas of Traefik's and cert-manager's custom resources, which are not ours to keep here."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+from unittest import SkipTest
+
+import yaml
+
+VARIABLE = "WEBSPACED_TEST_CRDS"
+USUAL = Path(__file__).parent.parent.parent / "shared" / "crds"
+
+
+def custom_resource_definitions() -> list[dict[str, Any]]:
+    """Give all of them; skips the test where there are none."""
+    folder = Path(os.environ.get(VARIABLE) or USUAL)
+    files = sorted(folder.glob("*.yaml")) if folder.is_dir() else []
+    if not files:
+        message = f"no custom resource definitions of Traefik and cert-manager in {folder} ({VARIABLE})"
+        raise SkipTest(message)
+    documents = [document for file in files for document in yaml.safe_load_all(file.read_text())]
+    return [document for document in documents if document and document["kind"] == "CustomResourceDefinition"]
+
+
+def strict_schema(api_version: str, kind: str) -> dict[str, Any]:
+    """Give the schema of a kind in which a field that it does not know is an error: a server drops it without a word."""
+    group, _, version = api_version.partition("/")
+    for definition in custom_resource_definitions():
+        spec = definition["spec"]
+        if (spec["group"], spec["names"]["kind"]) == (group, kind):
+            (found,) = (each for each in spec["versions"] if each["name"] == version)
+            schema: dict[str, Any] = _strict(found["schema"]["openAPIV3Schema"])
+            # What every object has is not in these schemas.
+            schema["properties"]["metadata"] = {"type": "object"}
+            return schema
+    message = f"no definition of {kind} in {api_version}"
+    raise AssertionError(message)
+
+
+def _strict(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_strict(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    strict = {name: _strict(value) for name, value in schema.items()}
+    keeps_all = schema.get("x-kubernetes-preserve-unknown-fields")
+    if isinstance(schema.get("properties"), dict) and schema.get("type") == "object" and not keeps_all:
+        strict["additionalProperties"] = False
+    return strict
