@@ -15,9 +15,10 @@ OPERATORS = ({"name": "https", "port": 443, "targetPort": 8443}, {"name": "dns",
 
 
 class ExposureContract:
-    """Mixed into a trial test case that sets ``client``, ``clock`` and ``namespace``."""
+    """Mixed into a trial test case that sets ``client``, ``operator`` (who may do more), ``clock`` and ``namespace``."""
 
     client: KubeClient
+    operator: KubeClient
     clock: Any
     namespace: str
     exposure: ServicePorts
@@ -40,7 +41,7 @@ class ExposureContract:
 
     async def service(self, *ports: Any) -> None:
         spec = {"type": "LoadBalancer", "selector": {"app": "webspaced"}, "ports": list(ports)}
-        await self.client.create(SERVICE, self.namespace, SERVICE.document({"name": NAME}, spec=spec))
+        await self.operator.create(SERVICE, self.namespace, SERVICE.document({"name": NAME}, spec=spec))
 
     def expose(self) -> None:
         self.exposure = ServicePorts(self.client, self.clock, self.namespace, NAME)
@@ -122,7 +123,7 @@ class ExposureContract:
         self.exposure.open()
         before = await self.until(443, 53, 50001, 50002)
         ports = [{**entry, "targetPort": 1} if port == 50001 else entry for port, entry in before.items() if port != 50002]
-        await self.client.merge_patch(SERVICE, self.namespace, NAME, {"spec": {"ports": ports}})
+        await self.operator.merge_patch(SERVICE, self.namespace, NAME, {"spec": {"ports": ports}})
         self.exposure.check()
         after = await self.until(443, 53, 50001, 50002)
         self.assertEqual(after[50001]["targetPort"], 50001)

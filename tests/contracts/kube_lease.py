@@ -15,9 +15,10 @@ NOON = 1_800_000_000.25
 
 
 class KubeLeaseContract(LeaseContract):
-    """Mixed into a trial test case that sets ``client`` and ``namespace``."""
+    """Mixed into a trial test case that sets ``client``, ``operator`` (who may do more) and ``namespace``."""
 
     client: KubeClient
+    operator: KubeClient
     namespace: str
 
     def make_leases(self) -> None:
@@ -42,7 +43,7 @@ class KubeLeaseContract(LeaseContract):
     @contract
     async def test_one_that_an_operator_deleted_is_written_anew(self) -> None:
         claim = await self.first.write("a", None)
-        await self.client.delete(LEASE, self.namespace, NAME)
+        await self.operator.delete(LEASE, self.namespace, NAME)
         await self.refused(self.first, "a", claim)
         self.assertEqual((await self.first.write("a", await self.first.read())).holder, "a")
 
@@ -50,10 +51,10 @@ class KubeLeaseContract(LeaseContract):
     async def test_the_leaders_pod_has_the_label_and_keeps_its_others(self) -> None:
         spec = {"containers": [{"name": "c", "image": "i"}]}
         pod = POD.document({"name": "pod-1", "labels": {"app": "webspaced"}}, spec=spec)
-        await self.client.create(POD, self.namespace, pod)
+        await self.operator.create(POD, self.namespace, pod)
         label = PodLabel(self.client, self.namespace, "pod-1")
         for show, labels in ((True, {"app": "webspaced", "webspaced/leader": "true"}), (False, {"app": "webspaced"})):
             for _ in range(2):
                 await (label.show() if show else label.hide())
-                found = await self.client.get(POD, self.namespace, "pod-1")
+                found = await self.operator.get(POD, self.namespace, "pod-1")
                 self.assertEqual(found["metadata"]["labels"], labels)

@@ -171,7 +171,7 @@ class PublishedRoutesContract:
         raise NotImplementedError
 
     async def restart_traefik(self) -> None:
-        """End Traefik and start it again, until it serves what is published."""
+        """End Traefik, and have a new one that accepts connections."""
         raise NotImplementedError
 
     # --- helpers
@@ -275,7 +275,7 @@ class PublishedRoutesContract:
         await self.put(self.web(self.first), self.web(self.secure, "ws-u2", passthrough=True))
         await self.until("ws-u1.example.org", (200, "first"))
         await self.restart_traefik()
-        self.assertEqual(await self.visit("ws-u1.example.org"), (200, "first"))
+        await self.until("ws-u1.example.org", (200, "first"))
         await self.until_certificate("ws-u2.example.org", ours=True)
         await self.put(self.web(self.second))
         await self.until("ws-u1.example.org", (200, "second"))

@@ -34,7 +34,7 @@ class RealTests(KubernetesTraefik, ServedCase):
             "certAuthFilePath": str(self.server.authority),
         }
 
-    async def end_server(self) -> None:
+    async def stop_server(self) -> None:
         await deferToThread(self.server.stop_apiserver)
 
     async def start_server(self) -> None:

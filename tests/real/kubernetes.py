@@ -11,7 +11,7 @@ from unittest import SkipTest
 from twisted.internet import reactor
 
 from harness import network, packages
-from tests.contracts.route_store import PublishedRoutesContract, StoreServerContract
+from tests.contracts.route_store import PublishedRoutesContract, RestartedStoreContract
 from tests.real.test_route_stores import ENTRY_POINTS, RealTraefik
 from webspaced.core.address import Endpoint
 from webspaced.kube.access import Access
@@ -38,7 +38,7 @@ def address_of_this_test(test: Any) -> str:
     return address
 
 
-class KubernetesTraefik(RealTraefik, PublishedRoutesContract, StoreServerContract):
+class KubernetesTraefik(RealTraefik, PublishedRoutesContract, RestartedStoreContract):
     """A subclass says where the cluster is, for webspaced and for Traefik, and how it is ended and started."""
 
     namespace: str

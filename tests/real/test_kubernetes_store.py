@@ -24,7 +24,7 @@ class EmulatedTests(KubernetesTraefik, TestCase):
         self.kube = KubeEmulator(reactor, self.token)
         self.api_port = free_port()
         await self.start_server()
-        self.addCleanup(self.end_server)
+        self.addCleanup(self.stop_server)
         await super().setUp()
 
     def access(self) -> Access:
@@ -33,7 +33,7 @@ class EmulatedTests(KubernetesTraefik, TestCase):
     def traefik_access(self) -> dict[str, str]:
         return {"endpoint": f"http://127.0.0.1:{self.api_port}", "token": self.token}
 
-    async def end_server(self) -> None:
+    async def stop_server(self) -> None:
         await self.port.stopListening()
         for connection in list(self.site.protocols):
             connection.transport.abortConnection()

@@ -6,16 +6,25 @@ from tests.contracts.exposure import NAME, OPERATORS, ExposureContract
 from tests.contracts.kube_lease import KubeLeaseContract
 from tests.unit.kube.emulated import EmulatedCase
 from webspaced.kube.exposure import ServicePorts
+from webspaced.kube.lease import PodLabel
 from webspaced.kube.resources import SERVICE
 
 
 class LeaseTests(EmulatedCase, KubeLeaseContract):
     def setUp(self) -> None:
         super().setUp()
+        self.operator = self.client
         self.make_leases()
+
+    def test_outside_of_a_pod_there_is_nothing_to_mark(self) -> None:
+        self.clock.result_of(PodLabel(self.client, self.namespace, "none").show())
 
 
 class ExposureTests(EmulatedCase, ExposureContract):
+    def setUp(self) -> None:
+        super().setUp()
+        self.operator = self.client
+
     def test_suspended_it_writes_nothing(self) -> None:
         self.drive(self.service(*OPERATORS))
         leads = False
