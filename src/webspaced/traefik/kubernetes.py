@@ -44,20 +44,25 @@ TRIES = 5
 """How often an object is looked at anew that others change at the same time."""
 SLICE = 50
 """Webspaces that are looked at in one turn of the reactor."""
+TAKING_UP = 0.1
+"""Seconds in which Traefik gets to know of objects of all kinds, each of which it watches by itself. A few milliseconds are
+usual; without a pause a change of kinds showed visitors a 404 until Traefik's next look."""
+ROUTES = (INGRESS_ROUTE, INGRESS_ROUTE_TCP)
 SHARED = ""
 """Stands for what belongs to no one webspace."""
 
 
 @frozen
 class Plan:
-    """What has to be done to a webspace's objects: write, then delete."""
+    """What has to be done to a webspace's objects: write, then delete ``routes``, then what these led to."""
 
     writes: tuple[Key, ...]
-    deletions: tuple[Key, ...]
+    routes: tuple[Key, ...] = ()
+    others: tuple[Key, ...] = ()
 
     def __bool__(self) -> bool:
         """Whether there is anything to do."""
-        return bool(self.writes or self.deletions)
+        return bool(self.writes or self.routes or self.others)
 
 
 class _Foreign(Conflict):
@@ -200,11 +205,11 @@ class KubernetesStore:
     def _plan(self, webspace: str) -> Plan:
         wanted = self._wanted(webspace)
         there = {} if webspace == SHARED else self._mirror.of(webspace)
-        deletions = [key for key in there if key not in wanted]
+        deletions = sorted((key for key in there if key not in wanted), key=lambda key: key[1])
         return Plan(
             tuple(key for key in wanted if not self._is_wanted(key, wanted)),
-            # Traefik must not look for a Service that is gone already.
-            tuple(sorted(deletions, key=lambda key: (key[0] not in (INGRESS_ROUTE, INGRESS_ROUTE_TCP), key[1]))),
+            tuple(key for key in deletions if key[0] in ROUTES),
+            tuple(key for key in deletions if key[0] not in ROUTES),
         )
 
     def _warn_of_certificates(self, routes: Iterable[Route]) -> None:
@@ -265,14 +270,33 @@ class KubernetesStore:
         raise Unavailable(message)
 
     async def _carry_out(self, plan: Plan, webspace: str) -> None:
+        """Write what routes lead to, then the routes, and delete in the opposite order.
+
+        A webspace that moves from one kind of route to the other has a pause between these steps: the kinds come to Traefik
+        on ways of their own, and what is new must be there before what was is gone.
+        """
         wanted = self._wanted(webspace) if plan.writes else {}
-        for key in plan.writes:
-            if key[0] == CERTIFICATE:
-                await self._put_certificate(key, wanted[key], webspace)
-            else:
-                await self._put(key, wanted[key], webspace)
-        for key in plan.deletions:
+        is_moving = bool(plan.routes) and webspace in self._routes
+        backends = [key for key in plan.writes if key[0] not in ROUTES]
+        routes = [key for key in plan.writes if key[0] in ROUTES]
+        for key in backends:
+            await self._put_one(key, wanted[key], webspace)
+        if backends and is_moving:
+            await sleep(self._clock, TAKING_UP)
+        for key in routes:
+            await self._put(key, wanted[key], webspace)
+        if routes and is_moving:
+            await sleep(self._clock, TAKING_UP)
+        for key in plan.routes:
             await self._delete(key, webspace)
+        if plan.others and is_moving:
+            await sleep(self._clock, TAKING_UP)
+        for key in plan.others:
+            await self._delete(key, webspace)
+
+    async def _put_one(self, key: Key, wanted: Document, webspace: str) -> None:
+        put = self._put_certificate if key[0] == CERTIFICATE else self._put
+        await put(key, wanted, webspace)
 
     async def _put_certificate(self, key: Key, wanted: Document, webspace: str) -> None:
         # The webspace can do without for a while, and others must not wait for cert-manager.

@@ -8,10 +8,12 @@ from typing import Any
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from tests.contracts.route_store import BOOT, DIRECT, SIX, RouteStoreContract, route
+from tests.unit.timing import watch
 from tests.unit.traefik.kube_store import MANAGED, OWN, StoreCase, cluster
 from webspaced.core.routes import Route
 from webspaced.kube.resources import CERTIFICATE, ENDPOINT_SLICE, INGRESS_ROUTE, SERVERS_TRANSPORT, Document
 from webspaced.traefik.kube_objects import KINDS, read
+from webspaced.traefik.kubernetes import TAKING_UP
 
 
 class ContractTests(StoreCase, RouteStoreContract):
@@ -84,6 +86,18 @@ class WriteTests(StoreCase):
         self.assertEqual(self.writes(), [
             "POST endpointslices", "POST ingressroutes", "POST ingressroutes",
             "DELETE ingressroutetcps/ws-u1", "DELETE endpointslices/ws-u1-tls",
+        ])  # fmt: skip
+
+    def test_each_step_of_that_has_time_to_come_to_traefik(self) -> None:
+        self.put(route())
+        self.writes()
+        moving = watch(self.store.apply({"ws-u1": route(passthrough=True)}, ()))
+        steps = []
+        while not moving.done:
+            self.clock.run_for(TAKING_UP / 2)
+            steps.append([each.partition("/")[0] for each in self.writes()])
+        self.assertEqual([step for step in steps if step], [
+            ["POST endpointslices"], ["POST ingressroutetcps"], ["DELETE ingressroutes"] * 2, ["DELETE endpointslices"],
         ])  # fmt: skip
 
     def test_a_removal_begins_with_the_routes(self) -> None:
