@@ -1,4 +1,4 @@
-"""A simulated LXD as a process of its own: ``python -m tests.kube.lxd_process DIRECTORY GATEWAY``. It ends with its input."""
+"""A simulated LXD as a process: ``python -m tests.kube.lxd_process DIRECTORY GATEWAY``. It ends with its input."""
 
 from __future__ import annotations
 
