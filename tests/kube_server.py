@@ -27,7 +27,8 @@ from tests.stack import free_port, wait_until
 
 APISERVER_VARIABLE, ETCD_VARIABLE = "WEBSPACED_TEST_KUBE_APISERVER", "WEBSPACED_TEST_ETCD"
 ADMIN = "system:masters"
-RBAC = Path(__file__).parent.parent / "deploy" / "rbac"
+CHECKOUT = Path(__file__).parent.parent
+RBAC = CHECKOUT / "deploy" / "rbac"
 """The rights that the chart gives."""
 
 
