@@ -273,9 +273,12 @@ class _Elements:
             raise RemoteError("LXD's answer is not what its API describes", 0)
 
 
-def _unreachable(error: Exception) -> Unavailable:
+def _unreachable(error: Exception) -> Exception:
     # Twisted keeps the reasons of a lost connection in a list; a failed handshake is one of OpenSSL's.
     for reason in getattr(error, "reasons", ()):
+        if reason.check(CancelledError):
+            # It was given up.
+            return CancelledError()
         if reason.check(SSL.Error):
             said = openssl_says(reason.value)
             message = f"LXD's certificate is not the expected one, or it refuses ours (see lxd.tls): {said}"

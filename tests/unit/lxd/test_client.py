@@ -114,6 +114,10 @@ class RequestTests(ClientCase):
         self.clock.advance(REQUEST_TIMEOUT)
         self.assertIsInstance(asking.error, Unavailable)
 
+    def test_a_request_that_is_given_up_says_so(self) -> None:
+        failed = ResponseNeverReceived([Failure(CancelledError())])
+        self.assertRaises(CancelledError, lambda: watch(self.lxd(failed).get("/")).value)
+
     def test_a_handshake_that_failed_says_so(self) -> None:
         failed = ResponseNeverReceived([Failure(SSL.Error([("SSL routines", "", "certificate verify failed")]))])
         self.assertIn("certificate verify failed", str(self.fails(Distrusted, self.lxd(failed).get("/x"))))
