@@ -141,9 +141,10 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     cluster = cluster_for(reactor, settings)
     election = election_for(reactor, settings, client, cluster)
     served = _build_served(reactor, settings, known, host, cluster, election.leadership)
-    reconciler = _build_reconciler(reactor, settings, known, identity, served)
+    leads = election.leadership.holds
+    reconciler = _build_reconciler(reactor, settings, known, identity, served, leads)
     insides = LxdInsides(client, connections.endpoints)
-    service = _build_service(reactor, settings, known, instances, insides, served.listeners, reconciler)
+    service = _build_service(reactor, settings, known, instances, insides, served.listeners, reconciler, leads)
     daemon = Daemon(
         reactor,
         settings.timeouts.startup,
@@ -183,7 +184,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
         internal=_build_internal(identity, listening, known, service),
         opened=settings.traefik.webspaced_url is not None,
     )
-    daemon.sites = Sites(reactor, pages, listening, election.leadership.holds)
+    daemon.sites = Sites(reactor, pages, listening, leads)
     return daemon
 
 
@@ -317,13 +318,14 @@ def _build_reconciler(
     known: Knowledge,
     identity: IIdentity,
     served: Served,
+    leads: Callable[[], bool],
 ) -> Reconciler:
     serving = Serving(
         domain=settings.webspaces.domain,
         boot_address=settings.traefik.boot_address,
         settle_time=settings.traefik.settle_time,
     )
-    adoption = Adoption(known.registry, known.documents, known.allocator, identity, known.conditions)
+    adoption = Adoption(known.registry, known.documents, known.allocator, identity, known.conditions, leads)
     return Reconciler(
         reactor,
         serving,
@@ -342,14 +344,9 @@ def _build_reconciler(
 
 
 def _build_service(
-    reactor: Any,
-    settings: Settings,
-    known: Knowledge,
-    instances: LxdInstances,
-    insides: LxdInsides,
-    listeners: Listeners,
-    reconciler: Reconciler,
-) -> WebspaceService:
+    reactor: Any, settings: Settings, known: Knowledge, instances: LxdInstances, insides: LxdInsides,
+    listeners: Listeners, reconciler: Reconciler, leads: Callable[[], bool],
+) -> WebspaceService:  # fmt: skip
     webspaces = settings.webspaces
     times = StopTimes(drain=webspaces.drain_time, graceful=webspaces.stop_timeout)
     power = Power(reactor, known.registry, instances, known.documents, known.booter, reconciler, times)
@@ -365,6 +362,7 @@ def _build_service(
         routes=reconciler,
         provision=Provision(reactor, insides, webspaces.install_timeout),
         creations=Creations(reactor),
+        may_write=leads,
     )
     creator = Creator(workshop, webspaces.lxd_profile, _config_defaults(settings))
     reconciler.after_pass(creator.sweep)

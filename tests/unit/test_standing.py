@@ -6,8 +6,10 @@ from unittest import mock
 
 from tests.unit.assembled import AssembledCase
 from tests.unit.fake_lease import FakeLease, FakeMark, Stored
+from tests.unit.world import DEFAULTS
 from webspaced import assembly, election
 from webspaced.core.lease import LeaseTimes
+from webspaced.core.webspace import CREATING_KEY, KEY, Webspace
 from webspaced.election import Election
 from webspaced.leadership import Leadership
 
@@ -89,9 +91,20 @@ class LossTests(StandingCase):
         self.lxd.remove("ws-u1")
         self.machine.run_for(60)
         self.assertEqual(self.settings.traefik.file.path.read_text(), published)
+        # What the new leader would be creating, and one that needs a number: both are its business.
+        self.lxd.put("ws-u3", **{KEY: Webspace(user=3, config=DEFAULTS).dump(), CREATING_KEY: "ws-u3"})
+        self.lxd.put("ws-u2", **{KEY: Webspace(user=2, config=DEFAULTS).dump()})
+        self.lxd.calls.clear()
+        self.machine.run_for(700)
+        self.assertEqual({call for call, _ in self.lxd.calls} - {"list_all", "get", "state"}, set())
         self.lease.away = False
         self.machine.run_for(TIMES.pause + 1)
         self.assertEqual(self.document()["http"].get("services", {}), {})
+        self.machine.run_for(700)
+        self.assertNotIn("ws-u3", self.lxd.containers)
+        self.assertIn("ws-u2", self.document()["http"]["services"])
+        self.lxd.remove("ws-u2")
+        self.machine.run_for(10)
         self.create("bob")
         self.assertFalse(self.machine.hasStopped)
 

@@ -6,6 +6,7 @@ Webspaces of a former daemon lack them; a renamed or copied instance carries ano
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from twisted.logger import Logger
 
@@ -31,7 +32,10 @@ class Adoption:
         allocator: Allocator,
         identity: IIdentity,
         conditions: Conditions,
+        may_write: Callable[[], bool] = lambda: True,
     ) -> None:
+        """:param may_write: whether no other daemon can be giving away the same numbers."""
+        self._may_write = may_write
         self._registry = registry
         self._documents = documents
         self._allocator = allocator
@@ -54,7 +58,7 @@ class Adoption:
     async def complete(self, uid: int) -> None:
         """Write to LXD what is missing, and refresh the member's name. IAM being away leaves the name as it is."""
         observed = self._registry.get(uid)
-        if observed is None or observed.unfinished:
+        if observed is None or observed.unfinished or not self._may_write():
             return
         username = await self._username(observed)
         self._conditions.note(uid, Kind.NAMELESS, None if username else "IAM has told no username for it")

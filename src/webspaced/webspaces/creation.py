@@ -7,7 +7,7 @@ is removed. So nothing half-made ever looks finished, and no other memory of cre
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from attrs import frozen
 from twisted.logger import Logger
@@ -49,6 +49,8 @@ class Workshop:
     routes: IRoutes
     provision: Provision
     creations: Creations
+    may_write: Callable[[], bool] = lambda: True
+    """Whether no other daemon can be at work: what another one creates looks like what one of ours left."""
 
 
 class Creator:
@@ -209,7 +211,7 @@ class Creator:
         try:
             async with self.existence(uid):
                 left = await self._with.registry.look(uid)
-                if left is not None and self._is_left(left):
+                if left is not None and self._is_left(left) and self._with.may_write():
                     self.log.info("webspace {uid} is what a failed creation left, and is removed", uid=uid)
                     await self._remove(left)
         finally:
