@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,11 +10,7 @@ from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IStreamClientEndpoint
 from twisted.internet.ssl import (
-    Certificate,
-    TLSVersion,
     optionsForClientTLS,
-    platformTrust,
-    trustRootFromCertificates,
 )
 from twisted.web.client import URI, Agent, HTTPConnectionPool
 from twisted.web.iweb import IAgent, IAgentEndpointFactory
@@ -23,12 +18,12 @@ from zope.interface import implementer
 
 from webspaced.errors import Invalid
 from webspaced.kube.access import Access
+from webspaced.lib.pem import own_options, trust_roots
 
 CONNECT_TIMEOUT = 5.0
 KEPT = 32
 IDLE = 60
 """Seconds for which an idle connection is kept: the API server closes it after 90, and a write must not meet that."""
-_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
 @implementer(IAgentEndpointFactory)
@@ -63,33 +58,12 @@ class ApiEndpoints:
 
 def _creator(host: str, access: Access) -> IOpenSSLClientConnectionCreator:
     try:
-        roots = platformTrust() if access.ca is None else trustRootFromCertificates(_authorities(access.ca))
-        return optionsForClientTLS(access.server_name or host, roots, extraCertificateOptions=_own(access))
+        own = own_options(access.certificate, access.key)
+        return optionsForClientTLS(access.server_name or host, trust_roots(access.ca), extraCertificateOptions=own)
     except (SSL.Error, crypto.Error, ValueError) as error:
         # Its text could be a part of the key.
         message = f"a certificate or the key for the cluster {access.url} cannot be used"
         raise Invalid(message) from error
-
-
-def _authorities(text: str) -> list[Certificate]:
-    return [Certificate(certificate) for certificate in _certificates(text)]
-
-
-def _certificates(text: str) -> list[crypto.X509]:
-    found = [crypto.load_certificate(crypto.FILETYPE_PEM, each.encode()) for each in _CERTIFICATE.findall(text)]
-    if not found:
-        message = "there is no certificate in the text"
-        raise ValueError(message)
-    return found
-
-
-def _own(access: Access) -> dict[str, Any]:
-    options: dict[str, Any] = {"raiseMinimumTo": TLSVersion.TLSv1_2}
-    if access.certificate is None or access.key is None:
-        return options
-    own, *chain = _certificates(access.certificate)
-    key = crypto.load_privatekey(crypto.FILETYPE_PEM, access.key.encode(), passphrase=b"")
-    return {**options, "certificate": own, "privateKey": key, "extraCertChain": chain}
 
 
 class Connections:

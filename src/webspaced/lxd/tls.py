@@ -7,7 +7,6 @@ here: the exact certificate is pinned, or a CA is given where LXD runs in PKI mo
 
 from __future__ import annotations
 
-import re
 from ipaddress import ip_address
 from typing import Any
 
@@ -15,19 +14,14 @@ from attrs import field, frozen
 from OpenSSL import SSL, crypto
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.internet.ssl import (
-    Certificate,
     CertificateOptions,
-    TLSVersion,
     optionsForClientTLS,
-    platformTrust,
-    trustRootFromCertificates,
 )
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from webspaced.errors import Invalid
-
-_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+from webspaced.lib.pem import certificates, own_options, trust_roots
 
 
 @frozen(kw_only=True)
@@ -51,42 +45,17 @@ def connection_creator(host: str, identities: Identities) -> IOpenSSLClientConne
     """
     try:
         if identities.server is not None:
-            return _Pinned(host, _context(identities), _certificates(identities.server)[0])
+            return _Pinned(host, _context(identities), certificates(identities.server)[0])
         if identities.insecure:
             return _Unverified(host, _context(identities))
-        return optionsForClientTLS(host, _roots(identities), extraCertificateOptions=_own(identities))
+        return optionsForClientTLS(host, trust_roots(identities.ca), extraCertificateOptions=own_options(identities.client, identities.client_key))
     except (SSL.Error, crypto.Error, ValueError) as error:
         message = f"lxd.tls: a certificate or key cannot be used: {_said(error)}"
         raise Invalid(message) from error
 
 
-def _roots(identities: Identities) -> Any:
-    if identities.ca is None:
-        return platformTrust()
-    return trustRootFromCertificates([Certificate(certificate) for certificate in _certificates(identities.ca)])
-
-
-def _certificates(text: str) -> list[crypto.X509]:
-    found = [crypto.load_certificate(crypto.FILETYPE_PEM, each.encode()) for each in _CERTIFICATE.findall(text)]
-    if not found:
-        message = "there is no certificate in the text"
-        raise ValueError(message)
-    return found
-
-
-def _own(identities: Identities) -> dict[str, Any]:
-    """Give Twisted's options for our own certificate (with those that lead to its CA) and key."""
-    options: dict[str, Any] = {"raiseMinimumTo": TLSVersion.TLSv1_2}
-    if identities.client is None or identities.client_key is None:
-        return options
-    own, *chain = _certificates(identities.client)
-    # Without a passphrase OpenSSL would ask the terminal for that of an encrypted key.
-    key = crypto.load_privatekey(crypto.FILETYPE_PEM, identities.client_key.encode(), passphrase=b"")
-    return {**options, "certificate": own, "privateKey": key, "extraCertChain": chain}
-
-
 def _context(identities: Identities) -> SSL.Context:
-    context: SSL.Context = CertificateOptions(**_own(identities)).getContext()
+    context: SSL.Context = CertificateOptions(**own_options(identities.client, identities.client_key)).getContext()
     return context
 
 
