@@ -48,7 +48,8 @@ def connection_creator(host: str, identities: Identities) -> IOpenSSLClientConne
             return _Pinned(host, _context(identities), certificates(identities.server)[0])
         if identities.insecure:
             return _Unverified(host, _context(identities))
-        return optionsForClientTLS(host, trust_roots(identities.ca), extraCertificateOptions=own_options(identities.client, identities.client_key))
+        own = own_options(identities.client, identities.client_key)
+        return optionsForClientTLS(host, trust_roots(identities.ca), extraCertificateOptions=own)
     except (SSL.Error, crypto.Error, ValueError) as error:
         message = f"lxd.tls: a certificate or key cannot be used: {_said(error)}"
         raise Invalid(message) from error
