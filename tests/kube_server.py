@@ -27,8 +27,7 @@ from tests.stack import free_port, wait_until
 
 APISERVER_VARIABLE, ETCD_VARIABLE = "WEBSPACED_TEST_KUBE_APISERVER", "WEBSPACED_TEST_ETCD"
 ADMIN = "system:masters"
-CHECKOUT = Path(__file__).parent.parent
-RBAC = CHECKOUT / "deploy" / "rbac"
+RBAC = Path(__file__).parent.parent / "deploy" / "rbac"
 """The rights that the chart gives."""
 
 

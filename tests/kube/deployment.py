@@ -24,7 +24,7 @@ from typing import Any, Self
 import yaml
 
 from harness import network
-from tests.kube_server import CHECKOUT, RBAC, KubeServer
+from tests.kube_server import RBAC, KubeServer
 from tests.stack import MEMBERS, Answer, exchange, free_port, hash_of, wait_until
 from tests.visitors import PATIENCE, receive_all
 from webspaced.testing.lxd.simulator import LOOPBACK_PORTS
@@ -199,8 +199,8 @@ class Deployment:
         self.kubeconfig.write_text(yaml.safe_dump(document))
 
     def _start_lxd(self, gateway: str) -> None:
-        command = [sys.executable, "-m", "tests.kube.lxd_process", str(self.directory), gateway]
-        child = subprocess.Popen(command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        command = [sys.executable, "-m", "webspaced.testing.lxd.process", str(self.directory), gateway]
+        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert child.stdin is not None
         assert child.stdout is not None
         self._cleaning.callback(child.wait, PATIENCE)
