@@ -150,13 +150,15 @@ class Leadership:
         self._lead()
 
     def _may_take(self, before: Sighting | None, now: Sighting) -> bool:
+        holder = now.claim.holder if now.claim else ""
+        if self.standing is not Standing.STANDBY and now.claim is not None and holder != self._me:
+            # Even if it has ended again: what it wrote is not what is remembered here.
+            self.log.error("{holder} leads now, or did", holder=holder or "another one")
+            self._become(Standing.OVER)
+            return False
         if is_free(now, self._me, self._clock.seconds(), self._times.duration):
             return True
-        holder = now.claim.holder if now.claim else ""
-        if self.standing is not Standing.STANDBY:
-            self.log.error("{holder} leads now", holder=holder)
-            self._become(Standing.OVER)
-        elif not self.queues and is_alive(before, now):
+        if not self.queues and is_alive(before, now):
             message = f"{holder} serves these webspaces already"
             raise Conflict(message)
         return False

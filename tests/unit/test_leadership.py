@@ -159,6 +159,15 @@ class LossTests(LeadershipCase):
         self.assertTrue(first.leads)
         self.assertEqual(first.heard, [Standing.SUSPENDED, Standing.LEADING])
 
+    def test_if_somebody_had_it_meanwhile_it_ends_though_nobody_has_it_now(self) -> None:
+        first, second = self.leader("a"), self.party("b")
+        first.lease.away = True
+        self.clock.run_until(lambda: second.leads, 100)
+        self.clock.result_of(second.leadership.release())
+        first.lease.away = False
+        self.clock.run_for(2 * TIMES.pause + 0.1)
+        self.assertEqual((first.leads, first.heard[-1]), (False, Standing.OVER))
+
     def test_a_store_that_hangs_is_one_that_is_away(self) -> None:
         first, second = self.leader("a"), self.party("b")
         self.clock.run_for(30)
