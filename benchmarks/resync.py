@@ -17,8 +17,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -31,12 +29,13 @@ from twisted.internet.task import LoopingCall, react
 from twisted.internet.threads import deferToThread
 
 from benchmarks.report import conclude, median, milliseconds
+from benchmarks.simulated_lxd import simulated
 from benchmarks.webspaces import FIRST_BOOT_PORT, config_of
 from harness import own_lxd, packages, tiny_image
 from harness import ports as port_choice
 from harness.private_lxd import PROFILE
 from harness.rest import Rest
-from harness.saying import CannotGoOn, say
+from harness.saying import say
 from webspaced.assembly import build, this_host
 from webspaced.daemon import Daemon
 from webspaced.lib.deferreds import sleep
@@ -94,18 +93,6 @@ class Writes:
             yield
         finally:
             LxdClient._request = request  # type: ignore[method-assign]  # noqa: SLF001
-
-
-@contextmanager
-def _simulated(folder: Path) -> Iterator[Path]:
-    command = [sys.executable, "-m", "benchmarks.simulated_lxd", str(folder), str(SIMULATED)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
-        if child.stdout is None or child.stdin is None:
-            raise AssertionError
-        if child.stdout.readline() != b"ready\n":
-            raise CannotGoOn("the simulated LXD did not come up")
-        yield folder / "unix.socket"
-        child.stdin.close()
 
 
 def _fill(rest: Rest) -> None:
@@ -188,7 +175,7 @@ async def measure(reactor: Any) -> dict[str, Any]:
     with ExitStack() as cleaning:
         folder = Path(cleaning.enter_context(tempfile.TemporaryDirectory(prefix="webspaced-resync-")))
         say(f"a full pass over {SIMULATED} webspaces of a simulated LXD ...")
-        socket = await deferToThread(cleaning.enter_context, _simulated(folder))
+        socket = await deferToThread(cleaning.enter_context, simulated(folder, SIMULATED))
         seconds, writes, stall = await _measure_one(reactor, folder, socket, SIMULATED)
         figures |= {"resync_10000_s": round(seconds, 2), "resync_10000_stall_ms": milliseconds(stall)}
     if not packages.is_root():
