@@ -30,7 +30,7 @@ from twisted.internet.threads import deferToThread
 
 from benchmarks.report import conclude, median, milliseconds
 from benchmarks.simulated_lxd import simulated
-from benchmarks.webspaces import FIRST_BOOT_PORT, config_of
+from benchmarks.webspaces import config_of, settings_for
 from harness import own_lxd, packages, tiny_image
 from harness import ports as port_choice
 from harness.private_lxd import PROFILE
@@ -116,23 +116,10 @@ def _fill(rest: Rest) -> None:
 
 def _settings(folder: Path, socket: Path, count: int) -> Path:
     ports = port_choice.remembered(folder / "ports.json")
-    users = [{"id": uid, "username": f"m{uid}"} for uid in range(1, count + 1)]
-    (folder / "users.yaml").write_text(json.dumps({"users": users}))
-    (folder / "users.yaml").chmod(0o600)
-    document = {
-        "data_dir": str(folder / "data"),
-        "log_level": "warn",
-        "iam": {"users_file": str(folder / "users.yaml")},
-        "lxd": {"url": f"unix://{socket}"},
-        "webspaces": {
-            "domain": "example.org",
-            "lxd_profile": PROFILE,
-            "boot_ports": {"start": FIRST_BOOT_PORT, "end": FIRST_BOOT_PORT + SIMULATED - 1},
-            "resync_interval": "1h",
-        },
-        "http": {"listen_address": f"127.0.0.1:{ports.api}", "internal_address": f"127.0.0.1:{ports.internal}"},
-        "traefik": {"provider": "file"},
-    }
+    document = settings_for(folder, socket, count)
+    document["webspaces"]["lxd_profile"] = PROFILE
+    document["http"] = {"listen_address": f"127.0.0.1:{ports.api}", "internal_address": f"127.0.0.1:{ports.internal}"}
+    document["traefik"] = {"provider": "file"}
     path = folder / "webspaced.yaml"
     path.write_text(json.dumps(document))
     return path

@@ -216,6 +216,9 @@ class Bench:
 
     async def bursts(self, count: int) -> None:
         """Change many at once, with each provider once per round."""
+        for subject in self.subjects:
+            # So far only one has been moved to and fro.
+            await self._change(subject, range(1, BURST + 1), SAMPLE)
         written = await self._written()
         for _ in range(count):
             for subject in self.subjects:

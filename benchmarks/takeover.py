@@ -35,7 +35,7 @@ from attrs import frozen
 from benchmarks import cluster
 from benchmarks.report import conclude, median
 from benchmarks.simulated_lxd import simulated
-from benchmarks.webspaces import FIRST_BOOT_PORT
+from benchmarks.webspaces import settings_for
 from harness import places, processes
 from harness.kube_server import KubeServer
 from harness.saying import CannotGoOn, run_program, say, tail
@@ -68,22 +68,12 @@ class Pod:
 
     def write_settings(self, socket: Path, count: int) -> None:
         """Make it serve the webspaces of an LXD."""
-        users = self._folder / "users.yaml"
-        places.write_private(users, json.dumps({"users": [{"id": n, "username": f"m{n}"} for n in range(1, count + 1)]}))
-        document = {
-            "data_dir": str(self._folder / "data"),
-            "iam": {"users_file": str(users)},
-            "lxd": {"url": f"unix://{socket}"},
-            "webspaces": {
-                "domain": "example.org",
-                "ports": {"listen_address": self.address},
-                "boot_ports": {"start": FIRST_BOOT_PORT, "end": FIRST_BOOT_PORT + count - 1},
-            },
-            "http": {"listen_address": f"{self.address}:{API}", "internal_address": f"{self.address}:{INTERNAL}"},
-            "traefik": {"provider": "kubernetes", "boot_address": self.address},
-            "leadership": {"pod": self.name},
-            "timeouts": {"startup": "5m"},
-        }
+        document = settings_for(self._folder, socket, count)
+        document["webspaces"]["ports"] = {"listen_address": self.address}
+        document["http"] = {"listen_address": f"{self.address}:{API}", "internal_address": f"{self.address}:{INTERNAL}"}
+        document["traefik"] = {"provider": "kubernetes", "boot_address": self.address}
+        document["leadership"] = {"pod": self.name}
+        document["timeouts"] = {"startup": "5m"}
         (self._folder / "webspaced.yaml").write_text(json.dumps(document))
 
     def start(self) -> None:
