@@ -1,7 +1,7 @@
 """From LXD's event to the first request that is served by it; a part of `make bench BENCH=routes`.
 
-The whole daemon, a process, with the provider `file` and its own Traefik, beside a simulated LXD, another process, with 1,000
-webspaces, of which one runs.
+The whole daemon, a process, with the provider `file` and its own Traefik, beside a simulated LXD, another process, that has
+1,000 webspaces, of which one runs.
 
 event to served
     The running webspace's domain is changed in LXD, behind webspaced's back. From the moment at which a listener of LXD's

@@ -20,7 +20,7 @@ from twisted.python.filepath import FilePath
 from twisted.web.server import Site
 
 from benchmarks import cluster
-from harness import ports, processes
+from harness import packages, ports, processes
 from harness.kube_server import KubeServer
 from harness.saying import CannotGoOn
 from webspaced.http.routes import RouteDocument
@@ -211,10 +211,9 @@ def free_address() -> Address:
 def redis_server(directory: Path) -> Iterator[Address]:
     """Run a Redis that keeps nothing."""
     address = free_address()
-    program = shutil.which("redis-server")
-    if program is None:
-        raise CannotGoOn("there is no redis-server: install the package redis-server")
-    command = [program, "--bind", address.host, "--port", str(address.port), "--save", "", "--dir", str(directory)]
+    if shutil.which("redis-server") is None:
+        packages.ensure(("redis-server",), "this benchmark")
+    command = ["redis-server", "--bind", address.host, "--port", str(address.port), "--save", "", "--dir", str(directory)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL) as child:
         try:
             if not processes.wait_until(lambda: not ports.free(address.port), PATIENCE):

@@ -24,7 +24,7 @@ CPU
 resync, takeover, events
     See `benchmarks.resync`, `benchmarks.takeover` and `benchmarks.events`: programs of their own, which this one runs.
 
-`BENCH_ROUNDS` (15), `BENCH_BURSTS` (5) and `BENCH_SIZES` (1,100,1000) change the amounts, `BENCH_PARTS`
+`BENCH_ROUNDS` (12), `BENCH_BURSTS` (4) and `BENCH_SIZES` (1,100,1000) change the amounts, `BENCH_PARTS`
 (flips,events,takeover,resync) what is measured.
 """
 
@@ -206,7 +206,7 @@ class Bench:
         for number in range(1, count + 1):
             for subject in self.subjects:
                 subject.flips.append(await self._change(subject, (1,), (1,)))
-            if number % 5 == 0:
+            if number % 4 == 0:
                 last = ", ".join(f"{s.name} {milliseconds(median(s.flips))} ms" for s in self.subjects)
                 say(f"  {number} of {count} rounds: medians so far {last}")
         lasted, after = time.monotonic() - began, await self._written()
@@ -330,7 +330,7 @@ async def _measure(reactor: Any, sizes: Sizes, parts: Sequence[str]) -> None:
 def main(reactor: Any) -> Deferred[None]:
     """Run it."""
     webspaces = [int(size) for size in os.environ.get("BENCH_SIZES", "1,100,1000").split(",")]
-    rounds, bursts = (int(os.environ.get(f"BENCH_{name}", usual)) for name, usual in (("ROUNDS", 15), ("BURSTS", 5)))
+    rounds, bursts = (int(os.environ.get(f"BENCH_{name}", usual)) for name, usual in (("ROUNDS", 12), ("BURSTS", 4)))
     parts = os.environ.get("BENCH_PARTS", ",".join(PARTS)).split(",")
     return Deferred.fromCoroutine(_measure(reactor, Sizes(rounds=rounds, bursts=bursts, webspaces=webspaces), parts))
 

@@ -44,6 +44,7 @@ API, INTERNAL = 8001, 8002
 PATIENCE = 300.0
 SLICES = "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/{}/leases"
+ROUTES = "/apis/traefik.io/v1alpha1/namespaces/{}/ingressroutes"
 OF_WEBSPACES = "labelSelector=app.kubernetes.io%2Fmanaged-by%3Dwebspaced"
 
 
@@ -132,6 +133,16 @@ def _addresses(piece: Mapping[str, Any]) -> list[str]:
     return [address for endpoint in piece.get("endpoints") or () for address in endpoint["addresses"]]
 
 
+def _wait_until_published(server: KubeServer, namespace: str, count: int) -> None:
+    """Wait for what is written last, two routes of each webspace: a daemon that leads is ready before."""
+
+    def published() -> bool:
+        return len(server.ask("GET", ROUTES.format(namespace))["items"]) == 2 * count
+
+    if not processes.wait_until(published, PATIENCE, 0.5):
+        raise CannotGoOn(f"{count} webspaces were not published within {PATIENCE:g} s")
+
+
 def _take_over(server: KubeServer, namespace: str, leaving: Pod, staying: Pod, count: int) -> Takeover:
     leases = _watched(server, LEASES.format(namespace))
     slices = _watched(server, f"{SLICES.format(namespace)}?{OF_WEBSPACES}")
@@ -174,6 +185,7 @@ def _measure(times: int, count: int) -> dict[str, Any]:
         with _pods(server, namespace, count) as pods:
             say(f"takeover of {count} sleeping webspaces: the first daemon publishes them ...")
             pods[0].start()
+            _wait_until_published(server, namespace, count)
             for number in range(times):
                 leading, standby = pods[number % 2], pods[1 - number % 2]
                 standby.start()
