@@ -34,6 +34,7 @@ from twisted.python.log import startLogging
 from wsproto.events import TextMessage
 
 from benchmarks.clients import ask
+from benchmarks.interrupts import become_interruptible
 from benchmarks.lxd import DirectLxd
 from benchmarks.report import conclude, median, milliseconds, percentile
 from benchmarks.simulated_lxd import simulated
@@ -125,10 +126,7 @@ def _serve(reactor: Any, path: str) -> Deferred[None]:
     return Deferred()
 
 
-def main() -> int:
-    """Run it alone."""
-    if sys.argv[1:2] == ["serve"]:
-        react(_serve, sys.argv[2:])
+def _run() -> list[float]:
     rounds, count = int(os.environ.get("BENCH_EVENTS", "20")), int(os.environ.get("BENCH_WEBSPACES", "1000"))
     say(f"from LXD's event to the first request served, with {count} webspaces of a simulated LXD ...")
     with ExitStack() as cleaning:
@@ -140,7 +138,18 @@ def main() -> int:
         addresses = {"http_address": f"127.0.0.1:{front}", "https_address": f"127.0.0.1:{other}"}
         settings["traefik"] = {"provider": "file", "embedded": True, **addresses}
         cleaning.enter_context(_webspaced(folder, settings))
-        lasted = asyncio.run(_measure(socket, ("127.0.0.1", front), rounds))
+        return asyncio.run(_measure(socket, ("127.0.0.1", front), rounds))
+
+
+def main() -> int:
+    """Run it alone; the status of an interrupted run is 130."""
+    if sys.argv[1:2] == ["serve"]:
+        react(_serve, sys.argv[2:])
+    become_interruptible()
+    try:
+        lasted = _run()
+    except KeyboardInterrupt:
+        return 130
     figures = {"event_to_served_ms": median(lasted), "event_to_served_ms_p95": percentile(lasted, 0.95)}
     conclude({key: milliseconds(value) for key, value in figures.items()})
     return 0

@@ -33,6 +33,7 @@ from typing import Any
 from attrs import frozen
 
 from benchmarks import cluster
+from benchmarks.interrupts import become_interruptible
 from benchmarks.report import conclude, median
 from benchmarks.simulated_lxd import simulated
 from benchmarks.webspaces import settings_for
@@ -200,13 +201,18 @@ def _measure(times: int, count: int) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Run it alone."""
+    """Run it alone; the status of an interrupted run is 130."""
     reason = cluster.reason_against()
     if reason:
         say(f"without Kubernetes there is no takeover: {reason}")
         conclude({})
-    else:
-        conclude(_measure(int(os.environ.get("BENCH_TAKEOVERS", "3")), int(os.environ.get("BENCH_WEBSPACES", "1000"))))
+        return 0
+    times, count = int(os.environ.get("BENCH_TAKEOVERS", "3")), int(os.environ.get("BENCH_WEBSPACES", "1000"))
+    become_interruptible()
+    try:
+        conclude(_measure(times, count))
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 
