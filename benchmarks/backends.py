@@ -1,4 +1,4 @@
-"""Two web servers on loopback that say who they are, in a process of their own: `python -m benchmarks.backends`.
+"""Two web servers that say who they are, in a process of their own: `python -m benchmarks.backends ADDRESS`.
 
 Their ports are printed in one line; they end with their standard input.
 """
@@ -26,7 +26,7 @@ async def _answer(name: str, reader: asyncio.StreamReader, writer: asyncio.Strea
 async def _serve() -> None:
     ports = []
     for name in NAMES:
-        server = await asyncio.start_server(lambda r, w, name=name: _answer(name, r, w), "127.0.0.1", 0)
+        server = await asyncio.start_server(lambda r, w, name=name: _answer(name, r, w), sys.argv[1], 0)
         ports.append(server.sockets[0].getsockname()[1])
     print(*ports, flush=True)
     await asyncio.to_thread(sys.stdin.read)

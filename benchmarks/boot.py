@@ -33,15 +33,14 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
-import signal
 import time
 from collections.abc import Mapping, Sequence
-from types import FrameType
 from typing import Any
 
 from attrs import Factory, define, frozen
 
 from benchmarks import clients
+from benchmarks.interrupts import become_interruptible
 from benchmarks.report import conclude, median, milliseconds, percentile, versions
 from benchmarks.stack import Stack, stack
 from harness.saying import CannotGoOn, run_program, say
@@ -275,18 +274,9 @@ def _sizes() -> Sizes:
     )
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """Signal handler: end what is being done. Once: what is being cleared away is not to be interrupted."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    say("\nstopping ...")
-    raise KeyboardInterrupt
-
-
 def main() -> int:
     """Run it; the status of an interrupted run is 130."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    become_interruptible()
     try:
         sizes = _sizes()
         with stack(sizes.webspaces) as target:

@@ -17,8 +17,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -31,12 +29,13 @@ from twisted.internet.task import LoopingCall, react
 from twisted.internet.threads import deferToThread
 
 from benchmarks.report import conclude, median, milliseconds
-from benchmarks.webspaces import FIRST_BOOT_PORT, config_of
+from benchmarks.simulated_lxd import simulated
+from benchmarks.webspaces import config_of, settings_for
 from harness import own_lxd, packages, tiny_image
 from harness import ports as port_choice
 from harness.private_lxd import PROFILE
 from harness.rest import Rest
-from harness.saying import CannotGoOn, say
+from harness.saying import say
 from webspaced.assembly import build, this_host
 from webspaced.daemon import Daemon
 from webspaced.lib.deferreds import sleep
@@ -96,18 +95,6 @@ class Writes:
             LxdClient._request = request  # type: ignore[method-assign]  # noqa: SLF001
 
 
-@contextmanager
-def _simulated(folder: Path) -> Iterator[Path]:
-    command = [sys.executable, "-m", "benchmarks.simulated_lxd", str(folder), str(SIMULATED)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
-        if child.stdout is None or child.stdin is None:
-            raise AssertionError
-        if child.stdout.readline() != b"ready\n":
-            raise CannotGoOn("the simulated LXD did not come up")
-        yield folder / "unix.socket"
-        child.stdin.close()
-
-
 def _fill(rest: Rest) -> None:
     """Make the webspaces directly, and start some."""
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
@@ -129,23 +116,10 @@ def _fill(rest: Rest) -> None:
 
 def _settings(folder: Path, socket: Path, count: int) -> Path:
     ports = port_choice.remembered(folder / "ports.json")
-    users = [{"id": uid, "username": f"m{uid}"} for uid in range(1, count + 1)]
-    (folder / "users.yaml").write_text(json.dumps({"users": users}))
-    (folder / "users.yaml").chmod(0o600)
-    document = {
-        "data_dir": str(folder / "data"),
-        "log_level": "warn",
-        "iam": {"users_file": str(folder / "users.yaml")},
-        "lxd": {"url": f"unix://{socket}"},
-        "webspaces": {
-            "domain": "example.org",
-            "lxd_profile": PROFILE,
-            "boot_ports": {"start": FIRST_BOOT_PORT, "end": FIRST_BOOT_PORT + SIMULATED - 1},
-            "resync_interval": "1h",
-        },
-        "http": {"listen_address": f"127.0.0.1:{ports.api}", "internal_address": f"127.0.0.1:{ports.internal}"},
-        "traefik": {"provider": "file"},
-    }
+    document = settings_for(folder, socket, count)
+    document["webspaces"]["lxd_profile"] = PROFILE
+    document["http"] = {"listen_address": f"127.0.0.1:{ports.api}", "internal_address": f"127.0.0.1:{ports.internal}"}
+    document["traefik"] = {"provider": "file"}
     path = folder / "webspaced.yaml"
     path.write_text(json.dumps(document))
     return path
@@ -188,7 +162,7 @@ async def measure(reactor: Any) -> dict[str, Any]:
     with ExitStack() as cleaning:
         folder = Path(cleaning.enter_context(tempfile.TemporaryDirectory(prefix="webspaced-resync-")))
         say(f"a full pass over {SIMULATED} webspaces of a simulated LXD ...")
-        socket = await deferToThread(cleaning.enter_context, _simulated(folder))
+        socket = await deferToThread(cleaning.enter_context, simulated(folder, SIMULATED))
         seconds, writes, stall = await _measure_one(reactor, folder, socket, SIMULATED)
         figures |= {"resync_10000_s": round(seconds, 2), "resync_10000_stall_ms": milliseconds(stall)}
     if not packages.is_root():

@@ -5,7 +5,11 @@ It has so many stopped webspaces, says `ready` on standard output, and ends with
 
 from __future__ import annotations
 
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -14,7 +18,8 @@ from twisted.internet.stdio import StandardIO
 from twisted.internet.task import react
 
 from benchmarks.webspaces import config_of
-from webspaced.testing.lxd.simulator import SimulatedLxd
+from harness.saying import CannotGoOn
+from webspaced.testing.lxd.simulator import SOCKET, SimulatedLxd
 
 
 class _UntilTheEnd(Protocol):
@@ -25,6 +30,19 @@ class _UntilTheEnd(Protocol):
 
     def connectionLost(self, reason: Any = None) -> None:
         self.ended.callback(None)
+
+
+@contextmanager
+def simulated(folder: Path, count: int) -> Iterator[Path]:
+    """Run one in a folder; gives its socket. Blocks until it is there."""
+    command = [sys.executable, "-m", "benchmarks.simulated_lxd", str(folder), str(count)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        if child.stdout is None or child.stdin is None:
+            raise AssertionError
+        if child.stdout.readline() != b"ready\n":
+            raise CannotGoOn("the simulated LXD did not come up")
+        yield folder / SOCKET
+        child.stdin.close()
 
 
 def main(reactor: Any) -> Deferred[None]:

@@ -21,8 +21,8 @@ async def run_directly(lxd: DirectLxd, name: str, command: Sequence[str]) -> Non
     body = {"command": list(command), "wait-for-websocket": True, "interactive": False}
     begun = await lxd.ask("POST", f"/1.0/instances/{name}/exec", body)
     path, fds = begun["operation"], begun["metadata"]["metadata"]["fds"]
-    control = await _stream(lxd, f"{path}/websocket?secret={fds['control']}")
-    others = await asyncio.gather(*(_stream(lxd, f"{path}/websocket?secret={fds[fd]}") for fd in ("0", "1", "2")))
+    control = await stream(lxd, f"{path}/websocket?secret={fds['control']}")
+    others = await asyncio.gather(*(stream(lxd, f"{path}/websocket?secret={fds[fd]}") for fd in ("0", "1", "2")))
     _, writer, connection = others[0]
     writer.write(connection.send(TextMessage("")))
     await asyncio.gather(*(_drained(*each) for each in others[1:]))
@@ -33,7 +33,8 @@ async def run_directly(lxd: DirectLxd, name: str, command: Sequence[str]) -> Non
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter, WSConnection]
 
 
-async def _stream(lxd: DirectLxd, target: str) -> Stream:
+async def stream(lxd: DirectLxd, target: str) -> Stream:
+    """Connect to a WebSocket of LXD's."""
     reader, writer = await asyncio.open_unix_connection(lxd.path)
     connection = WSConnection(ConnectionType.CLIENT)
     writer.write(connection.send(Request(host="lxd", target=target)))

@@ -1,9 +1,13 @@
-"""Webspaces as LXD remembers them, made without webspaced."""
+"""Webspaces as LXD remembers them, made without webspaced, and a webspaced that serves them."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
+from harness import places
 from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY, Config, Webspace
 
 FIRST_BOOT_PORT = 20000
@@ -16,4 +20,21 @@ def config_of(uid: int) -> Mapping[str, str]:
         KEY: webspace.dump(),
         USERNAME_KEY: f"m{uid}",
         BOOT_PORT_KEY: str(FIRST_BOOT_PORT + uid - 1),
+    }
+
+
+def settings_for(folder: Path, socket: Path, count: int) -> dict[str, Any]:
+    """Give settings for that many webspaces of an LXD, without addresses; writes the users' file."""
+    users = folder / "users.yaml"
+    places.write_private(users, json.dumps({"users": [{"id": uid, "username": f"m{uid}"} for uid in range(1, count + 1)]}))
+    return {
+        "data_dir": str(folder / "data"),
+        "log_level": "warn",
+        "iam": {"users_file": str(users)},
+        "lxd": {"url": f"unix://{socket}"},
+        "webspaces": {
+            "domain": "example.org",
+            "boot_ports": {"start": FIRST_BOOT_PORT, "end": FIRST_BOOT_PORT + count - 1},
+            "resync_interval": "1h",
+        },
     }

@@ -1,6 +1,7 @@
 """Loopback ports of one checkout: chosen once, then kept, so that addresses in a browser go on being right."""
 
 import json
+import secrets
 import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 from harness.places import write_private
 
 LOOPBACK = "127.0.0.1"
+UNUSED = range(10000, 20000)
+"""Below those of outgoing connections, and of boot ports."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,14 @@ def free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def by_chance() -> int:
+    """One that nobody has now, and that neither a connection nor another seeker will take but by chance."""
+    while True:
+        port = UNUSED.start + secrets.randbelow(len(UNUSED))
+        if free(port):
+            return port
 
 
 def _free_from(start: int) -> int:

@@ -20,7 +20,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 from unittest import SkipTest, TestCase
@@ -28,6 +27,7 @@ from unittest import SkipTest, TestCase
 import yaml
 
 from harness import own_lxd, tiny_image
+from harness.ports import by_chance as free_port
 from harness.private_lxd import PrivateLxd
 from harness.rest import Rest
 from tests.alone import alone_with
@@ -35,7 +35,6 @@ from tests.visitors import GREETING, PATIENCE, echo, echoes
 
 MEMBERS = {1: "alice", 2: "bob", 3: "carol", 4: "dave", 5: "erin", 6: "frank"}
 ADMIN = 99
-PORTS = range(10000, 20000)  # below those of outgoing connections, and of boot ports
 LXD_VARIABLE, INCUS_VARIABLE = "WEBSPACED_TEST_LXD_DIR", "WEBSPACED_TEST_INCUS_DIR"
 WITHOUT_VARIABLE = "WEBSPACED_TEST_WITHOUT"
 """What ``make test`` could not bring up, and why."""
@@ -50,14 +49,6 @@ def lxd_of_this_run(variable: str = LXD_VARIABLE) -> PrivateLxd:
         message = f"no server for tests ({variable}): {reason}"
         raise SkipTest(message)
     return lxd
-
-
-def free_port() -> int:
-    """Give a loopback port that nobody has now, and that neither a connection nor another test will take by chance."""
-    while True:
-        port = PORTS.start + secrets.randbelow(len(PORTS))
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
 
 
 def free_ports(count: int) -> list[int]:
