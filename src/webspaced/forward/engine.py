@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import socket
+from collections import deque
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReadDescriptor
@@ -80,7 +81,7 @@ class Engine:
         self.reactor = reactor
         self._poller = select.epoll() if poller is None else poller
         self._handlers: list[Handler | None] = []
-        self._again: list[Turner] = []
+        self._again: deque[Turner] = deque()
         self._closing: list[Any] = []
         self._soon: IDelayedCall | None = None
         self._busy = False
@@ -106,7 +107,7 @@ class Engine:
         self._poller.modify(fd, WRITES)
 
     def again(self, turner: Turner) -> None:
-        """Give another turn after all others that are due."""
+        """Give a turn after those that have one coming, and after whatever small there is to do meanwhile."""
         if not turner.queued:
             turner.queued = True
             self._again.append(turner)
@@ -130,17 +131,23 @@ class Engine:
         try:
             while True:
                 events = self._poller.poll(0, EVENTS)
-                self._batch(events)
-                if (len(events) < FEW and not self._again) or self.reactor.seconds() >= until:
+                self._serve(events)
+                # Bulk has one turn between two looks: that is as long as small ones wait for it.
+                if self._again:
+                    self._one_turn(self._again.popleft())
+                elif len(events) < FEW:
                     break
+                self._close_now()
+                if self.reactor.seconds() >= until:
+                    break
+            self._close_now()
         finally:
             self._busy = False
         if self._again:
             self._call_soon()
 
-    def _batch(self, events: list[tuple[int, int]]) -> None:
+    def _serve(self, events: list[tuple[int, int]]) -> None:
         handlers = self._handlers
-        due, self._again = self._again, []
         for fd, mask in events:
             handler = handlers[fd]
             if handler is not None:
@@ -148,12 +155,15 @@ class Engine:
                     handler.event(mask)
                 except Exception:  # noqa: BLE001  (as a reactor does: one connection's failure is not the others')
                     self._failed(handler)
-        for turner in due:
-            turner.queued = False
-            try:
-                turner.turn()
-            except Exception:  # noqa: BLE001
-                self._failed(turner)
+
+    def _one_turn(self, turner: Turner) -> None:
+        turner.queued = False
+        try:
+            turner.turn()
+        except Exception:  # noqa: BLE001
+            self._failed(turner)
+
+    def _close_now(self) -> None:
         if self._closing:
             closing, self._closing = self._closing, []
             for sock in closing:

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 COPIES = 4
 """Buffers that a copying direction moves in one turn."""
-MOVES = 2
-"""Fillings of a pipe that a splicing direction moves in one turn."""
 SMALL = 1 << 15
 """Bytes below which a turn of splicing was not worth its system calls."""
 PATIENCE = 4
@@ -59,6 +57,13 @@ class Pump:
         """Pass the end of this direction on."""
         raise NotImplementedError
 
+    def due(self) -> None:
+        """Move at once what is small; bulk waits for its turn."""
+        if self.flow is Flow.COPYING:
+            self.turn()
+        elif self.flow is not Flow.ENDED:
+            self.engine.again(self)
+
     def turn(self) -> None:
         """Move what can be moved, within bounds."""
         peer = self.peer
@@ -90,17 +95,17 @@ class Pump:
             if not self._send(engine.view[:got], peer):
                 return
             if not self.eager:
-                self._after(got, peer)
+                self._after(got)
                 return
         engine.again(self)
 
-    def _after(self, got: int, peer: Self) -> None:
+    def _after(self, got: int) -> None:
         if got < len(self.engine.buffer):
             # Shorter than asked for: there is no more, and what comes then is an edge (epoll(7)).
             self.readable = False
             return
         self.flow = FLOWS[self.flow, Turn.FILLED]
-        self._splice(peer)
+        self.engine.again(self)
 
     def _send(self, data: memoryview, peer: Self) -> bool:
         """Give bytes to the peer; whether it took all. What it did not take is kept."""
@@ -145,18 +150,16 @@ class Pump:
             self.engine.again(self)
             return
         before = self.moved
-        for _ in range(MOVES):
-            self._fill(pipe)
-            if self.peer is None or (self.inside and not self._empty(pipe, peer)):
-                return
-            if self.flow is Flow.ENDING:
-                self._let_go(pipe)
-                self.finish()
-                return
-            if not self.readable:
-                self._pause(pipe, self.moved - before)
-                return
-        self.engine.again(self)
+        self._fill(pipe)
+        if self.peer is None or (self.inside and not self._empty(pipe, peer)):
+            return
+        if self.flow is Flow.ENDING:
+            self._let_go(pipe)
+            self.finish()
+        elif self.readable:
+            self.engine.again(self)
+        else:
+            self._pause(pipe, self.moved - before)
 
     def _fill(self, pipe: Pipe) -> None:
         """Move from the socket into the pipe."""

@@ -42,9 +42,9 @@ class SocketLine(Pump):
         self.peer, other.peer = other, self
         # What came while it was held was told then, and edges are told once.
         if self.readable:
-            self.turn()
+            self.due()
         if other.readable:
-            other.turn()
+            other.due()
 
     def say(self, data: bytes) -> None:
         """See :meth:`ILine.say`."""
@@ -78,9 +78,9 @@ class SocketLine(Pump):
             return
         if mask & OUT and not self.writable:
             self.writable = True
-            peer.turn()
+            peer.due()
         if self.readable:
-            self.turn()
+            self.due()
 
     def _alone(self, mask: int) -> None:
         if self._answer is not None:

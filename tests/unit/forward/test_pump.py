@@ -23,7 +23,7 @@ from webspaced.forward.states import Flow
 
 VISITOR, CONTAINER = 0, 1
 Step = tuple[str, int, int]
-EXAMPLES = 500
+EXAMPLES = 250
 SIDES = st.sampled_from((VISITOR, CONTAINER))
 STEPS = st.lists(
     st.one_of(
