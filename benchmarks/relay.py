@@ -146,10 +146,12 @@ def _listeners() -> tuple[float, float]:
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None  # noqa: S101 - for mypy
     try:
-        seconds, memory = process.stdout.readline().split()
+        seconds, memory, number = process.stdout.readline().split()
     finally:
         process.kill()
         process.wait()
+    if int(number) != LISTENERS:
+        raise CannotGoOn(f"only {number} of {LISTENERS} ports could be bound")
     return float(seconds), float(memory)
 
 

@@ -2,11 +2,13 @@
 
 `ours`: webspaced's listeners and relay, behind a gate that is always open; a backend of `0` stands for one that boots for
 half a second after its first visitor, and then is the backend before it. `stock`: `twisted.protocols.portforward`.
-`listeners`: so many of webspaced's (instead of pairs), with the seconds and bytes of memory that they took in one line.
+`listeners`: so many of webspaced's (instead of pairs), with the seconds and bytes of memory that they took, and how many
+could be bound, in one line.
 """
 
 from __future__ import annotations
 
+import gc
 import logging
 import resource
 import sys
@@ -35,6 +37,8 @@ BOOTING = 1
 """The internal port that stands for what boots."""
 MANY = 100_000
 FIRST_LISTENER = 30_000
+ASIDE = "127.77.0.1"
+"""An address of loopback that nobody else has: ports there are free."""
 
 
 @implementer(IBootGate)
@@ -73,12 +77,12 @@ class Gate:
         """Nothing to look at."""
 
 
-def _listeners(backend: int) -> Listeners:
+def _listeners(backend: int, address: str = "127.0.0.1") -> Listeners:
     seats = Places(MANY, MANY)
     means = Means(
         clock=reactor, gate=Gate(backend), lines=lines_for(reactor, seats), places=Places(MANY, MANY), seats=seats
     )
-    return Listeners(means, Conditions(), Where(forwards="127.0.0.1", boot="127.0.0.1"), lambda _: None)
+    return Listeners(means, Conditions(), Where(forwards=address, boot=address), lambda _: None)
 
 
 def _ours(pairs: Sequence[tuple[int, int]]) -> Listeners:
@@ -100,12 +104,12 @@ def resident() -> int:
 
 
 def _count(number: int) -> Listeners:
-    before, began = resident(), time.monotonic()
-    listeners = _listeners(1)
+    began, before = time.monotonic(), resident()
+    listeners = _listeners(1, ASIDE)
     for uid in range(number // 10):
         first = FIRST_LISTENER + uid * 10
         listeners.want_forwards(uid, dict.fromkeys(range(first, first + 10), 80))
-    print(time.monotonic() - began, resident() - before, flush=True)
+    print(time.monotonic() - began, resident() - before, len(listeners.counters_by_port()), flush=True)
     return listeners
 
 
@@ -119,6 +123,9 @@ def main() -> None:
     else:
         pairs = [(int(listen), int(backend)) for listen, _, backend in (pair.partition("=") for pair in rest)]
         kept = _ours(pairs) if kind == "ours" else _stock(pairs)
+    # As the daemon does, once it has started.
+    gc.collect()
+    gc.freeze()
     reactor.run()
     del kept
 

@@ -19,7 +19,7 @@ from webspaced.dns import DomainRecords, resolver_for
 from webspaced.election import election_for
 from webspaced.forward.choice import lines_for, seats_for
 from webspaced.forward.lines import ILines
-from webspaced.forward.listeners import Listeners, Where
+from webspaced.forward.listeners import IDLE_LOOKS, Listeners, Where
 from webspaced.forward.visit import Destination, Means
 from webspaced.http.api import Api, Backing
 from webspaced.http.auth import Auth
@@ -158,7 +158,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             publisher=served.publisher,
             reconciler=reconciler,
             events=_build_events(reactor, settings, connections, reconciler, election.leadership),
-            periodic=_build_periodic(reactor, settings, reconciler, served.publisher),
+            periodic=_build_periodic(reactor, settings, reconciler, served),
             listeners=served.listeners,
             exposure=served.exposure,
             lines=host.lines,
@@ -380,12 +380,18 @@ def _build_insides(settings: Settings, known: Knowledge, inside: LxdInsides) -> 
 
 
 def _build_periodic(
-    reactor: Any, settings: Settings, reconciler: Reconciler, publisher: Publisher
+    reactor: Any, settings: Settings, reconciler: Reconciler, served: Served
 ) -> tuple[Periodic, ...]:
     return (
         Periodic(reactor, settings.webspaces.resync_interval, "the full pass", reconciler.periodic_pass),
         Periodic(reactor, settings.webspaces.resync_interval, "the look at addresses", reconciler.look_at_addresses),
-        Periodic(reactor, settings.webspaces.resync_interval, "the look at what is published", publisher.check),
+        Periodic(reactor, settings.webspaces.resync_interval, "the look at what is published", served.publisher.check),
         Periodic(reactor, RETRY_UNBOUND, "binding ports", reconciler.retry_unbound),
         Periodic(reactor, AWAY_PAUSE, "the search for absent cluster members", reconciler.return_of_members),
+        *_build_idle(reactor, settings, served.listeners),
     )
+
+
+def _build_idle(reactor: Any, settings: Settings, listeners: Listeners) -> tuple[Periodic, ...]:
+    bound = settings.webspaces.relay_idle_timeout
+    return (Periodic(reactor, bound / IDLE_LOOKS, "the look at idle visitors", listeners.cut_idle),) if bound else ()

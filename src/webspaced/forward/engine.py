@@ -28,8 +28,6 @@ WRITES = QUIET | OUT
 BUFFER = 1 << 16
 EVENTS = 512
 """Most events of one batch."""
-FEW = 8
-"""A batch of fewer events than that is not followed by a look for more."""
 LONGEST = 0.002
 """Seconds after which the reactor's other readers have their turn."""
 _FLAGS = getattr(os, "SPLICE_F_NONBLOCK", 0) | getattr(os, "SPLICE_F_MOVE", 0)
@@ -135,7 +133,7 @@ class Engine:
                 # Bulk has one turn between two looks: that is as long as small ones wait for it.
                 if self._again:
                     self._one_turn(self._again.popleft())
-                elif len(events) < FEW:
+                elif not events:
                     break
                 self._close_now()
                 if self.reactor.seconds() >= until:

@@ -83,9 +83,11 @@ class Listeners:
 
     def want_forwards(self, uid: int, ports: Mapping[int, int]) -> None:
         """Make a webspace's forwards these (external to internal). What does not change is not touched."""
+        before = self._wanted.get(uid, {})
         self._wanted[uid] = ports
-        for external, bound in list(self._forwards.items()):
-            if bound.uid != uid or ports.get(external) == bound.internal:
+        for external in before:
+            bound = self._forwards.get(external)
+            if bound is None or bound.uid != uid or ports.get(external) == bound.internal:
                 continue
             if external in ports:
                 # The socket stays: the kernel would not give it back within this turn of the reactor.
@@ -150,7 +152,8 @@ class Listeners:
         return [*self._forwards.values(), *self._boot_ports.values()]
 
     def _visits_of(self, uid: int) -> list[Visits]:
-        visits = [bound.visits for bound in self._forwards.values() if bound.uid == uid]
+        bound = (self._forwards.get(external) for external in self._wanted.get(uid, ()))
+        visits = [each.visits for each in bound if each is not None and each.uid == uid]
         boot = self._boot_ports.get(uid)
         return visits if boot is None else [*visits, boot.visits]
 

@@ -185,6 +185,12 @@ class Webspaces:
     max_held_per_webspace: int = setting(
         integer(1), "How many connections may wait for the boot of one webspace.", default=512
     )
+    relay_idle_timeout: float = setting(
+        duration(),
+        "How long a relayed connection may carry nothing before it is reset; 0 sets no bound.",
+        default=0.0,
+        unit="seconds",
+    )
     resync_interval: float = setting(
         duration(0.1),
         "How often all is compared with LXD, for events that were lost.",
