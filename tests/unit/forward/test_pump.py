@@ -156,7 +156,9 @@ def broken_off(kind: Callable[..., SocketLine], before: Sequence[Step], after: S
     course.check_nothing_left()
 
 
-def asked_for(check: Callable[..., None], kind: Callable[..., SocketLine], *strategies: Any, shrink: bool = True, times: int = 1) -> None:
+def asked_for(
+    check: Callable[..., None], kind: Callable[..., SocketLine], *strategies: Any, shrink: bool = True, times: int = 1
+) -> None:
     """Let hypothesis look for what fails a check."""
     phases = [phase for phase in Phase if phase is not Phase.explain and (shrink or phase is Phase.generate)]
     bounds = settings(
