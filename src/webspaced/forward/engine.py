@@ -82,7 +82,8 @@ class Engine:
         self._again: deque[Turner] = deque()
         self._closing: list[Any] = []
         self._soon: IDelayedCall | None = None
-        self._busy = False
+        self._busy = self._closed = False
+        self._fd: int = self._poller.fileno()
         reactor.addReader(self)
 
     # --- what connections ask
@@ -127,7 +128,7 @@ class Engine:
         until = self.reactor.seconds() + LONGEST
         self._busy = True
         try:
-            while True:
+            while not self._closed:
                 events = self._poller.poll(0, EVENTS)
                 self._serve(events)
                 # Bulk has one turn between two looks: that is as long as small ones wait for it.
@@ -141,7 +142,9 @@ class Engine:
             self._close_now()
         finally:
             self._busy = False
-        if self._again:
+        if self._closed:
+            self._poller.close()
+        elif self._again:
             self._call_soon()
 
     def _serve(self, events: list[tuple[int, int]]) -> None:
@@ -180,9 +183,8 @@ class Engine:
         self.doRead()
 
     def fileno(self) -> int:
-        """Give the epoll object's descriptor."""
-        number: int = self._poller.fileno()
-        return number
+        """Give the epoll object's descriptor; the reactor asks once more after the end."""
+        return self._fd
 
     def logPrefix(self) -> str:
         """Name this in the reactor's log lines."""
@@ -198,5 +200,7 @@ class Engine:
             self._soon.cancel()
             self._soon = None
         self.reactor.removeReader(self)
-        self._poller.close()
+        self._closed = True
+        if not self._busy:
+            self._poller.close()
         self.pipes.close()

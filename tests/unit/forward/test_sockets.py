@@ -108,6 +108,18 @@ class AloneTests(SynchronousTestCase):
         self.assertEqual((self.socket.closed, other.readable), (True, True))
 
 
+class EngineTests(SynchronousTestCase):
+    def test_one_that_is_closed_by_what_it_tells_ends_in_order(self) -> None:
+        relay = Relay()
+        closed: list[bool] = []
+        relay.kernel.close = lambda: closed.append(relay.sockets[1].closed)
+        relay.owner.gone = lambda: (relay.lines[1].abort(), relay.engine.close())
+        relay.lines[0].hold(half=True)
+        relay.sockets[0].end()
+        relay.turn()
+        self.assertEqual(closed, [True])
+
+
 class Reader(MemoryReactorClock):
     """A reactor that is turned by hand."""
 
