@@ -10,7 +10,8 @@ from ipaddress import ip_address
 from typing import Any
 
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 from twisted.trial.unittest import TestCase
@@ -43,6 +44,8 @@ class Gate:
         return None if self.shut else Endpoint(ip_address(LOOPBACK), port)
 
     def ready(self, uid: int, port: int, *, http: bool = False) -> Deferred[Endpoint]:
+        if not self.shut:
+            return succeed(Endpoint(ip_address(LOOPBACK), port))
         self.waiting.append((port, Deferred()))
         return self.waiting[-1][1]
 
@@ -96,6 +99,12 @@ class RelayCase(TestCase):
         container, _ = self.backend.accept()
         container.settimeout(PATIENCE)
         return visitor, container
+
+
+async def until_so(true: Callable[[], object]) -> None:
+    """Let the reactor turn until something is so; the test's own timeout ends one that never is."""
+    while not true():
+        await deferLater(reactor, 0.01)
 
 
 def pattern(size: int, seed: int = 0) -> bytes:

@@ -5,24 +5,15 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
-from typing import Any
 
-from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.task import deferLater
 
-from tests.relayed import RelayCase, reset, send_all, take_all
+from tests.relayed import RelayCase, reset, send_all, take_all, until_so
 from webspaced.forward.engine import BUFFER
 
 SIZES = (0, 1, BUFFER - 1, BUFFER, BUFFER + 1, 300_000, 1 << 20, 5_000_001)
 LARGE = 100_000_000
 HELD = 1000
-
-
-async def until(true: Any) -> None:
-    """Let the reactor turn until something is so; the test's own timeout ends one that never is."""
-    while not true():
-        await deferLater(reactor, 0.01)
 
 
 class SizeTests(RelayCase):
@@ -56,7 +47,7 @@ class SizeTests(RelayCase):
 
     async def test_what_was_moved_is_counted(self) -> None:
         await self.there_and_back(5_000_001, 70)
-        await until(lambda: not self.listeners.counters().open)
+        await until_so(lambda: not self.listeners.counters().open)
         counters = self.listeners.counters()
         self.assertEqual((counters.to_container, counters.to_visitor, counters.opened), (5_000_001, 70, 1))
 
@@ -111,7 +102,7 @@ class EndTests(RelayCase):
 
     async def test_cut_when_its_forward_is_removed_and_others_stay(self) -> None:
         visitor, container = await self.thread(self.pair)
-        await until(lambda: self.listeners.counters().open)
+        await until_so(lambda: self.listeners.counters().open)
         self.listeners.want_forwards(2, {})
         self.assertEqual(self.listeners.counters().open, 1)
         self.listeners.want_forwards(1, {})
@@ -132,7 +123,7 @@ class HeldTests(RelayCase):
 
     async def test_a_thousand_wait_and_are_served(self) -> None:
         visitors = await self.thread(lambda: [self.ask(number) for number in range(HELD)])
-        await until(lambda: len(self.gate.waiting) == HELD)
+        await until_so(lambda: len(self.gate.waiting) == HELD)
         self.assertEqual(self.listeners.counters().held, HELD)
         answering = self.thread(self.answer_all)
         self.gate.open()
@@ -141,7 +132,7 @@ class HeldTests(RelayCase):
         self.assertEqual(answers, [b"early %d" % number for number in range(HELD)])
         for sock in visitors:
             sock.close()
-        await until(lambda: not self.listeners.counters().open)
+        await until_so(lambda: not self.listeners.counters().open)
         self.assertEqual(self.listeners.counters().opened, HELD)
 
     def answer_all(self) -> None:
@@ -153,15 +144,15 @@ class HeldTests(RelayCase):
 
     async def test_one_that_goes_away_is_forgotten(self) -> None:
         sock = await self.thread(self.ask, 1)
-        await until(lambda: self.gate.waiting)
+        await until_so(lambda: self.gate.waiting)
         reset(sock)
-        await until(lambda: not self.listeners.counters().held)
+        await until_so(lambda: not self.listeners.counters().held)
         self.assertEqual(self.listeners.counters().failed, {"left": 1})
 
     async def test_half_a_close_is_kept_on_forwards(self) -> None:
         sock = await self.thread(self.ask, 1)
         sock.shutdown(socket.SHUT_WR)
-        await until(lambda: self.gate.waiting)
+        await until_so(lambda: self.gate.waiting)
         self.gate.open()
         container, _ = await self.thread(self.backend.accept)
         with sock, container:
@@ -172,7 +163,7 @@ class HeldTests(RelayCase):
     async def test_drain(self) -> None:
         self.gate.shut = False
         visitor, container = await self.thread(self.pair)
-        await until(lambda: self.listeners.counters().open)
+        await until_so(lambda: self.listeners.counters().open)
         closing = Deferred.fromCoroutine(self.listeners.close(60))
         with self.assertRaises(ConnectionRefusedError):
             await self.thread(self.visit)
