@@ -49,7 +49,7 @@ class Ports:
     max: int = setting(integer(0), "The most forwards of one webspace.", default=64)
     listen_address: str = setting(
         HOST,
-        "The address, without a port, that forwards listen on; empty stands for every interface.",
+        "The address, without a port, that forwards listen on; empty stands for every interface, IPv4 and IPv6.",
         default="",
     )
     kubernetes_service: str | None = setting(
