@@ -212,6 +212,10 @@ class Daemon(Service):
         stopping = bounded(self._reactor, self._shutdown_timeout, self._stop(), "the stop (timeouts.shutdown)")
         return stopping.addErrback(lambda failure: self.log.warn("{error}", error=failure.getErrorMessage()))
 
+    def hurry(self) -> None:
+        """Let visitors finish no longer."""
+        self._parts.listeners.hurry()
+
     async def _stop(self) -> None:
         parts = self._parts
         if self._starting is not None:

@@ -32,7 +32,7 @@ async def drain(clock: IReactorTime, crowds: Sequence[Visits], seconds: float) -
 async def _emptied(clock: IReactorTime, crowds: Sequence[Visits], seconds: float) -> None:
     for visits in crowds:
         visits.turn_away(Refused("webspaced is being restarted", retry_after=RETRY_AFTER))
-    empty: Deferred[list[None]] = gatherResults([visits.emptied() for visits in crowds])
+    empty: Deferred[list[None]] = gatherResults([visits.emptied() for visits in crowds], consumeErrors=True)
     if empty.called:
         return
     log.info("{number} visitors have up to {seconds:g} s to finish", number=_present(crowds), seconds=seconds)

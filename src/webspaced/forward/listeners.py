@@ -63,6 +63,7 @@ class Listeners:
     _forwards: dict[int, _Bound] = field(factory=dict, init=False)
     _wanted: dict[int, Mapping[int, int]] = field(factory=dict, init=False)
     _boot_ports: dict[int, _BootPort] = field(factory=dict, init=False)
+    _leaving: list[Visits] = field(factory=list, init=False)
 
     def reserve(self, port: int) -> None:
         """See :meth:`webspaced.interfaces.IForwards.reserve`."""
@@ -145,8 +146,15 @@ class Listeners:
         self._boot_ports.clear()
         self._wanted.clear()
         closed = gatherResults([maybeDeferred(each.listening.stopListening) for each in bound])
-        await drain(self._means.clock, [each.visits for each in bound], within)
+        crowds = [each.visits for each in bound]
+        self._leaving.extend(crowds)
+        await drain(self._means.clock, crowds, within)
         await closed
+
+    def hurry(self) -> None:
+        """Reset who has still been let finish by :meth:`close`."""
+        for visits in self._leaving:
+            visits.cut_all()
 
     def _all(self) -> list[_Bound | _BootPort]:
         return [*self._forwards.values(), *self._boot_ports.values()]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 from tests.unit.forward.test_listeners import ListenersCase as _Case
 from tests.unit.forward.wires import lose
 from tests.unit.timing import Watched, watch
@@ -12,6 +14,10 @@ WITHIN = 20.0
 
 
 class DrainTests(_Case):
+    def tearDown(self) -> None:
+        # What nobody handled is said when it is freed.
+        gc.collect()
+
     def relayed(self, port: int) -> Visit:
         visit = self.visit(port)
         assert visit is not None
@@ -58,6 +64,14 @@ class DrainTests(_Case):
             self.assertEqual(self.web_visit.transport.ends, [])
         self.machine.advance(LOOK)
         self.assertEqual((self.web_visit.transport.ends, self.forwarded.transport.ends), (["reset"], []))
+
+    def test_in_a_hurry_all_are_reset_and_then_it_is_over(self) -> None:
+        closing = self.close()
+        self.listeners.hurry()
+        self.assertEqual((self.forwarded.transport.ends, self.web_visit.transport.ends), (["reset"], ["reset"]))
+        for visit in (self.waiting, self.web_waiting, self.forwarded, self.web_visit):
+            lose(visit)
+        self.assertTrue(closing.done)
 
     def test_cancelled_it_resets_all_at_once(self) -> None:
         closing = self.close()
