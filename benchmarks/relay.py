@@ -18,6 +18,8 @@ idle_bytes_per_connection
     Memory that `BENCH_IDLE` (4,500) relayed connections on which nothing moves take in a fresh process.
 hold
     1,000 connections at once to what boots for 0.5 s after the first: seconds beyond that until the last is answered.
+splice_calls
+    Of each relay, while 64 MB go through it, as strace counts them: who is said to splice does so.
 listeners_10k
     Seconds until 10,000 forwards listen, and the memory that they take.
 
@@ -30,6 +32,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -134,6 +137,21 @@ def _idle_bytes(name: str, backends: tuple[int, int], folder: Path, number: int)
             return (target.resident() - before) / number
 
 
+def _splices(target: Peer, folder: Path) -> int | None:
+    """How often it called splice(2) while 64 MB went through it; `None` where there is no strace to tell."""
+    if shutil.which("strace") is None or target.process is None:
+        return None
+    trace = folder / f"{target.name}.strace"
+    pids = [argument for pid in target.pids() for argument in ("-p", str(pid))]
+    command = ["strace", "-f", "-qq", "-e", "trace=splice", "-o", str(trace), *pids]
+    tracing = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    time.sleep(0.5)
+    load.push(target.discard, 1, 64 << 20)
+    tracing.terminate()
+    tracing.wait()
+    return trace.read_text(errors="replace").count("splice(")
+
+
 def _held_by(name: str, number: int) -> int:
     """How many connections: Go keeps a pipe for each direction, which is six descriptors in all."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -185,6 +203,8 @@ def _all(sizes: Sizes, names: Sequence[str], folder: Path) -> dict[str, Any]:
             _rounds(peers, sizes.busy_rounds, lambda target: _measure_busy(target, sizes), samples)
             ours = next(target for target in peers if target.name == "ours")
             held, errors = load.burst(ours.boots, BURST)
+            splices = {target.name: _splices(target, folder) for target in peers if target.process is not None}
+            say(f"calls of splice(2) for 64 MB: {splices}")
             say(f"{BURST} held through a boot: {held - BOOT:.3f} s beyond it, {errors} errors")
         idle = {}
         for name in names:
@@ -195,6 +215,7 @@ def _all(sizes: Sizes, names: Sequence[str], folder: Path) -> dict[str, Any]:
     return {
         "benchmark": "relay",
         **figures(samples, names),
+        "splice_calls": splices,
         "idle_bytes_per_connection": idle["ours"],
         "idle_bytes": idle,
         "hold_1000_s_beyond_boot": round(held - BOOT, 3),

@@ -22,6 +22,7 @@ ROOT = Path(__file__).parent.parent
 STREAM_MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
 PIPE = 1 << 20
 LONGEST_START = 20.0
+PACKAGES = {"haproxy": "haproxy", "nginx": "nginx", "go": "golang-go"}
 
 Pairs = Sequence[tuple[int, int]]
 
@@ -139,9 +140,9 @@ def available() -> dict[str, str]:
     without = {}
     for name in ("haproxy", "nginx", "go"):
         if shutil.which(name) is None:
-            without[name] = f"there is no {name}"
+            without[name] = f"there is no {name} here (Debian: the package {PACKAGES[name]})"
     if "nginx" not in without and not STREAM_MODULE.exists():
-        without["nginx"] = "its stream module is not installed"
+        without["nginx"] = "its stream module is not installed (Debian: the package libnginx-mod-stream)"
     return without
 
 
