@@ -66,6 +66,13 @@ class ILines(Interface):
         It fails with Twisted's ``ConnectError``, or with ``Refused`` if this process cannot have more connections.
         """
 
+    def place() -> Deferred[None] | None:
+        """Give when a visitor that was held may be connected on: ``None`` for at once.
+
+        A thousand that are let go together must not stop all others for as long as that takes. First come, first served;
+        may be cancelled.
+        """
+
     def freed() -> None:
         """Say that a visitor's seat is free again: ports that rest for want of one go on."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,8 @@ BACKLOG = 4096
 """Connections that wait to be accepted; net.core.somaxconn bounds it too."""
 BURST = 64
 """Connections that one port accepts in one turn."""
+AT_ONCE = 32
+"""Visitors that were held and are connected on in one turn."""
 REST = 0.5
 """Seconds without accepting after the system said that it has no descriptor or memory for one more."""
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -157,6 +160,9 @@ class SocketLines:
     def __init__(self, engine: Engine, room: Callable[[], bool]) -> None:
         self.engine = engine
         self.room = room
+        self.queued = False
+        self._served = 0
+        self._waiting: deque[Deferred[None]] = deque()
         self._resting: set[SocketPort] = set()
         self._waking: IDelayedCall | None = None
 
@@ -202,6 +208,31 @@ class SocketLines:
         self.engine.add(line.fd, line)
         given: ILine = line
         return given
+
+    # --- visitors that were held
+
+    def place(self) -> Deferred[None] | None:
+        """See :meth:`ILines.place`."""
+        self.engine.again(self)
+        if self._served < AT_ONCE and not self._waiting:
+            self._served += 1
+            return None
+        self._waiting.append(Deferred(self._waiting.remove))
+        return self._waiting[-1]
+
+    def turn(self) -> None:
+        """Let some of those who wait go on (called by the engine)."""
+        self._served = min(AT_ONCE, len(self._waiting))
+        for _ in range(self._served):
+            if self._waiting:
+                self._waiting.popleft().callback(None)
+        if self._waiting:
+            self.engine.again(self)
+        else:
+            self._served = 0
+
+    def abort(self) -> None:
+        """Go on: whose turn failed is told by its own visit."""
 
     # --- ports that rest
 

@@ -176,6 +176,9 @@ class StockLines:
         dialled: Any = client_endpoint(self._reactor, endpoint, timeout).connect(self._backends)
         return cast("Deferred[ILine]", dialled)
 
+    def place(self) -> None:
+        """At once: Twisted connects in turns of its own."""
+
     def freed(self) -> None:
         """Nothing to do: whoever finds no seat is turned away."""
 

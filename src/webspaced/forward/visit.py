@@ -150,6 +150,9 @@ class Visit:
     async def _try(self, timeout: float) -> _Try:
         destination, means = self._destination, self._visits.means
         endpoint = await means.gate.ready(destination.uid, destination.port, http=destination.http)
+        place = means.lines.place()
+        if place is not None:
+            await place
         line = means.lines.dial(endpoint, timeout)
         return _Try(endpoint, line if isinstance(line, Deferred) else succeed(line))
 

@@ -24,7 +24,7 @@ from webspaced.forward import choice, states
 from webspaced.forward.engine import Engine
 from webspaced.forward.lines import ILine
 from webspaced.forward.pipes import LEAST, Pipes
-from webspaced.forward.ports import REST, SocketLines
+from webspaced.forward.ports import AT_ONCE, REST, SocketLines
 
 ANSWER = b"503"
 DIAGRAMS = Path(__file__).parents[3] / "docs" / "relay.md"
@@ -241,6 +241,45 @@ class PortTests(SynchronousTestCase):
         with mock.patch("socket.socket", side_effect=OSError(errno.EMFILE, "Too many open files")):
             dialled = watch(self.lines.dial(Endpoint(ip_address("127.0.0.1"), 9), 1.0))
         self.assertIsInstance(dialled.error, Refused)
+
+
+class PlaceTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.reactor = Reader()
+        self.lines = SocketLines(Engine(self.reactor), lambda: True)
+        self.addCleanup(self.lines.close)
+        self.served: list[int] = []
+
+    def come(self, number: int) -> Any:
+        place = self.lines.place()
+        if place is None:
+            self.served.append(number)
+        else:
+            place.addCallbacks(lambda _: self.served.append(number), lambda _: None)
+        return place
+
+    def test_some_go_on_at_once_and_the_others_turn_by_turn_in_order(self) -> None:
+        for number in range(3 * AT_ONCE - 1):
+            self.come(number)
+        self.assertEqual(self.served, list(range(AT_ONCE)))
+        self.lines.queued = False
+        self.lines.turn()
+        self.assertEqual(self.served, list(range(2 * AT_ONCE)))
+        self.lines.turn()
+        self.assertEqual(self.served, list(range(3 * AT_ONCE - 1)))
+
+    def test_the_engine_gives_the_turns(self) -> None:
+        for number in range(3 * AT_ONCE):
+            self.come(number)
+        self.reactor.turn(5)
+        self.assertEqual(len(self.served), 3 * AT_ONCE)
+        self.assertIsNone(self.come(-1))
+
+    def test_one_that_goes_away_is_passed_over(self) -> None:
+        places = [self.come(number) for number in range(AT_ONCE + 3)]
+        places[-2].cancel()
+        self.reactor.turn(5)
+        self.assertEqual(self.served, [*range(AT_ONCE + 1), AT_ONCE + 2])
 
 
 class PipesTests(SynchronousTestCase):

@@ -59,6 +59,9 @@ class Lines:
     def listen(self, port: int, factory: Any, interface: str) -> Any:
         raise NotImplementedError
 
+    def place(self) -> None:
+        pass
+
     def freed(self) -> None:
         self.seats_freed += 1
 
