@@ -117,6 +117,13 @@ class ForwardTests(ListenersCase):
         self.visit(50000)
         self.assertEqual(self.destinations()[-1], (2, 23, False))
 
+    def test_giving_up_one_that_another_has_leaves_it_to_them(self) -> None:
+        self.listeners.want_forwards(1, {50000: 22})
+        self.listeners.want_forwards(2, {50000: 23})
+        visit = self.visit(50000)
+        self.listeners.want_forwards(2, {})
+        self.assertEqual((self.bound(), visit.transport.ends), ([50000], []))
+
     def test_one_that_this_machine_uses_is_a_condition_and_tried_again(self) -> None:
         self.machine.taken.add(50000)
         self.listeners.want_forwards(1, {50000: 22, 50001: 23})

@@ -21,7 +21,7 @@ from tests.unit.timing import watch
 from webspaced.core.address import Endpoint
 from webspaced.errors import Refused
 from webspaced.forward import choice, states
-from webspaced.forward.engine import Engine
+from webspaced.forward.engine import HUP, Engine
 from webspaced.forward.lines import ILine
 from webspaced.forward.pipes import LEAST, Pipes
 from webspaced.forward.ports import AT_ONCE, REST, SocketLines
@@ -109,6 +109,23 @@ class AloneTests(SynchronousTestCase):
 
 
 class EngineTests(SynchronousTestCase):
+    def test_who_has_a_turn_coming_gets_no_second_one(self) -> None:
+        relay = Relay()
+        turner = mock.Mock(queued=False)
+        for _ in range(3):
+            relay.engine.again(turner)
+        relay.turn()
+        self.assertEqual(turner.turn.call_count, 1)
+
+    def test_a_hang_up_after_the_end_of_one_direction_ends_the_other(self) -> None:
+        relay = Relay()
+        relay.begin()
+        relay.sockets[0].end()
+        relay.turn()
+        # Whoever asked for the error before took it away: only the hang-up is left.
+        relay.lines[0].event(HUP)
+        self.assertEqual([each.sees_reset for each in relay.sockets], [True, True])
+
     def test_one_that_is_closed_by_what_it_tells_ends_in_order(self) -> None:
         relay = Relay()
         closed: list[bool] = []
