@@ -17,8 +17,9 @@ from webspaced.core.webspace import Config
 from webspaced.daemon import Daemon, Parts
 from webspaced.dns import DomainRecords, resolver_for
 from webspaced.election import election_for
-from webspaced.forward.hangup import EpollHangups, IHangups
-from webspaced.forward.listeners import Listeners, Where
+from webspaced.forward.choice import lines_for, seats_for
+from webspaced.forward.lines import ILines
+from webspaced.forward.listeners import IDLE_LOOKS, Listeners, Where
 from webspaced.forward.visit import Destination, Means
 from webspaced.http.api import Api, Backing
 from webspaced.http.auth import Auth
@@ -35,7 +36,6 @@ from webspaced.iam.static import UsersFile
 from webspaced.interfaces import IDomainRecords, IExposure, IIdentity, IRouteDocument
 from webspaced.leadership import Leadership
 from webspaced.lib.addresses import can_bind
-from webspaced.lib.descriptors import raise_descriptor_limit
 from webspaced.lib.instance_lock import InstanceLock
 from webspaced.lib.periodic import Periodic
 from webspaced.lib.places import Places
@@ -68,8 +68,6 @@ from webspaced.webspaces.readiness import ReadinessTable
 from webspaced.webspaces.registry import AWAY_PAUSE, Registry
 from webspaced.webspaces.service import WebspaceService
 
-RESERVED_DESCRIPTORS = 3072
-"""For listeners, terminals, the API's other clients, LXD and files."""
 RETRY_UNBOUND = 5.0
 """Seconds between tries to bind a forward whose port somebody else has."""
 
@@ -78,11 +76,11 @@ RETRY_UNBOUND = 5.0
 class Host:
     """What is used of the machine underneath, beside the reactor; tests and the simulator bring their own.
 
-    ``can_bind`` tells whether a port of an address is free; ``seats`` are places for visitors, by descriptors; ``pick``
-    gives a number below its argument that nobody could guess.
+    ``lines`` are visitors' connections; ``can_bind`` tells whether a port of an address is free; ``seats`` are places for
+    visitors, by descriptors; ``pick`` gives a number below its argument that nobody could guess.
     """
 
-    hangups: IHangups
+    lines: ILines
     records: IDomainRecords
     can_bind: Callable[[IPAddress, int], bool]
     seats: Places
@@ -92,11 +90,12 @@ class Host:
 
 def this_host(reactor: Any, settings: Settings) -> Host:
     """Give the real one."""
+    seats = seats_for(settings.webspaces.max_held)
     return Host(
-        hangups=EpollHangups(reactor),
+        lines=lines_for(reactor, seats),
         records=DomainRecords(resolver_for(reactor, settings.webspaces.domains.resolvers)),
         can_bind=can_bind,
-        seats=_seats(),
+        seats=seats,
     )
 
 
@@ -160,10 +159,10 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             publisher=served.publisher,
             reconciler=reconciler,
             events=_build_events(reactor, settings, connections, reconciler, election.leadership),
-            periodic=_build_periodic(reactor, settings, reconciler, served.publisher),
+            periodic=_build_periodic(reactor, settings, reconciler, served),
             listeners=served.listeners,
             exposure=served.exposure,
-            hangups=host.hangups,
+            lines=host.lines,
             traefik=embedded_traefik(reactor, settings),
         ),
     )
@@ -276,10 +275,9 @@ def _config_defaults(settings: Settings) -> Config:
 def _build_listeners(reactor: Any, settings: Settings, known: Knowledge, host: Host) -> Listeners:
     webspaces = settings.webspaces
     means = Means(
-        reactor=reactor,
         clock=reactor,
         gate=known.gate,
-        hangups=host.hangups,
+        lines=host.lines,
         places=Places(webspaces.max_held, webspaces.max_held_per_webspace),
         seats=host.seats,
     )
@@ -291,13 +289,7 @@ def _build_listeners(reactor: Any, settings: Settings, known: Knowledge, host: H
         return Destination(uid, observed.webspace.config.http_port, observed.web_is_http)
 
     where = Where(forwards=webspaces.ports.listen_address, boot=str(settings.traefik.boot_address))
-    return Listeners(reactor, means, known.conditions, where, web)
-
-
-def _seats() -> Places:
-    """Give places for as many visitors as descriptors allow, so that LXD and the API can always be reached."""
-    most = max(1, (raise_descriptor_limit() - RESERVED_DESCRIPTORS) // 2)
-    return Places(most, max(1, most // 2))
+    return Listeners(means, known.conditions, where, web)
 
 
 def _build_served(
@@ -386,12 +378,18 @@ def _build_insides(settings: Settings, known: Knowledge, inside: LxdInsides) -> 
 
 
 def _build_periodic(
-    reactor: Any, settings: Settings, reconciler: Reconciler, publisher: Publisher
+    reactor: Any, settings: Settings, reconciler: Reconciler, served: Served
 ) -> tuple[Periodic, ...]:
     return (
         Periodic(reactor, settings.webspaces.resync_interval, "the full pass", reconciler.periodic_pass),
         Periodic(reactor, settings.webspaces.resync_interval, "the look at addresses", reconciler.look_at_addresses),
-        Periodic(reactor, settings.webspaces.resync_interval, "the look at what is published", publisher.check),
+        Periodic(reactor, settings.webspaces.resync_interval, "the look at what is published", served.publisher.check),
         Periodic(reactor, RETRY_UNBOUND, "binding ports", reconciler.retry_unbound),
         Periodic(reactor, AWAY_PAUSE, "the search for absent cluster members", reconciler.return_of_members),
+        *_build_idle(reactor, settings, served.listeners),
     )
+
+
+def _build_idle(reactor: Any, settings: Settings, listeners: Listeners) -> tuple[Periodic, ...]:
+    bound = settings.webspaces.relay_idle_timeout
+    return (Periodic(reactor, bound / IDLE_LOOKS, "the look at idle visitors", listeners.cut_idle),) if bound else ()

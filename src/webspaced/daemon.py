@@ -22,7 +22,7 @@ from twisted.python.failure import Failure
 from webspaced.core.address import AddressRule
 from webspaced.election import Election
 from webspaced.errors import Conflict, DeadlineExceeded, Distrusted, Invalid, Unavailable, WebspacedError
-from webspaced.forward.hangup import IHangups
+from webspaced.forward.lines import ILines
 from webspaced.forward.listeners import Listeners
 from webspaced.http.site import Sites
 from webspaced.interfaces import IExposure, ILeaderMark
@@ -42,6 +42,8 @@ from webspaced.webspaces.registry import Registry
 
 CONTACT_PAUSE = 0.5
 T = TypeVar("T")
+DRAIN_SHARE = 0.8
+"""Of ``timeouts.shutdown``: how long relayed visitors may take to finish. The rest is for what has to follow."""
 
 
 @frozen(kw_only=True)
@@ -64,7 +66,7 @@ class Parts:
     periodic: tuple[Periodic, ...]
     listeners: Listeners
     exposure: IExposure
-    hangups: IHangups
+    lines: ILines
     traefik: EmbeddedTraefik | None
 
 
@@ -212,6 +214,10 @@ class Daemon(Service):
         stopping = bounded(self._reactor, self._shutdown_timeout, self._stop(), "the stop (timeouts.shutdown)")
         return stopping.addErrback(lambda failure: self.log.warn("{error}", error=failure.getErrorMessage()))
 
+    def hurry(self) -> None:
+        """Let visitors finish no longer."""
+        self._parts.listeners.hurry()
+
     async def _stop(self) -> None:
         parts = self._parts
         if self._starting is not None:
@@ -229,8 +235,8 @@ class Daemon(Service):
         await parts.exposure.close()
         await parts.election.leadership.release()
         await parts.publisher.stop()
-        await parts.listeners.close()
-        parts.hangups.close()
+        await parts.listeners.close(self._shutdown_timeout * DRAIN_SHARE)
+        parts.lines.close()
         if parts.traefik is not None and parts.traefik.running:
             await parts.traefik.stopService()
         parts.lock.let_go()

@@ -146,6 +146,9 @@ class IBootGate(Interface):
         Fails with ``NotFound``, ``Refused`` (says until when), ``BootFailed``, ``PortSilent`` or ``Unavailable``.
         """
 
+    def ready_now(uid: int, port: int, *, http: bool = False) -> Endpoint | None:
+        """Give the endpoint if the webspace runs and that port is known to answer, else ``None``; wakes nobody."""
+
     async def suspect(uid: int, endpoint: Endpoint, *, refused: bool, http: bool = False) -> None:
         """Say that a ready endpoint did not answer: LXD is asked again what runs there.
 

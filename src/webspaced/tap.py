@@ -18,6 +18,7 @@ from twisted.python.usage import UsageError
 
 from webspaced.errors import WebspacedError
 from webspaced.lib.logs import log_observer
+from webspaced.lib.second_signal import on_second_signal
 from webspaced.settings import SETTINGS, Settings, SettingsError, find_config, load, resolver_of
 
 log = Logger()
@@ -50,8 +51,9 @@ class Options(TwistedOptions):
 class Application(MultiService):
     """All services of the process, with our way of writing its log: twistd asks its application for that."""
 
-    def __init__(self, services: Sequence[IService], observer: ILogObserver | None) -> None:
+    def __init__(self, services: Sequence[IService], observer: ILogObserver | None, reactor: Any = None) -> None:
         super().__init__()
+        self._reactor = reactor
         self.log_observer = observer
         for service in services:
             service.setServiceParent(self)
@@ -61,6 +63,17 @@ class Application(MultiService):
         if self.log_observer is not None and isinstance(parent, Componentized):
             parent.setComponent(ILogObserver, self.log_observer)
         super().setServiceParent(parent)
+
+    def stopService(self) -> Any:
+        """Stop all in order; a second signal lets nobody finish any more."""
+        if self._reactor is not None:
+            on_second_signal(self._reactor, self._hurry)
+        return super().stopService()
+
+    def _hurry(self) -> None:
+        for service in self:
+            if hasattr(service, "hurry"):
+                service.hurry()
 
 
 def makeService(options: Options) -> IService:
@@ -72,7 +85,7 @@ def makeService(options: Options) -> IService:
     except (SettingsError, WebspacedError) as error:
         sys.exit(str(error))
     observer = log_observer(sys.stdout, settings.log_level, settings.log_format) if _logs_to_terminal(options) else None
-    return Application(services, observer)
+    return Application(services, observer, reactor)
 
 
 def _real(reactor: Any, options: Options) -> tuple[Settings, Sequence[IService]]:

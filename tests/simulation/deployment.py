@@ -28,6 +28,7 @@ from webspaced.assembly import Host, build
 from webspaced.core.routes import Route
 from webspaced.core.webspace import KEY
 from webspaced.daemon import Daemon
+from webspaced.forward.stock import StockLines
 from webspaced.interfaces import IDomainRecords
 from webspaced.lib.places import Places
 from webspaced.settings import Settings, load
@@ -119,7 +120,7 @@ class Deployment:
         """Start the daemon; it may have to wait for LXD."""
         self.process = Process(self.reactor)
         host = Host(
-            hangups=WireHangups(),
+            lines=StockLines(self.process, WireHangups()),
             records=Records(),
             can_bind=lambda address, port: not self.reactor.taken((str(address), port)),
             seats=Places(1000, 500),

@@ -22,6 +22,7 @@ from tests.unit.world import SSH_KEY, FakeProbe, FakeRecords
 from webspaced import assembly, election
 from webspaced.core.routes import Route
 from webspaced.daemon import Daemon
+from webspaced.forward.stock import StockLines
 from webspaced.iam.users_file import hash_token
 from webspaced.lxd.instances import ProfileNetwork
 from webspaced.settings import Settings, load
@@ -77,7 +78,7 @@ class AssembledCase(SynchronousTestCase):
         self.patch(assembly, "LxdInstances", lambda _client: self.lxd)
         self.patch(assembly, "LxdInsides", lambda *_: self.insides)
         self.patch(assembly, "PortProbe", lambda _reactor: self.probe)
-        self.patch(assembly, "EpollHangups", lambda _reactor: FakeHangups())
+        self.patch(assembly, "lines_for", lambda reactor, _seats: StockLines(reactor, FakeHangups()))
         self.patch(assembly, "EventSubscription", self._events)
         self.patch(assembly, "introduce", self._introduce)
         self.patch(assembly, "profile_network", self._network)

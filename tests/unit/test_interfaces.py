@@ -13,7 +13,12 @@ from tests.unit.world import FakeIdentity, FakeListeners, FakeRecords, FakeStore
 from webspaced import interfaces
 from webspaced.dns import DomainRecords
 from webspaced.forward.hangup import EpollHangups, IHangups
+from webspaced.forward.lines import ILine, ILineOwner, ILines
 from webspaced.forward.listeners import Listeners
+from webspaced.forward.ports import SocketLines
+from webspaced.forward.sockets import SocketLine
+from webspaced.forward.stock import StockLine, StockLines
+from webspaced.forward.visit import Visit
 from webspaced.iam.iamd import IamdIdentity
 from webspaced.iam.static import StaticIdentity, UsersFile
 from webspaced.kube.exposure import ServicePorts
@@ -45,6 +50,9 @@ KEPT_BY = {
     interfaces.IIdentity: (StaticIdentity, UsersFile, IamdIdentity, FakeIdentity),
     interfaces.IDomainRecords: (DomainRecords, FakeRecords),
     IHangups: (EpollHangups, FakeHangups),
+    ILine: (SocketLine, StockLine),
+    ILines: (SocketLines, StockLines),
+    ILineOwner: (Visit,),
 }
 
 
@@ -57,4 +65,4 @@ class InterfaceTests(SynchronousTestCase):
     def test_none_is_forgotten(self) -> None:
         named = {getattr(interfaces, name) for name in interfaces.__all__}
         self.assertTrue(all(isinstance(each, InterfaceClass) for each in named))
-        self.assertEqual(named | {IHangups}, set(KEPT_BY))
+        self.assertEqual(named | {IHangups, ILine, ILines, ILineOwner}, set(KEPT_BY))

@@ -17,6 +17,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel
 
 from tests.unit.assembled import NETWORK, AssembledCase
+from tests.unit.forward.wires import Wire
 from tests.unit.iam.memory import MemoryAgent
 from tests.unit.lxd.fake_lxd import FakeLxd
 from tests.unit.lxd.test_tls import Party
@@ -180,6 +181,29 @@ class BootTests(AssembledCase):
         self.create("bob")
         self.assertEqual(self.ask("POST", "self/state", name="alice")[0], 204)
         self.assertEqual(self.ask("POST", "self/state", name="bob")[0], 503)
+
+    def test_relay_idle_timeout(self) -> None:
+        for seconds, cut in (("8s", True), (0, False)):
+            self.start(webspaces={"relay_idle_timeout": seconds})
+            self.create()
+            wire, backend = self.relayed()
+            for _ in range(10):
+                self.machine.run_for(2)
+                self.machine.protocols[wire].dataReceived(b"x")
+            self.assertNotIn("reset", wire.ends)
+            self.machine.run_for(8 + 2 + 0.1)
+            self.assertEqual("reset" in wire.ends, cut)
+            self.assertIn(b"x" * 10, backend.transport.value())
+
+    def relayed(self) -> tuple[Any, Any]:
+        """Let a visitor be relayed, and give both sides."""
+        wire = self.machine.connect(self.boot_port())
+        self.machine.run_for(20)
+        *_, factory, _timeout, _bind = self.machine.tcpClients[-1]
+        backend = factory.buildProtocol(None)
+        backend.makeConnection(Wire())
+        self.machine.run_for(0.1)
+        return wire, backend
 
     def test_max_held(self) -> None:
         self.start(webspaces={"max_held": 2, "max_held_per_webspace": 2})

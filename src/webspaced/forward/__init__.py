@@ -1,5 +1,8 @@
-"""The way of a visitor's connection: ``listeners`` accept, ``visit`` pauses until the boot gate opens, ``relay`` copies.
+"""The way of a visitor's connection: ``listeners`` keep ports open, a ``visit`` pauses until the boot gate opens, and its
+line is relayed to a container's.
 
-Forwarded ports and boot ports are the same code; a boot port's visitors come from Traefik. ``hangup`` notices a held
-visitor that went away, ``refusal`` says in HTTP why a webspace cannot be woken.
+Forwarded ports and boot ports are the same code; a boot port's visitors come from Traefik. ``lines`` says what a visit
+needs of a connection. Of the two kinds, ``sockets`` (with ``ports``, ``engine``, ``pump`` and ``pipes``) moves bytes in the
+kernel, and ``stock`` (with ``hangup``) is made of Twisted's transports. ``states`` has the tables of both, ``refusal`` says
+in HTTP why a webspace cannot be woken, ``drain`` is the end of all visits.
 """

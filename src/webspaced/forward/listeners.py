@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from attrs import define, field
-from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.defer import gatherResults, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from zope.interface import implementer
 
 from webspaced.errors import Conflict
-from webspaced.forward.visit import Destination, Means, Visits
+from webspaced.forward.counters import Counters, total
+from webspaced.forward.drain import drain
+from webspaced.forward.visit import Destination, Means
+from webspaced.forward.visits import Visits
 from webspaced.interfaces import IForwards, IListeners
 from webspaced.webspaces.conditions import Conditions, Kind
 
-BACKLOG = 511
+IDLE_LOOKS = 4
+"""So many looks at the connections make one ``idle_timeout``: a connection is cut at most a quarter late."""
 
 
 @define
@@ -41,7 +44,7 @@ class _BootPort:
 
 @define(kw_only=True)
 class Where:
-    """Addresses to bind: ``forwards`` may be empty for every interface."""
+    """Addresses to bind: ``forwards`` may be empty for every interface, IPv4 and IPv6."""
 
     forwards: str
     boot: str
@@ -52,7 +55,6 @@ class Where:
 class Listeners:
     """All listeners, by external port and by webspace."""
 
-    _reactor: Any
     _means: Means
     _conditions: Conditions
     _where: Where
@@ -61,6 +63,7 @@ class Listeners:
     _forwards: dict[int, _Bound] = field(factory=dict, init=False)
     _wanted: dict[int, Mapping[int, int]] = field(factory=dict, init=False)
     _boot_ports: dict[int, _BootPort] = field(factory=dict, init=False)
+    _leaving: list[Visits] = field(factory=list, init=False)
 
     def reserve(self, port: int) -> None:
         """See :meth:`webspaced.interfaces.IForwards.reserve`."""
@@ -81,9 +84,11 @@ class Listeners:
 
     def want_forwards(self, uid: int, ports: Mapping[int, int]) -> None:
         """Make a webspace's forwards these (external to internal). What does not change is not touched."""
+        before = self._wanted.get(uid, {})
         self._wanted[uid] = ports
-        for external, bound in list(self._forwards.items()):
-            if bound.uid != uid or ports.get(external) == bound.internal:
+        for external in before:
+            bound = self._forwards.get(external)
+            if bound is None or bound.uid != uid or ports.get(external) == bound.internal:
                 continue
             if external in ports:
                 # The socket stays: the kernel would not give it back within this turn of the reactor.
@@ -107,7 +112,7 @@ class Listeners:
             return
         # Visitors of an old number go on: their webspace is the same.
         visits = present.visits if present is not None else Visits(self._means, lambda: self._web(uid))
-        listening = None if port is None else self._reactor.listenTCP(port, visits, BACKLOG, self._where.boot)
+        listening = None if port is None else self._means.lines.listen(port, visits, self._where.boot)
         if present is not None:
             del self._boot_ports[uid]
             present.listening.stopListening()
@@ -121,18 +126,42 @@ class Listeners:
         for visits in self._visits_of(uid):
             visits.cut_relayed()
 
-    def close(self) -> Deferred[Any]:
-        """Stop to listen and reset what is left; fires when every port is closed."""
-        bound: list[_Bound | _BootPort] = [*self._forwards.values(), *self._boot_ports.values()]
+    def cut_idle(self) -> None:
+        """Reset relayed connections on which nothing moved for :data:`IDLE_LOOKS` calls of this."""
+        for bound in self._all():
+            bound.visits.cut_quiet(IDLE_LOOKS)
+
+    def counters(self) -> Counters:
+        """Give what was counted of all visits; those of ports that are closed are no longer among them."""
+        return total(bound.visits.counters() for bound in self._all())
+
+    def counters_by_port(self) -> Mapping[int, Counters]:
+        """Give the same per forward, by external port."""
+        return {port: bound.visits.counters() for port, bound in self._forwards.items()}
+
+    async def close(self, within: float = 0.0) -> None:
+        """Stop to listen, refuse who waits, let who is relayed finish within so many seconds, and reset the others."""
+        bound = self._all()
         self._forwards.clear()
         self._boot_ports.clear()
         self._wanted.clear()
-        for each in bound:
-            each.visits.cut_all()
-        return gatherResults([maybeDeferred(each.listening.stopListening) for each in bound])
+        closed = gatherResults([maybeDeferred(each.listening.stopListening) for each in bound])
+        crowds = [each.visits for each in bound]
+        self._leaving.extend(crowds)
+        await drain(self._means.clock, crowds, within)
+        await closed
+
+    def hurry(self) -> None:
+        """Reset who has still been let finish by :meth:`close`."""
+        for visits in self._leaving:
+            visits.cut_all()
+
+    def _all(self) -> list[_Bound | _BootPort]:
+        return [*self._forwards.values(), *self._boot_ports.values()]
 
     def _visits_of(self, uid: int) -> list[Visits]:
-        visits = [bound.visits for bound in self._forwards.values() if bound.uid == uid]
+        bound = (self._forwards.get(external) for external in self._wanted.get(uid, ()))
+        visits = [each.visits for each in bound if each is not None and each.uid == uid]
         boot = self._boot_ports.get(uid)
         return visits if boot is None else [*visits, boot.visits]
 
@@ -155,7 +184,7 @@ class Listeners:
 
     def _bind(self, port: int) -> _Bound:
         visits = Visits(self._means, lambda: None)
-        bound = _Bound(self._reactor.listenTCP(port, visits, BACKLOG, self._where.forwards), visits)
+        bound = _Bound(self._means.lines.listen(port, visits, self._where.forwards), visits)
         visits.destination = bound.destination
         return bound
 

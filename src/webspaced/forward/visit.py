@@ -2,31 +2,33 @@
 
 While it is held, its early bytes stay in the kernel. A visitor that goes away is forgotten at once; on a plain-HTTP boot
 port a closed sending side counts as gone (Traefik closes when its client does), and nothing of it reaches the container.
+A visitor of a running webspace is relayed at once, without a Deferred or a coroutine of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
-from twisted.internet.address import IPv4Address
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.error import ConnectError, ConnectingCancelledError, ConnectionDone
 from twisted.internet.error import ConnectionRefusedError as Refusal
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.internet.protocol import Factory
+from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol, IProtocol, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from webspaced.core.address import Endpoint
 from webspaced.errors import PortSilent, Refused, WebspacedError
-from webspaced.forward.hangup import IHangups
+from webspaced.forward.counters import LEFT, reason_of
+from webspaced.forward.lines import ILine, ILineOwner, ILines
 from webspaced.forward.refusal import refusal
-from webspaced.forward.relay import Leg
+from webspaced.forward.states import VISITS, Stage, Step
 from webspaced.interfaces import IBootGate
 from webspaced.lib.places import Places
-from webspaced.webspaces.probe import client_endpoint
+
+if TYPE_CHECKING:
+    from webspaced.forward.visits import Visits
 
 CONNECT_TIMEOUTS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds for each try to connect to a ready port. Short at first: a SYN that meets a full backlog is lost, and the kernel
@@ -48,171 +50,219 @@ class Destination:
 class Means:
     """What every visit needs, shared by all."""
 
-    reactor: Any
     clock: IReactorTime
     gate: IBootGate
-    hangups: IHangups
+    lines: ILines
     places: Places
     """For those who are held."""
     seats: Places
     """For all, from their first moment to their last: each takes two descriptors."""
 
 
-class Visit(Leg):
-    """One visitor. Held, then relayed, or refused."""
+@frozen
+class _Try:
+    """A connection to a container that is under way."""
+
+    endpoint: Endpoint
+    line: Deferred[ILine]
+
+
+@implementer(IProtocol, IHalfCloseableProtocol, ILineOwner)
+class Visit:
+    """One visitor. Held, then relayed, or refused (:data:`webspaced.forward.states.VISITS`)."""
 
     log = Logger()
-    _waiting: Deferred[None] | None = None
-    _farewell: IDelayedCall | None = None
-    _refused = False
-    _answer = b""
-    """What a refused visitor is told once it has asked something."""
-    _seated = False
+    factory: Any = None
+    __slots__ = (
+        "_backend", "_destination", "_farewell", "_line", "_quiet", "_seated", "_seen", "_since", "_visits", "_waiting",
+        "stage", "transport",
+    )
 
-    def __init__(self, means: Means, destination: Destination, visits: Visits) -> None:
-        self._means = means
-        self._destination = destination
+    def __init__(self, visits: Visits, destination: Destination) -> None:
+        self.stage = Stage.ARRIVED
+        self.transport: Any = None
         self._visits = visits
+        self._destination = destination
+        self._line: Any = None
+        self._backend: Any = None
+        self._waiting: Deferred[None] | None = None
+        self._farewell: IDelayedCall | None = None
+        self._seated = False
+        self._since = 0.0
+        self._seen = self._quiet = 0
+
+    def makeConnection(self, transport: Any) -> None:
+        """Take the connection, which is paused unless the webspace runs."""
+        self.transport = transport
+        self._line = self._visits.means.lines.line(transport, self)
+        self.connectionMade()
 
     def connectionMade(self) -> None:
-        """Pause, and wait for the gate."""
-        super().connectionMade()
-        self._seated = self._means.seats.take(self._destination.uid)
-        if not self._seated or not self._means.places.take(self._destination.uid):
-            self._refuse(Refused("it has too many visitors at once", retry_after=2.0))
+        """Relay at once if that can be, else wait for the gate."""
+        means, destination = self._visits.means, self._destination
+        self._visits.present.add(self)
+        self._seated = means.seats.take(destination.uid)
+        if not self._seated:
+            self._refuse(_too_many())
             return
-        self._visits.held.add(self)
-        self.transport.pauseProducing()
-        self._means.hangups.watch(self.transport, self._gone, half=self._destination.http)
-        self._waiting = Deferred.fromCoroutine(self._reach())
+        endpoint = means.gate.ready_now(destination.uid, destination.port, http=destination.http)
+        if endpoint is None:
+            self._hold(None)
+            return
+        line = means.lines.dial(endpoint, CONNECT_TIMEOUTS[0])
+        if isinstance(line, Deferred):
+            self._hold(_Try(endpoint, line))
+        else:
+            self._serve(line)
+
+    # --- held
+
+    def _hold(self, first: _Try | None) -> None:
+        means = self._visits.means
+        if not means.places.take(self._destination.uid):
+            if first is not None:
+                first.line.addErrback(lambda _: None)
+                first.line.cancel()
+            self._refuse(_too_many())
+            return
+        self._step(Step.WAIT)
+        self._since = means.clock.seconds()
+        self._line.hold(half=self._destination.http)
+        self._waiting = Deferred.fromCoroutine(self._reach(first))
         self._waiting.addErrback(self._failed)
 
-    def dataReceived(self, data: bytes) -> None:
-        """Pass bytes on; a refused visitor is answered upon the first, and what else it sends is dropped."""
-        if not self._refused:
-            super().dataReceived(data)
-        elif self._answer:
-            answer, self._answer = self._answer, b""
-            self.transport.write(answer)
-            self.transport.loseWriteConnection()
+    async def _reach(self, first: _Try | None) -> None:
+        self._serve(await self._connect(first))
 
-    def readConnectionLost(self) -> None:
-        """Pass the end on; a refused visitor has taken its answer, or asks nothing."""
-        if self._refused or self.peer is None:
-            self.transport.loseConnection()
-        else:
-            super().readConnectionLost()
-
-    def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
-        """Forget the visitor."""
-        if self._farewell is not None and self._farewell.active():
-            self._farewell.cancel()
-        self._let_go()
-        if self._seated:
-            self._seated = False
-            self._means.seats.give_back(self._destination.uid)
-        self._visits.relayed.discard(self)
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            waiting.cancel()
-        super().connectionLost(reason)
-
-    def cut(self) -> None:
-        """Reset the connection, whatever state it is in."""
-        self.transport.abortConnection()
-
-    async def _reach(self) -> None:
-        backend = await self._connect()
-        self._waiting = None
-        self._let_go()
-        self._visits.relayed.add(self)
-        self.join(backend)
-        self.transport.resumeProducing()
-
-    async def _connect(self) -> Leg:
-        uid, port, http = self._destination.uid, self._destination.port, self._destination.http
+    async def _connect(self, trying: _Try | None) -> ILine:
+        destination, gate = self._destination, self._visits.means.gate
         for timeout in CONNECT_TIMEOUTS:
-            endpoint: Endpoint = await self._means.gate.ready(uid, port, http=http)
+            now, trying = trying or await self._try(timeout), None
             try:
-                backend: Any = await client_endpoint(self._means.reactor, endpoint, timeout).connect(_BACKEND)
+                return await now.line
             except ConnectError as error:
                 # It stopped a moment ago, or its server did, or has too many visitors to accept one more at once.
                 refused = isinstance(error, Refusal)
-                await self._means.gate.suspect(uid, endpoint, refused=refused, http=http)
-            else:
-                return cast("Leg", backend)
-        message = f"nothing answers on port {port} of the webspace"
+                await gate.suspect(destination.uid, now.endpoint, refused=refused, http=destination.http)
+        message = f"nothing answers on port {destination.port} of the webspace"
         raise PortSilent(message)
 
-    def _gone(self) -> None:
-        self._let_go()
+    async def _try(self, timeout: float) -> _Try:
+        destination, means = self._destination, self._visits.means
+        endpoint = await means.gate.ready(destination.uid, destination.port, http=destination.http)
+        place = means.lines.place()
+        if place is not None:
+            await place
+        line = means.lines.dial(endpoint, timeout)
+        return _Try(endpoint, line if isinstance(line, Deferred) else succeed(line))
+
+    def gone(self) -> None:
+        """See :meth:`ILineOwner.gone`."""
+        self._visits.count(LEFT)
         self.cut()
 
     def _let_go(self) -> None:
-        if self in self._visits.held:
-            self._visits.held.discard(self)
-            self._means.places.give_back(self._destination.uid)
-            self._means.hangups.unwatch(self.transport)
+        if self.stage is Stage.HELD:
+            means = self._visits.means
+            means.places.give_back(self._destination.uid)
+            self._visits.held_seconds += means.clock.seconds() - self._since
 
     def _failed(self, failure: Failure) -> None:
         self._waiting = None
-        self._let_go()
-        if failure.check(CancelledError, ConnectingCancelledError):
+        if self.stage is Stage.OVER or failure.check(CancelledError, ConnectingCancelledError):
             return
         if not failure.check(WebspacedError):
             self.log.failure("a visit to webspace {uid} failed", failure, uid=self._destination.uid)
         error = failure.value
         self._refuse(error if isinstance(error, Exception) else ConnectionError())
 
+    # --- relayed, refused, over
+
+    def _serve(self, backend: ILine) -> None:
+        self._waiting = None
+        self._step(Step.SERVE)
+        self._visits.opened += 1
+        self._backend = backend
+        self._line.relay_to(backend)
+
     def _refuse(self, error: Exception) -> None:
-        self._visits.refused += 1
+        self._visits.count(reason_of(error))
         self.log.info("a visitor of webspace {uid} was refused: {error}", uid=self._destination.uid, error=str(error))
+        self._step(Step.REFUSE)
         if not self._destination.http:
             self.cut()
             return
-        self._refused = True
         # Traefik takes an answer that is there before it has asked for a broken connection, and makes a 500 of it. And the
         # request must be read, or closing would reset the answer away.
-        self._answer = refusal(error)
-        self.transport.resumeProducing()
-        self._farewell = self._means.clock.callLater(FAREWELL, self.cut)
+        self._farewell = self._visits.means.clock.callLater(FAREWELL, self.cut)
+        self._line.answer(refusal(error))
+
+    def turn_away(self, error: Exception) -> None:
+        """Refuse a held visitor."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.cancel()
+        self._refuse(error)
+
+    def cut(self) -> None:
+        """Reset the connection, whatever state it is in."""
+        self._line.abort()
+
+    def over(self) -> None:
+        """See :meth:`ILineOwner.over`: forget the visitor."""
+        if self.stage is Stage.OVER:
+            return
+        self._step(Step.END)
+        self._visits.left(self)
+        if self._farewell is not None and self._farewell.active():
+            self._farewell.cancel()
+        if self._seated:
+            means = self._visits.means
+            means.seats.give_back(self._destination.uid)
+            means.lines.freed()
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.cancel()
+
+    def _step(self, step: Step) -> None:
+        self._let_go()
+        self.stage = VISITS[self.stage, step]
+
+    # --- what is counted
+
+    def moved(self) -> tuple[int, int]:
+        """Give the bytes that went to the container, and to the visitor."""
+        return (0, 0) if self._backend is None else (self._line.moved, self._backend.moved)
+
+    def quiet(self) -> int:
+        """Give for how many calls of this, this one included, nothing moved."""
+        seen = sum(self.moved())
+        self._quiet = self._quiet + 1 if seen == self._seen else 0
+        self._seen = seen
+        return self._quiet
+
+    @property
+    def web(self) -> bool:
+        """Whether it speaks plain HTTP, where silence means that nothing is under way."""
+        return self._destination.http
+
+    # --- what Twisted's transports tell (other lines speak for themselves)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Hand bytes to the line."""
+        self._line.dataReceived(data)
+
+    def readConnectionLost(self) -> None:
+        """Tell the line of the visitor's end."""
+        self._line.readConnectionLost()
+
+    def writeConnectionLost(self) -> None:
+        """Nothing to do: the other direction goes on."""
+
+    def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
+        """Tell the line that it is over."""
+        self._line.connectionLost(reason)
 
 
-class _BackendFactory(Factory):
-    """Builds the container's side of a relay."""
-
-    noisy = False
-
-    def buildProtocol(self, addr: Any) -> Leg:
-        return Leg()
-
-
-_BACKEND = _BackendFactory()
-
-
-class Visits(Factory):
-    """The factory of one listener: its visits, and where they lead. ``None`` as destination turns visitors away."""
-
-    noisy = False
-
-    def __init__(self, means: Means, destination: Callable[[], Destination | None]) -> None:
-        self.destination = destination
-        self.held: set[Visit] = set()
-        self.relayed: set[Visit] = set()
-        self.refused = 0
-        self._means = means
-
-    def buildProtocol(self, addr: IPv4Address) -> Visit | None:  # type: ignore[override]
-        """Give a visit, or ``None`` to close the connection at once."""
-        destination = self.destination()
-        return None if destination is None else Visit(self._means, destination, self)
-
-    def cut_relayed(self) -> None:
-        """Reset the connections to a container that is gone."""
-        for visit in list(self.relayed):
-            visit.cut()
-
-    def cut_all(self) -> None:
-        """Reset every connection: the listener is no longer wanted."""
-        for visit in [*self.held, *self.relayed]:
-            visit.cut()
+def _too_many() -> Refused:
+    return Refused("it has too many visitors at once", retry_after=2.0)

@@ -49,7 +49,7 @@ class Ports:
     max: int = setting(integer(0), "The most forwards of one webspace.", default=64)
     listen_address: str = setting(
         HOST,
-        "The address, without a port, that forwards listen on; empty stands for every interface.",
+        "The address, without a port, that forwards listen on; empty stands for every interface, IPv4 and IPv6.",
         default="",
     )
     kubernetes_service: str | None = setting(
@@ -184,6 +184,12 @@ class Webspaces:
     )
     max_held_per_webspace: int = setting(
         integer(1), "How many connections may wait for the boot of one webspace.", default=512
+    )
+    relay_idle_timeout: float = setting(
+        duration(),
+        "How long a relayed connection may carry nothing before it is reset; 0 sets no bound.",
+        default=0.0,
+        unit="seconds",
     )
     resync_interval: float = setting(
         duration(0.1),

@@ -60,20 +60,24 @@ class BootGate:
         self._domain = domain
         self._probing: Flights[tuple[int, str, Probe], Endpoint] = Flights()
 
-    def ready(self, uid: int, port: int, *, http: bool = False) -> Deferred[Endpoint]:
-        """See :meth:`webspaced.interfaces.IBootGate.ready`."""
-        probe = Probe(port, http)
-        observed = self._registry.get(uid)
+    def ready_now(self, uid: int, port: int, *, http: bool = False) -> Endpoint | None:
+        """See :meth:`webspaced.interfaces.IBootGate.ready_now`."""
         # The warm path: a visitor of a running webspace pays for two look-ups, not for the machinery of a boot.
+        observed = self._registry.get(uid)
         if (
             observed is not None
             and observed.address is not None
             and observed.runs
-            and self._readiness.get(observed, probe) is Readiness.READY
+            and self._readiness.get(observed, Probe(port, http)) is Readiness.READY
             and self._booter.memory(uid).hold in (Hold.NONE, Hold.DRAINING)
         ):
-            return succeed(Endpoint(observed.address, port))
-        return Deferred.fromCoroutine(self._ready(uid, probe))
+            return Endpoint(observed.address, port)
+        return None
+
+    def ready(self, uid: int, port: int, *, http: bool = False) -> Deferred[Endpoint]:
+        """See :meth:`webspaced.interfaces.IBootGate.ready`."""
+        endpoint = self.ready_now(uid, port, http=http)
+        return Deferred.fromCoroutine(self._ready(uid, Probe(port, http))) if endpoint is None else succeed(endpoint)
 
     async def suspect(self, uid: int, endpoint: Endpoint, *, refused: bool, http: bool = False) -> None:
         """See :meth:`webspaced.interfaces.IBootGate.suspect`."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.forward.wires import FakeGate, FakeHangups, Network, Wire
 from webspaced.errors import Conflict
 from webspaced.forward.listeners import Listeners, Where
+from webspaced.forward.stock import StockLines
 from webspaced.forward.visit import Destination, Means, Visit
 from webspaced.lib.places import Places
 from webspaced.webspaces.conditions import Conditions, Kind
@@ -44,15 +46,14 @@ class ListenersCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.machine, self.gate, self.conditions = Machine(), FakeGate(), Conditions()
         means = Means(
-            reactor=self.machine,
             clock=self.machine,
             gate=self.gate,
-            hangups=FakeHangups(),
+            lines=StockLines(self.machine, FakeHangups()),
             places=Places(100, 100),
             seats=Places(100, 100),
         )
         where = Where(forwards="192.0.2.1", boot="127.0.0.1")
-        self.listeners = Listeners(self.machine, means, self.conditions, where, self.web)
+        self.listeners = Listeners(means, self.conditions, where, self.web)
 
     def web(self, uid: int) -> Destination | None:
         return None if uid == 9 else Destination(uid, 80, http=True)
@@ -115,6 +116,13 @@ class ForwardTests(ListenersCase):
         self.assertEqual(dict(self.conditions.of(2)), {})
         self.visit(50000)
         self.assertEqual(self.destinations()[-1], (2, 23, False))
+
+    def test_giving_up_one_that_another_has_leaves_it_to_them(self) -> None:
+        self.listeners.want_forwards(1, {50000: 22})
+        self.listeners.want_forwards(2, {50000: 23})
+        visit = self.visit(50000)
+        self.listeners.want_forwards(2, {})
+        self.assertEqual((self.bound(), visit.transport.ends), ([50000], []))
 
     def test_one_that_this_machine_uses_is_a_condition_and_tried_again(self) -> None:
         self.machine.taken.add(50000)
@@ -229,7 +237,7 @@ class CutTests(ListenersCase):
         self.listeners.want_boot_port(1, 20001)
         self.listeners.reserve(50005)
         visits = [self.visit(port) for port in (50000, 20001)]
-        self.successResultOf(self.listeners.close())
+        self.successResultOf(Deferred.fromCoroutine(self.listeners.close()))
         self.assertEqual([visit.transport.ends for visit in visits], [["reset"], ["reset"]])
         self.assertEqual(self.bound(), [])
         self.listeners.retry()

@@ -7,7 +7,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.forward.wires import ENDPOINT, FakeGate, FakeHangups, Network, Wire, lose
 from webspaced.errors import BootFailed, Refused, Unavailable
-from webspaced.forward.visit import CONNECT_TIMEOUTS, FAREWELL, Destination, Means, Visit, Visits
+from webspaced.forward.stock import StockLines
+from webspaced.forward.visit import CONNECT_TIMEOUTS, FAREWELL, Destination, Means, Visit
+from webspaced.forward.visits import Visits
 from webspaced.lib.places import Places
 
 PLAIN, WEB = Destination(1, 22), Destination(1, 80, http=True)
@@ -21,10 +23,9 @@ class VisitCase(SynchronousTestCase):
         self.places = Places(4, 3)
         self.seats = Places(6, 5)
         means = Means(
-            reactor=self.network,
             clock=self.network,
             gate=self.gate,
-            hangups=self.hangups,
+            lines=StockLines(self.network, self.hangups),
             places=self.places,
             seats=self.seats,
         )
@@ -141,7 +142,7 @@ class RefusedTests(VisitCase):
         visit = self.visitor()
         self.gate.asked[0][1].errback(BootFailed("it crashed"))
         self.assertEqual((visit.transport.ends, visit.transport.value()), (["reset"], b""))
-        self.assertEqual((self.visits.held, self.visits.refused, self.places.held), (set(), 1, 0))
+        self.assertEqual((self.visits.held, sum(self.visits.failed.values()), self.places.held), (set(), 1, 0))
 
     def test_a_web_visitor_is_told_and_its_request_is_read(self) -> None:
         self.destination = WEB
@@ -215,7 +216,7 @@ class PlacesTests(VisitCase):
         self.assertEqual(self.visits.held, set(held))
 
     def test_for_one_webspace_on_all_of_its_ports_together(self) -> None:
-        forward = Visits(self.visits._means, lambda: Destination(WEB.uid, 22))
+        forward = Visits(self.visits.means, lambda: Destination(WEB.uid, 22))
         for visits in (self.visits, forward, forward):
             self.visitor(visits)
         self.assertEqual(self.visitor(forward).transport.ends, ["reset"])
@@ -237,7 +238,7 @@ class PlacesTests(VisitCase):
         self.assertEqual(self.visitor().transport.ends, [])
 
     def test_in_all(self) -> None:
-        other = Visits(self.visits._means, lambda: Destination(8, 80, http=True))
+        other = Visits(self.visits.means, lambda: Destination(8, 80, http=True))
         for visits in (self.visits, self.visits, self.visits, other):
             self.visitor(visits)
         over = self.visitor(other)

@@ -17,4 +17,4 @@ class LeavingTests(_Case):
         self.gate.open()
         lose(visit)
         self.flushLoggedErrors()
-        self.assertEqual((self.visits.refused, visit.transport.value(), self.network.getDelayedCalls()), (0, b"", []))
+        self.assertEqual((self.visits.failed, visit.transport.value(), self.network.getDelayedCalls()), ({}, b"", []))

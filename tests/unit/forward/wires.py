@@ -58,6 +58,11 @@ class FakeGate:
         self.cancelled: list[int] = []
         self.suspected: list[tuple[Endpoint, bool, bool]] = []
         self.suspect_error: Exception | None = None
+        self.now: Endpoint | None = None
+        """What is ready at once."""
+
+    def ready_now(self, uid: int, port: int, *, http: bool = False) -> Endpoint | None:
+        return self.now
 
     def ready(self, uid: int, port: int, *, http: bool = False) -> Deferred[Endpoint]:
         number = len(self.asked)

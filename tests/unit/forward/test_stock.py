@@ -7,16 +7,16 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.unit.forward.wires import Wire
-from webspaced.forward.relay import Leg
+from tests.unit.forward.wires import FakeHangups, Wire
+from webspaced.forward.stock import StockLine
 
 
 class RelayTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.visitor, self.container = Leg(), Leg()
+        self.visitor, self.container = StockLine(FakeHangups()), StockLine(FakeHangups())
         for leg in (self.visitor, self.container):
             leg.makeConnection(Wire())
-        self.visitor.join(self.container)
+        self.visitor.relay_to(self.container)
 
     def ends(self) -> tuple[list[str], list[str]]:
         return self.visitor.transport.ends, self.container.transport.ends
@@ -80,7 +80,7 @@ class RelayTests(SynchronousTestCase):
         self.assertEqual(self.ends(), ([], []))
 
     def test_before_it_is_joined_nothing_happens(self) -> None:
-        alone = Leg()
+        alone = StockLine(FakeHangups())
         alone.makeConnection(Wire())
         alone.dataReceived(b"x")
         alone.readConnectionLost()

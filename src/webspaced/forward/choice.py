@@ -1,0 +1,54 @@
+"""What visitors' connections are made of on this machine, and how many there can be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.interfaces import IReactorFDSet
+from twisted.logger import Logger
+
+from webspaced.forward.engine import Engine, can_splice
+from webspaced.forward.hangup import EpollHangups
+from webspaced.forward.lines import ILines
+from webspaced.forward.ports import SocketLines
+from webspaced.forward.stock import StockLines
+from webspaced.lib.descriptors import raise_descriptor_limit
+from webspaced.lib.places import Places
+
+RESERVED = 3072
+"""Descriptors for listeners, pipes, terminals, the API's other clients, LXD and files."""
+EACH = 2
+"""Descriptors that a visitor takes."""
+
+log = Logger()
+
+
+def lines_for(reactor: Any, seats: Places) -> ILines:
+    """Give raw sockets where this system and reactor have what these need, else Twisted's own transports."""
+    lines: ILines
+    if can_splice() and IReactorFDSet.providedBy(reactor):
+        lines = SocketLines(Engine(reactor), lambda: not seats.full)
+    else:
+        lines = StockLines(reactor, EpollHangups(reactor), everywhere="::")
+    return lines
+
+
+def seats_for(held: int) -> Places:
+    """Give places for as many visitors as descriptors allow, so that LXD and the API can always be reached."""
+    limit = raise_descriptor_limit()
+    advice = shortage(limit, held)
+    if advice is not None:
+        log.warn("{advice}", advice=advice)
+    most = max(1, (limit - RESERVED) // EACH)
+    return Places(most, max(1, most // 2))
+
+
+def shortage(limit: int, held: int) -> str | None:
+    """Say what to do if so many descriptors are too few for so many held visitors, else ``None``."""
+    needed = RESERVED + EACH * held
+    if limit >= needed:
+        return None
+    return (
+        f"this process may open {limit} files and sockets only, and webspaces.max_held = {held} asks for {needed}:"
+        f" raise the hard limit (systemd: LimitNOFILE={needed}, a shell: ulimit -Hn {needed})"
+    )

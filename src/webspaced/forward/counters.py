@@ -1,0 +1,56 @@
+"""What is counted of visits, per forward and in all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from attrs import define, field
+
+from webspaced.errors import BootFailed, NotFound, PortSilent, Refused, Unavailable
+
+LEFT = "left"
+"""The visitor went away while it was held."""
+_REASONS: Mapping[type[Exception], str] = {
+    PortSilent: "port_silent",
+    BootFailed: "boot_failed",
+    Refused: "refused",
+    Unavailable: "unavailable",
+    NotFound: "not_found",
+}
+
+
+def reason_of(error: Exception) -> str:
+    """Give the word for why a visitor was refused."""
+    return next((word for kind, word in _REASONS.items() if isinstance(error, kind)), "error")
+
+
+@define(kw_only=True)
+class Counters:
+    """What happened since the start, and what is the case now (``open`` and ``held``, in connections).
+
+    ``opened``: visitors that were relayed. ``failed``: those that were not, by reason. Bytes each way. ``held_seconds``: of
+    all who waited, together.
+    """
+
+    open: int = 0
+    held: int = 0
+    opened: int = 0
+    failed: dict[str, int] = field(factory=dict)
+    to_container: int = 0
+    to_visitor: int = 0
+    held_seconds: float = 0.0
+
+
+def total(parts: Iterable[Counters]) -> Counters:
+    """Give the sum."""
+    all_in = Counters()
+    for part in parts:
+        all_in.open += part.open
+        all_in.held += part.held
+        all_in.opened += part.opened
+        all_in.to_container += part.to_container
+        all_in.to_visitor += part.to_visitor
+        all_in.held_seconds += part.held_seconds
+        for reason, number in part.failed.items():
+            all_in.failed[reason] = all_in.failed.get(reason, 0) + number
+    return all_in

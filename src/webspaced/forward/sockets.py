@@ -1,0 +1,149 @@
+"""Lines of raw sockets, served by the engine."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import Any, Self
+
+from zope.interface import implementer
+
+from webspaced.forward.engine import ERR, HUP, IN, OUT, PRI, RDHUP, Engine
+from webspaced.forward.lines import ILine
+from webspaced.forward.pump import Pump
+from webspaced.forward.states import FLOWS, Flow, Turn
+
+RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER of no time: closing resets (socket(7))."""
+_COMES = IN | RDHUP | HUP | PRI
+_ENDS = RDHUP | HUP | PRI
+
+
+@implementer(ILine)
+class SocketLine(Pump):
+    """See :class:`webspaced.forward.lines.ILine`. ``owner`` is the visit, ``None`` at the container's side."""
+
+    __slots__ = ("_answer", "_half", "owner")
+
+    def __init__(self, engine: Engine, sock: Any, owner: Any = None) -> None:
+        super().__init__(engine, sock)
+        self.owner = owner
+        self._half = False
+        self._answer: bytes | None = None
+
+    # --- what a visit asks
+
+    def hold(self, *, half: bool) -> None:
+        """See :meth:`ILine.hold`."""
+        self._half = half
+
+    def relay_to(self, other: Self) -> None:
+        """See :meth:`ILine.relay_to`."""
+        self.peer, other.peer = other, self
+        # What came while it was held was told then, and edges are told once.
+        if self.readable:
+            self.due()
+        if other.readable:
+            other.due()
+
+    def say(self, data: bytes) -> None:
+        """See :meth:`ILine.say`."""
+        # The buffer of a new connection takes some kilobytes.
+        self.sock.send(data)
+
+    def answer(self, data: bytes) -> None:
+        """See :meth:`ILine.answer`."""
+        self._answer = data
+        if self.readable:
+            self._drop_what_comes()
+
+    def abort(self) -> None:
+        """See :meth:`ILine.abort`."""
+        self.reset()
+
+    # --- what the engine tells
+
+    def event(self, mask: int) -> None:
+        """Look at what the kernel says, and go on in both directions."""
+        peer = self.peer
+        if mask & _ENDS:
+            self.eager = True
+        if mask & _COMES:
+            self.readable = True
+        if peer is None:
+            self._alone(mask)
+            return
+        if mask & ERR or (mask & HUP and self.flow is Flow.ENDED):
+            self.reset()
+            return
+        if mask & OUT and not self.writable:
+            self.writable = True
+            peer.due()
+        if self.readable:
+            self.due()
+
+    def _alone(self, mask: int) -> None:
+        if self._answer is not None:
+            self._drop_what_comes()
+        elif mask & (HUP | ERR) or (self._half and mask & RDHUP):
+            owner = self.owner
+            if owner is not None:
+                owner.gone()
+
+    def _drop_what_comes(self) -> None:
+        try:
+            while self.sock.recv_into(self.engine.buffer):
+                if self._answer:
+                    answer, self._answer = self._answer, b""
+                    self.sock.send(answer)
+                    self.sock.shutdown(socket.SHUT_WR)
+        except BlockingIOError:
+            self.readable = False
+        except OSError:
+            self.reset()
+        else:
+            self._close(reset=False)
+
+    # --- what a direction asks
+
+    def finish(self) -> None:
+        """Pass the end of this direction on; with the second one both sides are closed."""
+        self.flow = FLOWS[self.flow, Turn.PASSED]
+        peer = self.peer
+        if peer is None:
+            return
+        if peer.flow is Flow.ENDED:
+            self._close(reset=False)
+            return
+        try:
+            peer.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.reset()
+
+    def reset(self) -> None:
+        """End both sides with resets: a cut download must not look complete."""
+        self._close(reset=True)
+
+    def _close(self, *, reset: bool) -> None:
+        peer, self.peer = self.peer, None
+        self.leave(reset=reset)
+        if peer is not None:
+            peer.peer = None
+            peer.leave(reset=reset)
+        for line in (self, peer):
+            if line is not None and line.owner is not None:
+                owner, line.owner = line.owner, None
+                owner.over()
+
+    def leave(self, *, reset: bool) -> None:
+        """Close this side alone."""
+        sock, self.sock = self.sock, None
+        if sock is None:
+            return
+        self.rest = None
+        self._answer = None
+        if self.pipe is not None:
+            self._let_go(self.pipe)
+        if reset:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        self.engine.close_socket(self.fd, sock)

@@ -1,0 +1,195 @@
+"""The relay on real sockets: sizes up to 100 MB both ways, ends, resets, slow readers, a thousand held, fairness."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+
+from twisted.internet.defer import Deferred, gatherResults
+
+from tests.relayed import RelayCase, reset, send_all, take_all, until_so
+from webspaced.forward.engine import BUFFER
+
+SIZES = (0, 1, BUFFER - 1, BUFFER, BUFFER + 1, 300_000, 1 << 20, 5_000_001)
+LARGE = 100_000_000
+HELD = 1000
+
+
+class SizeTests(RelayCase):
+    async def there_and_back(self, up: int, down: int) -> None:
+        visitor, container = await self.thread(self.pair)
+        with visitor, container:
+            sent_up, sent_down, got_up, got_down = await gatherResults([
+                self.thread(send_all, visitor, up, 1),
+                self.thread(send_all, container, down, 2),
+                self.thread(take_all, container),
+                self.thread(take_all, visitor),
+            ])
+        self.assertEqual((got_up, got_down), ((up, sent_up), (down, sent_down)))
+
+    async def test_any_size_there(self) -> None:
+        for size in SIZES:
+            await self.there_and_back(size, 0)
+
+    async def test_any_size_back(self) -> None:
+        for size in SIZES:
+            await self.there_and_back(0, size)
+
+    async def test_large_ones_both_ways_at_once(self) -> None:
+        await self.there_and_back(LARGE, LARGE)
+        self.assertEqual(self.engine.pipes.open, len(self.engine.pipes._free))
+
+    async def test_copied_where_there_are_no_pipes(self) -> None:
+        self.engine.pipes.most = 0
+        await self.there_and_back(5_000_001, 5_000_001)
+        self.assertEqual(self.engine.pipes.open, 0)
+
+    async def test_what_was_moved_is_counted(self) -> None:
+        await self.there_and_back(5_000_001, 70)
+        await until_so(lambda: not self.listeners.counters().open)
+        counters = self.listeners.counters()
+        self.assertEqual((counters.to_container, counters.to_visitor, counters.opened), (5_000_001, 70, 1))
+
+    async def test_one_that_reads_slowly_gets_all(self) -> None:
+        visitor, container = await self.thread(self.pair)
+        with visitor, container:
+            sending = self.thread(send_all, container, 8_000_000)
+            size, digest = await self.thread(take_all, visitor, lambda: time.sleep(0.002))
+            self.assertEqual((size, digest), (8_000_000, await sending))
+
+
+class EndTests(RelayCase):
+    async def test_who_ends_first_still_gets_the_answer(self) -> None:
+        for first in (0, 1):
+            ends = await self.thread(self.pair)
+            one, other = ends[first], ends[1 - first]
+            with one, other:
+                sent = await self.thread(send_all, one, 100_000)
+                self.assertEqual(await self.thread(take_all, other), (100_000, sent))
+                sent = await self.thread(send_all, other, 3_000_000)
+                self.assertEqual(await self.thread(take_all, one), (3_000_000, sent))
+
+    async def test_a_reset_is_a_reset_at_the_other_side(self) -> None:
+        for first in (0, 1):
+            for before in (0, 10, 3_000_000):
+                ends = await self.thread(self.pair)
+                await self.thread(self.reset_after, ends[first], ends[1 - first], before)
+
+    def reset_after(self, one: socket.socket, other: socket.socket, size: int) -> None:
+        if size:
+            one.sendall(b"x" * 10)
+            other.recv(10)
+        # The other side does not read: there is something in every buffer on the way.
+        one.settimeout(0.3)
+        with contextlib.suppress(TimeoutError):
+            one.sendall(b"y" * size)
+        reset(one)
+        with other:
+            self.assertRaises(ConnectionResetError, take_all, other)
+
+    async def test_urgent_data_stops_nothing(self) -> None:
+        visitor, container = await self.thread(self.pair)
+        with visitor, container:
+            got = self.thread(take_all, container)
+            for piece in (b"a" * 100, b"b" * 300_000, b"c"):
+                await self.thread(visitor.sendall, piece)
+                await self.thread(visitor.send, b"!", socket.MSG_OOB)
+            await self.thread(visitor.sendall, b"d" * 1000)
+            await self.thread(visitor.shutdown, socket.SHUT_WR)
+            # The urgent bytes themselves travel beside the stream.
+            self.assertEqual((await got)[0], 301_101)
+
+    async def test_cut_when_its_forward_is_removed_and_others_stay(self) -> None:
+        visitor, container = await self.thread(self.pair)
+        await until_so(lambda: self.listeners.counters().open)
+        self.listeners.want_forwards(2, {})
+        self.assertEqual(self.listeners.counters().open, 1)
+        self.listeners.want_forwards(1, {})
+        for end in (visitor, container):
+            with end, self.assertRaises(ConnectionResetError):
+                await self.thread(end.recv, 1)
+
+
+class HeldTests(RelayCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.gate.shut = True
+
+    def ask(self, number: int) -> socket.socket:
+        sock = self.visit()
+        sock.sendall(b"early %d" % number)
+        return sock
+
+    async def test_a_thousand_wait_and_are_served(self) -> None:
+        visitors = await self.thread(lambda: [self.ask(number) for number in range(HELD)])
+        await until_so(lambda: len(self.gate.waiting) == HELD)
+        self.assertEqual(self.listeners.counters().held, HELD)
+        answering = self.thread(self.answer_all)
+        self.gate.open()
+        await answering
+        answers = await self.thread(lambda: [sock.recv(100) for sock in visitors])
+        self.assertEqual(answers, [b"early %d" % number for number in range(HELD)])
+        for sock in visitors:
+            sock.close()
+        await until_so(lambda: not self.listeners.counters().open)
+        self.assertEqual(self.listeners.counters().opened, HELD)
+
+    def answer_all(self) -> None:
+        for _ in range(HELD):
+            sock, _address = self.backend.accept()
+            sock.sendall(sock.recv(100))
+            sock.shutdown(socket.SHUT_WR)
+            self.addCleanup(sock.close)
+
+    async def test_one_that_goes_away_is_forgotten(self) -> None:
+        sock = await self.thread(self.ask, 1)
+        await until_so(lambda: self.gate.waiting)
+        reset(sock)
+        await until_so(lambda: not self.listeners.counters().held)
+        self.assertEqual(self.listeners.counters().failed, {"left": 1})
+
+    async def test_half_a_close_is_kept_on_forwards(self) -> None:
+        sock = await self.thread(self.ask, 1)
+        sock.shutdown(socket.SHUT_WR)
+        await until_so(lambda: self.gate.waiting)
+        self.gate.open()
+        container, _ = await self.thread(self.backend.accept)
+        with sock, container:
+            self.assertEqual((await self.thread(take_all, container))[0], len(b"early 1"))
+            await self.thread(container.sendall, b"answer")
+            self.assertEqual(await self.thread(sock.recv, 100), b"answer")
+
+    async def test_drain(self) -> None:
+        self.gate.shut = False
+        visitor, container = await self.thread(self.pair)
+        await until_so(lambda: self.listeners.counters().open)
+        closing = Deferred.fromCoroutine(self.listeners.close(60))
+        with self.assertRaises(ConnectionRefusedError):
+            await self.thread(self.visit)
+        sent = await self.thread(send_all, visitor, 2_000_000)
+        self.assertEqual(await self.thread(take_all, container), (2_000_000, sent))
+        visitor.close()
+        container.close()
+        await closing
+
+
+class FairnessTests(RelayCase):
+    async def test_small_ones_go_on_beside_a_large_one(self) -> None:
+        """While one direction moves as much as it can, others have their turn after each of its own."""
+        bulk, sink = await self.thread(self.pair)
+        small, echo = await self.thread(self.pair)
+        drained = self.thread(take_all, sink)
+        pushed = self.thread(send_all, bulk, LARGE)
+        moved, trips = [], 0
+        while not pushed.called:
+            await self.thread(small.sendall, b"ping")
+            self.assertEqual(await self.thread(echo.recv, 4), b"ping")
+            moved.append(self.listeners.counters().to_container)
+            trips += 1
+        await drained
+        for sock in (bulk, sink, small, echo):
+            sock.close()
+        # Much of it was still to come at most of the answers.
+        self.assertGreater(sum(amount < LARGE for amount in moved), 5)
+        self.assertGreater(trips, 5)

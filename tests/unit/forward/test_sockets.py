@@ -1,0 +1,369 @@
+"""A line by itself: held, answered, cut; and the ports and pipes around it."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from twisted.internet.error import CannotListenError, ConnectionRefusedError  # noqa: A004
+from twisted.internet.protocol import Factory
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit.forward.kernel import Relay
+from tests.unit.timing import watch
+from webspaced.core.address import Endpoint
+from webspaced.errors import Refused
+from webspaced.forward import choice, states
+from webspaced.forward.engine import HUP, Engine
+from webspaced.forward.lines import ILine
+from webspaced.forward.pipes import LEAST, Pipes
+from webspaced.forward.ports import AT_ONCE, REST, SocketLines
+
+ANSWER = b"503"
+DIAGRAMS = Path(__file__).parents[3] / "docs" / "relay.md"
+
+
+class AloneTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.relay = Relay()
+        self.line, self.socket, self.owner = self.relay.lines[0], self.relay.sockets[0], self.relay.owner
+        self.socket.open_window(100)
+
+    def test_what_comes_stays_in_the_kernel(self) -> None:
+        self.line.hold(half=True)
+        self.socket.arrive(b"early bytes")
+        self.relay.turn()
+        self.assertEqual((self.socket.inbox, self.owner.told), (b"early bytes", []))
+
+    def test_half_a_close_counts_if_it_should(self) -> None:
+        for half, told in ((False, []), (True, ["gone"])):
+            self.setUp()
+            self.line.hold(half=half)
+            self.socket.arrive(b"early bytes")
+            self.socket.end()
+            self.relay.turn()
+            self.assertEqual(self.owner.told, told)
+
+    def test_a_reset_counts_always(self) -> None:
+        self.line.hold(half=False)
+        self.socket.die()
+        self.relay.turn()
+        self.assertEqual(self.owner.told, ["gone"])
+
+    def test_one_that_asks_is_answered_and_closed_in_order_once_it_ends(self) -> None:
+        for early in (True, False):
+            self.setUp()
+            if early:
+                self.socket.arrive(b"GET /")
+                self.relay.turn()
+            self.line.answer(ANSWER)
+            self.assertEqual(self.socket.received, ANSWER if early else b"")
+            self.socket.arrive(b"GET / again")
+            self.relay.turn()
+            self.assertEqual((self.socket.received, self.socket.sees_end, self.socket.closed), (ANSWER, True, False))
+            self.socket.end()
+            self.relay.turn()
+            self.assertEqual((self.socket.closed, self.socket.sees_reset, self.owner.told), (True, False, ["over"]))
+
+    def test_one_that_breaks_before_it_is_answered(self) -> None:
+        self.line.answer(ANSWER)
+        self.socket.die()
+        self.relay.turn()
+        self.assertEqual((self.socket.closed, self.owner.told), (True, ["over"]))
+
+    def test_cutting_is_a_reset_and_told_once(self) -> None:
+        self.line.abort()
+        self.line.abort()
+        self.assertEqual((self.socket.sees_reset, self.owner.told), (True, ["over"]))
+
+    def test_within_a_batch_numbers_stay_taken(self) -> None:
+        self.line.hold(half=True)
+        self.socket.arrive(b"x")
+        seen: list[bool] = []
+
+        def gone() -> None:
+            self.line.abort()
+            seen.append(self.socket.closed)
+
+        self.owner.gone = gone
+        self.socket.end()
+        self.relay.turn()
+        self.assertEqual((seen, self.socket.closed), ([False], True))
+
+    def test_one_that_fails_takes_nobody_with_it(self) -> None:
+        self.owner.gone = mock.Mock(side_effect=ValueError)
+        self.line.hold(half=True)
+        self.socket.end()
+        other = self.relay.lines[1]
+        self.relay.sockets[1].arrive(b"y")
+        self.relay.turn()
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.assertEqual((self.socket.closed, other.readable), (True, True))
+
+
+class EngineTests(SynchronousTestCase):
+    def test_who_has_a_turn_coming_gets_no_second_one(self) -> None:
+        relay = Relay()
+        turner = mock.Mock(queued=False)
+        for _ in range(3):
+            relay.engine.again(turner)
+        relay.turn()
+        self.assertEqual(turner.turn.call_count, 1)
+
+    def test_a_hang_up_after_the_end_of_one_direction_ends_the_other(self) -> None:
+        relay = Relay()
+        relay.begin()
+        relay.sockets[0].end()
+        relay.turn()
+        # Whoever asked for the error before took it away: only the hang-up is left.
+        relay.lines[0].event(HUP)
+        self.assertEqual([each.sees_reset for each in relay.sockets], [True, True])
+
+    def test_one_that_is_closed_by_what_it_tells_ends_in_order(self) -> None:
+        relay = Relay()
+        closed: list[bool] = []
+        relay.kernel.close = lambda: closed.append(relay.sockets[1].closed)
+        relay.owner.gone = lambda: (relay.lines[1].abort(), relay.engine.close())
+        relay.lines[0].hold(half=True)
+        relay.sockets[0].end()
+        relay.turn()
+        self.assertEqual(closed, [True])
+
+
+class Reader(MemoryReactorClock):
+    """A reactor that is turned by hand."""
+
+    def turn(self, times: int = 3) -> None:
+        for _ in range(times):
+            for reader in self.getReaders():
+                reader.doRead()
+            self.advance(0)
+
+
+class Visitor:
+    """A protocol that keeps its line."""
+
+    made: list[Any] = []  # noqa: RUF012
+
+    def makeConnection(self, line: Any) -> None:
+        self.made.append(line)
+
+    def gone(self) -> None:
+        self.made[-1].abort()
+
+    def over(self) -> None:
+        self.made.pop()
+
+
+class PortTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        Visitor.made.clear()
+        self.reactor = Reader()
+        self.room = True
+        self.engine = Engine(self.reactor)
+        self.lines = SocketLines(self.engine, lambda: self.room)
+        self.addCleanup(self.lines.close)
+        self.factory = Factory()
+        self.factory.buildProtocol = lambda _: Visitor()
+
+    def listen(self, interface: str = "127.0.0.1") -> Any:
+        port = self.lines.listen(0, self.factory, interface)
+        self.addCleanup(port.stopListening)
+        return port
+
+    def connect(self, port: Any, host: str = "127.0.0.1") -> socket.socket:
+        sock = socket.create_connection((host, port.getHost().port))
+        self.addCleanup(sock.close)
+        return sock
+
+    def test_gives_lines(self) -> None:
+        port = self.listen()
+        self.connect(port)
+        self.reactor.turn()
+        (line,) = Visitor.made
+        self.assertTrue(ILine.providedBy(line))
+        line.abort()
+
+    def test_every_interface_is_ipv4_and_ipv6(self) -> None:
+        port = self.listen("")
+        hosts = ["127.0.0.1", "::1"] if socket.has_dualstack_ipv6() else ["127.0.0.1"]
+        for host in hosts:
+            self.connect(port, host)
+        self.reactor.turn()
+        self.assertEqual(len(Visitor.made), len(hosts))
+        for line in tuple(Visitor.made):
+            line.abort()
+
+    def test_a_port_that_somebody_has(self) -> None:
+        taken = self.listen().getHost().port
+        self.assertRaises(CannotListenError, self.lines.listen, taken, self.factory, "127.0.0.1")
+
+    def test_without_a_seat_nobody_is_accepted_until_there_is_one(self) -> None:
+        port = self.listen()
+        self.room = False
+        self.connect(port)
+        self.reactor.turn()
+        self.assertEqual((Visitor.made, self.engine._poller.poll(0)), ([], []))
+        self.lines.freed()
+        self.reactor.turn()
+        self.assertEqual(Visitor.made, [])
+        self.room = True
+        self.lines.freed()
+        self.reactor.turn()
+        self.assertEqual(len(Visitor.made), 1)
+        Visitor.made[0].abort()
+
+    def test_without_descriptors_it_rests_and_goes_on(self) -> None:
+        port = self.listen()
+        self.connect(port)
+        full = mock.Mock(side_effect=OSError(errno.EMFILE, "Too many open files"))
+        with mock.patch.object(port, "_sock", mock.Mock(accept=full)):
+            self.reactor.turn(10)
+        self.assertEqual((full.call_count, Visitor.made), (1, []))
+        self.reactor.advance(REST)
+        self.reactor.turn()
+        self.assertEqual(len(Visitor.made), 1)
+        Visitor.made[0].abort()
+
+    def test_a_connection_that_failed_before_it_was_accepted_is_passed_over(self) -> None:
+        port = self.listen()
+        self.connect(port)
+        accept = mock.Mock(side_effect=[OSError(errno.ECONNABORTED, "aborted"), port._sock.accept(), BlockingIOError()])
+        with mock.patch.object(port, "_sock", mock.Mock(accept=accept)):
+            port.event(1)
+        self.assertEqual(len(Visitor.made), 1)
+        Visitor.made[0].abort()
+
+    def test_dialling_what_answers_is_done_at_once(self) -> None:
+        where = self.listen().getHost()
+        line: Any = self.lines.dial(Endpoint(ip_address(where.host), where.port), 1.0)
+        self.assertTrue(ILine.providedBy(line))
+        line.abort()
+
+    def test_dialling_what_refuses(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        dialled = watch(self.lines.dial(Endpoint(ip_address("127.0.0.1"), port), 1.0))
+        self.reactor.turn()
+        self.assertIsInstance(dialled.error, ConnectionRefusedError)
+
+    def test_dialling_without_descriptors(self) -> None:
+        with mock.patch("socket.socket", side_effect=OSError(errno.EMFILE, "Too many open files")):
+            dialled = watch(self.lines.dial(Endpoint(ip_address("127.0.0.1"), 9), 1.0))
+        self.assertIsInstance(dialled.error, Refused)
+
+
+class PlaceTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.reactor = Reader()
+        self.lines = SocketLines(Engine(self.reactor), lambda: True)
+        self.addCleanup(self.lines.close)
+        self.served: list[int] = []
+
+    def come(self, number: int) -> Any:
+        place = self.lines.place()
+        if place is None:
+            self.served.append(number)
+        else:
+            place.addCallbacks(lambda _: self.served.append(number), lambda _: None)
+        return place
+
+    def test_some_go_on_at_once_and_the_others_turn_by_turn_in_order(self) -> None:
+        for number in range(3 * AT_ONCE - 1):
+            self.come(number)
+        self.assertEqual(self.served, list(range(AT_ONCE)))
+        self.lines.queued = False
+        self.lines.turn()
+        self.assertEqual(self.served, list(range(2 * AT_ONCE)))
+        self.lines.turn()
+        self.assertEqual(self.served, list(range(3 * AT_ONCE - 1)))
+
+    def test_the_engine_gives_the_turns(self) -> None:
+        for number in range(3 * AT_ONCE):
+            self.come(number)
+        self.reactor.turn(5)
+        self.assertEqual(len(self.served), 3 * AT_ONCE)
+        self.assertIsNone(self.come(-1))
+
+    def test_one_that_goes_away_is_passed_over(self) -> None:
+        places = [self.come(number) for number in range(AT_ONCE + 3)]
+        places[-2].cancel()
+        self.reactor.turn(5)
+        self.assertEqual(self.served, [*range(AT_ONCE + 1), AT_ONCE + 2])
+
+
+class PipesTests(SynchronousTestCase):
+    def test_are_large_and_come_back(self) -> None:
+        pipes = Pipes()
+        pipe = pipes.take()
+        assert pipe is not None
+        self.assertEqual(fcntl.fcntl(pipe.into, fcntl.F_GETPIPE_SZ), pipe.size)
+        self.assertGreaterEqual(pipe.size, LEAST)
+        pipes.give_back(pipe, 0)
+        self.assertIs(pipes.take(), pipe)
+        pipes.give_back(pipe, 0)
+        pipes.close()
+        self.assertEqual(pipes.open, 0)
+        self.assertRaises(OSError, os.fstat, pipe.into)
+
+    def test_one_with_bytes_inside_is_closed(self) -> None:
+        pipes = Pipes()
+        pipe = pipes.take()
+        assert pipe is not None
+        pipes.give_back(pipe, 1)
+        self.assertRaises(OSError, os.fstat, pipe.out)
+        self.assertEqual(pipes.open, 0)
+
+    def test_no_more_than_the_bound(self) -> None:
+        pipes = Pipes(most=2)
+        lent = [pipes.take() for _ in range(3)]
+        self.assertEqual([pipe is None for pipe in lent], [False, False, True])
+        for pipe in lent[:2]:
+            pipes.give_back(pipe, 0)
+        pipes.close()
+
+    def test_small_ones_are_none(self) -> None:
+        pipes = Pipes()
+        with mock.patch("fcntl.fcntl", side_effect=[OSError(errno.EPERM, "no more"), 4096]):
+            self.assertIsNone(pipes.take())
+        self.assertEqual((pipes.open, pipes.most), (0, 0))
+        self.assertIsNone(pipes.take())
+
+
+class LimitTests(SynchronousTestCase):
+    def test_too_few_descriptors_are_said_with_what_to_do(self) -> None:
+        self.assertIsNone(choice.shortage(choice.RESERVED + 200, 100))
+        advice = choice.shortage(choice.RESERVED + 199, 100)
+        self.assertIn(f"LimitNOFILE={choice.RESERVED + 200}", advice or "")
+        self.assertIn("webspaces.max_held = 100", advice or "")
+
+    def test_it_is_logged_at_the_start(self) -> None:
+        self.patch(choice, "raise_descriptor_limit", lambda: 4096)
+        said: list[str] = []
+        self.patch(choice, "log", mock.Mock(warn=lambda _format, **fields: said.append(fields["advice"])))
+        seats = choice.seats_for(4096)
+        self.assertEqual((seats.most, len(said)), (512, 1))
+
+
+class TableTests(SynchronousTestCase):
+    def test_every_state_is_reached_and_left_or_is_an_end(self) -> None:
+        for table, kind, first in ((states.VISITS, states.Stage, "arrived"), (states.FLOWS, states.Flow, "copying")):
+            reached = {first, *table.values()}
+            self.assertEqual(reached, set(kind))
+            ends = set(kind) - {begin for begin, _ in table}
+            self.assertEqual(len(ends), 1)
+
+    def test_the_documentation_shows_the_tables(self) -> None:
+        if not DIAGRAMS.exists():
+            # The tests of a wheel run beside a checkout; those of another tree do not.
+            self.skipTest("there is no docs/relay.md here")
+        text = DIAGRAMS.read_text()
+        for name, diagram in states.diagrams().items():
+            self.assertIn(diagram, text, name)

@@ -1,0 +1,3 @@
+module webspaced/relay-go
+
+go 1.19
