@@ -16,7 +16,7 @@ from webspaced.core.instance import IPAddress
 from webspaced.core.webspace import Config
 from webspaced.daemon import Daemon, Parts
 from webspaced.dns import DomainRecords, resolver_for
-from webspaced.election import election_for
+from webspaced.election import Election, election_for
 from webspaced.forward.choice import lines_for, seats_for
 from webspaced.forward.lines import ILines
 from webspaced.forward.listeners import IDLE_LOOKS, Listeners, Where
@@ -68,6 +68,8 @@ from webspaced.webspaces.readiness import ReadinessTable
 from webspaced.webspaces.registry import AWAY_PAUSE, Registry
 from webspaced.webspaces.service import WebspaceService
 
+REMARK = 60.0
+"""Seconds between looks whether others are still led here."""
 RETRY_UNBOUND = 5.0
 """Seconds between tries to bind a forward whose port somebody else has."""
 
@@ -159,7 +161,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             publisher=served.publisher,
             reconciler=reconciler,
             events=_build_events(reactor, settings, connections, reconciler, election.leadership),
-            periodic=_build_periodic(reactor, settings, reconciler, served),
+            periodic=_build_periodic(reactor, settings, reconciler, served, election),
             listeners=served.listeners,
             exposure=served.exposure,
             lines=host.lines,
@@ -378,12 +380,13 @@ def _build_insides(settings: Settings, known: Knowledge, inside: LxdInsides) -> 
 
 
 def _build_periodic(
-    reactor: Any, settings: Settings, reconciler: Reconciler, served: Served
+    reactor: Any, settings: Settings, reconciler: Reconciler, served: Served, election: Election
 ) -> tuple[Periodic, ...]:
     return (
         Periodic(reactor, settings.webspaces.resync_interval, "the full pass", reconciler.periodic_pass),
         Periodic(reactor, settings.webspaces.resync_interval, "the look at addresses", reconciler.look_at_addresses),
         Periodic(reactor, settings.webspaces.resync_interval, "the look at what is published", served.publisher.check),
+        Periodic(reactor, REMARK, "the mark of the leader", election.remark),
         Periodic(reactor, RETRY_UNBOUND, "binding ports", reconciler.retry_unbound),
         Periodic(reactor, AWAY_PAUSE, "the search for absent cluster members", reconciler.return_of_members),
         *_build_idle(reactor, settings, served.listeners),

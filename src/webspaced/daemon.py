@@ -42,6 +42,8 @@ from webspaced.webspaces.registry import Registry
 
 CONTACT_PAUSE = 0.5
 T = TypeVar("T")
+LAST_WRITE = 2.0
+"""Seconds for each last thing that is written before the lease is given up: the next one waits for that."""
 DRAIN_SHARE = 0.8
 """Of ``timeouts.shutdown``: how long relayed visitors may take to finish. The rest is for what has to follow."""
 
@@ -80,6 +82,10 @@ def _keep_for_good() -> None:
     gc.freeze()
 
 
+async def _until(waiting: Deferred[None]) -> None:
+    await waiting
+
+
 class Daemon(Service):
     """The service that twistd runs."""
 
@@ -115,10 +121,17 @@ class Daemon(Service):
         _keep_for_good()
         leadership = self._parts.election.leadership
         leadership.subscribe(self._stands)
+        if self._parts.election.mark is not None:
+            # Left by a run that died in the same pod.
+            await within(self._reached(self._parts.election.mark.hide), "hiding from others (timeouts.startup)")
         elected = leadership.run()
         # A standby is as ready as it can be.
         self.ready = leadership.queues
-        await elected
+        if leadership.queues:
+            await elected
+        else:
+            longest = leadership.times.duration + self._startup_timeout
+            await bounded(self._reactor, longest, _until(elected), "the wait for the lease (leadership.lease)")
         await within(self._lead(), "taking over (timeouts.startup)")
         _keep_for_good()
         self.ready = True
@@ -144,15 +157,17 @@ class Daemon(Service):
             parts.traefik.startService()
             await parts.traefik.serving()
         if parts.election.mark is not None:
-            await parts.election.mark.show()
+            predecessor = parts.election.leadership.predecessor
+            await self._reached(partial(parts.election.mark.show, predecessor))
 
     def _stands(self, standing: Standing) -> None:
-        if standing is Standing.SUSPENDED:
-            self._parts.publisher.suspend()
-        elif standing is Standing.LEADING:
+        if standing is Standing.LEADING:
             self._parts.publisher.resume()
             self._parts.exposure.check()
-        elif self.running:
+            return
+        self._parts.publisher.suspend()
+        self._parts.exposure.suspend()
+        if standing is Standing.OVER and self.running:
             self.log.critical("another webspaced serves these webspaces now")
             self._end()
 
@@ -244,11 +259,12 @@ class Daemon(Service):
     async def _hide(self, mark: ILeaderMark) -> None:
         """Lead nobody here any more, before the lease is given up."""
         try:
-            await mark.hide()
+            await bounded(self._reactor, LAST_WRITE, mark.hide(), "hiding from others")
         except WebspacedError as error:
             self.log.warn("others are still led here: {error}", error=str(error))
 
     async def _last_write(self) -> None:
         writing = self._parts.publisher.close()
         if writing is not None:
-            await writing
+            # Others wait for the lease; what is not written by then, they write.
+            await writing.addTimeout(LAST_WRITE, self._reactor, lambda *_: None)

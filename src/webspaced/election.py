@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from attrs import frozen
+from twisted.internet.defer import Deferred
 
 from webspaced.cluster import Kubernetes
 from webspaced.core.lease import LeaseTimes
@@ -30,6 +31,12 @@ class Election:
 
     leadership: Leadership
     mark: ILeaderMark | None = None
+
+    def remark(self) -> Deferred[None] | None:
+        """Set the mark again while this daemon leads: somebody may have removed it."""
+        if self.mark is None or not self.leadership.holds():
+            return None
+        return Deferred.fromCoroutine(self.mark.show())
 
 
 def election_for(reactor: Any, settings: Settings, client: LxdClient, cluster: Kubernetes | None) -> Election:

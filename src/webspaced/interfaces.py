@@ -221,8 +221,8 @@ class ILease(Interface):
 class ILeaderMark(Interface):
     """What leads others to the daemon that leads."""
 
-    async def show() -> None:
-        """Lead everybody here. Idempotent."""
+    async def show(instead_of: str = "") -> None:
+        """Lead everybody here, and nobody any more to the one that held the lease before. Idempotent."""
 
     async def hide() -> None:
         """Lead nobody here. Idempotent."""
@@ -265,6 +265,9 @@ class IExposure(Interface):
 
     def check() -> None:
         """Look whether it is still as it was written, and mend it."""
+
+    def suspend() -> None:
+        """Give up what is being written: another daemon may be writing soon. :meth:`check` goes on."""
 
     async def close() -> None:
         """Write no more."""

@@ -7,14 +7,15 @@ visitors; when it can again, and nobody took the lease, it writes on. If somebod
 from __future__ import annotations
 
 import enum
+import secrets
 from collections.abc import Callable
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from webspaced.core.lease import Claim, LeaseTimes, Sighting, is_alive, is_free, sighted
+from webspaced.core.lease import Claim, LeaseTimes, Sighting, holder_of, is_alive, is_free, name_of, sighted
 from webspaced.errors import Changed, Conflict, WebspacedError
 from webspaced.interfaces import ILease
 from webspaced.lib.deferreds import bounded
@@ -37,15 +38,22 @@ class Leadership:
     log = Logger()
 
     def __init__(
-        self, clock: IReactorTime, lease: ILease, me: str, times: LeaseTimes | None = None, *, queues: bool = True
+        self, clock: IReactorTime, lease: ILease, name: str, times: LeaseTimes | None = None, *, queues: bool = True
     ) -> None:
-        """:param queues: whether a standby waits for its turn; else it fails with ``Conflict`` when another one leads."""
+        """:param name: is the same at each start, and no other daemon's.
+
+        :param queues: whether a standby waits for its turn; else it fails with ``Conflict`` when another one leads.
+        """
+        self.predecessor = ""
+        """The name of who held the lease last, if that was another one."""
         self.standing = Standing.STANDBY
         self.queues = queues
         self._clock = clock
         self._lease = lease
-        self._me = me
-        self._times = times or LeaseTimes()
+        self._name = name
+        self._me = holder_of(name, secrets.token_hex(4))
+        self.times = self._times = times or LeaseTimes()
+        self._alarm: IDelayedCall | None = None
         self._claim: Claim | None = None
         self._sighting: Sighting | None = None
         self._renewed = 0.0
@@ -75,6 +83,8 @@ class Leadership:
         """Give the lease up, so that the next one need not wait. Nothing is written after this."""
         if self._running is not None:
             self._running.cancel()
+        if self._alarm is not None and self._alarm.active():
+            self._alarm.cancel()
         led = self.standing in (Standing.LEADING, Standing.SUSPENDED)
         self._become(Standing.OVER)
         if led:
@@ -106,7 +116,6 @@ class Leadership:
                 raise
             except WebspacedError as error:
                 self.log.warn("the lease cannot be cared for: {error}", error=str(error))
-            self._judge()
             await self._pause()
 
     def hurry(self) -> None:
@@ -115,13 +124,8 @@ class Leadership:
             self._nap.callback(None)
 
     async def _pause(self) -> None:
-        # A leader must be up in time to see its own deadline.
-        left = self._renewed + self._times.deadline - self._clock.seconds()
-        wait = self._times.pause
-        if self.standing is Standing.LEADING and 0 < left < wait:
-            wait = left
         self._nap = Deferred()
-        waking = self._clock.callLater(wait, self.hurry)
+        waking = self._clock.callLater(self._times.pause, self.hurry)
         try:
             await self._nap
         finally:
@@ -147,7 +151,15 @@ class Leadership:
         began = self._clock.seconds()
         self._claim = await self._lease.write(self._me, self._claim)
         self._renewed = began
+        self._set_alarm()
         self._lead()
+
+    def _set_alarm(self) -> None:
+        """Be told of the deadline when it comes, whatever is waited for then."""
+        delay = self._renewed + self._times.deadline - self._clock.seconds()
+        if self._alarm is not None and self._alarm.active():
+            self._alarm.cancel()
+        self._alarm = self._clock.callLater(max(0.0, delay), self._judge)
 
     def _may_take(self, before: Sighting | None, now: Sighting) -> bool:
         holder = now.claim.holder if now.claim else ""
@@ -156,10 +168,11 @@ class Leadership:
             self.log.error("{holder} leads now, or did", holder=holder or "another one")
             self._become(Standing.OVER)
             return False
-        if is_free(now, self._me, self._clock.seconds(), self._times.duration):
+        self.predecessor = "" if name_of(holder) == self._name else name_of(holder)
+        if is_free(now, self._name, self._clock.seconds(), self._times.duration):
             return True
         if not self.queues and is_alive(before, now):
-            message = f"{holder} serves these webspaces already"
+            message = f"{name_of(holder)} serves these webspaces already"
             raise Conflict(message)
         return False
 
@@ -169,7 +182,7 @@ class Leadership:
             self.log.info("the lease is held again")
         if first:
             self.standing = Standing.LEADING
-            self.log.info("{me} leads", me=self._me)
+            self.log.info("{name} leads", name=self._name)
             self._elected.callback(None)
         else:
             self._become(Standing.LEADING)

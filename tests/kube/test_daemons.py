@@ -1,4 +1,4 @@
-"""More than one webspaced in Kubernetes: rolling updates, drained nodes, crashes, and one that was stalled."""
+"""More than one webspaced in Kubernetes: rolling updates (and so drains), crashes, and one that was stalled."""
 
 from __future__ import annotations
 

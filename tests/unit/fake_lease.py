@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from tests.unit.timing import Time
-from webspaced.core.lease import Claim
+from webspaced.core.lease import Claim, name_of
 from webspaced.errors import Changed, Unavailable
 from webspaced.interfaces import ILeaderMark, ILease
 from webspaced.lib.deferreds import sleep
@@ -18,6 +18,11 @@ class Stored:
     def __init__(self) -> None:
         self.claim: Claim | None = None
         self.written: list[tuple[float, str]] = []
+
+    @property
+    def name(self) -> str:
+        """The name of who holds it."""
+        return "" if self.claim is None else name_of(self.claim.holder)
 
 
 @implementer(ILease)
@@ -63,9 +68,12 @@ class FakeMark:
 
     def __init__(self) -> None:
         self.told: list[str] = []
+        self.errors: list[Exception] = []
 
-    async def show(self) -> None:
-        self.told.append("show")
+    async def show(self, instead_of: str = "") -> None:
+        if self.errors:
+            raise self.errors.pop()
+        self.told.append(f"show instead of {instead_of}" if instead_of else "show")
 
     async def hide(self) -> None:
         self.told.append("hide")

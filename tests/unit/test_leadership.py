@@ -63,7 +63,7 @@ class ElectionTests(LeadershipCase):
         for _ in range(50):
             self.clock.run_for(3.0)
             self.assertTrue(party.leads)
-        self.assertEqual((party.heard, self.stored.claim.holder), ([], "a"))
+        self.assertEqual((party.heard, self.stored.name), ([], "a"))
 
     def test_the_second_waits(self) -> None:
         first, second = self.leader("a"), self.party("b")
@@ -79,7 +79,7 @@ class ElectionTests(LeadershipCase):
         self.clock.run_for(TIMES.pause + 0.1)
         self.assertTrue(second.leads)
         self.clock.run_for(60)
-        self.assertEqual(self.stored.claim.holder, "b")
+        self.assertEqual(self.stored.name, "b")
 
     def test_a_crash_is_taken_over_within_the_lease_time(self) -> None:
         first, second = self.leader("a"), self.party("b")
@@ -103,7 +103,7 @@ class ElectionTests(LeadershipCase):
         with self.assertRaisesRegex(Conflict, "a serves these webspaces already"):
             second.elected.value  # noqa: B018
         self.clock.run_for(100)
-        self.assertEqual((second.lease.writes, self.stored.claim.holder), (0, "a"))
+        self.assertEqual((second.lease.writes, self.stored.name), (0, "a"))
 
     def test_without_a_queue_a_dead_ones_lease_is_taken_after_its_time(self) -> None:
         first = self.leader("a")
@@ -120,7 +120,7 @@ class ElectionTests(LeadershipCase):
         with self.assertRaises(CancelledError):
             second.elected.value  # noqa: B018
         self.clock.run_for(100)
-        self.assertEqual((self.stored.claim.holder, second.lease.writes), ("a", 0))
+        self.assertEqual((self.stored.name, second.lease.writes), ("a", 0))
 
     def test_a_store_that_is_away_is_waited_for(self) -> None:
         party = self.party("a")
@@ -147,7 +147,7 @@ class LossTests(LeadershipCase):
         self.clock.run_for(TIMES.pause + 0.1)
         self.assertEqual(first.heard, [Standing.SUSPENDED, Standing.OVER])
         self.clock.run_for(100)
-        self.assertEqual((second.leads, self.stored.claim.holder), (True, "b"))
+        self.assertEqual((second.leads, self.stored.name), (True, "b"))
 
     def test_if_nobody_took_it_it_goes_on(self) -> None:
         first = self.leader("a")
@@ -158,6 +158,21 @@ class LossTests(LeadershipCase):
         self.clock.run_for(TIMES.pause + 0.1)
         self.assertTrue(first.leads)
         self.assertEqual(first.heard, [Standing.SUSPENDED, Standing.LEADING])
+
+    def test_it_is_suspended_at_its_deadline_whatever_it_waits_for(self) -> None:
+        first = self.leader("a")
+        self.clock.run_for(3 * TIMES.pause)
+        renewed = first.leadership._renewed
+        first.lease.hung = True
+        self.clock.run_until(lambda: bool(first.heard), 100)
+        self.assertAlmostEqual(self.clock.seconds(), renewed + TIMES.deadline, places=3)
+
+    def test_two_of_one_name_do_not_lead_side_by_side(self) -> None:
+        first, second = self.leader("a"), self.leader("a")
+        self.clock.run_for(2 * TIMES.pause + 0.1)
+        self.assertEqual((first.leads, first.heard[-1], second.leads), (False, Standing.OVER, True))
+        self.clock.run_for(100)
+        self.assertTrue(second.leads)
 
     def test_if_somebody_had_it_meanwhile_it_ends_though_nobody_has_it_now(self) -> None:
         first, second = self.leader("a"), self.party("b")
@@ -193,7 +208,7 @@ class LossTests(LeadershipCase):
         self.stored.claim = None
         self.clock.run_for(2 * TIMES.pause + 0.1)
         self.assertTrue(first.leads)
-        self.assertEqual((self.stored.claim.holder, first.heard), ("a", []))
+        self.assertEqual((self.stored.name, first.heard), ("a", []))
 
     def test_a_process_that_was_stopped_knows_before_any_timer_fires(self) -> None:
         first = self.leader("a")
@@ -205,7 +220,7 @@ class LossTests(LeadershipCase):
         self.clock.run_until(lambda: False, TIMES.pause + 0.005)
         self.clock.result_of(first.leadership.release())
         self.clock.run_for(10)
-        self.assertEqual(self.stored.claim.holder, "")
+        self.assertEqual(self.stored.name, "")
 
 
 class SafetyTests(SynchronousTestCase):

@@ -48,10 +48,20 @@ def sighted(before: Sighting | None, claim: Claim | None, now: float) -> Sightin
     return Sighting(claim, before.since)
 
 
-def is_free(sighting: Sighting, me: str, now: float, duration: float) -> bool:
-    """Whether it may be taken: nobody has it, it is one's own, or its holder has not renewed it for its duration."""
+def is_free(sighting: Sighting, name: str, now: float, duration: float) -> bool:
+    """Whether it may be taken: nobody has it, an earlier run of our name has, or it was not renewed for its duration."""
     claim = sighting.claim
-    return claim is None or claim.holder in ("", me) or now - sighting.since >= duration
+    return claim is None or not claim.holder or name_of(claim.holder) == name or now - sighting.since >= duration
+
+
+def holder_of(name: str, run: str) -> str:
+    """Give what one run of a daemon is called in a lease: another run of the same name is somebody else."""
+    return f"{name}_{run}"
+
+
+def name_of(holder: str) -> str:
+    """Give the name of the daemon that holds a lease."""
+    return holder.rpartition("_")[0]
 
 
 def is_alive(before: Sighting | None, now: Sighting) -> bool:

@@ -76,6 +76,12 @@ class ServicePorts:
         if self._open and self._writing is None and (self._pending is None or not self._pending.active()):
             self._pending = self._clock.callLater(GATHER, self._begin)
 
+    def suspend(self) -> None:
+        """See :class:`webspaced.interfaces.IExposure`."""
+        self._differs = True
+        if self._writing is not None:
+            self._writing.cancel()
+
     async def close(self) -> None:
         """See :class:`webspaced.interfaces.IExposure`."""
         self._open = False
@@ -111,18 +117,20 @@ class ServicePorts:
 
     async def _once(self) -> None:
         try:
-            present = (await self._client.get(SERVICE, self._namespace, self._name)).get("spec", {}).get("ports") or []
+            service = await self._client.get(SERVICE, self._namespace, self._name)
         except NotFound as error:
             # Applying would make one, which is none that the operator knows of.
             raise Conflict(f"there is no Service {self._name} in {self._namespace}") from error
-        ours, foreign = _split(present)
+        ours, foreign = _split(service.get("spec", {}).get("ports") or ())
         wanted = self._possible(foreign)
         if not wanted and not foreign and ours:
             # Its last one stays, and leads nowhere, until another comes.
             wanted = {min(ours)}
-        if wanted != ours.keys() or not all(ours.values()):
-            # Forced: what others changed in our entries, and in no others, is ours again.
-            await self._client.apply(SERVICE, self._namespace, self._name, self._document(wanted), force=True)
+        if (wanted != ours.keys() or not all(ours.values())) and self._may_write():
+            # Forced: what others changed in our entries, and in no others, is ours again. But only over what was read: by
+            # now another daemon may have written.
+            document = self._document(wanted, service["metadata"]["resourceVersion"])
+            await self._client.apply(SERVICE, self._namespace, self._name, document, force=True)
             self.log.info("the Service {name} has {count} forwarded ports", name=self._name, count=len(wanted))
 
     def _possible(self, foreign: Iterable[int]) -> set[int]:
@@ -134,11 +142,12 @@ class ServicePorts:
         self._told = taken
         return wanted - taken
 
-    def _document(self, ports: Iterable[int]) -> dict[str, Any]:
+    def _document(self, ports: Iterable[int], version: str) -> dict[str, Any]:
         entries = [
             {"name": f"{PREFIX}{port}", "port": port, "protocol": "TCP", "targetPort": port} for port in sorted(ports)
         ]
-        return SERVICE.document({"name": self._name, "namespace": self._namespace}, spec={"ports": entries})
+        metadata = {"name": self._name, "namespace": self._namespace, "resourceVersion": version}
+        return SERVICE.document(metadata, spec={"ports": entries})
 
 
 def _split(entries: Iterable[Document]) -> tuple[dict[int, bool], set[int]]:

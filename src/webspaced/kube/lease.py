@@ -85,16 +85,22 @@ class PodLabel:
         self._namespace = namespace
         self._pod = pod
 
-    async def show(self) -> None:
-        await self._set("true")
-
-    async def hide(self) -> None:
-        await self._set(None)
-
-    async def _set(self, value: str | None) -> None:
-        patch = {"metadata": {"labels": {LEADER_LABEL: value}}}
-        try:
-            await self._client.merge_patch(POD, self._namespace, self._pod, patch)
-        except NotFound:
+    async def show(self, instead_of: str = "") -> None:
+        if instead_of and instead_of != self._pod:
+            # One that died keeps its label, and its container may be started again.
+            await self._set(instead_of, None)
+        if not await self._set(self._pod, "true"):
             said = "there is no pod {pod} in {namespace} (leadership.pod): Services cannot find the webspaced that leads"
             self.log.warn(said, pod=self._pod, namespace=self._namespace)
+
+    async def hide(self) -> None:
+        await self._set(self._pod, None)
+
+    async def _set(self, pod: str, value: str | None) -> bool:
+        """Label a pod; whether there is one."""
+        patch = {"metadata": {"labels": {LEADER_LABEL: value}}}
+        try:
+            await self._client.merge_patch(POD, self._namespace, pod, patch)
+        except NotFound:
+            return False
+        return True

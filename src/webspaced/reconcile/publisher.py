@@ -99,11 +99,14 @@ class Publisher:
 
         A store that says so is there: what could not be written a moment ago is tried at once.
         """
-        self._renew = True
+        self._mark(names)
         self._rested()
+        self._kick()
+
+    def _mark(self, names: Collection[str]) -> None:
+        self._renew = True
         self._marks += 1
         self._stale.update(dict.fromkeys(names, self._marks))
-        self._kick()
 
     def published(self, name: str) -> Endpoint | None:
         """Give the backend that the published route names."""
@@ -203,11 +206,13 @@ class Publisher:
                 await self._store.apply(todo.put, sorted(todo.remove))
             except CancelledError:
                 self._uncertain = True
-                self.mark_stale([*todo.put, *todo.remove])
+                self._mark([*todo.put, *todo.remove])
                 raise
             except Exception as error:  # noqa: BLE001  (the store may be away for any reason; the wish stays)
                 self.log.warn("routes could not be written: {error}", error=str(error))
-                self._renew = self._uncertain = True
+                self._uncertain = True
+                # Part of it may be written, whatever is wanted by then.
+                self._mark([*todo.put, *todo.remove])
                 await self._rest(next(waits))
                 continue
             self.writes += 1

@@ -22,5 +22,8 @@ class Unexposed:
     def check(self) -> None:
         """Do nothing."""
 
+    def suspend(self) -> None:
+        """Do nothing."""
+
     async def close(self) -> None:
         """Do nothing."""

@@ -126,8 +126,7 @@ class KubernetesStore:
         names = await self._unsettled() if everything else put.keys() | set(remove)
         failures = await self._write_all([SHARED, *sorted(names)])
         if failures:
-            # What was written of it and what not is for the caller to find out: by writing all of it again.
-            self._tell_of(names)
+            # Part of it may be written: the caller tries all of it again.
             raise failures[0]
         if not self._is_renewed:
             await self._retire_endpoints()

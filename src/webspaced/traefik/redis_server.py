@@ -19,13 +19,15 @@ from redis.exceptions import (
     RedisError,
     ResponseError,
 )
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from webspaced.errors import Distrusted, Unavailable
 from webspaced.lib.memory_file import MemoryFile
 
-CONNECT_TIMEOUT, ANSWER_TIMEOUT = 2.0, 10.0
-"""Seconds; writing the routes of 10,000 webspaces takes Redis about a second."""
+CONNECT_TIMEOUT, ANSWER_TIMEOUT = 2.0, 4.0
+"""Seconds; writing the routes of 10,000 webspaces takes Redis about a second. A write that was given up must have ended
+before another daemon can take the lease (:class:`webspaced.core.lease.LeaseTimes`)."""
 TICK = 0.5
 """Seconds between two looks whether Redis lives and has our keys, where it cannot tell of changes by itself."""
 BATCH = 1000
@@ -265,8 +267,8 @@ class RedisServer:
             "protocol": 2,
             "socket_connect_timeout": CONNECT_TIMEOUT,
             "socket_timeout": ANSWER_TIMEOUT,
-            # A connection that Redis ended while it was idle.
-            "retry": Retry(NoBackoff(), 1),
+            # A connection that Redis ended while it was idle. What was sent and not answered is not sent again.
+            "retry": Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
             **self._secure(),
         }
         us: dict[str, Any] = {"db": address.database, "username": address.username, "password": address.password}

@@ -19,6 +19,7 @@ from webspaced.kube.resources import (
     Document,
     Resource,
 )
+from webspaced.reconcile.publisher import Publisher
 from webspaced.traefik.kube_objects import Cluster
 from webspaced.traefik.kubernetes import KubernetesStore
 
@@ -181,14 +182,25 @@ class FailureTests(StoreCase):
         self.put(route(missing))
         self.assertEqual(len(self.objects(SERVICE)), 3)
 
-    def test_one_that_fails_for_now_is_told_of_when_the_others_are_written(self) -> None:
+    def test_one_that_fails_for_now_is_told_when_the_others_are_written(self) -> None:
         self.kube.faults.refuse("POST", "/services", 503)
         applying = watch(self.store.apply({f"ws-u{n}": route(f"ws-u{n}") for n in range(1, 4)}, ()))
         self.clock.run_for(1)
         self.assertIsInstance(applying.error, Unavailable)
         self.assertEqual(len(self.objects(SERVICE)), 2)
-        # What the caller wants now may be what was there before: all of it is to be written again.
-        self.assertEqual(self.told[-1], {"ws-u1", "ws-u2", "ws-u3"})
+
+    def test_what_is_refused_for_long_is_tried_less_and_less_often(self) -> None:
+        publisher = Publisher(self.clock, self.store, 0.5)
+        self.clock.result_of(publisher.load())
+        for _ in range(1000):
+            self.kube.faults.refuse("POST", "/ingressroutes", 503)
+        publisher.want("ws-u1", route())
+        publisher.open()
+        tried = len(self.kube.asked)
+        self.clock.run_for(10)
+        # 0.1, 0.2, 0.4 … 6.4 s apart, with a few requests each.
+        self.assertLess(len(self.kube.asked) - tried, 100)
+        publisher.close()
 
     def test_others_who_write_at_the_same_time(self) -> None:
         self.put(route())
