@@ -184,11 +184,15 @@ class InsidesContract(LxdApi):
     @contract
     async def test_hanging_up_kills(self) -> None:
         await self.create_and_start()
-        terminal, _ = await self.attach("sleep", "60")
+        terminal, _ = await self.attach("sleep", "613")
         await self.sleep(0.3)
         terminal.close()
         self.assertNotEqual(await terminal.ended, 0)
-        await self.until("the command is killed", self._nothing_runs)
+        await self.until("the command is killed", lambda: self.is_gone("613"))
+
+    async def is_gone(self, argument: str) -> bool:
+        """Whether no command with such an argument runs."""
+        return not any(argument in command.split() for command in await self.running())
 
     # --- the console
 

@@ -24,6 +24,11 @@ class LxdInsidesTests(ApiCase, InsidesContract):
         self.assertNotEqual(await terminal.ended, 0)
         await self.until("one is left", lambda: self.sleeping(b"611"))
 
+    async def is_gone(self, argument: str) -> bool:
+        # LXD 5.0 may list a command as running that is dead.
+        listed = await self.run_in("sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
+        return argument.encode() not in listed.stdout.split()
+
     async def sleeping(self, *seconds: bytes) -> bool:
         """Whether exactly these sleep."""
         listed = await self.run_in("sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")

@@ -21,6 +21,10 @@ QUIET = 0.3
 """Seconds without output after which a command that has ended is believed to have said everything."""
 GOODBYE = 1.0
 """Seconds for LXD to answer a goodbye."""
+LAST_PATIENCE = 5.0
+"""Seconds that LXD has to tell the end of a command that was killed from within the container."""
+KILLED = 137
+"""A shell's code for what SIGKILL ended."""
 
 
 class Ignored:
@@ -160,7 +164,7 @@ class Terminal(Ignored):
         self._kill = kill
         self._socket: WebSocket | None = None
         self._control: WebSocket | None = None
-        self._is_over = False
+        self._is_over = self._is_given_up = False
         self._patience: IDelayedCall | None = None
         self._end: Deferred[int] = Deferred()
         self._flight = Flight(self._end)
@@ -239,7 +243,8 @@ class Terminal(Ignored):
         self._is_over = True
         self._hang_up()
         self._patience = self._clock.callLater(GOODBYE, self._insist)
-        Deferred.fromCoroutine(self._outcome()).addBoth(self._ended).chainDeferred(self._end)
+        self._waiting = Deferred.fromCoroutine(self._outcome())
+        self._waiting.addBoth(self._ended).chainDeferred(self._end)
 
     def _hang_up(self) -> None:
         # The operation of a terminal goes on until its client has closed it.
@@ -255,11 +260,21 @@ class Terminal(Ignored):
     def _insist_more(self) -> None:
         if self._control is not None:
             self._control.abort()
-        self._patience = self._clock.callLater(GOODBYE, self._kill)
+        if self._control_kills:
+            self._patience = self._clock.callLater(GOODBYE, self._insist_most)
+
+    def _insist_most(self) -> None:
+        self._kill()
+        self._patience = self._clock.callLater(LAST_PATIENCE, self._give_it_up)
+
+    def _give_it_up(self) -> None:
+        """Take it for killed: LXD 5.0 now and then never ends an operation whose command is dead."""
+        self._is_given_up = True
+        self._waiting.cancel()
 
     def _ended(self, outcome: Any) -> Any:
         if self._patience is not None and self._patience.active():
             self._patience.cancel()
         if self._control is not None:
             self._control.abort()
-        return outcome
+        return KILLED if self._is_given_up else outcome

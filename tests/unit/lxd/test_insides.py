@@ -15,7 +15,7 @@ from tests.contracts.lxd_api import contract
 from tests.unit.testing.test_lxd_api import ApiCase
 from webspaced.core.command import Command
 from webspaced.errors import OutputTooLarge
-from webspaced.lxd.streams import GOODBYE, QUIET, Outputs, Terminal
+from webspaced.lxd.streams import GOODBYE, KILLED, LAST_PATIENCE, QUIET, Outputs, Terminal
 from webspaced.testing.lxd.flavour import INCUS
 
 
@@ -121,6 +121,14 @@ class GoodbyeTests(SynchronousTestCase):
         self.assertEqual(self.kills, [])
         self.clock.advance(GOODBYE)
         self.assertEqual(self.kills, ["kill"])
+
+    def test_what_lxd_never_ends_is_taken_for_killed(self) -> None:
+        terminal = self.terminal(control_kills=True)
+        self.clock.pump([GOODBYE] * 3)
+        self.assertNoResult(terminal.ended)
+        self.clock.advance(LAST_PATIENCE)
+        self.assertEqual(self.successResultOf(terminal.ended), KILLED)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_what_it_ends_in_time_is_not_killed(self) -> None:
         self.terminal(control_kills=True)
