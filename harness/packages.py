@@ -77,11 +77,22 @@ def _sources_with(suite: str, folder: Path) -> tuple[str, ...]:
     for source in Path("/etc/apt/sources.list.d").glob("*.*"):
         shutil.copy(source, folder)
     (folder / "backports.sources").write_text(
-        f"Types: deb\nURIs: http://deb.debian.org/debian\nSuites: {suite}\nComponents: main\n"
+        f"Types: deb\nURIs: {_mirror(suite.partition('-')[0])}\nSuites: {suite}\nComponents: main\n"
         "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n",
         encoding="utf-8",
     )
     return "-o", f"Dir::Etc::SourceParts={folder}"
+
+
+def _mirror(release: str) -> str:
+    """Where this machine's apt has a release of Debian from (apt-get(8), indextargets)."""
+    command = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)"]
+    known = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    for line in known.splitlines():
+        uri, _, found = line.partition(" ")
+        if found == release:
+            return uri
+    raise CannotGoOn(f"apt knows no source of {release}")
 
 
 def _apt(*command: str) -> None:
