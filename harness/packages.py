@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from harness.saying import CannotGoOn, say
@@ -85,14 +86,23 @@ def _sources_with(suite: str, folder: Path) -> tuple[str, ...]:
 
 
 def _mirror(release: str) -> str:
-    """Where this machine's apt has a release of Debian from (apt-get(8), indextargets)."""
+    """Where this machine's apt has a release of Debian from."""
+    found = _known_mirror(release)
+    if not found:
+        # On a new machine it has no lists yet. A foreign source that is away spoils that, but not Debian's.
+        with suppress(CannotGoOn):
+            _apt("apt-get", "update", "-q")
+        found = _known_mirror(release)
+    if not found:
+        raise CannotGoOn(f"apt knows no source of {release}")
+    return found
+
+
+def _known_mirror(release: str) -> str:
+    """The same by the lists that were downloaded (apt-get(8), indextargets); "" if there are none of it."""
     command = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)"]
     known = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    for line in known.splitlines():
-        uri, _, found = line.partition(" ")
-        if found == release:
-            return uri
-    raise CannotGoOn(f"apt knows no source of {release}")
+    return next((uri for uri, _, found in (line.partition(" ") for line in known.splitlines()) if found == release), "")
 
 
 def _apt(*command: str) -> None:
