@@ -37,6 +37,7 @@ from webspaced.interfaces import IDomainRecords, IExposure, IIdentity, IRouteDoc
 from webspaced.leadership import Leadership
 from webspaced.lib.addresses import can_bind
 from webspaced.lib.instance_lock import InstanceLock
+from webspaced.lib.memory import keep_for_good
 from webspaced.lib.periodic import Periodic
 from webspaced.lib.places import Places
 from webspaced.lxd.agent import Connections, endpoints_for
@@ -79,7 +80,8 @@ class Host:
     """What is used of the machine underneath, beside the reactor; tests and the simulator bring their own.
 
     ``lines`` are visitors' connections; ``can_bind`` tells whether a port of an address is free; ``seats`` are places for
-    visitors, by descriptors; ``pick`` gives a number below its argument that nobody could guess.
+    visitors, by descriptors; ``pick`` gives a number below its argument that nobody could guess;
+    ``keep`` hears when what is in memory is there to stay.
     """
 
     lines: ILines
@@ -88,6 +90,7 @@ class Host:
     seats: Places
     pick: Callable[[int], int] = secrets.randbelow
     loopback_containers: bool = False
+    keep: Callable[[], None] = lambda: None
 
 
 def this_host(reactor: Any, settings: Settings) -> Host:
@@ -98,6 +101,7 @@ def this_host(reactor: Any, settings: Settings) -> Host:
         records=DomainRecords(resolver_for(reactor, settings.webspaces.domains.resolvers)),
         can_bind=can_bind,
         seats=seats,
+        keep=keep_for_good,
     )
 
 
@@ -147,9 +151,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     insides = LxdInsides(client, connections.endpoints)
     service = _build_service(reactor, settings, known, instances, insides, served.listeners, reconciler, leads)
     daemon = Daemon(
-        reactor,
-        settings.timeouts.startup,
-        settings.timeouts.shutdown,
+        reactor, settings.timeouts.startup, settings.timeouts.shutdown,
         Parts(
             lock=InstanceLock(settings.data_dir),
             election=election,
@@ -166,6 +168,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             exposure=served.exposure,
             lines=host.lines,
             traefik=embedded_traefik(reactor, settings),
+            keep=host.keep,
         ),
     )
     listening = Listening.by(settings.http, reactor)
@@ -307,12 +310,7 @@ def _build_served(
 
 
 def _build_reconciler(
-    reactor: Any,
-    settings: Settings,
-    known: Knowledge,
-    identity: IIdentity,
-    served: Served,
-    leads: Callable[[], bool],
+    reactor: Any, settings: Settings, known: Knowledge, identity: IIdentity, served: Served, leads: Callable[[], bool]
 ) -> Reconciler:
     serving = Serving(
         domain=settings.webspaces.domain,

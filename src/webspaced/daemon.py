@@ -7,7 +7,6 @@ Traefik while webspaced is away. A standby has seen everything, listens for heal
 from __future__ import annotations
 
 import atexit
-import gc
 import os
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -52,7 +51,7 @@ DRAIN_SHARE = 0.8
 class Parts:
     """What the daemon starts and stops. ``network`` asks LXD for the webspaces' network, ``rule`` makes the rule of it.
 
-    ``lock`` keeps a second process from the same folder.
+    ``lock`` keeps a second process from the same folder; ``keep`` hears when what is in memory is there to stay.
     """
 
     lock: InstanceLock
@@ -70,16 +69,7 @@ class Parts:
     exposure: IExposure
     lines: ILines
     traefik: EmbeddedTraefik | None
-
-
-def _keep_for_good() -> None:
-    """Take what is there now out of the garbage collector's sight.
-
-    It would go through the mirror of all webspaces again and again, and find nothing: with 10,000 that stopped the reactor
-    for up to 0.2 s at a time (``make bench BENCH=routes``: resync_stall_ms).
-    """
-    gc.collect()
-    gc.freeze()
+    keep: Callable[[], None]
 
 
 async def _until(waiting: Deferred[None]) -> None:
@@ -118,7 +108,7 @@ class Daemon(Service):
     async def _start(self) -> None:
         within = partial(bounded, self._reactor, self._startup_timeout)
         await within(self._see(), "the first full sync (timeouts.startup)")
-        _keep_for_good()
+        self._parts.keep()
         leadership = self._parts.election.leadership
         leadership.subscribe(self._stands)
         if self._parts.election.mark is not None:
@@ -133,7 +123,7 @@ class Daemon(Service):
             longest = leadership.times.duration + self._startup_timeout
             await bounded(self._reactor, longest, _until(elected), "the wait for the lease (leadership.lease)")
         await within(self._lead(), "taking over (timeouts.startup)")
-        _keep_for_good()
+        self._parts.keep()
         self.ready = True
         self.log.info("webspaced is ready")
 

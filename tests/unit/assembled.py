@@ -82,6 +82,8 @@ class AssembledCase(SynchronousTestCase):
         self.patch(assembly, "EventSubscription", self._events)
         self.patch(assembly, "introduce", self._introduce)
         self.patch(assembly, "profile_network", self._network)
+        self.kept: list[bool] = []
+        self.patch(assembly, "keep_for_good", lambda: self.kept.append(self.daemon.ready))
         self.lease = FakeLease(self.machine, Stored())
         self.patch(election, "OwnerLease", lambda *_: self.lease)
         self.records = FakeRecords(self.machine)

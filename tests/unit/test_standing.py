@@ -65,6 +65,10 @@ class QueueTests(StandingCase):
         self.create()
         self.assertTrue(self.listens())
 
+    def test_what_is_known_at_the_start_is_kept_before_anybody_is_served(self) -> None:
+        self.given()
+        self.assertEqual(self.kept, [False, True])
+
     def test_a_standby_is_ready_and_changes_nothing(self) -> None:
         self.given(rival=True)
         self.lxd.put("ws-u2")
