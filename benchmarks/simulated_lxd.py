@@ -13,23 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.protocol import Protocol
-from twisted.internet.stdio import StandardIO
 from twisted.internet.task import react
 
 from benchmarks.webspaces import config_of
 from harness.saying import CannotGoOn
+from webspaced.testing.lxd.process import serve
 from webspaced.testing.lxd.simulator import SOCKET, SimulatedLxd
-
-
-class _UntilTheEnd(Protocol):
-    """Standard input: what comes is of no interest, its end is."""
-
-    def __init__(self) -> None:
-        self.ended: Deferred[None] = Deferred()
-
-    def connectionLost(self, reason: Any = None) -> None:
-        self.ended.callback(None)
 
 
 @contextmanager
@@ -51,12 +40,7 @@ def main(reactor: Any) -> Deferred[None]:
     lxd = SimulatedLxd(reactor, directory)
     for uid in range(1, count + 1):
         lxd.machine.add(f"ws-u{uid}", config=config_of(uid))
-    lxd.startService()
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-    waiting = _UntilTheEnd()
-    StandardIO(waiting, reactor=reactor)
-    return waiting.ended
+    return serve(reactor, lxd)
 
 
 if __name__ == "__main__":

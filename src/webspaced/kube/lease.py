@@ -84,12 +84,15 @@ class PodLabel:
         self._client = client
         self._namespace = namespace
         self._pod = pod
+        self._has_warned = False
 
     async def show(self, instead_of: str = "") -> None:
         if instead_of and instead_of != self._pod:
             # One that died keeps its label, and its container may be started again.
             await self._set(instead_of, None)
-        if not await self._set(self._pod, "true"):
+        if not await self._set(self._pod, "true") and not self._has_warned:
+            # It is asked again and again.
+            self._has_warned = True
             said = "there is no pod {pod} in {namespace} (leadership.pod): Services cannot find the webspaced that leads"
             self.log.warn(said, pod=self._pod, namespace=self._namespace)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from tests.contracts.exposure import NAME, OPERATORS, ExposureContract
 from tests.contracts.kube_lease import KubeLeaseContract
 from tests.unit.kube.emulated import TOKEN, EmulatedCase
@@ -28,7 +30,12 @@ class LeaseTests(EmulatedCase, KubeLeaseContract):
         self.assertEqual([each["metadata"]["name"] for each in found.items], ["pod-2"])
 
     def test_outside_of_a_pod_there_is_nothing_to_mark(self) -> None:
-        self.clock.result_of(PodLabel(self.client, self.namespace, "none").show())
+        label, said = PodLabel(self.client, self.namespace, "none"), []
+        self.patch(PodLabel, "log", SimpleNamespace(warn=lambda text, **_: said.append(text)))
+        for _ in range(3):
+            self.clock.result_of(label.show())
+        self.clock.result_of(label.hide())
+        self.assertEqual(len(said), 1)
 
 
 class ExposureTests(EmulatedCase, ExposureContract):
