@@ -45,16 +45,16 @@ class OwnerLease:
             return None
 
     async def write(self, holder: str, over: Claim | None) -> Claim:
-        try:
-            return await self._write(holder, over)
-        except RemoteError as error:
-            if error.code != FORBIDDEN:
-                raise
-            if not self._is_forbidden:
-                self.log.warn("LXD does not let us make the profile {name}: see to it that no second webspaced serves"
-                              " these webspaces", name=self._name)  # fmt: skip
+        if not self._is_forbidden:
+            try:
+                return await self._write(holder, over)
+            except RemoteError as error:
+                if error.code != FORBIDDEN:
+                    raise
             self._is_forbidden = True
-            return Claim(holder, "")
+            self.log.warn("LXD does not let us make the profile {name}: see to it that no second webspaced serves"
+                          " these webspaces", name=self._name)  # fmt: skip
+        return Claim(holder, "")
 
     async def _write(self, holder: str, over: Claim | None) -> Claim:
         if over is None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tests.contracts.lease import LeaseContract
 from tests.unit.testing.simulated import SimulatedCase
+from webspaced.errors import RemoteError
+from webspaced.leadership import Leadership
 from webspaced.lxd.owner import KEY, OwnerLease
 from webspaced.testing.lxd.flavour import INCUS
 
@@ -27,6 +29,21 @@ class OwnerTests(SimulatedCase, LeaseContract):
             claim = self.clock.result_of(self.second.read())
             self.assertEqual(claim.holder, "", text)
             self.assertEqual(self.clock.result_of(self.second.write("b", claim)).holder, "b")
+
+    def test_without_the_right_to_make_a_profile_it_leads_all_the_same(self) -> None:
+        send = self.client.send
+
+        async def refused(method: str, path: str, *args: object, **more: object) -> object:
+            if method == "POST":
+                raise RemoteError("not allowed", 403)
+            return await send(method, path, *args, **more)
+
+        self.patch(self.client, "send", refused)
+        leadership = Leadership(self.clock, self.first, "a", queues=False)
+        leadership.run()
+        self.clock.run_for(100)
+        self.assertTrue(leadership.holds())
+        self.clock.result_of(leadership.release())
 
     def test_the_webspaces_profile_is_left_alone(self) -> None:
         before = dict(self.lxd.machine.profiles["default", "webspace"].config)
