@@ -24,6 +24,7 @@ from twisted.protocols.portforward import ProxyFactory
 from zope.interface import implementer
 
 from webspaced.core.address import Endpoint
+from webspaced.core.webspace import Forward
 from webspaced.forward.choice import lines_for
 from webspaced.forward.listeners import Listeners, Where
 from webspaced.forward.visit import Means
@@ -87,7 +88,7 @@ def _listeners(backend: int, address: str = "127.0.0.1") -> Listeners:
 
 def _ours(pairs: Sequence[tuple[int, int]]) -> Listeners:
     listeners = _listeners(next(backend for _, backend in reversed(pairs) if backend))
-    listeners.want_forwards(1, {listen: backend or BOOTING for listen, backend in pairs})
+    listeners.want_forwards(1, {listen: Forward(backend or BOOTING) for listen, backend in pairs})
     return listeners
 
 
@@ -108,7 +109,7 @@ def _count(number: int) -> Listeners:
     listeners = _listeners(1, ASIDE)
     for uid in range(number // 10):
         first = FIRST_LISTENER + uid * 10
-        listeners.want_forwards(uid, dict.fromkeys(range(first, first + 10), 80))
+        listeners.want_forwards(uid, dict.fromkeys(range(first, first + 10), Forward(80)))
     print(time.monotonic() - began, resident() - before, len(listeners.counters_by_port()), flush=True)
     return listeners
 

@@ -14,6 +14,7 @@ from typing import Any
 from twisted.internet.defer import gatherResults
 
 from tests.relayed import RelayCase, reset, send_all, take_all, until_so
+from webspaced.core.webspace import Forward
 from webspaced.forward.sockets import SocketLine
 from webspaced.forward.visit import Visit
 
@@ -40,7 +41,7 @@ class Soak(RelayCase):
         forwards = {}
         for backend in backends:
             with socket.create_server(("127.0.0.1", 0)) as free:
-                forwards[free.getsockname()[1]] = backend.getsockname()[1]
+                forwards[free.getsockname()[1]] = Forward(backend.getsockname()[1])
         self.listeners.want_forwards(2, forwards)
         sizes: list[tuple[int, int]] = []
         for part in (seconds / 3, seconds * 2 / 3):

@@ -18,6 +18,7 @@ from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
 from webspaced.core.address import Endpoint
+from webspaced.core.webspace import Forward
 from webspaced.forward.engine import Engine
 from webspaced.forward.listeners import Listeners, Where
 from webspaced.forward.ports import SocketLines
@@ -62,6 +63,8 @@ class RelayCase(TestCase):
     """`port` is relayed to `backend`, a listening socket of the test's."""
 
     timeout = PATIENCE + 30
+    interface = LOOPBACK
+    """Where visitors come to."""
 
     def setUp(self) -> None:
         self.gate = Gate()
@@ -69,12 +72,12 @@ class RelayCase(TestCase):
         self.engine = Engine(reactor)
         lines = SocketLines(self.engine, lambda: not seats.full)
         means = Means(clock=reactor, gate=self.gate, lines=lines, places=Places(MANY, MANY), seats=seats)
-        where = Where(forwards=LOOPBACK, boot=LOOPBACK)
+        where = Where(forwards=self.interface, boot=LOOPBACK)
         self.listeners = Listeners(means, Conditions(), where, lambda _: None)
         self.backend = socket.create_server((LOOPBACK, 0), backlog=4096)
         self.backend.settimeout(PATIENCE)
         self.addCleanup(self.backend.close)
-        self.listeners._wanted[1] = {0: self.backend.getsockname()[1]}
+        self.listeners._wanted[1] = {0: Forward(self.backend.getsockname()[1])}
         self.listeners._bind_wanted(1)
         self.port = self.listeners._forwards[0].listening.getHost().port
         self.threads = ThreadPool(0, 64)
@@ -91,7 +94,7 @@ class RelayCase(TestCase):
 
     def visit(self) -> socket.socket:
         """Connect as a visitor."""
-        return socket.create_connection((LOOPBACK, self.port), timeout=PATIENCE)
+        return socket.create_connection((self.interface, self.port), timeout=PATIENCE)
 
     def pair(self) -> tuple[socket.socket, socket.socket]:
         """Connect as a visitor, and give the container's end too."""

@@ -21,6 +21,7 @@ from webspaced.core.instance import Image, Instance, InstanceState, NewInstance
 from webspaced.core.lease import Claim
 from webspaced.core.routes import Route
 from webspaced.core.user import Caller, User
+from webspaced.core.webspace import Forward
 
 # ruff: noqa: N805
 # (zope.interface: methods have no self, and the class docstring of each interface speaks for short ones)
@@ -241,8 +242,8 @@ class IForwards(Interface):
 class IListeners(Interface):
     """The listeners for forwarded ports and boot ports, as the reconciler keeps them."""
 
-    def want_forwards(uid: int, ports: Mapping[int, int]) -> None:
-        """Make a webspace's forwards these (external to internal)."""
+    def want_forwards(uid: int, forwards: Mapping[int, Forward]) -> None:
+        """Make a webspace's forwards these, by external port."""
 
     def want_boot_port(uid: int, port: int | None) -> None:
         """Make this a webspace's boot port; ``CannotListenError`` if it cannot be bound."""

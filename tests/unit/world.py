@@ -17,7 +17,7 @@ from webspaced.core.address import AddressRule, Endpoint
 from webspaced.core.command import Bounds
 from webspaced.core.routes import Route
 from webspaced.core.user import Caller, User
-from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY, Config, Webspace
+from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY, Config, Forward, Webspace
 from webspaced.errors import Conflict, NotFound, Unavailable
 from webspaced.interfaces import IDomainRecords, IForwards, IIdentity, IListeners, IRouteStore
 from webspaced.lib.deferreds import sleep
@@ -92,6 +92,7 @@ class FakeListeners:
 
     def __init__(self) -> None:
         self.forwards: dict[int, dict[int, int]] = {}
+        self.proxied: dict[int, dict[int, int]] = {}
         self.boot_ports: dict[int, int] = {}
         self.reserved: set[int] = set()
         self.taken: set[int] = set()
@@ -106,9 +107,10 @@ class FakeListeners:
     def unreserve(self, port: int) -> None:
         self.reserved.discard(port)
 
-    def want_forwards(self, uid: int, ports: Mapping[int, int]) -> None:
-        self.forwards[uid] = dict(ports)
-        self.reserved -= ports.keys()
+    def want_forwards(self, uid: int, forwards: Mapping[int, Forward]) -> None:
+        self.forwards[uid] = {external: forward.internal for external, forward in forwards.items()}
+        self.proxied[uid] = {e: forward.proxy_protocol for e, forward in forwards.items() if forward.proxy_protocol}
+        self.reserved -= forwards.keys()
 
     def want_boot_port(self, uid: int, port: int | None) -> None:
         if port in self.taken:

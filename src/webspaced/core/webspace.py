@@ -16,6 +16,7 @@ from attrs import evolve, field, frozen
 
 from webspaced.core.domains import normalized
 from webspaced.core.names import is_domain, parse_username
+from webspaced.core.proxy_protocol import ProxyProtocol, parse_proxy_protocol
 from webspaced.errors import Invalid
 
 KEY = "user._webspaced"
@@ -24,7 +25,7 @@ USERNAME_KEY = "user._webspaced_username"
 CREATING_KEY = "user._webspaced_creating"
 """Holds the instance's name from a creation's first moment to its end: what has it is not served, and does not stay so."""
 
-_MEMBERS = ("user", "config", "domains", "ports")
+_MEMBERS = ("user", "config", "domains", "ports", "proxyProtocol")
 _PORTS = range(1, 65536)
 _PORT = re.compile("[0-9]{1,5}")
 
@@ -118,6 +119,18 @@ def _freeze(ports: Mapping[int, int]) -> Mapping[int, int]:
     return MappingProxyType(dict(sorted(ports.items())))
 
 
+def _freeze_versions(versions: Mapping[int, ProxyProtocol]) -> Mapping[int, ProxyProtocol]:
+    return MappingProxyType(dict(sorted(versions.items())))
+
+
+@frozen
+class Forward:
+    """Where an external port leads, and how the container is told of its visitors, if at all."""
+
+    internal: int
+    proxy_protocol: ProxyProtocol | None = None
+
+
 @frozen(kw_only=True)
 class Webspace:
     """One member's webspace. ``ports`` maps external to internal TCP ports; ``domains`` holds the custom ones only."""
@@ -128,15 +141,19 @@ class Webspace:
     unserved: tuple[str, ...] = ()
     """Domains in the document that cannot be served, such as wildcards: kept in LXD, not shown."""
     ports: Mapping[int, int] = field(default=MappingProxyType({}), converter=_freeze)
+    proxy_protocol: Mapping[int, ProxyProtocol] = field(default=MappingProxyType({}), converter=_freeze_versions)
+    """By external port: the forwards that tell the container who the visitor is."""
     extra: Mapping[str, Any] = field(default=MappingProxyType({}), repr=False)
 
     def to_json(self) -> dict[str, Any]:
-        """Give the contract's Webspace object."""
+        """Give the contract's Webspace object. Old clients do not know ``proxyProtocol``: no forward, no member."""
+        versions = {str(external): int(version) for external, version in self.proxy_protocol.items()}
         return {
             "user": self.user,
             "config": self.config.to_json(),
             "domains": list(self.domains),
             "ports": {str(external): internal for external, internal in self.ports.items()},
+            **({"proxyProtocol": versions} if versions else {}),
         }
 
     def dump(self) -> str:
@@ -158,13 +175,25 @@ class Webspace:
         domains = tuple(each for each in self.domains if each != domain)
         return evolve(self, domains=domains, unserved=tuple(each for each in self.unserved if each != text))
 
-    def with_port(self, external: int, internal: int) -> Webspace:
-        """Give this with one more forward."""
-        return evolve(self, ports={**self.ports, external: internal})
+    @property
+    def forwards(self) -> Mapping[int, Forward]:
+        """What external ports lead to."""
+        return {e: Forward(i, self.proxy_protocol.get(e)) for e, i in self.ports.items()}
 
-    def without_port(self, external: int) -> Webspace:
+    def with_forward(self, external: int, forward: Forward) -> Webspace:
+        """Give this with one more forward."""
+        more = evolve(self, ports={**self.ports, external: forward.internal})
+        return more.with_proxy_protocol(external, forward.proxy_protocol)
+
+    def with_proxy_protocol(self, external: int, version: ProxyProtocol | None) -> Webspace:
+        """Give this with another version of the PROXY protocol, or none, for one of its forwards."""
+        versions = {e: v for e, v in self.proxy_protocol.items() if e != external}
+        return evolve(self, proxy_protocol=versions if version is None else {**versions, external: version})
+
+    def without_forward(self, external: int) -> Webspace:
         """Give this without one of its forwards."""
-        return evolve(self, ports={e: i for e, i in self.ports.items() if e != external})
+        left = evolve(self, ports={e: i for e, i in self.ports.items() if e != external})
+        return left.with_proxy_protocol(external, None)
 
 
 def load_webspace(text: str, defaults: Config) -> Webspace:
@@ -182,12 +211,14 @@ def load_webspace(text: str, defaults: Config) -> Webspace:
         message = f"{KEY} has no user"
         raise Invalid(message)
     domains = _texts(document.get("domains"))
+    ports = _load_ports(document.get("ports") or {})
     return Webspace(
         user=document["user"],
         config=_load_config(document.get("config") or {}, defaults),
         domains=tuple(dict.fromkeys(name for name in map(normalized, domains) if is_domain(name))),
         unserved=tuple(name for name in domains if not is_domain(normalized(name))),
-        ports=_load_ports(document.get("ports") or {}),
+        ports=ports,
+        proxy_protocol=_load_proxy_protocol(document.get("proxyProtocol"), ports),
         extra={name: value for name, value in document.items() if name not in _MEMBERS},
     )
 
@@ -224,3 +255,10 @@ def _texts(document: object) -> list[str]:
 
 def _load_ports(document: object) -> dict[int, int]:
     return {parse_port(e): parse_port(i) for e, i in document.items()} if isinstance(document, dict) else {}
+
+
+def _load_proxy_protocol(document: object, ports: Mapping[int, int]) -> dict[int, ProxyProtocol]:
+    members = document.items() if isinstance(document, dict) else ()
+    versions = ((parse_port(external), parse_proxy_protocol(version)) for external, version in members)
+    # An older webspaced removes a forward and keeps this member, which it does not know.
+    return {external: version for external, version in versions if version is not None and external in ports}

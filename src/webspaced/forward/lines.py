@@ -28,11 +28,14 @@ class ILine(Interface):
     def hold(*, half: bool) -> None:
         """Tell the owner's ``gone`` once if the peer goes away; with ``half`` its closed sending side suffices."""
 
-    def relay_to(other: Any) -> None:
-        """Pass bytes, ends and resets on to another line and back, from now until both directions have ended."""
+    def ends() -> tuple[Endpoint, Endpoint] | None:
+        """Give the far and the near end; ``None`` if the peer is gone."""
 
-    def say(data: bytes) -> None:
-        """Send a few bytes, before anything is relayed."""
+    def relay_to(other: Any, first: bytes = b"") -> None:
+        """Pass bytes, ends and resets on to another line and back, from now until both directions have ended.
+
+        :param first: what the other one's peer gets ahead of all that comes from here. It counts as moved.
+        """
 
     def answer(data: bytes) -> None:
         """Upon the first bytes of the peer send this and end; what else it sends is dropped, until it ends too."""

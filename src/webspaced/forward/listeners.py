@@ -10,6 +10,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from zope.interface import implementer
 
+from webspaced.core.webspace import Forward
 from webspaced.errors import Conflict
 from webspaced.forward.counters import Counters, total
 from webspaced.forward.drain import drain
@@ -29,10 +30,18 @@ class _Bound:
     listening: IListeningPort
     visits: Visits
     uid: int | None = None
-    internal: int = 0
+    forward: Forward | None = None
 
     def destination(self) -> Destination | None:
-        return None if self.uid is None else Destination(self.uid, self.internal)
+        if self.uid is None or self.forward is None:
+            return None
+        return Destination(self.uid, self.forward.internal, proxy_protocol=self.forward.proxy_protocol)
+
+    def lead(self, uid: int, forward: Forward) -> None:
+        """Lead visitors there. Those who are here are reset if they want to go elsewhere."""
+        if self.forward is not None and self.forward.internal != forward.internal:
+            self.visits.cut_all()
+        self.uid, self.forward = uid, forward
 
 
 @define
@@ -61,9 +70,12 @@ class Listeners:
     _web: Callable[[int], Destination | None]
     """Gives the destination of a webspace's boot port at the moment of a visit."""
     _forwards: dict[int, _Bound] = field(factory=dict, init=False)
-    _wanted: dict[int, Mapping[int, int]] = field(factory=dict, init=False)
+    _wanted: dict[int, Mapping[int, Forward]] = field(factory=dict, init=False)
     _boot_ports: dict[int, _BootPort] = field(factory=dict, init=False)
-    _leaving: list[Visits] = field(factory=list, init=False)
+    _parting: list[Visits] = field(factory=list, init=False)
+    """Of ports that are closed; somebody may still be here."""
+    _past: Counters = field(factory=Counters, init=False)
+    """Of those of which nobody is here any more."""
 
     def reserve(self, port: int) -> None:
         """See :meth:`webspaced.interfaces.IForwards.reserve`."""
@@ -82,22 +94,16 @@ class Listeners:
         if bound is not None and bound.uid is None:
             self._close(port)
 
-    def want_forwards(self, uid: int, ports: Mapping[int, int]) -> None:
-        """Make a webspace's forwards these (external to internal). What does not change is not touched."""
+    def want_forwards(self, uid: int, forwards: Mapping[int, Forward]) -> None:
+        """Make a webspace's forwards these, by external port. What does not change is not touched."""
         before = self._wanted.get(uid, {})
-        self._wanted[uid] = ports
+        self._wanted[uid] = forwards
         for external in before:
             bound = self._forwards.get(external)
-            if bound is None or bound.uid != uid or ports.get(external) == bound.internal:
-                continue
-            if external in ports:
-                # The socket stays: the kernel would not give it back within this turn of the reactor.
-                bound.internal = ports[external]
-                bound.visits.cut_all()
-            else:
+            if external not in forwards and bound is not None and bound.uid == uid:
                 self._close(external)
         self._bind_wanted(uid)
-        if not ports:
+        if not forwards:
             del self._wanted[uid]
 
     def retry(self) -> None:
@@ -117,7 +123,7 @@ class Listeners:
             del self._boot_ports[uid]
             present.listening.stopListening()
         if port is None or listening is None:
-            visits.cut_all()
+            self._part(visits)
         else:
             self._boot_ports[uid] = _BootPort(port, listening, visits)
 
@@ -132,8 +138,10 @@ class Listeners:
             bound.visits.cut_quiet(IDLE_LOOKS)
 
     def counters(self) -> Counters:
-        """Give what was counted of all visits; those of ports that are closed are no longer among them."""
-        return total(bound.visits.counters() for bound in self._all())
+        """Give what was counted of all visits, also of those of ports that are closed by now."""
+        self._forget_who_left()
+        crowds = [*self._parting, *(bound.visits for bound in self._all())]
+        return total([self._past, *(visits.counters() for visits in crowds)])
 
     def counters_by_port(self) -> Mapping[int, Counters]:
         """Give the same per forward, by external port."""
@@ -147,13 +155,13 @@ class Listeners:
         self._wanted.clear()
         closed = gatherResults([maybeDeferred(each.listening.stopListening) for each in bound])
         crowds = [each.visits for each in bound]
-        self._leaving.extend(crowds)
+        self._parting.extend(crowds)
         await drain(self._means.clock, crowds, within)
         await closed
 
     def hurry(self) -> None:
         """Reset who has still been let finish by :meth:`close`."""
-        for visits in self._leaving:
+        for visits in self._parting:
             visits.cut_all()
 
     def _all(self) -> list[_Bound | _BootPort]:
@@ -167,7 +175,7 @@ class Listeners:
 
     def _bind_wanted(self, uid: int) -> None:
         clashing, unbound = [], []
-        for external, internal in self._wanted[uid].items():
+        for external, forward in self._wanted[uid].items():
             bound = self._forwards.get(external)
             if bound is None:
                 try:
@@ -175,9 +183,10 @@ class Listeners:
                 except CannotListenError as error:
                     unbound.append(f"port {external}: {error.socketError}")
                     continue
-            if bound.uid is None:
-                bound.uid, bound.internal = uid, internal
-            elif bound.uid != uid:
+            if bound.uid is None or bound.uid == uid:
+                # The socket stays: the kernel would not give it back within this turn of the reactor.
+                bound.lead(uid, forward)
+            else:
                 clashing.append(f"port {external} belongs to webspace {bound.uid}")
         self._conditions.note(uid, Kind.FORWARD_UNBOUND, "; ".join(unbound) or None)
         self._conditions.note(uid, Kind.PORT_CLASH, "; ".join(clashing) or None)
@@ -191,4 +200,15 @@ class Listeners:
     def _close(self, port: int) -> None:
         bound = self._forwards.pop(port)
         bound.listening.stopListening()
-        bound.visits.cut_all()
+        self._part(bound.visits)
+
+    def _part(self, visits: Visits) -> None:
+        visits.cut_all()
+        self._forget_who_left()
+        self._parting.append(visits)
+
+    def _forget_who_left(self) -> None:
+        left = [visits for visits in self._parting if not visits.present]
+        if left:
+            self._past = total([self._past, *(visits.counters() for visits in left)])
+            self._parting = [visits for visits in self._parting if visits.present]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import socket
 import struct
+from ipaddress import ip_address
 from typing import Any, Self
 
 from zope.interface import implementer
 
+from webspaced.core.address import Endpoint
 from webspaced.forward.engine import ERR, HUP, IN, OUT, PRI, RDHUP, Engine
 from webspaced.forward.lines import ILine
 from webspaced.forward.pump import Pump
@@ -37,19 +39,24 @@ class SocketLine(Pump):
         """See :meth:`ILine.hold`."""
         self._half = half
 
-    def relay_to(self, other: Self) -> None:
+    def ends(self) -> tuple[Endpoint, Endpoint] | None:
+        """See :meth:`ILine.ends`."""
+        try:
+            far, near = self.sock.getpeername(), self.sock.getsockname()
+        except OSError:
+            return None
+        return Endpoint(ip_address(far[0]), far[1]), Endpoint(ip_address(near[0]), near[1])
+
+    def relay_to(self, other: Self, first: bytes = b"") -> None:
         """See :meth:`ILine.relay_to`."""
         self.peer, other.peer = other, self
+        # As if it had been read from here and not been taken yet.
+        self.rest = first or None
         # What came while it was held was told then, and edges are told once.
-        if self.readable:
+        if self.readable or first:
             self.due()
         if other.readable:
             other.due()
-
-    def say(self, data: bytes) -> None:
-        """See :meth:`ILine.say`."""
-        # The buffer of a new connection takes some kilobytes.
-        self.sock.send(data)
 
     def answer(self, data: bytes) -> None:
         """See :meth:`ILine.answer`."""

@@ -6,6 +6,7 @@ that a cut download does not look complete; a slow reader pauses the other side'
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
@@ -50,16 +51,19 @@ class StockLine(Protocol):
         self.transport.pauseProducing()
         self._hangups.watch(self.transport, self._gone, half=half)
 
-    def relay_to(self, other: StockLine) -> None:
+    def ends(self) -> tuple[Endpoint, Endpoint] | None:
+        """See :meth:`ILine.ends`."""
+        far, near = self.transport.getPeer(), self.transport.getHost()
+        return Endpoint(ip_address(far.host), far.port), Endpoint(ip_address(near.host), near.port)
+
+    def relay_to(self, other: StockLine, first: bytes = b"") -> None:
         """See :meth:`ILine.relay_to`."""
         self.peer, other.peer = other, self
         self.transport.registerProducer(other.transport, True)
         other.transport.registerProducer(self.transport, True)
+        if first:
+            self.dataReceived(first)
         self._release()
-
-    def say(self, data: bytes) -> None:
-        """See :meth:`ILine.say`."""
-        self.transport.write(data)
 
     def answer(self, data: bytes) -> None:
         """See :meth:`ILine.answer`."""

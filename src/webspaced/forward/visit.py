@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from webspaced.core.address import Endpoint
+from webspaced.core.proxy_protocol import ProxyProtocol, header
 from webspaced.errors import PortSilent, Refused, WebspacedError
 from webspaced.forward.counters import LEFT, reason_of
 from webspaced.forward.lines import ILine, ILineOwner, ILines
@@ -39,11 +40,15 @@ FAREWELL = 2.0
 
 @frozen
 class Destination:
-    """Where a listener's visitors want to go. ``http``: they speak plain HTTP, so they can be told of failures."""
+    """Where a listener's visitors want to go. ``http``: they speak plain HTTP, so they can be told of failures.
+
+    ``proxy_protocol``: how the container is told who they are.
+    """
 
     uid: int
     port: int
     http: bool = False
+    proxy_protocol: ProxyProtocol | None = None
 
 
 @frozen(kw_only=True)
@@ -180,10 +185,19 @@ class Visit:
 
     def _serve(self, backend: ILine) -> None:
         self._waiting = None
+        first = b""
+        version = self._destination.proxy_protocol
+        if version is not None:
+            ends = self._line.ends()
+            if ends is None:
+                backend.abort()
+                self.gone()
+                return
+            first = header(version, *ends)
         self._step(Step.SERVE)
         self._visits.opened += 1
         self._backend = backend
-        self._line.relay_to(backend)
+        self._line.relay_to(backend, first)
 
     def _refuse(self, error: Exception) -> None:
         self._visits.count(reason_of(error))

@@ -18,7 +18,15 @@ from twisted.web.iweb import IRequest
 from webspaced.core.webspace import parse_port
 from webspaced.http import creation, messages, views
 from webspaced.http.auth import Auth
-from webspaced.http.bodies import check_known, flag_member, optional_text, read_object, text_member
+from webspaced.http.bodies import (
+    check_known,
+    flag_member,
+    optional_text,
+    proxy_protocol_member,
+    read_object,
+    read_optional_object,
+    text_member,
+)
 from webspaced.http.commands import Commands
 from webspaced.http.problems import answer, whole
 from webspaced.http.terminals import Terminals
@@ -200,15 +208,25 @@ class Api:
     async def add_random_port(self, request: IRequest, who: str, port: str) -> bytes:
         """Forward a random external port to an internal one."""
         user = await self._auth.subject(request, who)
-        external = await shield(self._service.add_random_port(user.id, parse_port(port)))
+        version = proxy_protocol_member(read_optional_object(request))
+        external = await shield(self._service.add_random_port(user.id, parse_port(port), version))
         return _json(request, 201, {"ePort": external})
 
     @app.route(f"{PORTS}/<external>/<internal>", methods=["POST"])
     async def add_port(self, request: IRequest, who: str, external: str, internal: str) -> bytes:
         """Forward an external port to an internal one."""
         user = await self._auth.subject(request, who)
-        await shield(self._service.add_port(user.id, parse_port(external), parse_port(internal)))
+        version = proxy_protocol_member(read_optional_object(request))
+        await shield(self._service.add_port(user.id, parse_port(external), parse_port(internal), version))
         return _nothing(request, 201)
+
+    @app.route(f"{PORTS}/<port>", methods=["PATCH"])
+    async def change_port(self, request: IRequest, who: str, port: str) -> bytes:
+        """Change whether the container is told who visits an external port."""
+        user = await self._auth.subject(request, who)
+        version = proxy_protocol_member(read_object(request), required=True)
+        await shield(self._service.set_proxy_protocol(user.id, parse_port(port), version))
+        return _nothing(request)
 
     @app.route(f"{PORTS}/<port>", methods=["DELETE"])
     async def remove_port(self, request: IRequest, who: str, port: str) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted.web.iweb import IRequest
 
+from webspaced.core.proxy_protocol import ProxyProtocol, parse_proxy_protocol
 from webspaced.errors import Invalid
 from webspaced.http.problems import BodyTooLarge
 
@@ -29,6 +30,17 @@ def read_object(request: IRequest) -> dict[str, Any]:
     if len(text) > LARGEST:
         raise body_too_large()
     return parse_object(text, "body")
+
+
+def read_optional_object(request: IRequest) -> dict[str, Any]:
+    """Give the body's JSON object, an empty one without a body: clients that know of no such body send none, or null.
+
+    :raises Invalid: it is something else.
+    """
+    if request.content.read(LARGEST).strip() in {b"", b"null"}:
+        return {}
+    request.content.seek(0)
+    return read_object(request)
 
 
 def parse_object(text: str | bytes, what: str = "message") -> dict[str, Any]:
@@ -77,3 +89,12 @@ def flag_member(document: dict[str, Any], name: str) -> bool:
         message = f"{name} must be true or false"
         raise Invalid(message)
     return bool(value)
+
+
+def proxy_protocol_member(document: Mapping[str, Any], *, required: bool = False) -> ProxyProtocol | None:
+    """Give the only member of a forward's body; ``None`` if it is null, or missing where it need not be there."""
+    check_known(document, ("proxyProtocol",))
+    if required and not document:
+        message = "proxyProtocol is missing"
+        raise Invalid(message)
+    return parse_proxy_protocol(document.get("proxyProtocol"))

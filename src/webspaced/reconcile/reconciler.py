@@ -253,7 +253,7 @@ class Reconciler:
 
     def _listen(self, observed: Observed) -> None:
         deleting = self._with.booter.memory(observed.uid).hold is Hold.DELETING
-        forwards = {} if deleting else observed.webspace.ports
+        forwards = {} if deleting else observed.webspace.forwards
         self._with.listeners.want_forwards(observed.uid, forwards)
         self._with.exposure.want(observed.uid, forwards)
         port = observed.boot_port if self._with.adoption.owns_boot_port(observed) else None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from webspaced.core.webspace import KEY, Webspace
+from webspaced.core.proxy_protocol import ProxyProtocol
+from webspaced.core.webspace import KEY, Forward, Webspace
 from webspaced.errors import Conflict, Invalid, NotFound
 from webspaced.interfaces import IForwards
 from webspaced.webspaces.allocator import Allocator
@@ -24,19 +25,19 @@ class Ports:
         self._forwards = forwards
         self._most = most
 
-    async def add(self, uid: int, external: int, internal: int) -> None:
+    async def add(self, uid: int, external: int, forward: Forward) -> None:
         """Forward an external port; ``Invalid`` outside the range or past the bound, ``Conflict`` if it is taken."""
         if external not in self._allocator.external:
             ports = self._allocator.external
             message = f"external ports are {ports.start} to {ports.stop - 1}"
             raise Invalid(message)
         await self._documents.present(uid)
-        await self._add(uid, external, internal, NO_KEYS)
+        await self._add(uid, external, forward, NO_KEYS)
 
-    async def add_random(self, uid: int, internal: int) -> int:
+    async def add_random(self, uid: int, forward: Forward) -> int:
         """Forward a random free external port and give it; it is bound before it is written to LXD."""
         await self._documents.present(uid)
-        return await self._add_random(uid, internal, NO_KEYS)
+        return await self._add_random(uid, forward, NO_KEYS)
 
     def check_room(self) -> None:
         """Say early whether a new webspace can have a forward at all; see :meth:`add_first`."""
@@ -49,21 +50,21 @@ class Ports:
 
     async def add_first(self, uid: int, internal: int, keys: Mapping[str, str]) -> int:
         """Forward a random port to a webspace that is being created, and set keys by the same write."""
-        return await self._add_random(uid, internal, keys)
+        return await self._add_random(uid, Forward(internal), keys)
 
-    async def _add_random(self, uid: int, internal: int, keys: Mapping[str, str]) -> int:
+    async def _add_random(self, uid: int, forward: Forward, keys: Mapping[str, str]) -> int:
         for external in self._allocator.free_external_ports():
             try:
-                await self._add(uid, external, internal, keys)
+                await self._add(uid, external, forward, keys)
             except Conflict:
                 # Somebody on this machine has that port: the next one.
                 continue
             return external
         raise _none_free()
 
-    async def _add(self, uid: int, external: int, internal: int, keys: Mapping[str, str]) -> None:
+    async def _add(self, uid: int, external: int, forward: Forward, keys: Mapping[str, str]) -> None:
         def changed(observed: Observed) -> Mapping[str, str]:
-            return {KEY: self._with_port(observed.webspace, external, internal).dump(), **keys}
+            return {KEY: self._with_port(observed.webspace, external, forward).dump(), **keys}
 
         self._documents.check_all_seen()
         with self._allocator.external_port(external, uid):
@@ -74,22 +75,35 @@ class Ports:
                 # Does nothing where the webspace has it now.
                 self._forwards.unreserve(external)
 
-    def _with_port(self, webspace: Webspace, external: int, internal: int) -> Webspace:
+    def _with_port(self, webspace: Webspace, external: int, forward: Forward) -> Webspace:
         if len(webspace.ports) >= self._most:
             message = f"a webspace has at most {self._most} forwarded ports"
             raise Invalid(message)
-        return webspace.with_port(external, internal)
+        return webspace.with_forward(external, forward)
+
+    async def set_proxy_protocol(self, uid: int, external: int, version: ProxyProtocol | None) -> None:
+        """Tell the container of later visitors of a forward, or no more; ``NotFound`` if the webspace does not have it."""
+
+        def changed(webspace: Webspace) -> Webspace:
+            _check_forwarded(webspace, external)
+            return webspace.with_proxy_protocol(external, version)
+
+        await self._documents.change(uid, changed)
 
     async def remove(self, uid: int, external: int) -> None:
         """Stop forwarding an external port; ``NotFound`` if the webspace does not have it."""
 
         def changed(webspace: Webspace) -> Webspace:
-            if external not in webspace.ports:
-                message = f"port {external} is not forwarded to this webspace"
-                raise NotFound(message)
-            return webspace.without_port(external)
+            _check_forwarded(webspace, external)
+            return webspace.without_forward(external)
 
         await self._documents.change(uid, changed)
+
+
+def _check_forwarded(webspace: Webspace, external: int) -> None:
+    if external not in webspace.ports:
+        message = f"port {external} is not forwarded to this webspace"
+        raise NotFound(message)
 
 
 def _none_free() -> Conflict:

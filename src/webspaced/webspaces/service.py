@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from webspaced.core.creation import wishes
 from webspaced.core.instance import Image, InstanceState
+from webspaced.core.proxy_protocol import ProxyProtocol
 from webspaced.core.user import User
-from webspaced.core.webspace import Config, Webspace
+from webspaced.core.webspace import Config, Forward, Webspace
 from webspaced.errors import RemoteError, Unavailable
 from webspaced.interfaces import IInstances, IRoutes
 from webspaced.webspaces.creation import Creator
@@ -90,13 +91,17 @@ class WebspaceService:
         await self._routes.settled(uid)
         return old
 
-    async def add_port(self, uid: int, external: int, internal: int) -> None:
+    async def add_port(self, uid: int, external: int, internal: int, version: ProxyProtocol | None = None) -> None:
         """Forward an external port; see :meth:`Ports.add`."""
-        await self._ports.add(uid, external, internal)
+        await self._ports.add(uid, external, Forward(internal, version))
 
-    async def add_random_port(self, uid: int, internal: int) -> int:
+    async def add_random_port(self, uid: int, internal: int, version: ProxyProtocol | None = None) -> int:
         """Forward a random free external port and give it; see :meth:`Ports.add_random`."""
-        return await self._ports.add_random(uid, internal)
+        return await self._ports.add_random(uid, Forward(internal, version))
+
+    async def set_proxy_protocol(self, uid: int, external: int, version: ProxyProtocol | None) -> None:
+        """Tell the container of a forward's visitors, or no more; see :meth:`Ports.set_proxy_protocol`."""
+        await self._ports.set_proxy_protocol(uid, external, version)
 
     async def remove_port(self, uid: int, external: int) -> None:
         """Stop forwarding an external port; ``NotFound`` if the webspace does not have it."""

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from webspaced.core.webspace import Config, Webspace, load_webspace, parse_port
+from webspaced.core.proxy_protocol import ProxyProtocol
+from webspaced.core.webspace import Config, Forward, Webspace, load_webspace, parse_port
 from webspaced.errors import Invalid
 
 DEFAULTS = Config(startup_delay=3.0, http_port=80, sni_passthrough=False)
@@ -21,15 +22,24 @@ JSON = st.recursive(
 )
 CONFIGS = st.builds(Config, startup_delay=st.floats(0, 60), http_port=PORT, sni_passthrough=st.booleans())
 DOMAINS = st.lists(st.sampled_from(["a.org", "b.example.com", "xn--4ca.net"]), unique=True, max_size=3).map(tuple)
-FOREIGN = st.dictionaries(st.text(max_size=6).filter(lambda n: n not in ("user", "config", "domains", "ports")), JSON)
+OURS = ("user", "config", "domains", "ports", "proxyProtocol")
+FOREIGN = st.dictionaries(st.text(max_size=6).filter(lambda name: name not in OURS), JSON)
+FORWARDS = st.dictionaries(PORT, st.builds(Forward, PORT, st.sampled_from([None, *ProxyProtocol])), max_size=3)
+
+
+def with_forwards(webspace: Webspace, forwards: dict[int, Forward]) -> Webspace:
+    for external, forward in forwards.items():
+        webspace = webspace.with_forward(external, forward)
+    return webspace
+
+
 WEBSPACES = st.builds(
     Webspace,
     user=st.integers(0, 10**9),
     config=CONFIGS,
     domains=DOMAINS,
-    ports=st.dictionaries(PORT, PORT, max_size=3),
     extra=FOREIGN,
-)
+).flatmap(lambda webspace: FORWARDS.map(lambda forwards: with_forwards(webspace, forwards)))
 
 
 def load(document: Any) -> Webspace:
@@ -43,12 +53,28 @@ class RoundTripTests(SynchronousTestCase):
         self.assertEqual(load_webspace(webspace.dump(), DEFAULTS), webspace)
 
     @settings(deadline=None, max_examples=25)
+    @given(WEBSPACES, FORWARDS)
+    def test_forwards_are_what_they_were_made(self, webspace: Webspace, forwards: dict[int, Forward]) -> None:
+        changed = load_webspace(with_forwards(webspace, forwards).dump(), DEFAULTS)
+        self.assertEqual(changed.forwards, {**webspace.forwards, **forwards})
+        for external in forwards:
+            changed = changed.without_forward(external)
+            # Whoever gets the number next gets nothing of what was said of it.
+            self.assertNotIn(external, changed.proxy_protocol)
+
+    def test_what_an_older_webspaced_left_of_a_forward_is_nothing(self) -> None:
+        webspace = load({"user": 7, "config": {}, "ports": {"49152": 22}, "proxyProtocol": {"49152": 2, "49153": 1}})
+        self.assertEqual(webspace.forwards, {49152: Forward(22, ProxyProtocol.V2)})
+        self.assertEqual(json.loads(webspace.dump())["proxyProtocol"], {"49152": 2})
+        self.assertNotIn("proxyProtocol", webspace.without_forward(49152).to_json())
+
+    @settings(deadline=None, max_examples=25)
     @given(WEBSPACES, PORT, PORT)
     def test_a_change_keeps_everything_else(self, webspace: Webspace, external: int, internal: int) -> None:
-        changed = load_webspace(webspace.with_port(external, internal).dump(), DEFAULTS)
+        changed = load_webspace(webspace.with_forward(external, Forward(internal)).dump(), DEFAULTS)
         self.assertEqual(changed.ports[external], internal)
         self.assertEqual((changed.extra, changed.domains, changed.user), (webspace.extra, webspace.domains, webspace.user))
-        self.assertNotIn(external, changed.without_port(external).ports)
+        self.assertNotIn(external, changed.without_forward(external).ports)
 
     def test_a_document_of_the_predecessor(self) -> None:
         webspace = load({
@@ -80,7 +106,7 @@ class RoundTripTests(SynchronousTestCase):
         webspace = load({"user": 7, "domains": ["Example.ORG", "b\u00fccher.de", "*.shop.org", "my_site.org"]})
         self.assertEqual(webspace.domains, ("example.org", "xn--bcher-kva.de"))
         self.assertEqual(webspace.to_json()["domains"], ["example.org", "xn--bcher-kva.de"])
-        written = json.loads(webspace.with_port(49152, 22).dump())["domains"]
+        written = json.loads(webspace.with_forward(49152, Forward(22)).dump())["domains"]
         self.assertEqual(written, ["example.org", "xn--bcher-kva.de", "*.shop.org", "my_site.org"])
         self.assertEqual(webspace.without_domain("*.shop.org", "*.shop.org").unserved, ("my_site.org",))
 

@@ -251,8 +251,8 @@ class Relay:
         for line in self.lines:
             self.engine.add(line.fd, line)
 
-    def begin(self) -> None:
-        self.lines[0].relay_to(self.lines[1])
+    def begin(self, first: bytes = b"") -> None:
+        self.lines[0].relay_to(self.lines[1], first)
 
     def turn(self) -> None:
         """Let the engine serve what is due, and what that makes due."""

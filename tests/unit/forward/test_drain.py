@@ -7,6 +7,7 @@ import gc
 from tests.unit.forward.test_listeners import ListenersCase as _Case
 from tests.unit.forward.wires import lose
 from tests.unit.timing import Watched, watch
+from webspaced.core.webspace import Forward
 from webspaced.forward.drain import LOOK
 from webspaced.forward.visit import Visit
 
@@ -26,7 +27,7 @@ class DrainTests(_Case):
         return visit
 
     def close(self) -> Watched:
-        self.listeners.want_forwards(1, {50000: 22})
+        self.listeners.want_forwards(1, {50000: Forward(22)})
         self.listeners.want_boot_port(1, 20001)
         self.forwarded, self.web_visit = self.relayed(50000), self.relayed(20001)
         self.waiting, self.web_waiting = self.visit(50000), self.visit(20001)

@@ -9,6 +9,7 @@ from twisted.internet.error import CannotListenError
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.forward.wires import FakeGate, FakeHangups, Network, Wire
+from webspaced.core.webspace import Forward
 from webspaced.errors import Conflict
 from webspaced.forward.listeners import Listeners, Where
 from webspaced.forward.stock import StockLines
@@ -77,7 +78,7 @@ class ListenersCase(SynchronousTestCase):
 
 class ForwardTests(ListenersCase):
     def test_are_bound_and_lead_to_their_ports(self) -> None:
-        self.listeners.want_forwards(1, {50000: 22, 50001: 25565})
+        self.listeners.want_forwards(1, {50000: Forward(22), 50001: Forward(25565)})
         self.assertEqual(self.bound(), [50000, 50001])
         self.assertEqual(self.machine.ports[50000].interface, "192.0.2.1")
         self.visit(50000)
@@ -85,28 +86,28 @@ class ForwardTests(ListenersCase):
         self.assertEqual(self.destinations(), [(1, 22, False), (1, 25565, False)])
 
     def test_what_stays_is_not_touched(self) -> None:
-        self.listeners.want_forwards(1, {50000: 22})
+        self.listeners.want_forwards(1, {50000: Forward(22)})
         port, visit = self.machine.ports[50000], self.visit(50000)
-        self.listeners.want_forwards(1, {50000: 22, 50001: 23})
+        self.listeners.want_forwards(1, {50000: Forward(22), 50001: Forward(23)})
         self.assertIs(self.machine.ports[50000], port)
         self.assertEqual(visit.transport.ends, [])
 
     def test_what_goes_is_closed_and_its_visitors_are_cut(self) -> None:
-        self.listeners.want_forwards(1, {50000: 22, 50001: 23})
+        self.listeners.want_forwards(1, {50000: Forward(22), 50001: Forward(23)})
         going, staying = self.visit(50000), self.visit(50001)
-        self.listeners.want_forwards(1, {50001: 23})
+        self.listeners.want_forwards(1, {50001: Forward(23)})
         self.assertEqual(self.bound(), [50001])
         self.assertEqual((going.transport.ends, staying.transport.ends), (["reset"], []))
 
     def test_webspaces_do_not_touch_each_other(self) -> None:
-        self.listeners.want_forwards(1, {50000: 22})
-        self.listeners.want_forwards(2, {50001: 22})
+        self.listeners.want_forwards(1, {50000: Forward(22)})
+        self.listeners.want_forwards(2, {50001: Forward(22)})
         self.listeners.want_forwards(1, {})
         self.assertEqual(self.bound(), [50001])
 
     def test_one_that_belongs_to_another_is_a_condition_until_it_is_free(self) -> None:
-        self.listeners.want_forwards(1, {50000: 22})
-        self.listeners.want_forwards(2, {50000: 23})
+        self.listeners.want_forwards(1, {50000: Forward(22)})
+        self.listeners.want_forwards(2, {50000: Forward(23)})
         self.assertIn("50000 belongs to webspace 1", self.conditions.of(2)[Kind.PORT_CLASH])
         self.visit(50000)
         self.assertEqual(self.destinations(), [(1, 22, False)])
@@ -118,15 +119,15 @@ class ForwardTests(ListenersCase):
         self.assertEqual(self.destinations()[-1], (2, 23, False))
 
     def test_giving_up_one_that_another_has_leaves_it_to_them(self) -> None:
-        self.listeners.want_forwards(1, {50000: 22})
-        self.listeners.want_forwards(2, {50000: 23})
+        self.listeners.want_forwards(1, {50000: Forward(22)})
+        self.listeners.want_forwards(2, {50000: Forward(23)})
         visit = self.visit(50000)
         self.listeners.want_forwards(2, {})
         self.assertEqual((self.bound(), visit.transport.ends), ([50000], []))
 
     def test_one_that_this_machine_uses_is_a_condition_and_tried_again(self) -> None:
         self.machine.taken.add(50000)
-        self.listeners.want_forwards(1, {50000: 22, 50001: 23})
+        self.listeners.want_forwards(1, {50000: Forward(22), 50001: Forward(23)})
         self.assertEqual(self.bound(), [50001])
         self.assertIn("port 50000", self.conditions.of(1)[Kind.FORWARD_UNBOUND])
         self.listeners.retry()
@@ -137,7 +138,7 @@ class ForwardTests(ListenersCase):
 
     def test_what_is_no_longer_wanted_is_not_tried_again(self) -> None:
         self.machine.taken.add(50000)
-        self.listeners.want_forwards(1, {50000: 22})
+        self.listeners.want_forwards(1, {50000: Forward(22)})
         self.listeners.want_forwards(1, {})
         self.machine.taken.clear()
         self.listeners.retry()
@@ -153,13 +154,13 @@ class ReserveTests(ListenersCase):
     def test_is_taken_over_by_the_webspace_without_being_bound_again(self) -> None:
         self.listeners.reserve(50000)
         port = self.machine.ports[50000]
-        self.listeners.want_forwards(1, {50000: 22})
+        self.listeners.want_forwards(1, {50000: Forward(22)})
         self.assertIs(self.machine.ports[50000], port)
         self.visit(50000)
         self.assertEqual(self.destinations(), [(1, 22, False)])
 
     def test_what_somebody_has_is_a_conflict(self) -> None:
-        self.listeners.want_forwards(1, {50000: 22})
+        self.listeners.want_forwards(1, {50000: Forward(22)})
         self.listeners.reserve(50001)
         self.machine.taken.add(50002)
         for port in (50000, 50001, 50002):
@@ -169,7 +170,7 @@ class ReserveTests(ListenersCase):
         self.listeners.reserve(50000)
         self.listeners.unreserve(50000)
         self.assertEqual(self.bound(), [])
-        self.listeners.want_forwards(1, {50001: 22})
+        self.listeners.want_forwards(1, {50001: Forward(22)})
         self.listeners.unreserve(50001)
         self.listeners.unreserve(59999)
         self.assertEqual(self.bound(), [50001])
@@ -220,8 +221,8 @@ class BootPortTests(ListenersCase):
 
 class CutTests(ListenersCase):
     def test_what_is_relayed_to_a_container_that_is_gone_is_reset_and_who_waits_stays(self) -> None:
-        self.listeners.want_forwards(1, {50000: 22})
-        self.listeners.want_forwards(2, {50001: 22})
+        self.listeners.want_forwards(1, {50000: Forward(22)})
+        self.listeners.want_forwards(2, {50001: Forward(22)})
         self.listeners.want_boot_port(1, 20001)
         visits = [self.visit(port) for port in (50000, 20001, 50001)]
         for number in range(3):
@@ -233,7 +234,7 @@ class CutTests(ListenersCase):
         self.assertEqual(held.transport.ends, [])
 
     def test_closing_resets_everybody_and_closes_every_port(self) -> None:
-        self.listeners.want_forwards(1, {50000: 22})
+        self.listeners.want_forwards(1, {50000: Forward(22)})
         self.listeners.want_boot_port(1, 20001)
         self.listeners.reserve(50005)
         visits = [self.visit(port) for port in (50000, 20001)]

@@ -1,15 +1,59 @@
 from tests.unit.forward.test_listeners import ListenersCase as _Case
+from tests.unit.forward.wires import lose
+from webspaced.core.proxy_protocol import SIGNATURE, ProxyProtocol
+from webspaced.core.webspace import Forward
 from webspaced.webspaces.conditions import Kind
 
 
 class ChangeTests(_Case):
     def test_a_forward_that_leads_to_another_port_now_is_bound_all_the_time(self) -> None:
-        self.listeners.want_forwards(1, {50000: 22})
-        self.listeners.want_forwards(1, {50000: 23})
+        self.listeners.want_forwards(1, {50000: Forward(22)})
+        self.listeners.want_forwards(1, {50000: Forward(23)})
         self.assertEqual(self.bound(), [50000])
         self.assertNotIn(Kind.FORWARD_UNBOUND, self.conditions.of(1))
         self.visit(50000)
         self.assertEqual(self.destinations(), [(1, 23, False)])
+
+    def test_whether_the_container_is_told_of_its_visitors_changes_for_later_ones_only(self) -> None:
+        self.listeners.want_forwards(1, {50000: Forward(22)})
+        before = self.visit(50000)
+        self.gate.open(0)
+        self.machine.accept()
+        self.listeners.want_forwards(1, {50000: Forward(22, ProxyProtocol.V1)})
+        after = self.visit(50000)
+        self.gate.open(1)
+        backend = self.machine.accept()
+        self.assertEqual((before.transport.ends, after.transport.ends), ([], []))
+        self.assertTrue(backend.transport.value().startswith(b"PROXY TCP4 "), backend.transport.value())
+
+    def test_one_that_is_bound_late_tells_of_its_visitors_too(self) -> None:
+        self.machine.taken.add(50000)
+        self.listeners.want_forwards(1, {50000: Forward(22, ProxyProtocol.V2)})
+        self.machine.taken.clear()
+        self.listeners.retry()
+        self.visit(50000)
+        self.gate.open(0)
+        backend = self.machine.accept()
+        self.assertTrue(backend.transport.value().startswith(SIGNATURE))
+
+    def test_what_was_counted_of_ports_that_are_closed_stays_in_the_sum(self) -> None:
+        self.listeners.want_forwards(1, {50000: Forward(22), 50001: Forward(23)})
+        self.listeners.want_boot_port(1, 20001)
+        for number, port in enumerate((50000, 50001, 20001)):
+            visit = self.visit(port)
+            self.gate.open(number)
+            self.machine.accept()
+            visit.dataReceived(b"12345")
+        self.listeners.want_forwards(1, {50001: Forward(23)})
+        self.listeners.want_boot_port(1, None)
+        for ended in (False, True):
+            counters = self.listeners.counters()
+            self.assertEqual((counters.opened, counters.to_container, counters.open), (3, 15, 1 if ended else 3))
+            self.assertEqual(list(self.listeners.counters_by_port()), [50001])
+            for visits in list(self.listeners._parting):
+                for visit in list(visits.present):
+                    lose(visit)
+        self.assertEqual(self.listeners._parting, [])
 
     def test_old_relayed_visitors_of_a_boot_port_that_changed_are_cut_when_the_container_is_gone(self) -> None:
         self.listeners.want_boot_port(1, 20001)

@@ -53,6 +53,11 @@ class Course:
         self.ended = [False, False]
         self._bytes = random.Random(0)  # noqa: S311  (the same in each run)
 
+    def begin(self, first: bytes = b"") -> None:
+        """Relay; the container is to get something ahead of what came meanwhile."""
+        self.sent[VISITOR] = first + self.sent[VISITOR]
+        self.relay.begin(first)
+
     def do(self, steps: Sequence[Step]) -> None:
         for name, side, size in steps:
             getattr(self, name)(side, size)
@@ -135,7 +140,22 @@ class Course:
 def whole(kind: Callable[..., SocketLine], before: Sequence[Step], after: Sequence[Step], pipes: int) -> None:
     course = Course(kind, pipes)
     course.do(before)
-    course.relay.begin()
+    course.begin()
+    course.do(after)
+    course.finish()
+    course.check_all_arrived()
+
+
+def told_of(
+    kind: Callable[..., SocketLine], before: Sequence[Step], first: bytes, after: Sequence[Step], pipes: int
+) -> None:
+    course = Course(kind, pipes)
+    course.do(before)
+    course.begin(first)
+    # Servers that speak first do so only after this: it waits for nothing that the visitor says.
+    course.window(CONTAINER, len(first))
+    course.turn()
+    assert course.relay.sockets[CONTAINER].received.startswith(first), "it is not told of the visitor"
     course.do(after)
     course.finish()
     course.check_all_arrived()
@@ -144,7 +164,7 @@ def whole(kind: Callable[..., SocketLine], before: Sequence[Step], after: Sequen
 def broken_off(kind: Callable[..., SocketLine], before: Sequence[Step], after: Sequence[Step], side: int) -> None:
     course = Course(kind, 1)
     course.do(before)
-    course.relay.begin()
+    course.begin()
     course.do(after)
     if course.relay.sockets[side].closed:
         return
@@ -182,12 +202,15 @@ class RelayTests(Small):
     def test_what_came_while_it_was_held_too(self) -> None:
         asked_for(whole, SocketLine, STEPS, STEPS, PIPES)
 
+    def test_what_is_said_of_the_visitor_comes_first_and_at_once(self) -> None:
+        asked_for(told_of, SocketLine, STEPS, st.binary(min_size=1, max_size=40), STEPS, PIPES)
+
     def test_a_reset_is_a_reset_at_every_stage(self) -> None:
         asked_for(broken_off, SocketLine, STEPS, STEPS, SIDES)
 
     def test_a_large_one_is_spliced_and_ends_as_a_copy(self) -> None:
         course = Course(SocketLine, 1)
-        course.relay.begin()
+        course.begin()
         line = course.relay.lines[VISITOR]
         flows = set()
         for _ in range(500):
@@ -206,7 +229,7 @@ class RelayTests(Small):
 
     def test_a_pipe_is_not_kept_while_nothing_comes(self) -> None:
         course = Course(SocketLine, 1)
-        course.relay.begin()
+        course.begin()
         course.window(CONTAINER, 1000)
         course.arrive(VISITOR, 200)
         course.turn()
@@ -214,7 +237,7 @@ class RelayTests(Small):
 
     def test_one_with_bytes_inside_is_closed_when_the_connection_breaks(self) -> None:
         course = Course(SocketLine, 1)
-        course.relay.begin()
+        course.begin()
         course.window(CONTAINER, BUFFER)
         course.arrive(VISITOR, 200)
         course.turn()
@@ -226,7 +249,7 @@ class RelayTests(Small):
 
     def test_nothing_is_read_while_the_other_side_takes_nothing(self) -> None:
         course = Course(SocketLine, 0)
-        course.relay.begin()
+        course.begin()
         course.arrive(VISITOR, 10_000)
         for _ in range(10):
             course.turn()
@@ -234,7 +257,7 @@ class RelayTests(Small):
 
     def test_aborting_resets_both_sides(self) -> None:
         course = Course(SocketLine, 1)
-        course.relay.begin()
+        course.begin()
         course.arrive(VISITOR, 50)
         course.turn()
         course.relay.lines[CONTAINER].abort()

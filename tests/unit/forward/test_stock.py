@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.python.failure import Failure
@@ -25,6 +26,19 @@ class RelayTests(SynchronousTestCase):
         self.visitor.dataReceived(b"to")
         self.container.dataReceived(b"fro")
         self.assertEqual((self.visitor.transport.value(), self.container.transport.value()), (b"fro", b"to"))
+
+    def test_what_is_said_of_the_visitor_comes_first(self) -> None:
+        visitor, container = StockLine(FakeHangups()), StockLine(FakeHangups())
+        for leg in (visitor, container):
+            leg.makeConnection(Wire())
+        visitor.relay_to(container, b"PROXY ")
+        visitor.dataReceived(b"to")
+        self.assertEqual((container.transport.value(), visitor.moved), (b"PROXY to", 8))
+
+    def test_both_ends_are_known(self) -> None:
+        self.visitor.transport.peerAddr = IPv4Address("TCP", "203.0.113.7", 51000)
+        self.visitor.transport.hostAddr = IPv4Address("TCP", "192.0.2.1", 60022)
+        self.assertEqual([str(end) for end in self.visitor.ends() or ()], ["203.0.113.7:51000", "192.0.2.1:60022"])
 
     def test_a_slow_reader_pauses_the_others_sender(self) -> None:
         self.assertIs(self.visitor.transport.producer, self.container.transport)

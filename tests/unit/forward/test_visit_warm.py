@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -11,9 +12,14 @@ from zope.interface import implementer
 from tests.unit.forward.test_visit import WEB
 from tests.unit.forward.test_visit import VisitCase as _Case
 from tests.unit.forward.wires import ENDPOINT, lose
+from webspaced.core.address import Endpoint
+from webspaced.core.proxy_protocol import ProxyProtocol
 from webspaced.errors import BootFailed, PortSilent, Refused, Unavailable
 from webspaced.forward.lines import ILine, ILines
 from webspaced.forward.states import Stage
+from webspaced.forward.visit import Destination
+
+ENDS = Endpoint(ip_address("203.0.113.7"), 51000), Endpoint(ip_address("192.0.2.1"), 60022)
 
 
 @implementer(ILine)
@@ -23,15 +29,16 @@ class Line:
     def __init__(self) -> None:
         self.told: list[Any] = []
         self.moved = 0
+        self.whose: tuple[Endpoint, Endpoint] | None = ENDS
 
     def hold(self, *, half: bool) -> None:
         self.told.append(("hold", half))
 
-    def relay_to(self, other: Any) -> None:
-        self.told.append(("relay", other))
+    def ends(self) -> tuple[Endpoint, Endpoint] | None:
+        return self.whose
 
-    def say(self, data: bytes) -> None:
-        self.told.append(("say", data))
+    def relay_to(self, other: Any, first: bytes = b"") -> None:
+        self.told.append(("relay", other, first) if first else ("relay", other))
 
     def answer(self, data: bytes) -> None:
         self.told.append(("answer", data[:12]))
@@ -79,8 +86,10 @@ class WarmTests(_Case):
         )
         self.gate.now = ENDPOINT
 
-    def arrive(self) -> tuple[Any, Line]:
+    def arrive(self, *, gone: bool = False) -> tuple[Any, Line]:
         visit, line = self.visits.buildProtocol(None), Line()
+        if gone:
+            line.whose = None
         assert visit is not None
         visit.makeConnection(line)
         return visit, line
@@ -127,6 +136,35 @@ class WarmTests(_Case):
             self.lines.next = Deferred(cancelled.append)
             visit, line = self.arrive()
         self.assertEqual((len(cancelled), visit.stage, line.told), (1, Stage.REFUSED, [("answer", b"HTTP/1.1 503")]))
+
+
+class ToldOfTests(WarmTests):
+    """The same, where the container is told who visits it."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.destination = Destination(1, 22, proxy_protocol=ProxyProtocol.V1)
+
+    def test_is_relayed_at_once_and_the_gate_is_asked_for_nothing_more(self) -> None:
+        self.lines.next = backend = Line()
+        _, line = self.arrive()
+        self.assertEqual(line.told, [("relay", backend, b"PROXY TCP4 203.0.113.7 192.0.2.1 51000 60022\r\n")])
+
+    def test_one_that_is_gone_already_is_told_to_nobody(self) -> None:
+        self.lines.next = backend = Line()
+        visit, line = self.arrive(gone=True)
+        self.assertEqual((backend.told, line.told), (["abort"], ["abort"]))
+        visit.over()
+        self.assertEqual((visit.stage, self.visits.failed, self.visits.opened), (Stage.OVER, {"left": 1}, 0))
+
+    def test_one_that_goes_while_it_waits_for_the_connection_is_told_to_nobody(self) -> None:
+        self.lines.next = dialling = Deferred()
+        visit, line = self.arrive(gone=True)
+        backend = Line()
+        dialling.callback(backend)
+        self.assertEqual((backend.told, line.told[-1], self.visits.failed), (["abort"], "abort", {"left": 1}))
+        visit.over()
+        self.assertEqual((visit.stage, self.places.held, self.seats.held), (Stage.OVER, 0, 0))
 
 
 class CounterTests(_Case):

@@ -213,6 +213,41 @@ class ConfigTests(ApiCase):
         self.nothing(204, "DELETE", f"{SELF}/ports/{EXTERNAL[0]}")
         self.problem(404, "DELETE", f"{SELF}/ports/{EXTERNAL[0]}")
 
+    def test_forwards_that_tell_who_visits(self) -> None:
+        self.nothing(201, "POST", f"{SELF}/ports/{EXTERNAL[0]}/22", {"proxyProtocol": 1})
+        self.assertEqual(self.ask("POST", f"{SELF}/ports/23", {"proxyProtocol": 2}).json, {"ePort": EXTERNAL[1]})
+        self.nothing(201, "POST", f"{SELF}/ports/{EXTERNAL[2]}/24", {"proxyProtocol": None})
+        self.assertEqual(self.told(), {str(EXTERNAL[0]): 1, str(EXTERNAL[1]): 2})
+        # What old clients read is as it always was.
+        self.assertEqual(self.ask("GET", f"{SELF}/ports").json, {str(EXTERNAL[n]): 22 + n for n in range(3)})
+
+    def test_whether_a_forward_tells_who_visits_can_be_changed(self) -> None:
+        self.nothing(201, "POST", f"{SELF}/ports/{EXTERNAL[0]}/22")
+        self.assertIsNone(self.told())
+        for version, told in ((2, {str(EXTERNAL[0]): 2}), (1, {str(EXTERNAL[0]): 1}), (None, None)):
+            self.nothing(204, "PATCH", f"{SELF}/ports/{EXTERNAL[0]}", {"proxyProtocol": version})
+            self.assertEqual(self.told(), told)
+        self.problem(404, "PATCH", f"{SELF}/ports/{EXTERNAL[1]}", {"proxyProtocol": 2})
+        self.assertIn("missing", self.problem(400, "PATCH", f"{SELF}/ports/{EXTERNAL[0]}", {}))
+
+    def told(self) -> Any:
+        return self.ask("GET", SELF).json.get("proxyProtocol")
+
+    def test_what_is_no_version_of_the_proxy_protocol(self) -> None:
+        self.nothing(201, "POST", f"{SELF}/ports/{EXTERNAL[0]}/22")
+        for path, method in (("ports/23", "POST"), (f"ports/{EXTERNAL[1]}/23", "POST"), (f"ports/{EXTERNAL[0]}", "PATCH")):
+            for body, said in (({"proxyProtocol": 3}, "1 or 2"), ({"proxyProtocol": True}, "1 or 2"), ({"zzz": 1}, "zzz")):
+                self.assertIn(said, self.problem(400, method, f"{SELF}/{path}", body))
+            for body in ([], "text", 1):
+                self.assertIn("object", self.problem(400, method, f"{SELF}/{path}", body))
+        self.assertEqual(self.ask("GET", SELF).json["ports"], {str(EXTERNAL[0]): 22})
+
+    def test_clients_that_send_no_body_or_an_empty_one_get_a_plain_forward(self) -> None:
+        for number, body in enumerate((b"", b" ", b"null\n", b"{}")):
+            self.nothing(201, "POST", f"{SELF}/ports/{EXTERNAL[number]}/22", body)
+            self.nothing(204, "DELETE", f"{SELF}/ports/{EXTERNAL[number]}")
+        self.assertIsNone(self.told())
+
     def test_what_is_no_port(self) -> None:
         for path in ("ports/0", "ports/x", "ports/65536", f"ports/{EXTERNAL[0]}/0", "ports/1/22", "ports/x/22"):
             self.problem(400, "POST", f"{SELF}/{path}")

@@ -102,6 +102,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("DELETE", f"{WEBSPACE}/domains/<domain>"): member(404, domain="own.example"),
     ("GET", f"{WEBSPACE}/ports"): member(200),
     ("POST", f"{WEBSPACE}/ports/<port>"): member(201, port=22),
+    ("PATCH", f"{WEBSPACE}/ports/<port>"): member(204, {"proxyProtocol": 2}, port=TAKEN),
     ("DELETE", f"{WEBSPACE}/ports/<port>"): member(204, port=TAKEN),
     ("POST", f"{WEBSPACE}/ports/<external>/<internal>"): member(201, external=FREE, internal=22),
     ("GET", f"{WEBSPACE}/log"): member(200),

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.timing import watch
 from tests.unit.world import World
-from webspaced.core.webspace import KEY, Webspace, load_webspace
+from webspaced.core.webspace import KEY, Forward, Webspace, load_webspace
 from webspaced.errors import Changed, Invalid, NotFound, RemoteError, Unavailable
 
 
@@ -20,7 +20,7 @@ class DocumentTests(SynchronousTestCase):
         self.w.lxd.calls.clear()
 
     def change(self, external: int, uid: int = 1) -> object:
-        return self.w.documents.change(uid, lambda webspace: webspace.with_port(external, 22))
+        return self.w.documents.change(uid, lambda webspace: webspace.with_forward(external, Forward(22)))
 
     def stored(self, uid: int = 1) -> Webspace:
         return load_webspace(self.w.lxd.containers[f"ws-u{uid}"].config[KEY], self.w.seen(uid).webspace.config)
@@ -39,7 +39,7 @@ class DocumentTests(SynchronousTestCase):
     def test_one_is_redone_when_somebody_else_changed_the_instance_meanwhile(self) -> None:
         change = watch(self.change(50000))
         self.w.clock.run_for(0.003)
-        theirs = self.stored().with_port(51000, 80)
+        theirs = self.stored().with_forward(51000, Forward(80))
         self.w.lxd.set_keys("ws-u1", **{KEY: theirs.dump()})
         self.w.clock.run_for(1)
         self.assertTrue(change.value)

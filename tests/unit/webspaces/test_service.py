@@ -8,6 +8,7 @@ from tests.contracts.fake_instances import FINGERPRINT
 from tests.unit.timing import watch
 from tests.unit.world import EXTERNAL, MEMBERS, SETTLE, World, keys_of
 from webspaced.core.instance import NewInstance, Status
+from webspaced.core.proxy_protocol import ProxyProtocol
 from webspaced.core.user import User
 from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY
 from webspaced.errors import Conflict, Invalid, NotFound, RemoteError, Unavailable
@@ -202,6 +203,16 @@ class PortTests(ServiceCase):
         self.w.listeners.taken.add(49153)
         self.fails(Conflict, self.w.service.add_port(1, 49153, 22))
         self.assertEqual(self.ports(), {49152: 22})
+
+    def test_whether_the_container_is_told_of_visitors_reaches_the_listeners(self) -> None:
+        self.do(self.w.service.add_port(1, 49152, 22, ProxyProtocol.V1))
+        self.assertEqual(self.w.listeners.proxied[1], {49152: 1})
+        self.do(self.w.service.add_random_port(1, 23, ProxyProtocol.V2))
+        self.assertEqual(self.w.listeners.proxied[1], {49152: 1, 49153: 2})
+        self.do(self.w.service.set_proxy_protocol(1, 49152, None))
+        self.assertEqual(self.w.listeners.proxied[1], {49153: 2})
+        self.assertIn("49154", self.fails(NotFound, self.w.service.set_proxy_protocol(1, 49154, ProxyProtocol.V1)))
+        self.fails(NotFound, self.w.service.set_proxy_protocol(3, 49152, None))
 
     def test_what_somebody_has_is_a_conflict(self) -> None:
         self.do(self.w.service.add_port(1, 49152, 22))
