@@ -15,8 +15,10 @@ from webspaced.forward.stock import StockLines
 from webspaced.lib.descriptors import raise_descriptor_limit
 from webspaced.lib.places import Places
 
-RESERVED = 3072
-"""Descriptors for listeners, pipes, terminals, the API's other clients, LXD and files."""
+RESERVED = 1024
+"""Descriptors for pipes, terminals, the API's other clients, LXD and files."""
+PORTS = 2048
+"""Descriptors for ports that a start should have: a thousand webspaces with a forward each."""
 EACH = 2
 """Descriptors that a visitor takes."""
 
@@ -27,10 +29,16 @@ def lines_for(reactor: Any, seats: Places) -> ILines:
     """Give raw sockets where this system and reactor have what these need, else Twisted's own transports."""
     lines: ILines
     if can_splice() and IReactorFDSet.providedBy(reactor):
-        lines = SocketLines(Engine(reactor), lambda: not seats.full)
+        limit = raise_descriptor_limit()
+        lines = SocketLines(Engine(reactor), lambda ports: has_room(limit, ports, seats))
     else:
         lines = StockLines(reactor, EpollHangups(reactor), everywhere="::")
     return lines
+
+
+def has_room(limit: int, ports: int, seats: Places) -> bool:
+    """Whether so many descriptors suffice for one more visitor beside so many ports."""
+    return not seats.full and RESERVED + ports + EACH * (seats.held + 1) <= limit
 
 
 def seats_for(held: int) -> Places:
@@ -45,7 +53,7 @@ def seats_for(held: int) -> Places:
 
 def shortage(limit: int, held: int) -> str | None:
     """Say what to do if so many descriptors are too few for so many held visitors, else ``None``."""
-    needed = RESERVED + EACH * held
+    needed = RESERVED + PORTS + EACH * held
     if limit >= needed:
         return None
     return (

@@ -28,6 +28,8 @@ BURST = 64
 """Connections that one port accepts in one turn."""
 AT_ONCE = 32
 """Visitors that were held and are connected on in one turn."""
+SAYING = 60.0
+"""Seconds between two lines in the log that say that there is no room."""
 REST = 0.5
 """Seconds without accepting after the system said that it has no descriptor or memory for one more."""
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -153,13 +155,15 @@ class _Dialling:
 
 @implementer(ILines)
 class SocketLines:
-    """See :class:`webspaced.forward.lines.ILines`. ``room``: whether there is a seat for one more visitor."""
+    """See :class:`webspaced.forward.lines.ILines`. ``room``: whether one more visitor fits in beside so many ports."""
 
     log = Logger()
 
-    def __init__(self, engine: Engine, room: Callable[[], bool]) -> None:
+    def __init__(self, engine: Engine, room: Callable[[int], bool]) -> None:
         self.engine = engine
-        self.room = room
+        self._room = room
+        self._ports: set[SocketPort] = set()
+        self._said = -SAYING
         self.queued = False
         self._served = 0
         self._waiting: deque[Deferred[None]] = deque()
@@ -173,6 +177,7 @@ class SocketLines:
         except OSError as error:
             raise CannotListenError(interface, port, error) from error
         listening = SocketPort(self, sock, factory)
+        self._ports.add(listening)
         listening.startListening()
         given: IListeningPort = listening
         return given
@@ -236,11 +241,17 @@ class SocketLines:
 
     # --- ports that rest
 
+    def room(self) -> bool:
+        """Whether there is room for one more visitor."""
+        return self._room(len(self._ports))
+
     def rest(self, port: SocketPort, exhausted: str = "") -> None:
         """Let a port accept nothing until a seat is free, or a moment if the system is exhausted."""
         port.watch(0)
         self._resting.add(port)
-        if exhausted and self._waking is None:
+        if not exhausted:
+            self._say_full()
+        elif self._waking is None:
             self.log.warn("no visitor is accepted for {rest:g} s: {error}", rest=REST, error=exhausted)
             self._waking = self.engine.reactor.callLater(REST, self._wake)
 
@@ -251,7 +262,19 @@ class SocketLines:
 
     def forget(self, port: SocketPort) -> None:
         """Remember a port no more."""
+        self._ports.discard(port)
         self._resting.discard(port)
+        self.freed()
+
+    def _say_full(self) -> None:
+        now = self.engine.reactor.seconds()
+        if now - self._said >= SAYING:
+            self._said = now
+            self.log.warn(
+                "new visitors wait until others leave: this process cannot have more files and sockets beside its"
+                " {ports} ports; its hard limit can be raised (systemd: LimitNOFILE=, a shell: ulimit -Hn)",
+                ports=len(self._ports),
+            )
 
     def _wake(self) -> None:
         self._waking = None

@@ -24,7 +24,8 @@ from webspaced.forward import choice, states
 from webspaced.forward.engine import HUP, Engine
 from webspaced.forward.lines import ILine
 from webspaced.forward.pipes import LEAST, Pipes
-from webspaced.forward.ports import AT_ONCE, REST, SocketLines
+from webspaced.forward.ports import AT_ONCE, REST, SAYING, SocketLines
+from webspaced.lib.places import Places
 
 ANSWER = b"503"
 DIAGRAMS = Path(__file__).parents[3] / "docs" / "relay.md"
@@ -167,11 +168,15 @@ class PortTests(SynchronousTestCase):
         Visitor.made.clear()
         self.reactor = Reader()
         self.room = True
+        self.most_ports = 9
         self.engine = Engine(self.reactor)
-        self.lines = SocketLines(self.engine, lambda: self.room)
+        self.lines = SocketLines(self.engine, self.has_room)
         self.addCleanup(self.lines.close)
         self.factory = Factory()
         self.factory.buildProtocol = lambda _: Visitor()
+
+    def has_room(self, ports: int) -> bool:
+        return self.room and ports <= self.most_ports
 
     def listen(self, interface: str = "127.0.0.1") -> Any:
         port = self.lines.listen(0, self.factory, interface)
@@ -220,6 +225,32 @@ class PortTests(SynchronousTestCase):
         self.assertEqual(len(Visitor.made), 1)
         Visitor.made[0].abort()
 
+    def test_ports_that_are_many_leave_no_room_until_one_is_closed(self) -> None:
+        self.most_ports = 1
+        port, other = self.listen(), self.lines.listen(0, self.factory, "127.0.0.1")
+        self.connect(port)
+        self.reactor.turn()
+        self.assertEqual(Visitor.made, [])
+        other.stopListening()
+        self.reactor.turn()
+        self.assertEqual(len(Visitor.made), 1)
+        Visitor.made[0].abort()
+
+    def test_that_there_is_no_room_is_said_once_a_minute(self) -> None:
+        said: list[int] = []
+        self.patch(self.lines, "log", mock.Mock(warn=lambda _format, **fields: said.append(fields["ports"])))
+        self.room = False
+        port = self.listen()
+        self.connect(port)
+        for seconds, lines in ((0, 1), (SAYING - 1, 1), (1, 2)):
+            self.reactor.advance(seconds)
+            self.reactor.turn()
+            self.assertEqual(len(said), lines)
+            self.room = True
+            self.lines.freed()
+            self.room = False
+        self.assertEqual(said[0], 1)
+
     def test_without_descriptors_it_rests_and_goes_on(self) -> None:
         port = self.listen()
         self.connect(port)
@@ -263,7 +294,7 @@ class PortTests(SynchronousTestCase):
 class PlaceTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.reactor = Reader()
-        self.lines = SocketLines(Engine(self.reactor), lambda: True)
+        self.lines = SocketLines(Engine(self.reactor), lambda _: True)
         self.addCleanup(self.lines.close)
         self.served: list[int] = []
 
@@ -339,9 +370,10 @@ class PipesTests(SynchronousTestCase):
 
 class LimitTests(SynchronousTestCase):
     def test_too_few_descriptors_are_said_with_what_to_do(self) -> None:
-        self.assertIsNone(choice.shortage(choice.RESERVED + 200, 100))
-        advice = choice.shortage(choice.RESERVED + 199, 100)
-        self.assertIn(f"LimitNOFILE={choice.RESERVED + 200}", advice or "")
+        enough = choice.RESERVED + choice.PORTS + 200
+        self.assertIsNone(choice.shortage(enough, 100))
+        advice = choice.shortage(enough - 1, 100)
+        self.assertIn(f"LimitNOFILE={enough}", advice or "")
         self.assertIn("webspaces.max_held = 100", advice or "")
 
     def test_it_is_logged_at_the_start(self) -> None:
@@ -349,7 +381,19 @@ class LimitTests(SynchronousTestCase):
         said: list[str] = []
         self.patch(choice, "log", mock.Mock(warn=lambda _format, **fields: said.append(fields["advice"])))
         seats = choice.seats_for(4096)
-        self.assertEqual((seats.most, len(said)), (512, 1))
+        self.assertEqual((seats.most, len(said)), (1536, 1))
+
+    def test_ports_and_visitors_share_what_there_is(self) -> None:
+        seats = Places(100, 100)
+        limit = choice.RESERVED + 20
+        for ports, visitors in ((0, 10), (10, 5), (19, 0), (30, 0)):
+            seats.held = visitors
+            self.assertFalse(choice.has_room(limit, ports, seats))
+            if visitors:
+                seats.held -= 1
+                self.assertTrue(choice.has_room(limit, ports, seats))
+        seats.held = 100
+        self.assertFalse(choice.has_room(10_000, 0, seats))
 
 
 class TableTests(SynchronousTestCase):
