@@ -177,7 +177,13 @@ class ClientTests(SimulatedCase):
     def ports(self) -> None:
         external = self.call("ports.add_random_port", 7007).parsed.e_port
         self.assertEqual(self.call("ports.list_ports").parsed.additional_properties, {str(external): 7007})
-        self.assertEqual(self.call("ports.remove_port", external).status_code, 204)
+        change = self.models.ForwardChange(proxy_protocol=2)
+        self.assertEqual(self.call("ports.change_port", external, body=change).status_code, 204)
+        told = self.call("ports.add_random_port", 22, body=self.models.ForwardOptions(proxy_protocol=1)).parsed.e_port
+        versions = self.call("webspace.read_webspace").parsed.proxy_protocol.additional_properties
+        self.assertEqual(versions, {str(external): 2, str(told): 1})
+        for port in (external, told):
+            self.assertEqual(self.call("ports.remove_port", port).status_code, 204)
 
     def test_errors_have_messages(self) -> None:
         gone = self.call("webspace.read_webspace")

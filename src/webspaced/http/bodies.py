@@ -33,11 +33,11 @@ def read_object(request: IRequest) -> dict[str, Any]:
 
 
 def read_optional_object(request: IRequest) -> dict[str, Any]:
-    """Give the body's JSON object, an empty one without a body: clients that know of no such body send none, or null.
+    """Give the body's JSON object, an empty one without a body: old clients know of none here.
 
     :raises Invalid: it is something else.
     """
-    if request.content.read(LARGEST).strip() in {b"", b"null"}:
+    if not request.content.read(LARGEST).strip():
         return {}
     request.content.seek(0)
     return read_object(request)

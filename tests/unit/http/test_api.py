@@ -238,12 +238,12 @@ class ConfigTests(ApiCase):
         for path, method in (("ports/23", "POST"), (f"ports/{EXTERNAL[1]}/23", "POST"), (f"ports/{EXTERNAL[0]}", "PATCH")):
             for body, said in (({"proxyProtocol": 3}, "1 or 2"), ({"proxyProtocol": True}, "1 or 2"), ({"zzz": 1}, "zzz")):
                 self.assertIn(said, self.problem(400, method, f"{SELF}/{path}", body))
-            for body in ([], "text", 1):
+            for body in ([], "text", 1, b"null"):
                 self.assertIn("object", self.problem(400, method, f"{SELF}/{path}", body))
         self.assertEqual(self.ask("GET", SELF).json["ports"], {str(EXTERNAL[0]): 22})
 
     def test_clients_that_send_no_body_or_an_empty_one_get_a_plain_forward(self) -> None:
-        for number, body in enumerate((b"", b" ", b"null\n", b"{}")):
+        for number, body in enumerate((b"", b" ", b"{}")):
             self.nothing(201, "POST", f"{SELF}/ports/{EXTERNAL[number]}/22", body)
             self.nothing(204, "DELETE", f"{SELF}/ports/{EXTERNAL[number]}")
         self.assertIsNone(self.told())
