@@ -99,6 +99,7 @@ class Stack:
         self.link: Mapping[str, Any] = {"url": f"unix://{lxd.socket}"}
         self._webspaces = webspaces
         self._traefik_settings: dict[str, Any] = {}
+        self._timeouts: dict[str, Any] = {}
         self._daemon: subprocess.Popen[bytes] | None = None
         self._log = self.directory / "log"
 
@@ -149,6 +150,10 @@ class Stack:
         """Change settings below ``traefik``, for the next start."""
         self._traefik_settings.update(traefik)
 
+    def set_timeouts(self, **timeouts: Any) -> None:
+        """Change settings below ``timeouts``, for the next start."""
+        self._timeouts.update(timeouts)
+
     def write_configuration(self) -> None:
         """Write the settings and the members' file; each member's token is ``token-<name>``."""
         users = [
@@ -169,6 +174,7 @@ class Stack:
         return {
             "data_dir": str(self.directory / "data"),
             "iam": {"provider": "static", "users_file": str(self.directory / "users.yaml")},
+            "timeouts": self._timeouts,
             "lxd": {**self.link, "project": self.project},
             "webspaces": {**webspaces, **self._webspaces},
             "http": {
