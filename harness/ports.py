@@ -1,16 +1,30 @@
-"""Loopback ports of one checkout: chosen once, then kept, so that addresses in a browser go on being right."""
+"""Loopback ports of one checkout: chosen once, then kept, so that addresses in a browser go on being right.
+
+A port that is free now may be anybody's by the time somebody listens there. What goes by this module is therefore
+reserved: no two processes of this machine are given the same as long as both live, whenever they listen there.
+"""
 
 import json
 import secrets
 import socket
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from itertools import cycle, islice
 from pathlib import Path
 
 from harness.places import write_private
+from harness.saying import CannotGoOn
 
 LOOPBACK = "127.0.0.1"
 UNUSED = range(10000, 20000)
-"""Below those of outgoing connections, and of boot ports."""
+BOOT = range(20000, 30000)
+FORWARDS = range(30000, 32750)
+"""All are below those of outgoing connections, any of which may be taken at any time."""
+GRAIN = 50
+"""How many ports go together, from a multiple of it on."""
+SHARE = 100
+"""How many of the unused ones a process has for itself."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +44,15 @@ class Ports:
 def remembered(path: Path) -> Ports:
     """The ports of a file; chooses and writes them when there are none."""
     try:
-        return Ports(**json.loads(path.read_text(encoding="utf-8")))
+        kept = Ports(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         chosen = _choose()
-    write_private(path, json.dumps(asdict(chosen), indent=1))
-    return chosen
+        write_private(path, json.dumps(asdict(chosen), indent=1))
+        return chosen
+    # Whoever chooses while nobody listens there yet sees that they are taken.
+    for port in (kept.api, kept.internal, kept.http, kept.https):
+        _hold(port, _for_good)
+    return kept
 
 
 def _choose() -> Ports:
@@ -59,25 +77,80 @@ def free(port: int) -> bool:
     return True
 
 
+_for_good = ExitStack()
+_reserved: set["Reserved"] = set()
+_share: list[Iterator[int]] = []
+
+
+def _hold(port: int, until: ExitStack) -> bool:
+    """Whether this process has what begins at a port from now on, until that is over or the process ends.
+
+    A name of an abstract Unix socket (unix(7)) is one process's in a network namespace, as a port is, and the kernel frees
+    it however the process ends.
+    """
+    name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        name.bind(f"\0webspaced-port-{port}")
+    except OSError:
+        name.close()
+        return False
+    until.enter_context(name)
+    return True
+
+
+class Reserved:
+    """``ports`` in a row that no other process is given before they are released or this process ends."""
+
+    def __init__(self, ports: range, held: ExitStack) -> None:
+        self.ports = ports
+        self._held = held
+        # Nobody's losing sight of it releases it.
+        _reserved.add(self)
+
+    def release(self) -> None:
+        """Let others have them. Idempotent."""
+        _reserved.discard(self)
+        self._held.close()
+
+
+def reserve(size: int, among: range) -> Reserved:
+    """Reserve so many ports, a multiple of the grain, on which nothing listens; by chance. Raises CannotGoOn without any."""
+    starts = list(range(among.start, among.stop - size + 1, GRAIN))
+    secrets.SystemRandom().shuffle(starts)
+    for start in starts:
+        ports = range(start, start + size)
+        held = ExitStack()
+        if _hold_all(ports[::GRAIN], held) and not listening() & set(ports):
+            return Reserved(ports, held)
+        held.close()
+    raise CannotGoOn(f"no {size} ports in a row are left in {among.start} to {among.stop - 1}")
+
+
+def _hold_all(starts: Iterable[int], held: ExitStack) -> bool:
+    return all(_hold(start, held) for start in starts)
+
+
 def by_chance() -> int:
-    """One that nobody has now, and that neither a connection nor another seeker will take but by chance."""
-    while True:
-        port = UNUSED.start + secrets.randbelow(len(UNUSED))
-        if free(port):
-            return port
+    """One that nobody has now, and that no other seeker is given: the next of this process's share."""
+    if not _share:
+        _share.append(cycle(reserve(SHARE, UNUSED).ports))
+    port = next(filter(free, islice(_share[0], SHARE)), None)
+    if port is None:
+        raise CannotGoOn(f"this process uses all of its {SHARE} ports")
+    return port
 
 
 def _free_from(start: int) -> int:
-    return next(port for port in range(start, 65536) if free(port))
+    return next(port for port in range(start, 65536) if free(port) and _hold(port, _for_good))
 
 
 def _quiet_range() -> range:
     """The default boot ports, or a tenth of them when another daemon of this machine listens in there."""
     taken = listening()
-    for candidate in (range(20000, 30000), *(range(low, low + 1000) for low in range(21000, 30000, 1000))):
+    for candidate in (BOOT, *(range(low, low + 1000) for low in range(21000, 30000, 1000))):
         if not taken & set(candidate):
             return candidate
-    return range(20000, 30000)
+    return BOOT
 
 
 def listening() -> set[int]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from twisted.internet.defer import gatherResults
 
+from harness import ports
 from tests.relayed import RelayCase, reset, send_all, take_all, until_so
 from webspaced.core.webspace import Forward
 from webspaced.forward.sockets import SocketLine
@@ -38,10 +39,9 @@ class Soak(RelayCase):
 
     async def soak(self, seconds: float) -> None:
         backends = [socket.create_server(("127.0.0.1", 0)) for _ in range(WORKERS)]
-        forwards = {}
-        for backend in backends:
-            with socket.create_server(("127.0.0.1", 0)) as free:
-                forwards[free.getsockname()[1]] = Forward(backend.getsockname()[1])
+        reserved = ports.reserve(ports.GRAIN, ports.FORWARDS)
+        self.addCleanup(reserved.release)
+        forwards = dict(zip(reserved.ports, (Forward(backend.getsockname()[1]) for backend in backends), strict=False))
         self.listeners.want_forwards(2, forwards)
         sizes: list[tuple[int, int]] = []
         for part in (seconds / 3, seconds * 2 / 3):

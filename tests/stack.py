@@ -26,7 +26,7 @@ from unittest import SkipTest, TestCase
 
 import yaml
 
-from harness import own_lxd, tiny_image
+from harness import own_lxd, ports, tiny_image
 from harness.ports import by_chance as free_port
 from harness.private_lxd import PrivateLxd
 from harness.rest import Rest
@@ -53,8 +53,7 @@ def lxd_of_this_run(variable: str = LXD_VARIABLE) -> PrivateLxd:
 
 def free_ports(count: int) -> list[int]:
     """Give so many different ones."""
-    ports = {free_port() for _ in range(count)}
-    return list(ports) if len(ports) == count else free_ports(count)
+    return [free_port() for _ in range(count)]
 
 
 def wait_until(what: str, true: Callable[[], Any]) -> Any:
@@ -95,18 +94,14 @@ class Stack:
         self.project = f"t{secrets.token_hex(4)}"
         self.rest = Rest(lxd.socket, self.project)
         self.api_port, self.internal_port, self.http_port, self.https_port = free_ports(4)
-        self.boot_ports = self._boot_range()
+        self._reserved = [ports.reserve(ports.GRAIN, among) for among in (ports.BOOT, ports.FORWARDS)]
+        self.boot_ports, self.forward_ports = ((each.ports[0], each.ports[-1]) for each in self._reserved)
         self.link: Mapping[str, Any] = {"url": f"unix://{lxd.socket}"}
         self._webspaces = webspaces
         self._traefik_settings: dict[str, Any] = {}
         self._timeouts: dict[str, Any] = {}
         self._daemon: subprocess.Popen[bytes] | None = None
         self._log = self.directory / "log"
-
-    @staticmethod
-    def _boot_range() -> tuple[int, int]:
-        start = 20000 + 50 * secrets.randbelow(190)
-        return start, start + 49
 
     # --- life
 
@@ -124,7 +119,13 @@ class Stack:
         for url in self.rest.get("/1.0/instances"):
             self.remove_instance(url)
         self.lxd.rest.ask("DELETE", f"/1.0/projects/{self.project}")
+        self.give_back()
+
+    def give_back(self) -> None:
+        """Remove the directory and let others have the ports."""
         shutil.rmtree(self.directory)
+        for each in self._reserved:
+            each.release()
 
     def remove_instance(self, url: str) -> None:
         """Stop by force and delete, whatever state it is in."""
@@ -166,7 +167,7 @@ class Stack:
     def _settings(self) -> dict[str, Any]:
         webspaces: dict[str, Any] = {
             "domain": "example.test",
-            "ports": {"listen_address": "127.0.0.1"},
+            "ports": {"listen_address": "127.0.0.1", "start": self.forward_ports[0], "end": self.forward_ports[1]},
             "boot_ports": {"start": self.boot_ports[0], "end": self.boot_ports[1]},
             "drain_time": "200ms",
             "stop_timeout": "5s",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Coroutine, Mapping
 from functools import wraps
+from itertools import takewhile
 from typing import Any
 
 from attrs import define, field
@@ -65,10 +66,11 @@ class Answer:
 
 @define(eq=False)
 class Socket:
-    """A WebSocket of ours: ``got`` has bytes, texts, and at last ``None``."""
+    """A WebSocket of ours: ``got`` has bytes, texts, and at last ``None``; ``pongs`` counts the answers to our pings."""
 
     got: list[bytes | str | None] = field(factory=list)
     transport: Any = None
+    pongs: int = 0
 
     def buildProtocol(self, _url: str) -> Socket:
         return self
@@ -80,7 +82,7 @@ class Socket:
         pass
 
     def pongReceived(self, _payload: bytes) -> None:
-        pass
+        self.pongs += 1
 
     def textMessageReceived(self, message: str) -> None:
         self.got.append(message)
@@ -103,6 +105,13 @@ class Socket:
     @property
     def closed(self) -> bool:
         return None in self.got
+
+
+def _moment(event: Mapping[str, Any]) -> str:
+    """When something happened, for a sort; Go leaves out the zeros at the end of a fraction."""
+    whole, _, fraction = event["timestamp"].partition(".")
+    digits = "".join(takewhile(str.isdigit, fraction))
+    return f"{whole.removesuffix('Z')}.{digits:0<9}"
 
 
 class LxdApi:
@@ -242,15 +251,23 @@ class LxdApi:
         return socket
 
     async def listen(self, types: str = "lifecycle") -> Callable[[], list[dict[str, Any]]]:
-        """Subscribe; gives what tells the metadata of all events of this instance so far."""
+        """Subscribe; gives what tells the metadata of all events of the project so far, in the order of what happened.
+
+        LXD tells each in a goroutine of its own: they come in any order, and their times tell the right one.
+        """
         stream = await self.socket(f"/events?type={types}&project={self.project}")
+        # Who reads what we send is begun after the subscription; the handshake is answered before.
+        stream.transport.ping()
+
+        async def stands() -> bool:
+            return bool(stream.pongs)
+
+        await self.until("the subscription stands", stands)
 
         def heard() -> list[dict[str, Any]]:
             events = [json.loads(text) for text in stream.got if isinstance(text, str)]
-            return [event["metadata"] for event in events if event["type"] in types]
+            return [event["metadata"] for event in sorted(events, key=_moment) if event["type"] in types]
 
-        # The stream is there once it told of something: its own answer may be faster than its subscription.
-        await self.sleep(0.1)
         return heard
 
     async def actions(self, heard: Callable[[], list[dict[str, Any]]], count: int) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import groupby
 from typing import Any
 
 from tests.contracts.lxd_api import LxdApi, Socket, contract
@@ -135,6 +136,31 @@ class InsideContract(LxdApi):
         await self.got(sockets["1"], b"abc")
         sockets["0"].transport.loseConnection()
         self.assertEqual((await self.ended(operation))["return"], 0)
+
+    @contract
+    async def test_events_of_an_operation(self) -> None:
+        await self.create_and_start()
+        heard = await self.listen("operation")
+        operation, sockets = await self.executing("cat")
+
+        def told() -> list[str]:
+            mine = [event["status"] for event in heard() if event["id"] == operation.rpartition("/")[2]]
+            # What it knows of itself may be told between.
+            return [status for status, _ in groupby(mine)]
+
+        async def begun() -> bool:
+            return "Running" in told()
+
+        # It is told of what it is like when it is told: one that ended at once may never have been seen running.
+        await self.until("it is told as running", begun)
+        sockets["0"].transport.sendTextMessage("")
+        self.assertEqual((await self.ended(operation))["return"], 0)
+
+        async def all_told() -> bool:
+            return {"Pending", "Running", "Success"} <= set(told())
+
+        await self.until("all is told", all_told)
+        self.assertEqual(told(), ["Pending", "Running", "Success"])
 
     @contract
     async def test_a_signal(self) -> None:

@@ -221,15 +221,6 @@ class ThingsContract(LxdApi):
         requestors = ["requestor" in event for event in heard()]
         self.assertEqual(requestors, [True, False, True] if self.flavour.full_events else [False] * 3)
 
-    @contract
-    async def test_operation_events(self) -> None:
-        heard = await self.listen("operation")
-        await self.create()
-        await self.sleep(0.2)
-        told = [event["status"] for event in heard() if event["description"] == "Creating instance"]
-        self.assertEqual((told[0], told[-1]), ("Pending", "Success"))
-        self.assertIn("Running", told)
-
     # --- operations
 
     @contract

@@ -237,12 +237,13 @@ class DocumentTests(MidwayCase):
         self.check_there()
 
     def test_ports(self) -> None:
-        self.changed(201, {409}, "POST", "/ports/50321/7")
-        self.assertEqual(self.stack.echo(50321), b"hello")
-        self.changed(204, {404}, "DELETE", "/ports/50321")
+        wanted = self.stack.forward_ports[0]
+        self.changed(201, {409}, "POST", f"/ports/{wanted}/7")
+        self.assertEqual(self.stack.echo(wanted), b"hello")
+        self.changed(204, {404}, "DELETE", f"/ports/{wanted}")
         self.assertEqual(self.get("/ports"), {})
         with self.assertRaises(OSError):
-            socket.create_connection(("127.0.0.1", 50321), PATIENCE)
+            socket.create_connection(("127.0.0.1", wanted), PATIENCE)
         answer: Answer = self.struck(self.at_once, lambda: self.stack.ask("POST", f"{PATH}/ports/7"))
         ports = self.get("/ports")
         self.assertLessEqual(len(ports), 1)

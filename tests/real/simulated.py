@@ -13,6 +13,7 @@ from unittest import TestCase
 
 import yaml
 
+from harness import ports
 from tests.stack import ADMIN, MEMBERS, Answer, exchange, free_ports, hash_of, wait_until
 from tests.visitors import PATIENCE
 
@@ -30,6 +31,9 @@ class SimulatedCase(TestCase):
         self.addCleanup(directory.cleanup)
         self.directory = Path(directory.name)
         self.api, self.internal, self.http, self.https = free_ports(4)
+        # Many, as none is given again for ten minutes.
+        self.boots = ports.reserve(10 * ports.GRAIN, ports.BOOT)
+        self.addCleanup(self.boots.release)
         users = [{"id": uid, "username": name, "token_sha256": hash_of(f"token-{name}")} for uid, name in MEMBERS.items()]
         admin = {"id": ADMIN, "username": "root", "is_admin": True, "token_sha256": hash_of("token-root")}
         (self.directory / "users.yaml").write_text(yaml.safe_dump({"users": [*users, admin]}))
@@ -46,6 +50,8 @@ class SimulatedCase(TestCase):
             "HTTP_INTERNAL_ADDRESS": f"127.0.0.1:{self.internal}",
             "TRAEFIK_HTTP_ADDRESS": f"127.0.0.1:{self.http}",
             "TRAEFIK_HTTPS_ADDRESS": f"127.0.0.1:{self.https}",
+            "WEBSPACES_BOOT_PORTS_START": self.boots.ports[0],
+            "WEBSPACES_BOOT_PORTS_END": self.boots.ports[-1],
             "WEBSPACES_DOMAIN": "example.test",
             **self.settings,
         }

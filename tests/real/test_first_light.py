@@ -129,11 +129,13 @@ class ApiTests(StackCase):
         self.assertEqual(ask("POST", f"{path}/{random}/80").status, 409)
         self.assertEqual(ask("POST", f"{path}/{random}/80", token="token-bob").status, 409)
         self.assertEqual(ask("DELETE", f"{path}/{random}", token="token-bob").status, 404)
-        with socket.create_server(("127.0.0.1", 50123)):
-            self.assertEqual(ask("POST", f"{path}/50123/80").status, 409)
-        created = ask("POST", f"{path}/50123/80")
+        start, end = self.stack.forward_ports
+        wanted, other = [port for port in range(start, end + 1) if port != random][:2]
+        with socket.create_server(("127.0.0.1", wanted)):
+            self.assertEqual(ask("POST", f"{path}/{wanted}/80").status, 409)
+        created = ask("POST", f"{path}/{wanted}/80")
         self.assertEqual((created.status, created.body), (201, b""))
-        for bad in ("80/80", "70000/80", "50124/0", "50124/x"):
+        for bad in ("80/80", "70000/80", f"{other}/0", f"{other}/x"):
             self.assertEqual(ask("POST", f"{path}/{bad}").status, 400, bad)
         self.assertEqual(ask("DELETE", f"{path}/{random}").status, 204)
         self.assertEqual(ask("DELETE", f"{path}/{random}").status, 404)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 from typing import Any
 
@@ -10,7 +9,7 @@ from twisted.internet.threads import deferToThread
 
 from tests.contracts.lease import LeaseContract
 from tests.real.servers import INCUS_VARIABLE, ServerCase
-from tests.stack import Stack, StackCase, free_ports, wait_until
+from tests.stack import Stack, StackCase, wait_until
 from webspaced.lxd.owner import OwnerLease
 
 
@@ -34,8 +33,7 @@ class SecondDaemonTests(StackCase):
         """Give another installation for the same webspaces; its ports are its own."""
         second = Stack(self.stack.lxd)
         second.project = self.stack.project
-        second.api_port, second.internal_port, second.http_port, second.https_port = free_ports(4)
-        self.addCleanup(shutil.rmtree, second.directory)
+        self.addCleanup(second.give_back)
         self.addCleanup(second.stop)
         second.write_configuration()
         return second

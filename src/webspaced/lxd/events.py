@@ -1,7 +1,8 @@
 """The subscription to LXD's lifecycle events (``/1.0/events?type=lifecycle``).
 
 Subscribe, then list, then stream: :meth:`IEventListener.connected` is called when the stream is up, so that whoever lists
-then misses nothing. The stream has no replay. LXD answers pings; one that stays silent is dead and is opened anew.
+then misses nothing. LXD answers the handshake before it subscribes, and reads what comes afterwards: its answer to our
+first ping says that the stream is up. The stream has no replay. One that stays silent is dead and is opened anew.
 """
 
 from __future__ import annotations
@@ -58,7 +59,10 @@ class _Aborting:
 
 
 class _Stream:
-    """One open subscription (a ``WebSocketProtocol`` of Twisted's). ``ended`` fires with the reason."""
+    """One open subscription (a ``WebSocketProtocol`` of Twisted's).
+
+    ``established`` fires with the first sign of life, ``ended`` with the reason.
+    """
 
     def __init__(self, clock: IReactorTime, listener: IEventListener) -> None:
         self.established: Deferred[None] = Deferred()
@@ -77,7 +81,6 @@ class _Stream:
 
     def negotiationFinished(self) -> None:
         self._pinging.start(PING_INTERVAL)
-        self.established.callback(None)
 
     def _ping(self) -> None:
         silence = self._clock.seconds() - self._heard
@@ -86,11 +89,16 @@ class _Stream:
         else:
             self._transport.ping()
 
-    def pongReceived(self, _payload: bytes) -> None:
+    def _alive(self) -> None:
         self._heard = self._clock.seconds()
+        if not self.established.called:
+            self.established.callback(None)
+
+    def pongReceived(self, _payload: bytes) -> None:
+        self._alive()
 
     def textMessageReceived(self, message: str) -> None:
-        self._heard = self._clock.seconds()
+        self._alive()
         for name in read_event(message):
             self._listener.happened(name)
 

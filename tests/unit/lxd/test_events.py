@@ -112,6 +112,7 @@ class SubscriptionTests(SynchronousTestCase):
         self.sockets.append(socket)
         stream.negotiationStarted(socket)
         stream.negotiationFinished()
+        stream.pongReceived(b"")
         return stream
 
     def test_asks_for_lifecycle_events_of_its_project(self) -> None:
@@ -124,6 +125,22 @@ class SubscriptionTests(SynchronousTestCase):
         stream.bytesMessageReceived(bytearray(event("/1.0/instances/ws-u8").encode()))
         stream.textMessageReceived("rubbish")
         self.assertEqual(self.listener.said, ["connected", "ws-u7", "ws-u8"])
+
+    def test_the_answer_to_the_handshake_is_no_subscription_yet(self) -> None:
+        stream, socket = self.streams[-1], Socket()
+        stream.negotiationStarted(socket)
+        stream.negotiationFinished()
+        self.assertEqual((socket.pings, self.listener.said), (1, []))
+        stream.pongReceived(b"")
+        stream.pongReceived(b"")
+        self.assertEqual(self.listener.said, ["connected"])
+
+    def test_an_event_that_comes_first_is_a_sign_of_life_too(self) -> None:
+        stream = self.streams[-1]
+        stream.negotiationStarted(Socket())
+        stream.negotiationFinished()
+        stream.textMessageReceived(event("/1.0/instances/ws-u7"))
+        self.assertEqual(self.listener.said, ["connected", "ws-u7"])
 
     def test_one_that_ends_is_told_and_opened_anew(self) -> None:
         self.open().connectionLost(Failure(ConnectionLost()))
