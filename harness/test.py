@@ -6,7 +6,6 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections import deque
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from types import FrameType
 from harness import flavour, kube, own_lxd, packages, places, venv
 from harness.private_lxd import PrivateLxd
 from harness.saying import CannotGoOn, run_program, say
-from harness.tiers import TIERS, Outcome, Tier, reason_against, verdict
+from harness.tiers import TIERS, Outcome, Tier, is_verdict, reason_against, verdict
 
 TOX = "tox>=4.11,<5"
 LXD_DIRECTORY = places.RUN_TEST / "lxd"
@@ -70,9 +69,9 @@ class Bench:
             self._bring_servers() if tier.servers else "",
         )))
         began = time.monotonic()
-        last = deque[str](maxlen=200)
-        status = self._tox(tier, last)
-        return replace(verdict(tier, status, last, time.monotonic() - began), without=without)
+        verdicts: list[str] = []
+        status = self._tox(tier, verdicts)
+        return replace(verdict(tier, status, verdicts, time.monotonic() - began), without=without)
 
     def _bring_up_lxd(self) -> str:
         """Before each tier: the one before may have killed it. Gives the reason when it does not come up."""
@@ -139,8 +138,8 @@ class Bench:
             environment["WEBSPACED_TEST_WITHOUT"] = without
         return environment
 
-    def _tox(self, tier: Tier, last: deque[str]) -> int:
-        """Run one environment, its output shown while it comes; gives the exit status."""
+    def _tox(self, tier: Tier, verdicts: list[str]) -> int:
+        """Run one environment, its output shown while it comes; gives the exit status, and what trial said at last."""
         command = [
             str(self._runner.python), "-m", "tox", "run", "--root", str(places.CHECKOUT), "--workdir", str(places.TOX),
             "--installpkg", str(self._wheel), "-e", tier.name,
@@ -152,7 +151,8 @@ class Bench:
         assert process.stdout is not None  # noqa: S101 - for mypy: it was asked for
         for line in process.stdout:
             print(line, end="", flush=True)
-            last.append(line)
+            if is_verdict(line):
+                verdicts.append(line)
         return process.wait()
 
 

@@ -1,6 +1,7 @@
 """The tiers of tests: what each needs, and what its output says about it."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -79,7 +80,7 @@ def reason_against(tier: Tier) -> str:
     return ""
 
 
-# The last words of trial: PASSED (skips=1, successes=2) or FAILED (failures=1, errors=1, successes=2).
+# The last words of each trial: PASSED (skips=1, successes=2) or FAILED (failures=1, errors=1, successes=2).
 _VERDICT = re.compile(r"^(?:PASSED|FAILED)(?: \((?P<counts>[^)]*)\))?\s*$")
 _PASSED = ("successes", "expectedFailures")
 _FAILED = ("failures", "errors", "unexpectedSuccesses")
@@ -90,20 +91,24 @@ def verdict(tier: Tier, status: int, lines: Iterable[str], seconds: float) -> Ou
     if not tier.trial:
         return Outcome(tier.name, passed=int(status == 0), failed=int(status != 0), seconds=seconds)
     counts = _counts(lines)
-    passed = sum(counts.get(word, 0) for word in _PASSED)
-    failed = sum(counts.get(word, 0) for word in _FAILED)
+    passed = sum(counts[word] for word in _PASSED)
+    failed = sum(counts[word] for word in _FAILED)
     if not failed and (status or not passed):
         # It broke off before trial could count, or nothing ran: neither is a success.
         failed = 1
-    return Outcome(tier.name, passed, failed, counts.get("skips", 0), seconds)
+    return Outcome(tier.name, passed, failed, counts["skips"], seconds)
 
 
-def _counts(lines: Iterable[str]) -> dict[str, int]:
-    """The numbers of trial's last verdict."""
-    counts: dict[str, int] = {}
+def is_verdict(line: str) -> bool:
+    """Whether a line is what :func:`verdict` counts."""
+    return _VERDICT.match(line) is not None
+
+
+def _counts(lines: Iterable[str]) -> Counter[str]:
+    """The numbers of all verdicts: a tier may be several runs of trial."""
+    counts: Counter[str] = Counter()
     for line in lines:
         found = _VERDICT.match(line)
-        if found:
-            pairs = re.findall(r"(\w+)=(\d+)", found["counts"] or "")
-            counts = {word: int(number) for word, number in pairs}
+        for word, number in re.findall(r"(\w+)=(\d+)", (found and found["counts"]) or ""):
+            counts[word] += int(number)
     return counts

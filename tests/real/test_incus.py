@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults import test_parts_killed
+from tests.faults.alone import test_parts_killed
 from tests.real import test_first_light, test_https, test_states
 from tests.stack import INCUS_VARIABLE
 

@@ -47,6 +47,11 @@ class VerdictTests(SynchronousTestCase):
     def test_only_skipped(self) -> None:
         self.assertEqual(self.counts(UNIT, 0, "PASSED (skips=2)\n"), (0, 1, 2))
 
+    def test_a_tier_of_several_runs(self) -> None:
+        lines = ("PASSED (successes=3)\n", "Ran 2 tests\n", "FAILED (failures=1, skips=1, successes=1)\n")
+        self.assertEqual(self.counts(UNIT, 1, *lines), (4, 1, 1))
+        self.assertEqual(self.counts(UNIT, 1, *lines[:2]), (3, 1, 0))
+
     def test_what_a_test_prints_is_no_verdict(self) -> None:
         self.assertEqual(self.counts(UNIT, 0, "I PASSED (successes=9)\n", "PASSED (successes=1)\n"), (1, 0, 0))
 

@@ -1,0 +1,1 @@
+"""Faults of one stack alone: these tests run several at a time."""
