@@ -80,7 +80,7 @@ class EmbeddedTests(StackCase):
         self.stack.kill()
         self.stack.start()
         self.assertEqual(self.stack.routes(), before)
-        self.assertEqual(self.stack.visit().body, b"ws-u1\n")
+        wait_until("the new Traefik has fetched them", lambda: self.stack.visit().body == b"ws-u1\n")
 
 
 class OwnStack(ServedStack):
