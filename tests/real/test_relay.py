@@ -8,7 +8,7 @@ import time
 
 from twisted.internet.defer import Deferred, gatherResults
 
-from tests.relayed import RelayCase, reset, send_all, take_all, until_so
+from tests.relayed import PATIENCE, RelayCase, reset, send_all, take_all, until_so
 from webspaced.forward.engine import BUFFER
 
 SIZES = (0, 1, BUFFER - 1, BUFFER, BUFFER + 1, 300_000, 1 << 20, 5_000_001)
@@ -99,6 +99,66 @@ class EndTests(RelayCase):
             await self.thread(visitor.shutdown, socket.SHUT_WR)
             # The urgent bytes themselves travel beside the stream.
             self.assertEqual((await got)[0], 301_101)
+
+    async def test_urgent_data_is_not_the_end_when_the_end_is_there_too(self) -> None:
+        for first in (0, 1):
+            ends = await self.thread(self.pair)
+            one, other = ends[first], ends[1 - first]
+            with one, other:
+                sent = await self.thread(self.fill, one)
+                resting = self.thread(self.end_urgently, one)
+                # The relay splices, and what it finds next is the mark with an end behind.
+                got = await self.thread(self.read, other, sent - 1_000_000)
+                await resting
+                got += (await self.thread(take_all, other))[0]
+                self.assertEqual(got, sent + 101_000)
+
+    def fill(self, sock: socket.socket) -> int:
+        """Send until nothing goes any more; how much that was."""
+        sock.settimeout(0.5)
+        sent = 0
+        with contextlib.suppress(TimeoutError):
+            while True:
+                sent += sock.send(b"x" * 65536)
+        sock.settimeout(PATIENCE)
+        return sent
+
+    def end_urgently(self, sock: socket.socket) -> None:
+        sock.sendall(b"y" * 1000)
+        sock.send(b"!", socket.MSG_OOB)
+        sock.sendall(b"z" * 100_000)
+        sock.shutdown(socket.SHUT_WR)
+
+    def read(self, sock: socket.socket, most: int) -> int:
+        got = 0
+        while got < most:
+            got += len(sock.recv(65536))
+        return got
+
+    async def test_an_answer_before_a_reset_arrives_as_without_a_relay(self) -> None:
+        for port in (self.backend.getsockname()[1], self.port):
+            answering = self.thread(self.answer_early)
+            self.assertEqual(await self.thread(self.ask_at_length, port), (20_000, True))
+            await answering
+
+    def answer_early(self) -> None:
+        """Answer and close with the request unread, which resets (RFC 2525, section 2.17)."""
+        container, _ = self.backend.accept()
+        with container:
+            container.recv(1)
+            container.sendall(b"x" * 20_000)
+
+    def ask_at_length(self, port: int) -> tuple[int, bool]:
+        """How much of the answer comes, and whether a reset ends it."""
+        with socket.create_connection((self.interface, port), PATIENCE) as visitor:
+            visitor.sendall(b"question")
+            got = 0
+            try:
+                while data := visitor.recv(65536):
+                    got += len(data)
+            except ConnectionResetError:
+                return got, True
+            return got, False
 
     async def test_cut_when_its_forward_is_removed_and_others_stay(self) -> None:
         visitor, container = await self.thread(self.pair)

@@ -6,6 +6,7 @@ turn. Backpressure is not to read. A read that fills the buffer changes to splic
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Any, Self
 
 from webspaced.forward.states import FLOWS, Flow, Turn
@@ -17,22 +18,23 @@ if TYPE_CHECKING:
 COPIES = 4
 """Buffers that a copying direction moves in one turn."""
 SMALL = 1 << 15
-"""Bytes below which a turn of splicing was not worth its system calls."""
+"""Bytes below which a pipe was not worth its system calls."""
 PATIENCE = 4
-"""So many small turns in a row end the splicing."""
+"""So many small ones in a row end the splicing."""
 
 
 class Pump:
     """What is read from ``sock`` is written to ``peer.sock``. Slots, as there are two of these per visitor.
 
     ``readable`` and ``writable``: whether trying is worth it. ``eager``: a short read does not mean that there is no more
-    (an end came with the bytes, or urgent data split them). ``rest``: copied bytes that the peer did not take yet;
-    ``inside``: those in the pipe. ``queued``: has another turn coming.
+    (an end came with the bytes, or urgent data split them). ``broken``: its connection was reset; what it said before is
+    still passed on. ``rest``: copied bytes that the peer did not take yet; ``inside``: those in the pipe, ``lent``: what had
+    moved when that was taken. ``queued``: has another turn coming.
     """
 
     __slots__ = (
-        "eager", "engine", "fd", "flow", "inside", "moved", "peer", "pipe", "queued", "readable", "rest", "small", "sock",
-        "watches_writes", "writable",
+        "broken", "eager", "engine", "fd", "flow", "inside", "lent", "moved", "peer", "pipe", "queued", "readable", "rest",
+        "small", "sock", "watches_writes", "writable",
     )
 
     def __init__(self, engine: Engine, sock: Any) -> None:
@@ -41,21 +43,28 @@ class Pump:
         self.fd: int = sock.fileno()
         self.peer: Self | None = None
         self.flow = Flow.COPYING
-        self.readable = self.eager = self.queued = self.watches_writes = False
+        self.readable = self.eager = self.broken = self.queued = self.watches_writes = False
         self.writable = True
         self.rest: bytes | None = None
         self.pipe: Pipe | None = None
         self.inside = 0
-        self.small = 0
+        self.small = self.lent = 0
         self.moved = 0
 
     def reset(self) -> None:
         """End both directions with resets."""
         raise NotImplementedError
 
+    def breaks(self) -> None:
+        """Be told that the connection was reset."""
+        raise NotImplementedError
+
     def finish(self) -> None:
         """Pass the end of this direction on."""
         raise NotImplementedError
+
+    def alone(self) -> None:
+        """Have a turn without a peer."""
 
     def due(self) -> None:
         """Move at once what is small; bulk waits for its turn."""
@@ -67,9 +76,11 @@ class Pump:
     def turn(self) -> None:
         """Move what can be moved, within bounds."""
         peer = self.peer
-        if peer is None or not peer.writable:
+        if peer is None:
+            self.alone()
+        elif not peer.writable:
             return
-        if self.flow is Flow.COPYING:
+        elif self.flow is Flow.COPYING:
             self._copy(peer)
         elif self.flow is not Flow.ENDED:
             self._splice(peer)
@@ -114,7 +125,7 @@ class Pump:
         except BlockingIOError:
             sent = 0
         except OSError:
-            self.reset()
+            peer.breaks()
             return False
         self.moved += sent
         if sent == len(data):
@@ -135,6 +146,10 @@ class Pump:
             self.engine.watch_writes(peer.fd)
 
     def _ended(self) -> None:
+        if self.broken:
+            # The error itself was told to somebody else: there is one only.
+            self.reset()
+            return
         self.readable = False
         self.flow = FLOWS[self.flow, Turn.FIN]
         self.finish()
@@ -144,22 +159,25 @@ class Pump:
     def _splice(self, peer: Self) -> None:
         if self.pipe is None:
             self.pipe = self.engine.pipes.take()
+            self.lent = self.moved
         pipe = self.pipe
         if pipe is None:
             self.flow = FLOWS[self.flow, Turn.SMALL]
             self.engine.again(self)
             return
-        before = self.moved
         self._fill(pipe)
         if self.peer is None or (self.inside and not self._empty(pipe, peer)):
             return
         if self.flow is Flow.ENDING:
             self._let_go(pipe)
-            self.finish()
+            if self.broken:
+                self.reset()
+            else:
+                self.finish()
         elif self.readable:
             self.engine.again(self)
         else:
-            self._pause(pipe, self.moved - before)
+            self._pause(pipe)
 
     def _fill(self, pipe: Pipe) -> None:
         """Move from the socket into the pipe."""
@@ -167,18 +185,25 @@ class Pump:
             return
         try:
             got = self.engine.splice(self.fd, pipe.into, pipe.size - self.inside)
+            over = not got and not self.sock.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
             # A pipe that is full by its number of pages says the same.
             if not self.inside:
                 self.readable = False
             return
         except OSError:
-            self.reset()
-            return
+            # What is inside has to arrive first.
+            self.broken = over = True
+            got = 0
         self.inside += got
-        if not got:
+        if got:
+            return
+        self.readable = False
+        if over:
             self.flow = FLOWS[self.flow, Turn.FIN]
-            self.readable = False
+        else:
+            # Urgent data: splice(2) takes it for the end once the end is there, too.
+            self.eager = True
 
     def _empty(self, pipe: Pipe, peer: Self) -> bool:
         """Move from the pipe to the peer; whether it took all."""
@@ -189,16 +214,16 @@ class Pump:
                 self._wait_for(peer)
                 return False
             except OSError:
-                self.reset()
+                peer.breaks()
                 return False
             self.inside -= put
             self.moved += put
         return True
 
-    def _pause(self, pipe: Pipe, moved: int) -> None:
+    def _pause(self, pipe: Pipe) -> None:
         """Wait for the sender, without a pipe meanwhile: others may need it."""
         self._let_go(pipe)
-        self.small = 0 if moved >= SMALL else self.small + 1
+        self.small = 0 if self.moved - self.lent >= SMALL else self.small + 1
         if self.small >= PATIENCE or self.eager:
             # Urgent data stops splice(2) for ever, recv(2) only once.
             self.small = 0

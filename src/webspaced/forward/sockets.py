@@ -7,16 +7,19 @@ import struct
 from ipaddress import ip_address
 from typing import Any, Self
 
+from twisted.internet.interfaces import IDelayedCall
 from zope.interface import implementer
 
 from webspaced.core.address import Endpoint
 from webspaced.forward.engine import ERR, HUP, IN, OUT, PRI, RDHUP, Engine
 from webspaced.forward.lines import ILine
-from webspaced.forward.pump import Pump
+from webspaced.forward.pump import COPIES, Pump
 from webspaced.forward.states import FLOWS, Flow, Turn
 
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER of no time: closing resets (socket(7))."""
+LAST_WORDS = 10.0
+"""Seconds that one side has to take what the other said before it reset the connection."""
 _COMES = IN | RDHUP | HUP | PRI
 _ENDS = RDHUP | HUP | PRI
 
@@ -25,13 +28,14 @@ _ENDS = RDHUP | HUP | PRI
 class SocketLine(Pump):
     """See :class:`webspaced.forward.lines.ILine`. ``owner`` is the visit, ``None`` at the container's side."""
 
-    __slots__ = ("_answer", "_half", "owner")
+    __slots__ = ("_answer", "_half", "_last_words", "owner")
 
     def __init__(self, engine: Engine, sock: Any, owner: Any = None) -> None:
         super().__init__(engine, sock)
         self.owner = owner
         self._half = False
         self._answer: bytes | None = None
+        self._last_words: IDelayedCall | None = None
 
     # --- what a visit asks
 
@@ -80,10 +84,13 @@ class SocketLine(Pump):
         if peer is None:
             self._alone(mask)
             return
-        if mask & ERR or (mask & HUP and self.flow is Flow.ENDED):
+        if mask & ERR:
+            self.breaks()
+            return
+        if mask & HUP and self.flow is Flow.ENDED:
             self.reset()
             return
-        if mask & OUT and not self.writable:
+        if mask & OUT and not self.writable and not self.broken:
             self.writable = True
             peer.due()
         if self.readable:
@@ -99,7 +106,10 @@ class SocketLine(Pump):
 
     def _drop_what_comes(self) -> None:
         try:
-            while self.sock.recv_into(self.engine.buffer):
+            for _ in range(COPIES):
+                if not self.sock.recv_into(self.engine.buffer):
+                    self._close(reset=False)
+                    return
                 if self._answer:
                     answer, self._answer = self._answer, b""
                     self.sock.send(answer)
@@ -109,7 +119,12 @@ class SocketLine(Pump):
         except OSError:
             self.reset()
         else:
-            self._close(reset=False)
+            self.engine.again(self)
+
+    def alone(self) -> None:
+        """Drop more."""
+        if self._answer is not None:
+            self._drop_what_comes()
 
     # --- what a direction asks
 
@@ -125,7 +140,21 @@ class SocketLine(Pump):
         try:
             peer.sock.shutdown(socket.SHUT_WR)
         except OSError:
+            peer.breaks()
+
+    def breaks(self) -> None:
+        """Pass on what was said before the reset, then reset the other side: an early answer comes like that.
+
+        Nothing more goes to this side. The other one has :data:`LAST_WORDS` seconds to take what there is.
+        """
+        peer = self.peer
+        if peer is None or peer.broken or self.flow is Flow.ENDED:
             self.reset()
+        elif not self.broken:
+            self.broken = self.readable = self.eager = True
+            self.writable = False
+            self._last_words = self.engine.reactor.callLater(LAST_WORDS, self.reset)
+            self.engine.again(self)
 
     def reset(self) -> None:
         """End both sides with resets: a cut download must not look complete."""
@@ -149,6 +178,8 @@ class SocketLine(Pump):
             return
         self.rest = None
         self._answer = None
+        if self._last_words is not None and self._last_words.active():
+            self._last_words.cancel()
         if self.pipe is not None:
             self._let_go(self.pipe)
         if reset:

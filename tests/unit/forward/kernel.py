@@ -13,7 +13,7 @@ from typing import Any
 from twisted.internet.testing import MemoryReactorClock
 
 from webspaced.forward import engine
-from webspaced.forward.engine import ERR, HUP, IN, OUT, RDHUP, Engine
+from webspaced.forward.engine import ERR, HUP, IN, OUT, PRI, RDHUP, Engine
 from webspaced.forward.pipes import Pipe, Pipes
 from webspaced.forward.sockets import SocketLine
 
@@ -68,8 +68,9 @@ class Kernel:
 
     def _fill(self, source: FakeSocket, pipe: FakePipe, most: int) -> int:
         room = min(most, pipe.room())
-        if not source.inbox and source.fin and not source.dead:
-            return 0
+        if source.mark == 0 or not source.inbox:
+            # It stops before what is urgent, for ever, and calls that the end once the end is there (tcp_splice_read).
+            return source.nothing_more()
         if not room:
             raise BlockingIOError
         # A piece of a packet, at most.
@@ -130,7 +131,8 @@ class FakeSocket:
         self.fd = next(kernel.numbers)
         kernel.sockets[self.fd] = self
         self.inbox = b""
-        self.fin = self.dead = False
+        self.fin = self.dead = self.error = False
+        self.mark: int | None = None
         self.window = window
         self.full = False
         self.received = b""
@@ -150,9 +152,16 @@ class FakeSocket:
             self._edge()
 
     def die(self) -> None:
-        self.dead = True
-        self.inbox = b""
+        """Reset; what was said before can still be read (tcp_reset leaves the queue), then the error is told, once."""
+        self.dead = self.error = True
         self._edge()
+
+    def urge(self, data: bytes) -> None:
+        """Say something of which the first byte is urgent (tcp(7)): it travels beside the stream, and reads stop there."""
+        if not self.dead:
+            self.mark = len(self.inbox)
+            self.inbox += data
+            self._edge()
 
     def open_window(self, size: int) -> None:
         self.window += size
@@ -166,9 +175,11 @@ class FakeSocket:
 
     def mask(self) -> int:
         if self.dead:
-            return IN | OUT | RDHUP | HUP | ERR
+            return IN | OUT | RDHUP | HUP | (ERR if self.error else 0)
         over = HUP if self.fin and self.sees_end else 0
-        return (IN if self.inbox or self.fin else 0) | (OUT if self.window else 0) | (RDHUP if self.fin else 0) | over
+        return (IN if self.inbox or self.fin else 0) | (OUT if self.window else 0) | (RDHUP if self.fin else 0) | over | (
+            0 if self.mark is None else PRI
+        )
 
     # --- what a socket object does
 
@@ -177,14 +188,35 @@ class FakeSocket:
 
     def take(self, most: int) -> bytes:
         assert not self.closed
-        if self.dead:
-            raise ConnectionResetError
-        if not self.inbox and not self.fin:
-            raise BlockingIOError
+        if self.mark:
+            most = min(most, self.mark)
+            self.mark -= most
         data, self.inbox = self.inbox[:most], self.inbox[most:]
         return data
 
+    def nothing_more(self) -> int:
+        if self.error and not self.inbox:
+            self.error = False
+            raise ConnectionResetError
+        if not self.fin and not self.dead:
+            raise BlockingIOError
+        return 0
+
+    def recv(self, most: int, flags: int) -> bytes:
+        assert (most, flags) == (1, socket.MSG_PEEK)
+        assert not self.closed
+        at = 1 if self.mark == 0 else 0
+        if len(self.inbox) <= at:
+            self.nothing_more()
+        return self.inbox[at : at + 1]
+
     def recv_into(self, buffer: bytearray) -> int:
+        assert not self.closed
+        if self.mark == 0:
+            # The urgent byte itself is passed over.
+            self.mark, self.inbox = None, self.inbox[1:]
+        if not self.inbox:
+            return self.nothing_more()
         data = self.take(len(buffer))
         buffer[: len(data)] = data
         return len(data)
@@ -192,7 +224,8 @@ class FakeSocket:
     def send(self, data: Any) -> int:
         assert not self.closed
         if self.dead:
-            raise ConnectionResetError
+            error, self.error = self.error, False
+            raise ConnectionResetError if error else BrokenPipeError
         assert not self.sees_end, "bytes after the end"
         sent = min(len(data), self.window)
         if sent < len(data):
@@ -257,7 +290,7 @@ class Relay:
     def turn(self) -> None:
         """Let the engine serve what is due, and what that makes due."""
         self.engine.doRead()
-        while self.reactor.getDelayedCalls():
+        while any(call.getTime() <= self.reactor.seconds() for call in self.reactor.getDelayedCalls()):
             self.reactor.advance(0)
 
 

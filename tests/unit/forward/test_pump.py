@@ -34,6 +34,7 @@ STEPS = st.lists(
         st.tuples(st.just("sip"), SIDES, st.integers(1, 20)),
         st.tuples(st.just("sip"), SIDES, st.integers(1, 3)),
         st.tuples(st.just("window"), SIDES, st.integers(1, 100)),
+        st.tuples(st.just("urge"), SIDES, st.integers(0, 100)),
         st.tuples(st.just("end"), SIDES, st.just(0)),
         st.tuples(st.just("turn"), SIDES, st.just(0)),
         st.tuples(st.just("turn"), SIDES, st.just(0)),
@@ -67,6 +68,14 @@ class Course:
             data = self._bytes.randbytes(size)
             self.sent[side] += data
             self.relay.sockets[side].arrive(data)
+
+    def urge(self, side: int, size: int) -> None:
+        """Send something urgent, and more behind it; there is one such mark at a time."""
+        there = self.relay.sockets[side]
+        if not self.ended[side] and there.mark is None:
+            data = self._bytes.randbytes(size)
+            self.sent[side] += data
+            there.urge(b"!" + data)
 
     def window(self, side: int, size: int) -> None:
         self.relay.sockets[side].open_window(size)
@@ -123,6 +132,7 @@ class Course:
         self.check_nothing_left()
 
     def check_reset(self) -> None:
+        """Ended by a reset, of which nobody could see that it was not the other side's own."""
         for side, other in ((VISITOR, CONTAINER), (CONTAINER, VISITOR)):
             there = self.relay.sockets[other]
             assert self.sent[side].startswith(there.received), "not what was sent"
@@ -170,6 +180,10 @@ def broken_off(kind: Callable[..., SocketLine], before: Sequence[Step], after: S
         return
     course.relay.sockets[side].die()
     course.turn()
+    course.window(1 - side, 1 << 20)
+    course.turn()
+    there = course.relay.sockets[1 - side]
+    assert there.received == course.sent[side], "what was said before the reset is lost"
     # Who has said and heard all may see the end in order.
     if not all(course.ended):
         course.check_reset()
@@ -264,6 +278,23 @@ class RelayTests(Small):
         course.check_reset()
 
 
+class DropsWhatWasSaid(SocketLine):
+    """A reset counts at once, whatever was said before."""
+
+    def breaks(self) -> None:
+        self.reset()
+
+
+class TakesUrgentForTheEnd(SocketLine):
+    """What splice(2) calls the end is the end."""
+
+    def _fill(self, pipe: Pipe) -> None:
+        ended = self.flow is Flow.ENDING
+        super()._fill(pipe)
+        if self.eager and not self.readable and not self.inside and not ended and self.flow is not Flow.ENDING:
+            self.flow = Flow.ENDING
+
+
 class LosesTheRest(SocketLine):
     """What the peer does not take at once is gone."""
 
@@ -354,6 +385,12 @@ class ControlTests(Small):
 
     def test_one_that_misses_an_end_that_comes_with_bytes(self) -> None:
         self.assert_found(MissesTheEnd)
+
+    def test_one_that_resets_before_all_is_passed_on(self) -> None:
+        self.assert_found(DropsWhatWasSaid, broken_off)
+
+    def test_one_that_ends_at_urgent_data(self) -> None:
+        self.assert_found(TakesUrgentForTheEnd)
 
     def test_one_that_ends_before_the_pipe_is_empty(self) -> None:
         self.assert_found(EndsTooEarly)
