@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import select
 import socket
+import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReadDescriptor
@@ -71,13 +73,22 @@ class Engine:
 
     log = Logger()
 
-    def __init__(self, reactor: Any, pipes: Pipes | None = None, poller: Any = None) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        pipes: Pipes | None = None,
+        poller: Any = None,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.buffer = bytearray(BUFFER)
         self.view = memoryview(self.buffer)
         self.pipes = Pipes() if pipes is None else pipes
         self.splice = splice
         self.reactor = reactor
         self._poller = select.epoll() if poller is None else poller
+        # The reactor's clock is the machine's, which may be set back.
+        self._seconds = seconds
+        self._events: list[tuple[int, int]] = []
         self._handlers: list[Handler | None] = []
         self._again: deque[Turner] = deque()
         self._closing: list[Any] = []
@@ -116,7 +127,7 @@ class Engine:
     def close_socket(self, fd: int, sock: socket.socket) -> None:
         """Close a watched socket: at the end of the batch, so that its number is nobody else's while events are told."""
         self._handlers[fd] = None
-        if self._busy:
+        if self._busy or self._events:
             self._closing.append(sock)
         else:
             sock.close()
@@ -125,37 +136,45 @@ class Engine:
 
     def doRead(self) -> None:
         """Serve what is due (called by the reactor)."""
-        until = self.reactor.seconds() + LONGEST
+        until = self._seconds() + LONGEST
         self._busy = True
         try:
             while not self._closed:
-                events = self._poller.poll(0, EVENTS)
-                self._serve(events)
+                told = self._events or self._poller.poll(0, EVENTS)
+                if not self._serve(told, until):
+                    break
                 # Bulk has one turn between two looks: that is as long as small ones wait for it.
                 if self._again:
                     self._one_turn(self._again.popleft())
-                elif not events:
+                elif not told:
                     break
                 self._close_now()
-                if self.reactor.seconds() >= until:
+                if self._seconds() >= until:
                     break
             self._close_now()
         finally:
             self._busy = False
         if self._closed:
             self._poller.close()
-        elif self._again:
+        elif self._again or self._events:
             self._call_soon()
 
-    def _serve(self, events: list[tuple[int, int]]) -> None:
+    def _serve(self, events: list[tuple[int, int]], until: float) -> bool:
+        """Tell of events; whether all were told in time. The others are told first next time."""
         handlers = self._handlers
-        for fd, mask in events:
+        for number, (fd, mask) in enumerate(events, 1):
             handler = handlers[fd]
-            if handler is not None:
-                try:
-                    handler.event(mask)
-                except Exception:  # noqa: BLE001  (as a reactor does: one connection's failure is not the others')
-                    self._failed(handler)
+            if handler is None:
+                continue
+            try:
+                handler.event(mask)
+            except Exception:  # noqa: BLE001  (as a reactor does: one connection's failure is not the others')
+                self._failed(handler)
+            if self._seconds() >= until:
+                self._events = events[number:]
+                return not self._events
+        self._events = []
+        return True
 
     def _one_turn(self, turner: Turner) -> None:
         turner.queued = False
@@ -165,7 +184,7 @@ class Engine:
             self._failed(turner)
 
     def _close_now(self) -> None:
-        if self._closing:
+        if self._closing and (self._closed or not self._events):
             closing, self._closing = self._closing, []
             for sock in closing:
                 sock.close()
@@ -202,5 +221,6 @@ class Engine:
         self.reactor.removeReader(self)
         self._closed = True
         if not self._busy:
+            self._close_now()
             self._poller.close()
         self.pipes.close()

@@ -24,8 +24,8 @@ from webspaced.forward.sockets import SocketLine
 
 BACKLOG = 4096
 """Connections that wait to be accepted; net.core.somaxconn bounds it too."""
-BURST = 64
-"""Connections that one port accepts in one turn."""
+BURST = 16
+"""Connections that one port accepts in one turn: each is connected on, too."""
 AT_ONCE = 32
 """Visitors that were held and are connected on in one turn."""
 SAYING = 60.0

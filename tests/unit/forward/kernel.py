@@ -274,7 +274,7 @@ class Relay:
         self.kernel = Kernel()
         self.reactor = MemoryReactorClock()
         self.pipes = FakePipes(self.kernel, pipes)
-        self.engine = Engine(self.reactor, self.pipes, self.kernel)
+        self.engine = Engine(self.reactor, self.pipes, self.kernel, self.reactor.seconds)
         self.engine.buffer = bytearray(BUFFER)
         self.engine.view = memoryview(self.engine.buffer)
         self.engine.splice = self.kernel.splice

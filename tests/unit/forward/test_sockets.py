@@ -138,6 +138,87 @@ class EngineTests(SynchronousTestCase):
         self.assertEqual(closed, [True])
 
 
+class Scripted:
+    """An epoll that gives batches of events, then nothing; each handler notes its name and takes a millisecond."""
+
+    def __init__(self, *batches: str) -> None:
+        self.batches = list(batches)
+        self.told: list[str] = []
+        self.now = 0.0
+        self.reactor = Reader()
+        self.engine = Engine(self.reactor, poller=self, seconds=lambda: self.now)
+        for fd in map(ord, set("".join(batches))):
+            self.engine.add(fd, mock.Mock(event=lambda _, name=chr(fd): self.note(name)))
+
+    def bulk(self, name: str, turns: int) -> None:
+        """Want a turn, and another one after each, so often."""
+        turner = mock.Mock(queued=False)
+
+        def turn() -> None:
+            self.note(name)
+            if self.told.count(name) < turns:
+                self.engine.again(turner)
+
+        turner.turn = turn
+        self.engine.again(turner)
+
+    def note(self, name: str) -> None:
+        self.told.append(name)
+        self.now += 0.001
+
+    def register(self, fd: int, events: int) -> None:
+        pass
+
+    def poll(self, timeout: float, most: int) -> list[tuple[int, int]]:
+        return [(ord(name), 1) for name in self.batches.pop(0)] if self.batches else []
+
+    def fileno(self) -> int:
+        return 3
+
+    def close(self) -> None:
+        pass
+
+
+class TurnTests(SynchronousTestCase):
+    def test_a_long_batch_is_told_in_parts(self) -> None:
+        kernel = Scripted("abcde", "f")
+        kernel.engine.doRead()
+        self.assertEqual(kernel.told, ["a", "b"])
+        # The reactor has a turn between, and asks for nothing new before these are told.
+        self.assertEqual((len(kernel.batches), len(kernel.reactor.getDelayedCalls())), (1, 1))
+        kernel.reactor.turn(4)
+        self.assertEqual(kernel.told, list("abcdef"))
+
+    def test_nothing_is_closed_while_events_are_left(self) -> None:
+        kernel, sock = Scripted("abc"), mock.Mock()
+        kernel.engine.doRead()
+        kernel.engine.close_socket(ord("c"), sock)
+        self.assertEqual((kernel.told, sock.close.called), (["a", "b"], False))
+        kernel.reactor.turn()
+        self.assertEqual((kernel.told, sock.close.call_count), (["a", "b"], 1))
+
+    def test_closing_closes_all(self) -> None:
+        kernel, sock = Scripted("abc"), mock.Mock()
+        kernel.engine.doRead()
+        kernel.engine.close_socket(ord("c"), sock)
+        kernel.engine.close()
+        self.assertEqual(sock.close.call_count, 1)
+
+    def test_what_is_small_waits_for_one_turn_of_bulk(self) -> None:
+        kernel = Scripted("", "a", "b")
+        for name in "XY":
+            kernel.bulk(name, 3)
+        kernel.engine.doRead()
+        kernel.reactor.turn(2)
+        self.assertEqual("".join(kernel.told)[:5], "XaYbX")
+
+    def test_bulk_has_its_turn_among_many_that_are_small(self) -> None:
+        kernel = Scripted(*["abcde"] * 3)
+        kernel.bulk("X", 3)
+        kernel.reactor.turn(20)
+        self.assertEqual("".join(kernel.told)[:18], "abcdeX" * 3)
+
+
 class Reader(MemoryReactorClock):
     """A reactor that is turned by hand."""
 
