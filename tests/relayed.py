@@ -70,7 +70,7 @@ class RelayCase(TestCase):
         self.gate = Gate()
         seats = Places(MANY, MANY)
         self.engine = Engine(reactor)
-        lines = SocketLines(self.engine, lambda _: not seats.full)
+        lines = SocketLines(self.engine, lambda _: not seats.full, MANY)
         means = Means(clock=reactor, gate=self.gate, lines=lines, places=Places(MANY, MANY), seats=seats)
         where = Where(forwards=self.interface, boot=LOOPBACK)
         self.listeners = Listeners(means, Conditions(), where, lambda _: None)

@@ -19,7 +19,7 @@ from webspaced.dns import DomainRecords, resolver_for
 from webspaced.election import Election, election_for
 from webspaced.forward.choice import lines_for, seats_for
 from webspaced.forward.lines import ILines
-from webspaced.forward.listeners import IDLE_LOOKS, Listeners, Where
+from webspaced.forward.listeners import Listeners, Where, looks
 from webspaced.forward.visit import Destination, Means
 from webspaced.http.api import Api, Backing
 from webspaced.http.auth import Auth
@@ -387,10 +387,5 @@ def _build_periodic(
         Periodic(reactor, REMARK, "the mark of the leader", election.remark),
         Periodic(reactor, RETRY_UNBOUND, "binding ports", reconciler.retry_unbound),
         Periodic(reactor, AWAY_PAUSE, "the search for absent cluster members", reconciler.return_of_members),
-        *_build_idle(reactor, settings, served.listeners),
+        *looks(reactor, served.listeners, settings.webspaces.max_wait, settings.webspaces.relay_idle_timeout),
     )
-
-
-def _build_idle(reactor: Any, settings: Settings, listeners: Listeners) -> tuple[Periodic, ...]:
-    bound = settings.webspaces.relay_idle_timeout
-    return (Periodic(reactor, bound / IDLE_LOOKS, "the look at idle visitors", listeners.cut_idle),) if bound else ()

@@ -216,14 +216,16 @@ class Daemon(Service):
         """Stop in order, within the bound of ``timeouts.shutdown``."""
         super().stopService()
         self.ready = False
-        stopping = bounded(self._reactor, self._shutdown_timeout, self._stop(), "the stop (timeouts.shutdown)")
-        return stopping.addErrback(lambda failure: self.log.warn("{error}", error=failure.getErrorMessage()))
+        until = self._reactor.seconds() + self._shutdown_timeout
+        stopping = bounded(self._reactor, self._shutdown_timeout, self._stop(until), "the stop (timeouts.shutdown)")
+        stopping.addErrback(lambda failure: self.log.warn("{error}", error=failure.getErrorMessage()))
+        return stopping.addBoth(lambda _: self._parts.lock.let_go())
 
     def hurry(self) -> None:
         """Let visitors finish no longer."""
         self._parts.listeners.hurry()
 
-    async def _stop(self) -> None:
+    async def _stop(self, until: float) -> None:
         parts = self._parts
         if self._starting is not None:
             self._starting.cancel()
@@ -240,11 +242,10 @@ class Daemon(Service):
         await parts.exposure.close()
         await parts.election.leadership.release()
         await parts.publisher.stop()
-        await parts.listeners.close(self._shutdown_timeout * DRAIN_SHARE)
+        await parts.listeners.close(DRAIN_SHARE * max(0.0, until - self._reactor.seconds()))
         parts.lines.close()
         if parts.traefik is not None and parts.traefik.running:
             await parts.traefik.stopService()
-        parts.lock.let_go()
 
     async def _hide(self, mark: ILeaderMark) -> None:
         """Lead nobody here any more, before the lease is given up."""

@@ -163,6 +163,16 @@ class BootTests(AssembledCase):
         self.machine.run_for(4)
         self.assertIn(b"503", self.machine.said(visitor))
 
+    def test_max_wait(self) -> None:
+        self.start(webspaces={"max_wait": "8s", "ready_timeout": "60s"})
+        self.create()
+        self.lxd.containers["ws-u1"].opens[80] = None
+        visitor = self.machine.connect(self.boot_port())
+        self.machine.run_for(7.9)
+        self.assertEqual(self.machine.said(visitor), b"")
+        self.machine.run_for(1.2)
+        self.assertIn(b"did not start within 8 seconds", self.machine.said(visitor))
+
     def test_max_concurrent_boots(self) -> None:
         self.start(webspaces={"max_concurrent_boots": 2})
         for name in ("alice", "bob", "carol"):
@@ -186,6 +196,9 @@ class BootTests(AssembledCase):
         for seconds, cut in (("8s", True), (0, False)):
             self.start(webspaces={"relay_idle_timeout": seconds})
             self.create()
+            silent, _ = self.relayed()
+            self.machine.run_for(7.9)
+            self.assertNotIn("reset", silent.ends)
             wire, backend = self.relayed()
             for _ in range(10):
                 self.machine.run_for(2)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from enum import IntEnum
 from ipaddress import IPv4Address, IPv6Address
+from typing import TypeGuard
 
 from webspaced.core.address import Endpoint
 from webspaced.core.instance import IPAddress
@@ -26,6 +27,11 @@ class ProxyProtocol(IntEnum):
     V2 = 2
 
 
+def is_proxy_protocol(value: object) -> TypeGuard[int]:
+    """Whether JSON names a version."""
+    return isinstance(value, int) and not isinstance(value, bool) and value in tuple(ProxyProtocol)
+
+
 def parse_proxy_protocol(value: object) -> ProxyProtocol | None:
     """Give the version out of JSON, ``None`` for null.
 
@@ -33,7 +39,7 @@ def parse_proxy_protocol(value: object) -> ProxyProtocol | None:
     """
     if value is None:
         return None
-    if not isinstance(value, int) or isinstance(value, bool) or value not in tuple(ProxyProtocol):
+    if not is_proxy_protocol(value):
         message = "proxyProtocol must be 1 or 2, the version of the PROXY protocol, or null for none"
         raise Invalid(message)
     return ProxyProtocol(value)

@@ -16,7 +16,7 @@ from attrs import evolve, field, frozen
 
 from webspaced.core.domains import normalized
 from webspaced.core.names import is_domain, parse_username
-from webspaced.core.proxy_protocol import ProxyProtocol, parse_proxy_protocol
+from webspaced.core.proxy_protocol import ProxyProtocol, is_proxy_protocol
 from webspaced.errors import Invalid
 
 KEY = "user._webspaced"
@@ -143,6 +143,8 @@ class Webspace:
     ports: Mapping[int, int] = field(default=MappingProxyType({}), converter=_freeze)
     proxy_protocol: Mapping[int, ProxyProtocol] = field(default=MappingProxyType({}), converter=_freeze_versions)
     """By external port: the forwards that tell the container who the visitor is."""
+    unread_versions: Mapping[int, Any] = field(default=MappingProxyType({}), repr=False)
+    """What else the document has there, such as a newer webspaced's versions: kept in LXD, not shown."""
     extra: Mapping[str, Any] = field(default=MappingProxyType({}), repr=False)
 
     def to_json(self) -> dict[str, Any]:
@@ -160,7 +162,10 @@ class Webspace:
         """Give the text to keep in LXD, members that are not ours included."""
         config = {**self.config.extra, **self.config.to_json()}
         domains = [*self.domains, *self.unserved]
-        return json.dumps({**self.extra, **self.to_json(), "config": config, "domains": domains}, separators=(",", ":"))
+        document = {**self.extra, **self.to_json(), "config": config, "domains": domains}
+        if self.unread_versions:
+            document["proxyProtocol"] = {**self.unread_versions, **self.proxy_protocol}
+        return json.dumps(document, separators=(",", ":"))
 
     def with_config(self, config: Config) -> Webspace:
         """Give this with another Config."""
@@ -188,7 +193,9 @@ class Webspace:
     def with_proxy_protocol(self, external: int, version: ProxyProtocol | None) -> Webspace:
         """Give this with another version of the PROXY protocol, or none, for one of its forwards."""
         versions = {e: v for e, v in self.proxy_protocol.items() if e != external}
-        return evolve(self, proxy_protocol=versions if version is None else {**versions, external: version})
+        unread = {e: v for e, v in self.unread_versions.items() if e != external}
+        versions = versions if version is None else {**versions, external: version}
+        return evolve(self, proxy_protocol=versions, unread_versions=unread)
 
     def without_forward(self, external: int) -> Webspace:
         """Give this without one of its forwards."""
@@ -212,13 +219,15 @@ def load_webspace(text: str, defaults: Config) -> Webspace:
         raise Invalid(message)
     domains = _texts(document.get("domains"))
     ports = _load_ports(document.get("ports") or {})
+    versions = _load_versions(document.get("proxyProtocol"), ports)
     return Webspace(
         user=document["user"],
         config=_load_config(document.get("config") or {}, defaults),
         domains=tuple(dict.fromkeys(name for name in map(normalized, domains) if is_domain(name))),
         unserved=tuple(name for name in domains if not is_domain(normalized(name))),
         ports=ports,
-        proxy_protocol=_load_proxy_protocol(document.get("proxyProtocol"), ports),
+        proxy_protocol={e: ProxyProtocol(v) for e, v in versions.items() if is_proxy_protocol(v)},
+        unread_versions={e: v for e, v in versions.items() if not is_proxy_protocol(v)},
         extra={name: value for name, value in document.items() if name not in _MEMBERS},
     )
 
@@ -257,8 +266,8 @@ def _load_ports(document: object) -> dict[int, int]:
     return {parse_port(e): parse_port(i) for e, i in document.items()} if isinstance(document, dict) else {}
 
 
-def _load_proxy_protocol(document: object, ports: Mapping[int, int]) -> dict[int, ProxyProtocol]:
-    members = document.items() if isinstance(document, dict) else ()
-    versions = ((parse_port(external), parse_proxy_protocol(version)) for external, version in members)
+def _load_versions(document: object, ports: Mapping[int, int]) -> dict[int, Any]:
+    members = document if isinstance(document, dict) else {}
     # An older webspaced removes a forward and keeps this member, which it does not know.
-    return {external: version for external, version in versions if version is not None and external in ports}
+    versions = {external: members.get(str(external)) for external in ports}
+    return {external: version for external, version in versions.items() if version is not None}

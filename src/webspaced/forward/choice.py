@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from attrs import frozen
 from twisted.internet.interfaces import IReactorFDSet
 from twisted.logger import Logger
 
 from webspaced.forward.engine import Engine, can_splice
-from webspaced.forward.hangup import EpollHangups
+from webspaced.forward.hangup import hangups_for
 from webspaced.forward.lines import ILines
 from webspaced.forward.ports import SocketLines
 from webspaced.forward.stock import StockLines
@@ -29,25 +30,40 @@ def lines_for(reactor: Any, seats: Places) -> ILines:
     """Give raw sockets where this system and reactor have what these need, else Twisted's own transports."""
     lines: ILines
     if can_splice() and IReactorFDSet.providedBy(reactor):
-        limit = raise_descriptor_limit()
-        lines = SocketLines(Engine(reactor), lambda ports: has_room(limit, ports, seats))
+        share = Share(raise_descriptor_limit())
+        lines = SocketLines(Engine(reactor), lambda ports: seats.held < share.visitors(ports), share.ports)
     else:
-        lines = StockLines(reactor, EpollHangups(reactor), everywhere="::")
+        lines = StockLines(reactor, hangups_for(reactor), everywhere="::")
     return lines
 
 
-def has_room(limit: int, ports: int, seats: Places) -> bool:
-    """Whether so many descriptors suffice for one more visitor beside so many ports."""
-    return not seats.full and RESERVED + ports + EACH * (seats.held + 1) <= limit
+@frozen
+class Share:
+    """How so many descriptors are shared out, so that LXD and the API can always be reached."""
+
+    limit: int
+
+    @property
+    def ports(self) -> int:
+        """How many ports there may be."""
+        return self._free // 2
+
+    def visitors(self, ports: int) -> int:
+        """How many visitors there may be beside so many ports."""
+        return (self._free - ports) // EACH
+
+    @property
+    def _free(self) -> int:
+        return self.limit - min(RESERVED, self.limit // 2)
 
 
 def seats_for(held: int) -> Places:
-    """Give places for as many visitors as descriptors allow, so that LXD and the API can always be reached."""
+    """Give places for as many visitors as descriptors allow."""
     limit = raise_descriptor_limit()
     advice = shortage(limit, held)
     if advice is not None:
         log.warn("{advice}", advice=advice)
-    most = max(1, (limit - RESERVED) // EACH)
+    most = Share(limit).visitors(0)
     return Places(most, max(1, most // 2))
 
 

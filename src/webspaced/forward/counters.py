@@ -10,6 +10,8 @@ from webspaced.errors import BootFailed, NotFound, PortSilent, Refused, Unavaila
 
 LEFT = "left"
 """The visitor went away while it was held."""
+CUT = "cut"
+"""It was held, and what it waited for is no longer wanted, or webspaced ends."""
 _REASONS: Mapping[type[Exception], str] = {
     PortSilent: "port_silent",
     BootFailed: "boot_failed",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import CancelledError, Deferred, FirstError, gatherResults
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
@@ -13,7 +13,8 @@ from webspaced.errors import Refused
 from webspaced.forward.visits import Visits
 
 LOOK = 1.0
-"""Seconds of silence after which a web visitor is taken to have finished: Traefik keeps its connections open for later."""
+"""Seconds between two looks at web visitors: one that has its answer and was silent for as long has finished. Traefik keeps
+connections open for later."""
 RETRY_AFTER = 5.0
 
 log = Logger()
@@ -41,7 +42,11 @@ async def _emptied(clock: IReactorTime, crowds: Sequence[Visits], seconds: float
     looking.start(LOOK, now=False)
     over = clock.callLater(seconds, empty.cancel)
     try:
-        await empty.addErrback(lambda _: None)
+        await empty
+    except (CancelledError, FirstError):
+        # Somebody else may have lost patience, too: with all of this.
+        if over.active():
+            raise CancelledError from None
     finally:
         looking.stop()
         if over.active():
@@ -50,7 +55,7 @@ async def _emptied(clock: IReactorTime, crowds: Sequence[Visits], seconds: float
 
 def _look(crowds: Sequence[Visits]) -> None:
     for visits in crowds:
-        visits.cut_quiet(1, web_only=True)
+        visits.cut_answered()
 
 
 def _present(crowds: Sequence[Visits]) -> int:

@@ -68,7 +68,8 @@ def splice(source: int, sink: int, most: int) -> int:
 class Engine:
     """Tells handlers of their descriptors' events.
 
-    ``buffer`` and its ``view`` are for whoever has the turn; ``splice`` and ``pipes`` for bulk.
+    ``buffer`` and its ``view`` are for whoever has the turn; ``splice`` and ``pipes`` for bulk. ``looks`` counts how often
+    the kernel was asked: what was moved in which order.
     """
 
     log = Logger()
@@ -84,6 +85,7 @@ class Engine:
         self.view = memoryview(self.buffer)
         self.pipes = Pipes() if pipes is None else pipes
         self.splice = splice
+        self.looks = 0
         self.reactor = reactor
         self._poller = select.epoll() if poller is None else poller
         # The reactor's clock is the machine's, which may be set back.
@@ -141,6 +143,7 @@ class Engine:
         try:
             while not self._closed:
                 told = self._events or self._poller.poll(0, EVENTS)
+                self.looks += 1
                 if not self._serve(told, until):
                     break
                 # Bulk has one turn between two looks: that is as long as small ones wait for it.

@@ -1,7 +1,8 @@
 """Noticing that a paused connection is gone, without reading from it.
 
 A paused Twisted transport learns of neither FIN nor RST. The sockets of held visitors are therefore registered with an
-epoll object of our own that asks for hang-ups only; it hangs in the reactor as one more reader. Linux only (epoll(7)).
+epoll object of our own that asks for hang-ups only; it hangs in the reactor as one more reader. Where there is no epoll(7)
+they are noticed once they are relayed.
 """
 
 from __future__ import annotations
@@ -15,7 +16,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import Attribute, Interface, implementer
 
-_HUNG_UP = select.EPOLLHUP | select.EPOLLERR
+_HUNG_UP, _HALF, _ONCE = (
+    getattr(select, "EPOLLHUP", 0) | getattr(select, "EPOLLERR", 0),
+    getattr(select, "EPOLLRDHUP", 0),
+    getattr(select, "EPOLLONESHOT", 0),
+)
 
 
 class IHangups(Interface):
@@ -31,6 +36,29 @@ class IHangups(Interface):
         """Watch nothing any more."""
 
     watched = Attribute("The number of transports watched.")
+
+
+def hangups_for(reactor: Any) -> IHangups:
+    """Give what watches on this system, with this reactor."""
+    able = hasattr(select, "epoll") and IReactorFDSet.providedBy(reactor)
+    watches: IHangups = EpollHangups(reactor) if able else Unnoticed()
+    return watches
+
+
+@implementer(IHangups)
+class Unnoticed:
+    """Watches nothing."""
+
+    watched = 0
+
+    def watch(self, transport: Any, gone: Callable[[], None], *, half: bool) -> None:
+        """See :meth:`IHangups.watch`."""
+
+    def unwatch(self, transport: Any) -> None:
+        """See :meth:`IHangups.unwatch`."""
+
+    def close(self) -> None:
+        """See :meth:`IHangups.close`."""
 
 
 @implementer(IHangups, IReadDescriptor)
@@ -55,7 +83,7 @@ class EpollHangups:
         """See :meth:`IHangups.watch`."""
         fd = transport.fileno()
         # One-shot: a level-triggered hang-up would otherwise be reported until somebody closes the socket.
-        events = _HUNG_UP | select.EPOLLONESHOT | (select.EPOLLRDHUP if half else 0)
+        events = _HUNG_UP | _ONCE | (_HALF if half else 0)
         self._epoll.register(fd, events)
         self._gone[fd] = gone
         self._fds[id(transport)] = fd

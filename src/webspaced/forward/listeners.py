@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from attrs import define, field
 from twisted.internet.defer import gatherResults, maybeDeferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IListeningPort, IReactorTime
 from zope.interface import implementer
 
 from webspaced.core.webspace import Forward
-from webspaced.errors import Conflict
+from webspaced.errors import Conflict, Refused, Unavailable
 from webspaced.forward.counters import Counters, total
 from webspaced.forward.drain import drain
+from webspaced.forward.ports import EXHAUSTED
 from webspaced.forward.visit import Destination, Means
 from webspaced.forward.visits import Visits
 from webspaced.interfaces import IForwards, IListeners
+from webspaced.lib.periodic import Periodic
 from webspaced.webspaces.conditions import Conditions, Kind
 
+LATE_LOOKS = 8
+"""So many looks at those who wait make one ``max_wait``: one is refused at most an eighth late."""
+LATE_RETRY_AFTER = 30.0
 IDLE_LOOKS = 4
 """So many looks at the connections make one ``idle_timeout``: a connection is cut at most a quarter late."""
 
@@ -40,7 +46,7 @@ class _Bound:
     def lead(self, uid: int, forward: Forward) -> None:
         """Lead visitors there. Those who are here are reset if they want to go elsewhere."""
         if self.forward is not None and self.forward.internal != forward.internal:
-            self.visits.cut_all()
+            self.visits.cut_unwanted()
         self.uid, self.forward = uid, forward
 
 
@@ -74,6 +80,7 @@ class Listeners:
     _boot_ports: dict[int, _BootPort] = field(factory=dict, init=False)
     _parting: list[Visits] = field(factory=list, init=False)
     """Of ports that are closed; somebody may still be here."""
+    _hurried: bool = field(default=False, init=False)
     _past: Counters = field(factory=Counters, init=False)
     """Of those of which nobody is here any more."""
 
@@ -85,6 +92,10 @@ class Listeners:
         try:
             self._forwards[port] = self._bind(port)
         except CannotListenError as error:
+            if error.socketError.errno in EXHAUSTED:
+                # Another number would not help.
+                message = f"no more ports can be opened now: {error.socketError.strerror}"
+                raise Unavailable(message) from error
             message = f"port {port} is in use on this machine"
             raise Conflict(message) from error
 
@@ -137,6 +148,12 @@ class Listeners:
         for bound in self._all():
             bound.visits.cut_quiet(IDLE_LOOKS)
 
+    def refuse_late(self, most: float) -> None:
+        """Refuse who has waited for so many seconds or longer."""
+        error = Refused(f"it did not start within {most:g} seconds", retry_after=LATE_RETRY_AFTER)
+        for bound in self._all():
+            bound.visits.turn_away(error, self._means.clock.seconds() - most)
+
     def counters(self) -> Counters:
         """Give what was counted of all visits, also of those of ports that are closed by now."""
         self._forget_who_left()
@@ -156,11 +173,12 @@ class Listeners:
         closed = gatherResults([maybeDeferred(each.listening.stopListening) for each in bound])
         crowds = [each.visits for each in bound]
         self._parting.extend(crowds)
-        await drain(self._means.clock, crowds, within)
+        await drain(self._means.clock, crowds, 0.0 if self._hurried else within)
         await closed
 
     def hurry(self) -> None:
-        """Reset who has still been let finish by :meth:`close`."""
+        """Reset who is still let finish by :meth:`close`, also by one to come."""
+        self._hurried = True
         for visits in self._parting:
             visits.cut_all()
 
@@ -203,7 +221,7 @@ class Listeners:
         self._part(bound.visits)
 
     def _part(self, visits: Visits) -> None:
-        visits.cut_all()
+        visits.cut_unwanted()
         self._forget_who_left()
         self._parting.append(visits)
 
@@ -212,3 +230,10 @@ class Listeners:
         if left:
             self._past = total([self._past, *(visits.counters() for visits in left)])
             self._parting = [visits for visits in self._parting if visits.present]
+
+
+def looks(clock: IReactorTime, listeners: Listeners, wait: float, idle: float) -> Iterator[Periodic]:
+    """Give what keeps the bounds on waiting and on silence (0: none), in seconds: no timer for each connection."""
+    yield Periodic(clock, wait / LATE_LOOKS, "the look at who waits", partial(listeners.refuse_late, wait))
+    if idle:
+        yield Periodic(clock, idle / IDLE_LOOKS, "the look at idle visitors", listeners.cut_idle)

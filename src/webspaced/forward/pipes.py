@@ -17,6 +17,8 @@ SIZE = 1 << 20
 LEAST = 1 << 18
 """Bytes below which a pipe is not worth it."""
 MOST = 56
+PATIENCE = 1000
+"""After so many that got none, the system is asked again."""
 KEPT = 32
 """Empty pipes that are kept open for the next one."""
 
@@ -45,11 +47,23 @@ class Pipes:
     open: int = field(default=0, init=False)
     """How many there are, lent or not."""
     _free: list[Pipe] = field(factory=list, init=False)
+    _bound: int = field(init=False)
+    _refused: int = field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Remember the bound, which the system may lower for a while."""
+        self._bound = self.most
 
     def take(self) -> Pipe | None:
         """Lend an empty pipe, if there is one to be had."""
         if self._free:
             return self._free.pop()
+        if self.open >= self.most:
+            self._refused += 1
+            if self._refused < PATIENCE:
+                return None
+            # The system may have more again.
+            self.most, self._refused = self._bound, 0
         return self._make() if self.open < self.most else None
 
     def give_back(self, pipe: Pipe, inside: int) -> None:
@@ -88,5 +102,5 @@ class Pipes:
 
     def _without(self, why: str) -> None:
         # Asking for each read in vain would cost more than what the pipe saves.
-        self.most = self.open
+        self.most, self._refused = self.open, 0
         self.log.warn("no more than {most} large pipes: what is beyond is copied: {why}", most=self.most, why=why)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from collections import deque
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from webspaced.core.address import Endpoint
 from webspaced.errors import Refused
 from webspaced.forward.engine import ERR, HUP, IN, OUT, WRITES, Engine
 from webspaced.forward.lines import ILine, ILines
+from webspaced.forward.rests import Rests
 from webspaced.forward.sockets import SocketLine
 
 BACKLOG = 4096
@@ -28,11 +30,8 @@ BURST = 16
 """Connections that one port accepts in one turn: each is connected on, too."""
 AT_ONCE = 32
 """Visitors that were held and are connected on in one turn."""
-SAYING = 60.0
-"""Seconds between two lines in the log that say that there is no room."""
-REST = 0.5
-"""Seconds without accepting after the system said that it has no descriptor or memory for one more."""
-_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""What the system says when it has no descriptor or memory for one more."""
 _UNDER_WAY = frozenset({errno.EINPROGRESS, errno.EALREADY})
 _DONE = frozenset({0, errno.EISCONN})
 
@@ -70,20 +69,27 @@ class SocketPort:
         """Accept some; those that are left are told again."""
         lines = self._lines
         for _ in range(BURST):
-            if not lines.room():
-                lines.rest(self)
+            # Whoever rests was first.
+            if lines.rests or not lines.has_room():
+                lines.rests.add(self)
                 return
-            try:
-                sock, _ = self._sock.accept()
-            except BlockingIOError:
+            if not self.accept():
                 return
-            except OSError as error:
-                if error.errno in _EXHAUSTED:
-                    lines.rest(self, exhausted=str(error))
-                    return
-                # The connection failed before it was accepted (accept(2)).
-                continue
-            self._begin(sock)
+
+    def accept(self) -> bool:
+        """Accept one; whether there may be more."""
+        try:
+            sock, _ = self._sock.accept()
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            if error.errno in EXHAUSTED:
+                self._lines.rests.add(self, exhausted=str(error))
+                return False
+            # The connection failed before it was accepted (accept(2)).
+            return True
+        self._begin(sock)
+        return True
 
     def _begin(self, sock: socket.socket) -> None:
         sock.setblocking(False)
@@ -94,7 +100,11 @@ class SocketPort:
             return
         line = SocketLine(self._lines.engine, sock, protocol)
         self._lines.engine.add(line.fd, line)
-        protocol.makeConnection(line)
+        try:
+            protocol.makeConnection(line)
+        except BaseException:
+            line.abort()
+            raise
 
     def watch(self, events: int) -> None:
         """Watch for connections, or for nothing."""
@@ -155,24 +165,29 @@ class _Dialling:
 
 @implementer(ILines)
 class SocketLines:
-    """See :class:`webspaced.forward.lines.ILines`. ``room``: whether one more visitor fits in beside so many ports."""
+    """See :class:`webspaced.forward.lines.ILines`.
+
+    :param room: says whether one more visitor fits in beside so many ports.
+    :param most_ports: so many ports there may be.
+    """
 
     log = Logger()
 
-    def __init__(self, engine: Engine, room: Callable[[int], bool]) -> None:
+    def __init__(self, engine: Engine, room: Callable[[int], bool], most_ports: int) -> None:
         self.engine = engine
+        self.rests = Rests(engine, self.has_room)
         self._room = room
+        self._most_ports = most_ports
         self._ports: set[SocketPort] = set()
-        self._said = -SAYING
         self.queued = False
         self._served = 0
         self._waiting: deque[Deferred[None]] = deque()
-        self._resting: set[SocketPort] = set()
-        self._waking: IDelayedCall | None = None
 
     def listen(self, port: int, factory: Factory, interface: str) -> IListeningPort:
         """See :meth:`ILines.listen`."""
         try:
+            if len(self._ports) >= self._most_ports:
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))  # noqa: TRY301  (as the system itself says it)
             sock = _listening(interface, port)
         except OSError as error:
             raise CannotListenError(interface, port, error) from error
@@ -239,54 +254,25 @@ class SocketLines:
     def abort(self) -> None:
         """Go on: whose turn failed is told by its own visit."""
 
-    # --- ports that rest
+    # --- room
 
-    def room(self) -> bool:
+    def has_room(self) -> bool:
         """Whether there is room for one more visitor."""
         return self._room(len(self._ports))
 
-    def rest(self, port: SocketPort, exhausted: str = "") -> None:
-        """Let a port accept nothing until a seat is free, or a moment if the system is exhausted."""
-        port.watch(0)
-        self._resting.add(port)
-        if not exhausted:
-            self._say_full()
-        elif self._waking is None:
-            self.log.warn("no visitor is accepted for {rest:g} s: {error}", rest=REST, error=exhausted)
-            self._waking = self.engine.reactor.callLater(REST, self._wake)
-
     def freed(self) -> None:
         """See :meth:`ILines.freed`."""
-        if self._resting and self._waking is None and self.room():
-            self._wake()
+        self.rests.freed()
 
     def forget(self, port: SocketPort) -> None:
         """Remember a port no more."""
         self._ports.discard(port)
-        self._resting.discard(port)
+        self.rests.discard(port)
         self.freed()
-
-    def _say_full(self) -> None:
-        now = self.engine.reactor.seconds()
-        if now - self._said >= SAYING:
-            self._said = now
-            self.log.warn(
-                "new visitors wait until others leave: this process cannot have more files and sockets beside its"
-                " {ports} ports; its hard limit can be raised (systemd: LimitNOFILE=, a shell: ulimit -Hn)",
-                ports=len(self._ports),
-            )
-
-    def _wake(self) -> None:
-        self._waking = None
-        resting, self._resting = self._resting, set()
-        for port in resting:
-            port.watch(IN)
 
     def close(self) -> None:
         """See :meth:`ILines.close`."""
-        if self._waking is not None:
-            self._waking.cancel()
-            self._waking = None
+        self.rests.close()
         self.engine.close()
 
 

@@ -33,8 +33,8 @@ class Pump:
     """
 
     __slots__ = (
-        "broken", "eager", "engine", "fd", "flow", "inside", "lent", "moved", "peer", "pipe", "queued", "readable", "rest",
-        "small", "sock", "watches_writes", "writable",
+        "broken", "eager", "engine", "fd", "flow", "inside", "latest", "lent", "moved", "peer", "pipe", "queued", "readable",
+        "rest", "small", "sock", "watches_writes", "writable",
     )
 
     def __init__(self, engine: Engine, sock: Any) -> None:
@@ -49,7 +49,7 @@ class Pump:
         self.pipe: Pipe | None = None
         self.inside = 0
         self.small = self.lent = 0
-        self.moved = 0
+        self.moved = self.latest = 0
 
     def reset(self) -> None:
         """End both directions with resets."""
@@ -128,6 +128,7 @@ class Pump:
             peer.breaks()
             return False
         self.moved += sent
+        self.latest = self.engine.looks
         if sent == len(data):
             return True
         self.rest = bytes(data[sent:])
@@ -218,6 +219,7 @@ class Pump:
                 return False
             self.inside -= put
             self.moved += put
+            self.latest = self.engine.looks
         return True
 
     def _pause(self, pipe: Pipe) -> None:

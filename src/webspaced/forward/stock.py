@@ -7,6 +7,7 @@ that a cut download does not look complete; a slow reader pauses the other side'
 from __future__ import annotations
 
 from ipaddress import ip_address
+from itertools import count
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
@@ -22,6 +23,7 @@ from webspaced.forward.lines import ILine, ILineOwner, ILines
 from webspaced.webspaces.probe import client_endpoint
 
 BACKLOG = 511
+_moments = count(1)
 
 
 @implementer(ILine, IHalfCloseableProtocol)
@@ -30,7 +32,7 @@ class StockLine(Protocol):
 
     peer: StockLine | None = None
     transport: Any
-    moved = 0
+    moved = latest = 0
     _ended = _held = False
     _answer: bytes | None = None
 
@@ -95,6 +97,7 @@ class StockLine(Protocol):
         """Pass bytes on; upon the first ones that are to be answered, answer."""
         if self.peer is not None:
             self.moved += len(data)
+            self.latest = next(_moments)
             self.peer.transport.write(data)
         elif self._answer:
             answer, self._answer = self._answer, b""

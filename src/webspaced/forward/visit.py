@@ -21,7 +21,7 @@ from zope.interface import implementer
 from webspaced.core.address import Endpoint
 from webspaced.core.proxy_protocol import ProxyProtocol, header
 from webspaced.errors import PortSilent, Refused, WebspacedError
-from webspaced.forward.counters import LEFT, reason_of
+from webspaced.forward.counters import CUT, LEFT, reason_of
 from webspaced.forward.lines import ILine, ILineOwner, ILines
 from webspaced.forward.refusal import refusal
 from webspaced.forward.states import VISITS, Stage, Step
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUTS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds for each try to connect to a ready port. Short at first: a SYN that meets a full backlog is lost, and the kernel
 itself would send the next one only after a second; and a container that just lost its power is silent."""
+NEVER = -1
 FAREWELL = 2.0
 """Seconds that a refused HTTP visitor has to take its answer; closing earlier could reset it away."""
 
@@ -74,13 +75,13 @@ class _Try:
 
 @implementer(IProtocol, IHalfCloseableProtocol, ILineOwner)
 class Visit:
-    """One visitor. Held, then relayed, or refused (:data:`webspaced.forward.states.VISITS`)."""
+    """One visitor. Held, then relayed, or refused (:data:`webspaced.forward.states.VISITS`). ``since``: when it was held."""
 
     log = Logger()
     factory: Any = None
     __slots__ = (
-        "_backend", "_destination", "_farewell", "_line", "_quiet", "_seated", "_seen", "_since", "_visits", "_waiting",
-        "stage", "transport",
+        "_backend", "_destination", "_farewell", "_line", "_quiet", "_seated", "_seen", "_visits", "_waiting",
+        "since", "stage", "transport",
     )
 
     def __init__(self, visits: Visits, destination: Destination) -> None:
@@ -93,8 +94,8 @@ class Visit:
         self._waiting: Deferred[None] | None = None
         self._farewell: IDelayedCall | None = None
         self._seated = False
-        self._since = 0.0
-        self._seen = self._quiet = 0
+        self.since = 0.0
+        self._seen, self._quiet = NEVER, 0
 
     def makeConnection(self, transport: Any) -> None:
         """Take the connection, which is paused unless the webspace runs."""
@@ -131,7 +132,7 @@ class Visit:
             self._refuse(_too_many())
             return
         self._step(Step.WAIT)
-        self._since = means.clock.seconds()
+        self.since = means.clock.seconds()
         self._line.hold(half=self._destination.http)
         self._waiting = Deferred.fromCoroutine(self._reach(first))
         self._waiting.addErrback(self._failed)
@@ -164,13 +165,13 @@ class Visit:
     def gone(self) -> None:
         """See :meth:`ILineOwner.gone`."""
         self._visits.count(LEFT)
-        self.cut()
+        self._reset()
 
     def _let_go(self) -> None:
         if self.stage is Stage.HELD:
             means = self._visits.means
             means.places.give_back(self._destination.uid)
-            self._visits.held_seconds += means.clock.seconds() - self._since
+            self._visits.held_seconds += means.clock.seconds() - self.since
 
     def _failed(self, failure: Failure) -> None:
         self._waiting = None
@@ -203,12 +204,12 @@ class Visit:
         self._visits.count(reason_of(error))
         self.log.info("a visitor of webspace {uid} was refused: {error}", uid=self._destination.uid, error=str(error))
         self._step(Step.REFUSE)
-        if not self._destination.http:
-            self.cut()
+        if not self._destination.http or not self._seated:
+            self._reset()
             return
         # Traefik takes an answer that is there before it has asked for a broken connection, and makes a 500 of it. And the
         # request must be read, or closing would reset the answer away.
-        self._farewell = self._visits.means.clock.callLater(FAREWELL, self.cut)
+        self._farewell = self._visits.means.clock.callLater(FAREWELL, self._reset)
         self._line.answer(refusal(error))
 
     def turn_away(self, error: Exception) -> None:
@@ -220,6 +221,11 @@ class Visit:
 
     def cut(self) -> None:
         """Reset the connection, whatever state it is in."""
+        if self.stage is Stage.HELD:
+            self._visits.count(CUT)
+        self._reset()
+
+    def _reset(self) -> None:
         self._line.abort()
 
     def over(self) -> None:
@@ -249,11 +255,16 @@ class Visit:
         return (0, 0) if self._backend is None else (self._line.moved, self._backend.moved)
 
     def quiet(self) -> int:
-        """Give for how many calls of this, this one included, nothing moved."""
+        """Give for how many calls of this, this one included, nothing moved. The first one only looks."""
         seen = sum(self.moved())
         self._quiet = self._quiet + 1 if seen == self._seen else 0
         self._seen = seen
         return self._quiet
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether the visitor was the last to say something."""
+        return self._backend is not None and self._line.latest > self._backend.latest
 
     @property
     def web(self) -> bool:

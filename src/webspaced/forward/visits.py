@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -78,21 +79,33 @@ class Visits(Factory):
         for visit in self.relayed:
             visit.cut()
 
-    def cut_all(self) -> None:
-        """Reset every connection: the listener is no longer wanted."""
+    def cut_unwanted(self) -> None:
+        """Reset the connections of a listener that is no longer wanted; who is being refused may still read why."""
         for visit in self.held | self.relayed:
             visit.cut()
 
-    def cut_quiet(self, most: int, *, web_only: bool = False) -> None:
+    def cut_all(self) -> None:
+        """Reset every connection."""
+        for visit in set(self.present):
+            visit.cut()
+
+    def cut_quiet(self, most: int) -> None:
         """Reset relayed connections on which nothing moved between so many calls of this."""
         for visit in self.relayed:
-            if (visit.web or not web_only) and visit.quiet() >= most:
+            if visit.quiet() >= most:
                 visit.cut()
 
-    def turn_away(self, error: Refused) -> None:
-        """Refuse all who wait."""
+    def cut_answered(self) -> None:
+        """Reset relayed web connections on which nothing moved since the last call of this, if nobody awaits an answer."""
+        for visit in self.relayed:
+            if visit.web and visit.quiet() and not visit.unanswered:
+                visit.cut()
+
+    def turn_away(self, error: Refused, since: float = inf) -> None:
+        """Refuse all who wait since then or longer."""
         for visit in self.held:
-            visit.turn_away(error)
+            if visit.since <= since:
+                visit.turn_away(error)
 
     def emptied(self) -> Deferred[None]:
         """Fire once nobody is here; asked once."""

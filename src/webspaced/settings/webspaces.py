@@ -185,6 +185,12 @@ class Webspaces:
     max_held_per_webspace: int = setting(
         integer(1), "How many connections may wait for the boot of one webspace.", default=512
     )
+    max_wait: float = setting(
+        duration(1),
+        "How long a connection may wait for a boot in all, also behind the boots of others, before it is refused.",
+        default=300.0,
+        unit="seconds",
+    )
     relay_idle_timeout: float = setting(
         duration(),
         "How long a relayed connection may carry nothing before it is reset; 0 sets no bound.",

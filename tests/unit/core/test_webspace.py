@@ -68,6 +68,17 @@ class RoundTripTests(SynchronousTestCase):
         self.assertEqual(json.loads(webspace.dump())["proxyProtocol"], {"49152": 2})
         self.assertNotIn("proxyProtocol", webspace.without_forward(49152).to_json())
 
+    def test_what_a_newer_webspaced_wrote_of_a_forward_is_kept(self) -> None:
+        for theirs in (3, "quic", True, {"tls": [1]}):
+            webspace = load({"user": 7, "ports": {"1": 22, "2": 23}, "proxyProtocol": {"1": theirs, "2": 1, "x": 9}})
+            self.assertEqual(webspace.forwards, {1: Forward(22), 2: Forward(23, ProxyProtocol.V1)})
+            self.assertEqual(webspace.to_json()["proxyProtocol"], {"2": 1})
+            changed = webspace.without_forward(2).with_config(DEFAULTS)
+            self.assertEqual(json.loads(changed.dump())["proxyProtocol"], {"1": theirs})
+            self.assertNotIn("proxyProtocol", json.loads(changed.without_forward(1).dump()))
+        for odd in (None, 3, [], "x", {"x": 1}):
+            self.assertEqual(load({"user": 7, "ports": {"1": 22}, "proxyProtocol": odd}).forwards, {1: Forward(22)})
+
     @settings(deadline=None, max_examples=25)
     @given(WEBSPACES, PORT, PORT)
     def test_a_change_keeps_everything_else(self, webspace: Webspace, external: int, internal: int) -> None:

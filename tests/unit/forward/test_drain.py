@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 
+from twisted.internet.defer import CancelledError
+
 from tests.unit.forward.test_listeners import ListenersCase as _Case
 from tests.unit.forward.wires import lose
 from tests.unit.timing import Watched, watch
@@ -23,7 +25,7 @@ class DrainTests(_Case):
         visit = self.visit(port)
         assert visit is not None
         self.gate.open()
-        self.machine.accept()
+        self.backend = self.machine.accept()
         return visit
 
     def close(self) -> Watched:
@@ -60,16 +62,34 @@ class DrainTests(_Case):
     def test_a_web_visitor_that_is_silent_has_finished(self) -> None:
         self.close()
         for _ in range(3):
-            self.web_visit.dataReceived(b"more of an upload")
+            self.backend.dataReceived(b"more of an answer")
             self.machine.advance(LOOK)
             self.assertEqual(self.web_visit.transport.ends, [])
         self.machine.advance(LOOK)
         self.assertEqual((self.web_visit.transport.ends, self.forwarded.transport.ends), (["reset"], []))
 
+    def test_one_that_awaits_an_answer_has_not(self) -> None:
+        self.close()
+        self.backend.dataReceived(b"an answer")
+        self.web_visit.dataReceived(b"another question")
+        self.machine.pump([LOOK] * 10)
+        self.assertEqual(self.web_visit.transport.ends, [])
+        self.backend.dataReceived(b"its answer")
+        self.machine.pump([LOOK] * 2)
+        self.assertEqual(self.web_visit.transport.ends, ["reset"])
+
+    def test_a_hurry_before_it_counts_too(self) -> None:
+        self.listeners.hurry()
+        closing = self.close()
+        self.assertEqual((self.forwarded.transport.ends, self.web_waiting.transport.ends), (["reset"], ["reset"]))
+        self.assertTrue(closing.done)
+
     def test_in_a_hurry_all_are_reset_and_then_it_is_over(self) -> None:
         closing = self.close()
         self.listeners.hurry()
         self.assertEqual((self.forwarded.transport.ends, self.web_visit.transport.ends), (["reset"], ["reset"]))
+        # Who reads why it is refused, too.
+        self.assertEqual(self.web_waiting.transport.ends, ["reset"])
         for visit in (self.waiting, self.web_waiting, self.forwarded, self.web_visit):
             lose(visit)
         self.assertTrue(closing.done)
@@ -77,4 +97,5 @@ class DrainTests(_Case):
     def test_cancelled_it_resets_all_at_once(self) -> None:
         closing = self.close()
         closing.deferred.cancel()
+        self.assertIsInstance(closing.error, CancelledError)
         self.assertEqual((self.forwarded.transport.ends, self.web_visit.transport.ends), (["reset"], ["reset"]))

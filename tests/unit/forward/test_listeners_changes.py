@@ -1,7 +1,14 @@
+import errno
+from unittest import mock
+
+from twisted.internet.error import CannotListenError
+
 from tests.unit.forward.test_listeners import ListenersCase as _Case
 from tests.unit.forward.wires import lose
 from webspaced.core.proxy_protocol import SIGNATURE, ProxyProtocol
 from webspaced.core.webspace import Forward
+from webspaced.errors import Unavailable
+from webspaced.forward.states import Stage
 from webspaced.webspaces.conditions import Kind
 
 
@@ -54,6 +61,29 @@ class ChangeTests(_Case):
                 for visit in list(visits.present):
                     lose(visit)
         self.assertEqual(self.listeners._parting, [])
+
+    def test_who_waited_for_what_is_no_longer_wanted_is_counted(self) -> None:
+        self.listeners.want_forwards(1, {50000: Forward(22), 50001: Forward(22)})
+        for port in (50000, 50001):
+            self.visit(port)
+        self.listeners.want_forwards(1, {50001: Forward(23)})
+        self.assertEqual(self.listeners.counters().failed, {"cut": 2})
+
+    def test_what_could_not_be_bound_for_want_of_descriptors_is_no_conflict(self) -> None:
+        full = CannotListenError("192.0.2.1", 50000, OSError(errno.EMFILE, "Too many open files"))
+        self.patch(self.machine, "listenTCP", mock.Mock(side_effect=full))
+        error = self.assertRaises(Unavailable, self.listeners.reserve, 50000)
+        self.assertIn("Too many open files", str(error))
+
+    def test_who_waits_for_too_long_is_refused(self) -> None:
+        self.listeners.want_boot_port(1, 20001)
+        first = self.visit(20001)
+        self.machine.advance(6)
+        second = self.visit(20001)
+        self.machine.advance(4)
+        self.listeners.refuse_late(10)
+        self.assertEqual((first.stage, second.stage), (Stage.REFUSED, Stage.HELD))
+        self.assertEqual(self.gate.cancelled, [0])
 
     def test_old_relayed_visitors_of_a_boot_port_that_changed_are_cut_when_the_container_is_gone(self) -> None:
         self.listeners.want_boot_port(1, 20001)

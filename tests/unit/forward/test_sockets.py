@@ -6,11 +6,15 @@ import errno
 import fcntl
 import os
 import socket
+import subprocess
+import sys
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.internet.error import CannotListenError, ConnectionRefusedError  # noqa: A004
 from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactorClock
@@ -23,8 +27,10 @@ from webspaced.errors import Refused
 from webspaced.forward import choice, states
 from webspaced.forward.engine import HUP, Engine
 from webspaced.forward.lines import ILine
-from webspaced.forward.pipes import LEAST, Pipes
-from webspaced.forward.ports import AT_ONCE, REST, SAYING, SocketLines
+from webspaced.forward.pipes import LEAST, PATIENCE, Pipes
+from webspaced.forward.ports import AT_ONCE, SocketLines
+from webspaced.forward.rests import PAUSE, SAYING
+from webspaced.forward.stock import StockLines
 from webspaced.lib.places import Places
 
 ANSWER = b"503"
@@ -147,8 +153,8 @@ class Scripted:
         self.now = 0.0
         self.reactor = Reader()
         self.engine = Engine(self.reactor, poller=self, seconds=lambda: self.now)
-        for fd in map(ord, set("".join(batches))):
-            self.engine.add(fd, mock.Mock(event=lambda _, name=chr(fd): self.note(name)))
+        for name in set("".join(batches)):
+            self.engine.add(ord(name), mock.Mock(event=lambda _, name=name: self.note(name)))
 
     def bulk(self, name: str, turns: int) -> None:
         """Want a turn, and another one after each, so often."""
@@ -251,7 +257,7 @@ class PortTests(SynchronousTestCase):
         self.room = True
         self.most_ports = 9
         self.engine = Engine(self.reactor)
-        self.lines = SocketLines(self.engine, self.has_room)
+        self.lines = SocketLines(self.engine, self.has_room, 20)
         self.addCleanup(self.lines.close)
         self.factory = Factory()
         self.factory.buildProtocol = lambda _: Visitor()
@@ -318,19 +324,55 @@ class PortTests(SynchronousTestCase):
         Visitor.made[0].abort()
 
     def test_that_there_is_no_room_is_said_once_a_minute(self) -> None:
-        said: list[int] = []
-        self.patch(self.lines, "log", mock.Mock(warn=lambda _format, **fields: said.append(fields["ports"])))
-        self.room = False
+        said: list[str] = []
+        self.patch(self.lines.rests, "log", mock.Mock(warn=said.append))
         port = self.listen()
-        self.connect(port)
         for seconds, lines in ((0, 1), (SAYING - 1, 1), (1, 2)):
             self.reactor.advance(seconds)
-            self.reactor.turn()
+            self.lines.rests.add(port)
             self.assertEqual(len(said), lines)
+
+    def test_a_flooded_port_keeps_nobody_out(self) -> None:
+        ports = [self.listen() for _ in range(3)]
+        self.room = False
+        for port in ports:
+            for _ in range(5):
+                self.connect(port)
+        self.reactor.turn()
+        served: list[int] = []
+        for port in ports:
+            port.factory = Factory()
+            port.factory.buildProtocol = lambda _, port=port: self.take_a_seat(served, ports.index(port))
+        for _ in range(6):
+            # One seat is free.
             self.room = True
             self.lines.freed()
-            self.room = False
-        self.assertEqual(said[0], 1)
+            self.reactor.turn()
+        self.assertEqual([sorted(served[:3]), sorted(served[3:])], [[0, 1, 2]] * 2)
+        for line in tuple(Visitor.made):
+            line.abort()
+
+    def take_a_seat(self, served: list[int], port: int) -> Visitor:
+        self.room = False
+        served.append(port)
+        return Visitor()
+
+    def test_more_ports_than_there_may_be(self) -> None:
+        self.lines._most_ports = 1
+        port = self.lines.listen(0, self.factory, "127.0.0.1")
+        error = self.assertRaises(CannotListenError, self.listen)
+        self.assertEqual(error.socketError.errno, errno.EMFILE)
+        port.stopListening()
+        self.listen()
+
+    def test_a_visitor_that_cannot_be_served_is_reset(self) -> None:
+        port = self.listen()
+        port.factory = Factory()
+        port.factory.buildProtocol = lambda _: mock.Mock(makeConnection=mock.Mock(side_effect=ValueError("a bug")))
+        sock = self.connect(port)
+        self.reactor.turn()
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.assertRaises(ConnectionResetError, sock.recv, 1)
 
     def test_without_descriptors_it_rests_and_goes_on(self) -> None:
         port = self.listen()
@@ -339,7 +381,7 @@ class PortTests(SynchronousTestCase):
         with mock.patch.object(port, "_sock", mock.Mock(accept=full)):
             self.reactor.turn(10)
         self.assertEqual((full.call_count, Visitor.made), (1, []))
-        self.reactor.advance(REST)
+        self.reactor.advance(PAUSE)
         self.reactor.turn()
         self.assertEqual(len(Visitor.made), 1)
         Visitor.made[0].abort()
@@ -375,7 +417,7 @@ class PortTests(SynchronousTestCase):
 class PlaceTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.reactor = Reader()
-        self.lines = SocketLines(Engine(self.reactor), lambda _: True)
+        self.lines = SocketLines(Engine(self.reactor), lambda _: True, 20)
         self.addCleanup(self.lines.close)
         self.served: list[int] = []
 
@@ -447,6 +489,11 @@ class PipesTests(SynchronousTestCase):
             self.assertIsNone(pipes.take())
         self.assertEqual((pipes.open, pipes.most), (0, 0))
         self.assertIsNone(pipes.take())
+        # It may have been so for a moment only.
+        taken = [pipes.take() for _ in range(PATIENCE - 1)]
+        self.assertEqual(len(list(filter(None, taken))), 1)
+        pipes.give_back(next(filter(None, taken)), 0)
+        pipes.close()
 
 
 class LimitTests(SynchronousTestCase):
@@ -465,16 +512,51 @@ class LimitTests(SynchronousTestCase):
         self.assertEqual((seats.most, len(said)), (1536, 1))
 
     def test_ports_and_visitors_share_what_there_is(self) -> None:
-        seats = Places(100, 100)
-        limit = choice.RESERVED + 20
-        for ports, visitors in ((0, 10), (10, 5), (19, 0), (30, 0)):
-            seats.held = visitors
-            self.assertFalse(choice.has_room(limit, ports, seats))
-            if visitors:
-                seats.held -= 1
-                self.assertTrue(choice.has_room(limit, ports, seats))
-        seats.held = 100
-        self.assertFalse(choice.has_room(10_000, 0, seats))
+        share = choice.Share(10_000)
+        self.assertEqual((share.ports, share.visitors(0), share.visitors(1000)), (4488, 4488, 3988))
+
+    @given(st.integers(64, 1 << 20))
+    def test_whatever_the_limit_there_is_room_for_some_and_some_is_left(self, limit: int) -> None:
+        share = choice.Share(limit)
+        self.assertGreater(share.ports, 0)
+        for ports in (0, share.ports):
+            visitors = share.visitors(ports)
+            self.assertGreater(visitors, 0)
+            self.assertLessEqual(ports + choice.EACH * visitors, limit - min(limit // 2, choice.RESERVED))
+
+    def test_room_ends_with_the_last_seat(self) -> None:
+        self.patch(choice, "raise_descriptor_limit", lambda: 100)
+        seats = Places(1000, 1000)
+        lines: Any = choice.lines_for(Reader(), seats)
+        self.addCleanup(lines.close)
+        seats.held = choice.Share(100).visitors(0) - 1
+        self.assertTrue(lines.has_room())
+        seats.held += 1
+        self.assertFalse(lines.has_room())
+
+
+class OtherSystemTests(SynchronousTestCase):
+    """Where there is no epoll(7), no splice(2), or a reactor of another kind."""
+
+    def test_without_them_it_is_twisteds_transports(self) -> None:
+        program = """if True:
+            import os, select
+            for name in dir(select):
+                if name.lower().startswith("epoll"):
+                    delattr(select, name)
+            del os.splice
+            from twisted.internet.selectreactor import SelectReactor
+            from webspaced.forward.choice import lines_for
+            from webspaced.lib.places import Places
+            print(type(lines_for(SelectReactor(), Places(1, 1))).__name__)
+        """
+        shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        self.assertEqual((shown.stdout, shown.stderr), ("StockLines\n", ""))
+
+    def test_a_reactor_without_descriptors(self) -> None:
+        lines = choice.lines_for(object(), Places(1, 1))
+        self.assertIsInstance(lines, StockLines)
+        lines.close()
 
 
 class TableTests(SynchronousTestCase):

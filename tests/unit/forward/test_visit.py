@@ -237,6 +237,15 @@ class PlacesTests(VisitCase):
         self.assertEqual(self.seats.held, 4)
         self.assertEqual(self.visitor().transport.ends, [])
 
+    def test_a_web_visitor_that_takes_no_place_among_all_is_not_even_answered(self) -> None:
+        self.destination = WEB
+        for number in range(5):
+            self.visitor()
+            self.gate.open(number)
+            self.network.accept()
+        # It would stay for two seconds, and nobody would count it.
+        self.assertEqual(self.visitor().transport.ends, ["reset"])
+
     def test_in_all(self) -> None:
         other = Visits(self.visits.means, lambda: Destination(8, 80, http=True))
         for visits in (self.visits, self.visits, self.visits, other):
