@@ -17,7 +17,7 @@ from webspaced.interfaces import IInstances
 
 NAME = "ws-u1"
 GRACE = 10.0
-STEP, STEPS = 0.05, 3600
+STEP, STEPS = 0.05, 1200
 
 
 def contract(test: Callable[[Any], Coroutine[Any, Any, None]]) -> Callable[[Any], Any]:

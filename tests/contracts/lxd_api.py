@@ -23,7 +23,7 @@ from webspaced.lxd.client import LxdClient
 from webspaced.testing.lxd.flavour import Flavour
 
 GRACE = 10
-STEP, STEPS = 0.05, 3600
+STEP, STEPS = 0.05, 1200
 
 
 def contract(test: Callable[[Any], Coroutine[Any, Any, None]]) -> Callable[[Any], Any]:

@@ -17,7 +17,7 @@ from webspaced.settings import Address
 from webspaced.traefik.embedded import Embedding, find_traefik, static_configuration
 from webspaced.traefik.render import EntryPoints, read
 
-SETTLE = 0.5
+SETTLE = 1.5
 
 
 class ServedStack(Stack):
