@@ -139,12 +139,22 @@ class PowerContract(LxdApi):
         self.assertEqual(await self.status(), "Running")
         self.assertEqual(await self.put_state("stop", force=True), 200)
 
+    async def stopping(self) -> str:
+        """Begin a graceful stop that comes to nothing by itself, and come back when it has the instance."""
+        operation = await self.put_state_begun("stop", timeout=600)
+
+        async def taken() -> bool:
+            # Nothing can be changed then, and a change to what is there already tells nobody.
+            return await self.outcome("PATCH", f"/instances/{self.name}", {"config": {}}) == 500
+
+        await self.until("it has the instance", taken)
+        return operation
+
     @contract
     async def test_a_forced_stop_overtakes_a_graceful_one(self) -> None:
         await self.create_and_start(config=UNHEEDING)
+        graceful = await self.stopping()
         heard = await self.listen()
-        graceful = await self.put_state_begun("stop", timeout=20)
-        await self.sleep(0.3)
         self.assertEqual(await self.put_state("start"), self.failed(500))
         self.assertEqual(await self.put_state("stop", force=True), 200)
         self.assertEqual(self.code_of(await self.waited(graceful)), 200)
@@ -154,8 +164,9 @@ class PowerContract(LxdApi):
     @contract
     async def test_a_forced_stop_overtakes_a_graceful_restart_which_goes_on(self) -> None:
         await self.create_and_start(config=UNHEEDING)
-        restart = await self.put_state_begun("restart", timeout=20)
-        await self.sleep(0.3)
+        restart = await self.put_state_begun("restart", timeout=600)
+        # Nothing tells that it has the instance, which it has as soon as its goroutine had a turn.
+        await self.sleep(1)
         self.assertEqual(await self.put_state("stop", force=True), 200)
         self.assertEqual(self.code_of(await self.waited(restart)), 200)
         self.assertEqual(await self.status(), "Running")
@@ -163,9 +174,8 @@ class PowerContract(LxdApi):
     @contract
     async def test_a_crash_ends_a_graceful_stop_well(self) -> None:
         await self.create_and_start(config=UNHEEDING)
+        graceful = await self.stopping()
         heard = await self.listen()
-        graceful = await self.put_state_begun("stop", timeout=20)
-        await self.sleep(0.3)
         await self.crash()
         self.assertEqual(self.code_of(await self.waited(graceful)), 200)
         self.assertEqual(await self.actions(heard, 1), ["instance-shutdown"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -9,7 +10,6 @@ import signal
 import ssl
 import stat
 import subprocess
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +126,7 @@ class AcmeContract:
         kept: set[frozenset[str]] | None = None
         while kept != wanted:
             await self.sleep(0.05)
-            with suppress(ValueError):
+            with contextlib.suppress(ValueError):
                 kept = self.kept()
 
     async def test_certificates(self: Any) -> None:
