@@ -16,7 +16,7 @@ from webspaced.errors import Changed, NotFound, RemoteError, WebspacedError
 from webspaced.interfaces import IInstances
 
 NAME = "ws-u1"
-GRACE = 10.0
+GRACE = 120.0
 STEP, STEPS = 0.05, 1200
 
 

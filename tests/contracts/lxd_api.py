@@ -22,7 +22,7 @@ from webspaced.lib.webclient import BytesBody
 from webspaced.lxd.client import LxdClient
 from webspaced.testing.lxd.flavour import Flavour
 
-GRACE = 10
+GRACE = 120
 STEP, STEPS = 0.05, 1200
 
 

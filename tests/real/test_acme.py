@@ -118,7 +118,7 @@ class AcmeContract:
         """Give the names of each certificate that Traefik has got."""
         path = self.directory / "acme.json"
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        found = json.loads(path.read_text())["default"]["Certificates"] or []
+        found = json.loads(path.read_text()).get("default", {}).get("Certificates") or []
         return {frozenset((each["domain"]["main"], *each["domain"].get("sans", ()))) for each in found}
 
     async def until_kept(self: Any, wanted: set[frozenset[str]]) -> None:
