@@ -168,7 +168,7 @@ class LxdApi:
         content: bytes = await response.content()
         return Answer(response.code, response.headers, content)
 
-    async def waited(self, operation: str, timeout: int = 30) -> Answer:
+    async def waited(self, operation: str, timeout: int = 180) -> Answer:
         """Wait for an operation."""
         return await self.raw("GET", f"{operation.removeprefix('/1.0')}/wait?timeout={timeout}")
 

@@ -124,9 +124,14 @@ class PowerContract(LxdApi):
             self.late("the stop was over")
         self.assertEqual(self.code_of(await self.waited(stop)), 200)
 
+    async def heeding(self) -> None:
+        """Wait until its first process heeds signals: before that the kernel drops them, and nobody is told."""
+        await self.until("there is an address", self.state_with_address)
+
     @contract
     async def test_a_graceful_stop(self) -> None:
         await self.create_and_start()
+        await self.heeding()
         tag = await self.etag()
         self.assertEqual(await self.put_state("stop"), 200)
         self.assertEqual(await self.status(), "Stopped")
@@ -189,6 +194,7 @@ class PowerContract(LxdApi):
         await self.create_and_start()
         used = {(await self.instance())["last_used_at"]}
         for force in (True, False):
+            await self.heeding()
             self.assertEqual(await self.put_state("restart", force=force), 200)
             self.assertEqual(await self.status(), "Running")
             used.add((await self.instance())["last_used_at"])
@@ -263,6 +269,7 @@ class PowerContract(LxdApi):
     @contract
     async def test_events_of_a_graceful_stop(self) -> None:
         await self.create_and_start()
+        await self.heeding()
         self.assertEqual(await self.told_by(("stop", {"timeout": GRACE})), ["instance-shutdown"])
 
     @contract
@@ -295,6 +302,7 @@ class PowerContract(LxdApi):
     @contract
     async def test_a_reboot_inside(self) -> None:
         await self.create_and_start()
+        await self.heeding()
         before = await self.instance()
         heard = await self.listen()
         body = {"command": ["kill", "-TERM", "1"], "wait-for-websocket": False}
