@@ -19,7 +19,7 @@ from harness.saying import CannotGoOn, tail
 ADMIN = "system:masters"
 RBAC = places.CHECKOUT / "deploy" / "rbac"
 """The rights that the chart gives."""
-PATIENCE = 60.0
+PATIENCE = 180.0
 ROLES = "rbac.authorization.k8s.io"
 
 

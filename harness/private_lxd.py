@@ -6,6 +6,7 @@ unprivileged container's user has to walk to its root. And a Unix socket's path 
 """
 
 import hashlib
+import http.client
 import os
 import shutil
 import signal
@@ -15,13 +16,13 @@ from pathlib import Path
 
 from harness import mounts, network, processes
 from harness.flavour import LXD, Flavour
-from harness.rest import Rest
+from harness.rest import Refused, Rest
 from harness.saying import CannotGoOn, tail
 
 MOUNTS = Path("/run/webspaced")
 PROFILE = "webspace"
 POOL = "default"
-READY_SECONDS = 60
+READY_SECONDS = 180
 
 
 def short_name(directory: Path) -> str:
@@ -98,7 +99,7 @@ class PrivateLxd:
         for pid in self._daemons():
             processes.send(pid, signal.SIGKILL)
         self._reap()
-        processes.wait_until(lambda: not self._daemons(), 10)
+        processes.wait_until(lambda: not self._daemons(), READY_SECONDS)
 
     def down(self) -> None:
         """Stop containers and daemon in order, then sweep away what is left of them. Idempotent.
@@ -173,7 +174,8 @@ class PrivateLxd:
     def _answers(self) -> bool:
         try:
             Rest(self.socket, timeout=5).get("/1.0")
-        except OSError:
+        except (OSError, http.client.HTTPException, ValueError, Refused):
+            # One that comes up or goes down may say so, or break off.
             return False
         return True
 
@@ -184,7 +186,7 @@ class PrivateLxd:
         """A subcommand of the daemon's own; what fails here is seen and mended by the sweep."""
         subprocess.run(
             [*self.flavour.admin, *arguments], env=self.environment, stdin=subprocess.DEVNULL,
-            capture_output=True, check=False, timeout=120,
+            capture_output=True, check=False, timeout=2 * READY_SECONDS,
         )
 
     def _reap(self) -> None:

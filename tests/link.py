@@ -75,7 +75,11 @@ class Link:
             except OSError:
                 near.close()
                 continue
-            self._pairs.append(_Pair(near, far))
+            pair = _Pair(near, far)
+            self._pairs.append(pair)
+            if self._stall_new:
+                # It was on its way when the others were stalled.
+                pair.set_stalled(True)
 
     def stall(self) -> None:
         """Let nothing pass any more, on old connections and on new ones; nobody is told."""

@@ -187,6 +187,8 @@ class Stack:
                 "embedded": True,
                 "http_address": f"127.0.0.1:{self.http_port}",
                 "https_address": f"127.0.0.1:{self.https_port}",
+                # What is answered, Traefik has taken up: on a busy machine, too.
+                "settle_time": "1s",
                 **self._traefik_settings,
             },
         }

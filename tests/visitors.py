@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 """Seconds after which a test gives up waiting: far beyond what anything here takes, so that only a hang gets there."""
 GREETING = b"hello"
 

@@ -51,7 +51,7 @@ class ExposureContract:
         return {entry["port"]: entry for entry in document["spec"]["ports"]}
 
     async def until(self, *ports: int) -> dict[int, Any]:
-        for _ in range(500):
+        for _ in range(9000):
             found = await self.ports()
             if sorted(found) == sorted(ports):
                 return found

@@ -127,9 +127,8 @@ class InsidesContract(LxdApi):
     @contract
     async def test_the_container_stops_meanwhile(self) -> None:
         await self.create_and_start()
-        running = Deferred.fromCoroutine(self.run_in("sleep", "60"))
-        await self.until("it runs", self.running)
-        await self.sleep(0.3)
+        running = Deferred.fromCoroutine(self.run_in("sleep", "614"))
+        await self.until("it runs", lambda: self.sleeps("614"))
         self.assertEqual(await self.put_state("stop", force=True), 200)
         self.assertEqual((await running).code, 137)
 
@@ -162,9 +161,10 @@ class InsidesContract(LxdApi):
     async def test_its_exit_code(self) -> None:
         await self.create_and_start()
         # LXD 5.0 loses the output of about one in a hundred of those that end at once.
-        terminal, screen = await self.attach("sh", "-c", "echo hello; sleep 0.3; exit 3")
+        terminal, screen = await self.attach("sh", "-c", "echo hello; read x; exit 3")
+        await self.shows(screen, b"hello\r\n")
+        terminal.write(b"\n")
         self.assertEqual(await terminal.ended, 3)
-        self.assertEqual(screen.shown, b"hello\r\n")
 
     @contract
     async def test_an_unknown_command_in_a_terminal(self) -> None:
@@ -175,8 +175,8 @@ class InsidesContract(LxdApi):
     @contract
     async def test_a_signal(self) -> None:
         await self.create_and_start()
-        terminal, _ = await self.attach("sleep", "60")
-        await self.sleep(0.3)
+        terminal, _ = await self.attach("sleep", "615")
+        await self.until("it runs", lambda: self.sleeps("615"))
         terminal.resize(Size(100, 50))
         terminal.signal(15)
         self.assertEqual(await terminal.ended, 143)
@@ -185,10 +185,15 @@ class InsidesContract(LxdApi):
     async def test_hanging_up_kills(self) -> None:
         await self.create_and_start()
         terminal, _ = await self.attach("sleep", "613")
-        await self.sleep(0.3)
+        await self.until("it runs", lambda: self.sleeps("613"))
         terminal.close()
         self.assertNotEqual(await terminal.ended, 0)
         await self.until("the command is killed", lambda: self.is_gone("613"))
+
+    async def sleeps(self, argument: str) -> bool:
+        """Whether a ``sleep`` with such an argument runs."""
+        # The product may run it by a shell.
+        return any(command.endswith(f"sleep {argument}") for command in await self.running())
 
     async def is_gone(self, argument: str) -> bool:
         """Whether no command with such an argument runs."""
@@ -196,26 +201,32 @@ class InsidesContract(LxdApi):
 
     # --- the console
 
+    async def console(self) -> tuple[Any, Screen]:
+        """Open the console, and come back when it shows what is typed: LXD loses what comes before it is quite there."""
+        screen = Screen()
+        console = await self.insides.console(self.name, SIZE, screen)
+
+        async def shown() -> bool:
+            console.write(b".")
+            await self.sleep(0.2)
+            return b"." in screen.shown
+
+        await self.until("what is typed is shown", shown)
+        return console, screen
+
     @contract
     async def test_a_console(self) -> None:
         await self.create_and_start()
-        screen = Screen()
-        console = await self.insides.console(self.name, SIZE, screen)
-        await self.sleep(0.5)
-        console.write(b"x")
-        await self.shows(screen, b"x")
+        console, _ = await self.console()
         console.close()
         self.assertEqual(await console.ended, 0)
 
     @contract
     async def test_who_opens_a_console_last_has_it(self) -> None:
         await self.create_and_start()
-        first = await self.insides.console(self.name, SIZE, Screen())
-        await self.sleep(0.5)
-        screen = Screen()
-        second = await self.insides.console(self.name, SIZE, screen)
+        first, _ = await self.console()
+        second, screen = await self.console()
         self.assertEqual(await first.ended, 0)
-        await self.sleep(0.5)
         second.write(b"x")
         await self.shows(screen, b"x")
         self.assertNotIn(b"Error", screen.shown)
@@ -243,8 +254,7 @@ class InsidesContract(LxdApi):
         self.assertEqual(await self.insides.console_log(self.name), b"")
         await self.insides.clear_console_log(self.name)
         self.assertEqual(await self.put_state("start"), 200)
-        console = await self.insides.console(self.name, SIZE, Screen())
-        await self.sleep(0.5)
+        console, _ = await self.console()
         console.write(b"remember\r")
 
         read = bytearray()

@@ -16,8 +16,8 @@ from webspaced.errors import Changed, NotFound, RemoteError, WebspacedError
 from webspaced.interfaces import IInstances
 
 NAME = "ws-u1"
-GRACE = 10.0
-STEP, STEPS = 0.05, 400
+GRACE = 120.0
+STEP, STEPS = 0.05, 1200
 
 
 def contract(test: Callable[[Any], Coroutine[Any, Any, None]]) -> Callable[[Any], Any]:

@@ -86,7 +86,7 @@ class KubeApi:
         return self.fail(f"no {kind.__name__}")
 
     async def until(self, true: Any) -> None:
-        for _ in range(1500):
+        for _ in range(9000):
             if true():
                 return
             await self.sleep(0.02)

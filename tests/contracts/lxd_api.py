@@ -22,8 +22,8 @@ from webspaced.lib.webclient import BytesBody
 from webspaced.lxd.client import LxdClient
 from webspaced.testing.lxd.flavour import Flavour
 
-GRACE = 10
-STEP, STEPS = 0.05, 600
+GRACE = 120
+STEP, STEPS = 0.05, 1200
 
 
 def contract(test: Callable[[Any], Coroutine[Any, Any, None]]) -> Callable[[Any], Any]:
@@ -144,6 +144,13 @@ class LxdApi:
         """Kill the first process of the instance, from the host."""
         raise NotImplementedError
 
+    def late(self, what: str) -> None:
+        """Be told that something which is there for a moment only was over before it could be looked at.
+
+        That may be where other programs have the processor meanwhile; elsewhere it is a fault.
+        """
+        self.fail(what)
+
     async def untrusted(self, path: str) -> tuple[int, Any]:
         """Ask as somebody whom the server does not trust; gives status and document."""
         raise NotImplementedError
@@ -161,7 +168,7 @@ class LxdApi:
         content: bytes = await response.content()
         return Answer(response.code, response.headers, content)
 
-    async def waited(self, operation: str, timeout: int = 30) -> Answer:
+    async def waited(self, operation: str, timeout: int = 180) -> Answer:
         """Wait for an operation."""
         return await self.raw("GET", f"{operation.removeprefix('/1.0')}/wait?timeout={timeout}")
 
@@ -197,6 +204,11 @@ class LxdApi:
         """Begin an action; gives its operation."""
         body = {"action": action, "timeout": GRACE, **more}
         return (await self.raw("PUT", f"/instances/{self.name}/state", body)).operation
+
+    async def goes_on(self, operation: str) -> bool:
+        """Whether an operation is not over."""
+        answer = await self.raw("GET", operation.removeprefix("/1.0"))
+        return answer.status == 200 and answer.metadata["status_code"] == 103
 
     def new(self, **more: Any) -> dict[str, Any]:
         source = {"type": "image", "fingerprint": self.fingerprint}

@@ -96,6 +96,12 @@ class InsideContract(LxdApi):
     async def executing(self, *command: str, **more: Any) -> tuple[str, dict[str, Socket]]:
         return await self.attached("exec", {"command": list(command), "wait-for-websocket": True, **more})
 
+    async def ready(self, command: str, **more: Any) -> tuple[str, dict[str, Socket]]:
+        """Begin a command, and come back when it runs: what LXD says of that says nothing of the container."""
+        operation, sockets = await self.executing("sh", "-c", f"echo ready; exec {command}", **more)
+        await self.got(sockets.get("1", sockets["0"]), b"ready")
+        return operation, sockets
+
     async def ended(self, operation: str) -> dict[str, Any]:
         answer = await self.waited(operation)
         self.assertEqual(self.code_of(answer), 200)
@@ -110,14 +116,20 @@ class InsideContract(LxdApi):
     @contract
     async def test_output_ends_with_an_empty_text(self) -> None:
         await self.create_and_start()
-        operation, sockets = await self.executing("echo", "hello")
+        # Not one that ends at once: what is said right before an end is lost now and then.
+        operation, sockets = await self.executing("cat")
         self.assertEqual(sorted(sockets), ["0", "1", "2", "control"])
-        metadata = await self.ended(operation)
-        self.assertEqual((metadata["return"], metadata["command"], metadata["interactive"]), (0, ["echo", "hello"], False))
+        sockets["0"].transport.sendBytesMessage(b"hello\n")
         await self.got(sockets["1"], b"hello\n")
-        await self.sleep(0.1)
-        self.assertTrue(sockets["1"].ended)
-        self.assertTrue(all(each.closed for each in sockets.values()))
+        self.assertFalse(sockets["1"].ended)
+        sockets["0"].transport.sendTextMessage("")
+        metadata = await self.ended(operation)
+        self.assertEqual((metadata["return"], metadata["command"], metadata["interactive"]), (0, ["cat"], False))
+
+        async def over() -> bool:
+            return sockets["1"].ended and all(each.closed for each in sockets.values())
+
+        await self.until("all sockets are closed, after the end of the output", over)
 
     @contract
     async def test_input_ends_with_an_empty_text_too(self) -> None:
@@ -136,6 +148,21 @@ class InsideContract(LxdApi):
         await self.got(sockets["1"], b"abc")
         sockets["0"].transport.loseConnection()
         self.assertEqual((await self.ended(operation))["return"], 0)
+
+    @contract
+    async def test_a_wait_may_run_out_of_time(self) -> None:
+        await self.create_and_start()
+        operation, sockets = await self.executing("cat")
+        for timeout in (0, 1):
+            waited = await self.waited(operation, timeout)
+            self.assertEqual(waited.status, 200)
+            self.assertEqual(waited.json["type"], "error" if self.flavour.wait_timeout_is_error else "sync")
+        running = (await self.raw("GET", operation)).metadata
+        self.assertEqual((running["status"], running["status_code"]), ("Running", 103))
+        listed = (await self.raw("GET", "/operations")).metadata
+        self.assertIn(f"/1.0{operation}", [each.partition("?")[0] for each in listed["running"]])
+        sockets["0"].transport.sendTextMessage("")
+        self.assertEqual(self.code_of(await self.waited(operation, -1)), 200)
 
     @contract
     async def test_events_of_an_operation(self) -> None:
@@ -165,34 +192,30 @@ class InsideContract(LxdApi):
     @contract
     async def test_a_signal(self) -> None:
         await self.create_and_start()
-        operation, sockets = await self.executing("sleep", "60")
-        await self.sleep(0.3)
+        operation, sockets = await self.ready("sleep 60")
         sockets["control"].transport.sendTextMessage(json.dumps({"command": "signal", "signal": 15}))
         self.assertEqual((await self.ended(operation))["return"], 143)
 
     @contract
     async def test_closing_the_control_socket_kills(self) -> None:
         await self.create_and_start()
-        operation, sockets = await self.executing("sleep", "60")
-        await self.sleep(0.3)
+        operation, sockets = await self.ready("sleep 60")
         sockets["control"].transport.loseConnection()
         self.assertEqual((await self.ended(operation))["return"], 137)
 
     @contract
     async def test_a_stop_of_the_container_kills(self) -> None:
         await self.create_and_start()
-        operation, _sockets = await self.executing("sleep", "60")
-        await self.sleep(0.3)
+        operation, _sockets = await self.ready("sleep 60")
         self.assertEqual(await self.put_state("stop", force=True), 200)
         self.assertEqual((await self.ended(operation))["return"], 137)
 
     @contract
     async def test_a_terminal(self) -> None:
         await self.create_and_start()
-        operation, sockets = await self.executing("cat", interactive=True, width=80, height=24)
+        operation, sockets = await self.ready("cat", interactive=True, width=80, height=24)
         self.assertEqual(sorted(sockets), ["0", "control"])
         terminal = sockets["0"]
-        await self.sleep(0.3)
         resize = {"command": "window-resize", "args": {"width": "100", "height": "40"}}
         sockets["control"].transport.sendTextMessage(json.dumps(resize))
         terminal.transport.sendBytesMessage(b"abc\n")
@@ -211,8 +234,7 @@ class InsideContract(LxdApi):
     @contract
     async def test_an_interrupt_at_a_terminal(self) -> None:
         await self.create_and_start()
-        operation, sockets = await self.executing("sleep", "60", interactive=True)
-        await self.sleep(0.3)
+        operation, sockets = await self.ready("sleep 60", interactive=True)
         sockets["0"].transport.sendBytesMessage(b"\x03")
 
         async def over() -> bool:
@@ -234,6 +256,18 @@ class InsideContract(LxdApi):
 
     # --- the console
 
+    async def console(self) -> tuple[str, dict[str, Socket]]:
+        """Open the console, and come back when it shows what is typed: LXD loses what comes before it is quite there."""
+        operation, sockets = await self.attached("console", {"width": 80, "height": 24})
+
+        async def shown() -> bool:
+            sockets["0"].transport.sendBytesMessage(b".")
+            await self.sleep(0.2)
+            return b"." in sockets["0"].data
+
+        await self.until("what is typed is shown", shown)
+        return operation, sockets
+
     @contract
     async def test_a_console_needs_a_running_one(self) -> None:
         await self.create()
@@ -246,11 +280,8 @@ class InsideContract(LxdApi):
     async def test_a_console(self) -> None:
         await self.create_and_start()
         heard = await self.listen()
-        operation, sockets = await self.attached("console", {"width": 80, "height": 24})
+        operation, sockets = await self.console()
         self.assertEqual(sorted(sockets), ["0", "control"])
-        await self.sleep(0.5)
-        sockets["0"].transport.sendBytesMessage(b"x")
-        await self.got(sockets["0"], b"x")
         self.assertEqual(await self.actions(heard, 1), ["instance-console"])
         self.assertEqual((await self.raw("GET", operation)).metadata["status_code"], 103)
         # Not both at once: LXD may panic then.
@@ -263,8 +294,7 @@ class InsideContract(LxdApi):
     @contract
     async def test_a_second_console(self) -> None:
         await self.create_and_start()
-        _, first = await self.attached("console", {"width": 80, "height": 24})
-        await self.sleep(0.5)
+        _, first = await self.console()
         if self.flavour.one_console:
             where = f"/instances/{self.name}/console"
             self.assertEqual(await self.outcome("POST", where, {"width": 80, "height": 24}), 500)
@@ -277,12 +307,18 @@ class InsideContract(LxdApi):
     async def test_the_log_of_a_console_is_given_once(self) -> None:
         await self.create_and_start()
         where = f"/instances/{self.name}/console"
-        _, sockets = await self.attached("console", {"width": 80, "height": 24})
-        await self.sleep(0.5)
+        _, sockets = await self.console()
         sockets["0"].transport.sendBytesMessage(b"abc")
         await self.got(sockets["0"], b"abc")
-        await self.sleep(0.2)
-        self.assertEqual((await self.raw("GET", where)).body, b"abc")
+        # It is shown before it is remembered, and each part of it is given once.
+        given = bytearray()
+
+        async def complete() -> bool:
+            given.extend((await self.raw("GET", where)).body)
+            return given.endswith(b"abc")
+
+        await self.until("it is remembered", complete)
+        self.assertEqual(given.lstrip(b"."), b"abc")
         again = await self.raw("GET", where)
         self.assertEqual((again.status, b"abc" in again.body), (200 if self.flavour.one_console else 500, False))
         sockets["0"].transport.loseConnection()

@@ -18,7 +18,10 @@ class ThingsContract(LxdApi):
         self.assertEqual((answer.status, answer.json["type"], answer.json["status_code"]), (202, "async", 100))
         self.assertEqual(answer.header("Location").partition("?")[0], answer.operation)
         begun = answer.metadata
-        self.assertEqual((begun["class"], begun["status"], begun["status_code"]), ("task", "Running", 103))
+        self.assertEqual(begun["class"], "task")
+        if (begun["status"], begun["status_code"]) != ("Running", 103):
+            self.assertEqual((begun["status"], begun["status_code"]), ("Success", 200))
+            self.late("the creation was over")
         self.assertEqual((begun["description"], begun["may_cancel"], begun["err"]), ("Creating instance", False, ""))
         (about,) = begun["resources"]["instances"]
         self.assertEqual(about.partition("?")[0], f"/1.0/instances/{self.name}")
@@ -193,7 +196,11 @@ class ThingsContract(LxdApi):
     async def test_one_that_starts_is_not_deleted(self) -> None:
         await self.create()
         start = await self.put_state_begun("start")
-        self.assertEqual(await self.outcome("DELETE", f"/instances/{self.name}"), self.failed(500))
+        refused = await self.outcome("DELETE", f"/instances/{self.name}")
+        if refused != self.failed(500):
+            # As it is with one that runs.
+            self.assertEqual(refused, 400)
+            self.late("the start was over")
         self.assertEqual(self.code_of(await self.waited(start)), 200)
 
     @contract
@@ -224,21 +231,6 @@ class ThingsContract(LxdApi):
     # --- operations
 
     @contract
-    async def test_a_wait_may_run_out_of_time(self) -> None:
-        await self.create_and_start()
-        body = {"command": ["sleep", "3"], "wait-for-websocket": False}
-        operation = (await self.raw("POST", f"/instances/{self.name}/exec", body)).operation
-        for timeout in (0, 1):
-            waited = await self.waited(operation, timeout)
-            self.assertEqual(waited.status, 200)
-            self.assertEqual(waited.json["type"], "error" if self.flavour.wait_timeout_is_error else "sync")
-        running = (await self.raw("GET", operation.removeprefix("/1.0"))).metadata
-        self.assertEqual((running["status"], running["status_code"]), ("Running", 103))
-        listed = (await self.raw("GET", "/operations")).metadata
-        self.assertIn(operation, [each.partition("?")[0] for each in listed["running"]])
-        self.assertEqual(self.code_of(await self.waited(operation, -1)), 200)
-
-    @contract
     async def test_what_cannot_be_cancelled(self) -> None:
         await self.create_and_start()
         body = {"command": ["sleep", "1"], "wait-for-websocket": False}
@@ -255,8 +247,11 @@ class ThingsContract(LxdApi):
         document = (await self.raw("GET", operation)).metadata
         self.assertEqual((document["status"], document["status_code"]), ("Failure", 400))
         self.assertTrue(document["err"])
-        await self.sleep(6)
-        self.assertEqual((await self.raw("GET", operation)).status, 404)
+
+        async def forgotten() -> bool:
+            return (await self.raw("GET", operation)).status == 404
+
+        await self.until("it is forgotten", forgotten)
 
     # --- the rest
 

@@ -31,7 +31,8 @@ from webspaced.testing.lxd.simulator import LOOPBACK_PORTS
 from webspaced.traefik.embedded import find_traefik
 
 API, INTERNAL = 8001, 8002
-FORWARDS = (40000, 40019)
+FORWARDS = (30000, 30019)
+"""Not among those of outgoing connections, of which some begin at a pod's own address."""
 
 
 class Pod:

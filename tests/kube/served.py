@@ -22,7 +22,7 @@ atexit.register(end_shared_server)
 class ServedCase(TestCase):
     """Sets ``server``, ``namespace`` (the test's own), ``client`` (who may do everything) and ``stranger``."""
 
-    timeout = 120
+    timeout = 300
     server: KubeServer
 
     def setUp(self) -> None:

@@ -41,6 +41,7 @@ class DaemonsTests(TestCase):
         wait_until("the forward works", lambda: self.deployment.echo(self.port) == b"hello")
         wait_until("bob leads to the leader", lambda: self.deployment.backend("ws-u2") == leader.address)
         self.assertEqual(leader.ask("GET", "/v1/webspace/self").json["user"], 1)
+        wait_until("somebody has visited", lambda: visitor.seen)
         self.assertEqual(set(visitor.seen), {ALICE})
 
     def test_a_rolling_update(self) -> None:
@@ -56,7 +57,7 @@ class DaemonsTests(TestCase):
                 self.assertIs(self.deployment.leader(), staying)
                 self.check(visitor)
                 leaving.start()
-            self.assertTrue(self.deployment.shows("bob"))
+            wait_until("bob wakes", lambda: self.deployment.shows("bob"))
         self.assertEqual(set(visitor.seen), {ALICE})
 
     def test_a_crash(self) -> None:

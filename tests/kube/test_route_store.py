@@ -16,7 +16,7 @@ SECRET = Resource(group="", version="v1", plural="secrets", kind="Secret")
 
 
 class RealTests(KubernetesTraefik, ServedCase):
-    timeout = 180
+    timeout = 300
 
     async def setUp(self) -> None:
         ServedCase.setUp(self)

@@ -30,7 +30,7 @@ __all__ = ["INCUS_VARIABLE", "LXD_VARIABLE", "ServerCase"]
 class ServerCase(TestCase):
     """A project of its own in a real server, emptied and removed afterwards."""
 
-    timeout = 120
+    timeout = 300
     variable = LXD_VARIABLE
     https_port: int | None = None
 

@@ -22,7 +22,7 @@ OWN = 1000
 
 
 class LoopbackCase(TestCase):
-    timeout = 60
+    timeout = 300
 
     def setUp(self) -> None:
         self.iamd = Iamd()

@@ -29,6 +29,11 @@ class LxdInsidesTests(ApiCase, InsidesContract):
         listed = await self.run_in("sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
         return argument.encode() not in listed.stdout.split()
 
+    async def sleeps(self, argument: str) -> bool:
+        # Neither LXD's own program on its way to it nor what LXD believes.
+        look = 'for each in /proc/[0-9]*/cmdline; do [ "$(tr "\\0" " " <$each)" = "sleep $0 " ] && exit 0; done; exit 1'
+        return (await self.run_in("sh", "-c", look, argument)).code == 0
+
     async def sleeping(self, *seconds: bytes) -> bool:
         """Whether exactly these sleep."""
         listed = await self.run_in("sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")

@@ -21,7 +21,7 @@ from webspaced.testing.kube import KubeEmulator
 
 
 class TlsTests(TestCase):
-    timeout = 60
+    timeout = 300
 
     def setUp(self) -> None:
         self.kube = KubeEmulator(reactor)

@@ -16,7 +16,7 @@ from webspaced.testing.kube import KubeEmulator
 
 
 class EmulatedTests(KubernetesTraefik, TestCase):
-    timeout = 120
+    timeout = 300
     namespace = "webspaces"
 
     async def setUp(self) -> None:

@@ -19,6 +19,9 @@ class ApiCase(ServerCase):
             each.transport.transport.abortConnection()
         await self.remove_all()  # type: ignore[attr-defined]  # the contract's
 
+    def late(self, what: str) -> None:
+        """See the contract: the machine may be busy."""
+
     async def socket(self, path: str) -> Any:
         socket = await super().socket(path)  # type: ignore[misc]
         self.opened = [*getattr(self, "opened", ()), socket]

@@ -82,7 +82,9 @@ class SchemathesisTests(SimulatedCase):
                 str(self.narrowed(users)), "--url", f"http://127.0.0.1:{port or self.api}",
                 "--header", f"Authorization: Bearer {token}",
                 # In more threads than one CPython's parser fails now and then (Hypothesis reads sources by it).
-                "--workers", "1", "--continue-on-failure", "--seed", "1", *options,
+                "--workers", "1", "--continue-on-failure", "--seed", "1",
+                # That this machine is slow is no fault of the document's.
+                "--suppress-health-check", "too_slow", *options,
             ],
             self.directory,
         )  # fmt: skip

@@ -21,7 +21,7 @@ HOST = "ws-u1.example.org"
 
 
 class ContractTests(WithRedis, RouteStoreContract, TestCase):
-    timeout = 120
+    timeout = 300
 
     def setUp(self) -> None:
         self.start_redis()

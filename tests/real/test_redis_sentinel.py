@@ -34,7 +34,7 @@ class Replicated:
             self.folder / "sentinel",
             f"sentinel monitor routes 127.0.0.1 {self.redis.port} 1",
             f'sentinel auth-pass routes "{PASSWORD}"',
-            "sentinel down-after-milliseconds routes 500",
+            "sentinel down-after-milliseconds routes 2000",
             "sentinel failover-timeout routes 3000",
             f'requirepass "{OTHER}"',
             password=OTHER,

@@ -45,13 +45,13 @@ class LateTests(StackCase):
         self.assertEqual(answer.status, 503, answer)
         self.assertIn(b"LXD could not start it", answer.body)
         self.assertGreaterEqual(int(answer.headers["Retry-After"]), 1)
+        port = self.stack.forward(7)
         # LXD's own words are for the member. (Incus says for a moment that it runs.)
         booted = wait_until("it can be booted", self.booted)
         self.assertEqual(booted.status, 502, booted)
         self.assertTrue(booted.json["message"].startswith("LXD could not start it: "), booted)
         self.assertGreater(self.failures(), failures)
         failures = self.failures()
-        port = self.stack.forward(7)
         # The reset may come while this side still connects.
         with self.assertRaises(ConnectionResetError), socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
             connection.recv(1)

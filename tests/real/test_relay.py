@@ -74,7 +74,10 @@ class EndTests(RelayCase):
         for first in (0, 1):
             for before in (0, 10, 3_000_000):
                 ends = await self.thread(self.pair)
+                # A container that resets before the relay has noticed that it is there is connected to again.
+                await until_so(lambda: self.listeners.counters().open)
                 await self.thread(self.reset_after, ends[first], ends[1 - first], before)
+                await until_so(lambda: not self.listeners.counters().open)
 
     def reset_after(self, one: socket.socket, other: socket.socket, size: int) -> None:
         if size:

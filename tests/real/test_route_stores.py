@@ -52,7 +52,7 @@ class Page(Resource):
 class RealTraefik:
     """With a Traefik of its own, and web servers in this process. Mixed into a trial test case."""
 
-    timeout = 120
+    timeout = 300
     entry_points = ENTRY_POINTS
     machine = "127.0.0.1"
     """An address of the machine, for the web servers."""
@@ -215,5 +215,6 @@ class ServedTests(OnHttp, PublishedRoutesContract, TestCase):
         await self.sleep(4.0)
         await self.come_back()
         await self.put(self.web(self.second))
-        await self.sleep(SETTLE)
-        self.assertEqual(await self.visit("ws-u1.example.org"), (200, "second"))
+        # What Traefik has fetched is kept there.
+        self.assertIn(str(self.second), (self.directory / "fetched.yml").read_text())
+        await self.until("ws-u1.example.org", (200, "second"))

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from http.client import HTTPException
 
 from harness.saying import CannotGoOn
 from tests.stack import MEMBERS, Stack, StackCase, wait_until
@@ -46,7 +47,7 @@ class StormTests(StackCase):
         )
         while time.monotonic() < end:
             uid = random_.choice(list(MEMBERS))
-            with suppress(OSError, CannotGoOn, ValueError):
+            with suppress(OSError, HTTPException, CannotGoOn, ValueError):
                 if random_.random() < 0.4:
                     random_.choice(acts)(self.stack, uid)
                 else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -17,7 +16,7 @@ from webspaced.settings import Address
 from webspaced.traefik.embedded import Embedding, find_traefik, static_configuration
 from webspaced.traefik.render import EntryPoints, read
 
-SETTLE = 0.5
+SETTLE = 1.5
 
 
 class ServedStack(Stack):
@@ -88,6 +87,10 @@ class OwnStack(ServedStack):
 
     embedded = False
 
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.traefik_port = free_port()
+
     def start_traefik(self) -> None:
         """Start it; whether webspaced or Traefik begins does not matter."""
         here = [Address("127.0.0.1", port) for port in (self.internal_port, self.http_port, self.https_port)]
@@ -99,10 +102,17 @@ class OwnStack(ServedStack):
             https=here[2],
         )
         path = self.directory / "own-traefik.yml"
-        path.write_text(json.dumps(static_configuration(embedding)))
+        static = static_configuration(embedding)
+        static["entryPoints"]["traefik"] = {"address": f"127.0.0.1:{self.traefik_port}"}
+        path.write_text(json.dumps({**static, "api": {"insecure": True}}))
         self._traefik = subprocess.Popen(
             [find_traefik(), f"--configFile={path}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
+
+    def backend_at_traefik(self, service: str) -> str | None:
+        """Give the address that Traefik itself says it sends a service's visitors to."""
+        found = exchange("127.0.0.1", self.traefik_port, "GET", f"/api/http/services/{service}@http", None, {})
+        return found.json["loadBalancer"]["servers"][0]["url"] if found.status == 200 else None
 
     def end_traefik(self) -> None:
         """End it."""
@@ -131,7 +141,7 @@ class OwnTraefikTests(StackCase):
     def test_no_visitor_of_a_running_webspace_notices_a_restart(self) -> None:
         before = self.stack.routes()
         # What can be fetched, Traefik has a little later.
-        time.sleep(2 * SETTLE)
+        wait_until("Traefik has it", lambda: self.stack.backend_at_traefik("ws-u1") == before["ws-u1"])
         ended = Event()
 
         def visit_on() -> list[tuple[int, bytes]]:

@@ -36,8 +36,8 @@ class LinkTests(StackCase):
 
     def test_a_stalled_link(self) -> None:
         self.link.stall()
-        wait_until("the silence is noticed", self.unwell)
-        self.assertIn("no sign of life", self.stack.log())
+        wait_until("it is unwell", self.unwell)
+        wait_until("the silence is noticed", lambda: "no sign of life" in self.stack.log())
         # What runs is served, and whoever needs LXD is told that this is temporary.
         self.assertEqual(self.stack.visit().status, 200)
         answer = self.stack.ask("GET", "/v1/webspace/self")

@@ -17,8 +17,8 @@ from webspaced.testing.lxd.packages import TABLE as SYSTEM
 NOT_FOUND = 127
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 BANNER = b"This is webspaced's simulator: a prompt without a shell.\r\nIt knows: "
-_VERBS = "command|exit|sleep|true|false|echo|cat|getent|head|hostname|pwd"
-_PART = re.compile(rf"\s*(?:(?P<verb>{_VERBS})\b)?(?P<rest>.*?)(?P<err>\s*>&2)?\s*", re.DOTALL)
+_VERBS = "command|exit|sleep|true|false|echo|cat|getent|head|hostname|pwd|read"
+_PART = re.compile(rf"\s*(?:exec\s+)?(?:(?P<verb>{_VERBS})\b)?(?P<rest>.*?)(?P<err>\s*>&2)?\s*", re.DOTALL)
 
 
 class Falsehood(Says):
@@ -141,6 +141,17 @@ class Sleep(Command):
         if self._call.active():
             self._call.cancel()
         super().end(status)
+
+
+class Read(Command):
+    """``read``, the shell's own: until the end of a line."""
+
+    def data(self, data: bytes) -> None:
+        if b"\n" in data:
+            self.end()
+
+    def eof(self) -> None:
+        self.end(1)
 
 
 class Chpasswd(Command):
@@ -312,6 +323,7 @@ TABLE: Mapping[str, type[Command]] = {
     "kill": Kill,
     "poweroff": Poweroff,
     "pwd": Pwd,
+    "read": Read,
     "reboot": Reboot,
     "sh": Shell,
     "sleep": Sleep,
