@@ -74,9 +74,6 @@ class PassthroughTests(StackCase):
         line = f"nc -ll -p {TLS_PORT} -e /bin/nc {gateway} {self.server.port} >/dev/null 2>&1 &"
         self.stack.run_inside("sh", "-c", f"echo '{line}' >>/etc/rc; /bin/{line}")
 
-    def prepare(self) -> None:
-        # Every visitor is asked here, on a machine that has other things to do.
-        self.stack.set_traefik(settle_time="3s")
 
     def switch(self, *, on: bool) -> None:
         change = {"sniPassthrough": on, "httpPort": TLS_PORT if on else 80}
