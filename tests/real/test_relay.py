@@ -103,6 +103,32 @@ class EndTests(RelayCase):
             # The urgent bytes themselves travel beside the stream.
             self.assertEqual((await got)[0], 301_101)
 
+    async def test_urgent_data_keeps_nothing_back(self) -> None:
+        visitor, container = await self.thread(self.pair)
+        with visitor, container:
+            await self.thread(self.fill, visitor)
+            await self.thread(self.read_all_there_is, container)
+            await self.thread(visitor.send, b"!", socket.MSG_OOB)
+            await self.thread(visitor.sendall, b"x" * 100)
+            # No end follows that would wake anybody.
+            self.assertEqual(await self.thread(self.read, container, 100), 100)
+
+    def read_all_there_is(self, sock: socket.socket) -> None:
+        sock.settimeout(0.5)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                sock.recv(1 << 20)
+        sock.settimeout(PATIENCE)
+
+    async def test_small_pieces_go_at_once_and_a_silent_peer_is_asked_after(self) -> None:
+        visitor, container = await self.thread(self.pair)
+        with visitor, container:
+            await until_so(lambda: self.listeners.counters().open)
+            (visit,) = self.listeners._forwards[0].visits.relayed
+            for line in (visit._line, visit._backend):
+                for level, option in ((socket.IPPROTO_TCP, socket.TCP_NODELAY), (socket.SOL_SOCKET, socket.SO_KEEPALIVE)):
+                    self.assertEqual(line.sock.getsockopt(level, option), 1)
+
     async def test_urgent_data_is_not_the_end_when_the_end_is_there_too(self) -> None:
         for first in (0, 1):
             ends = await self.thread(self.pair)

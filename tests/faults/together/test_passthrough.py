@@ -74,7 +74,6 @@ class PassthroughTests(StackCase):
         line = f"nc -ll -p {TLS_PORT} -e /bin/nc {gateway} {self.server.port} >/dev/null 2>&1 &"
         self.stack.run_inside("sh", "-c", f"echo '{line}' >>/etc/rc; /bin/{line}")
 
-
     def switch(self, *, on: bool) -> None:
         change = {"sniPassthrough": on, "httpPort": TLS_PORT if on else 80}
         answer = self.stack.ask("PATCH", CONFIG, change)

@@ -62,6 +62,14 @@ class ChangeTests(_Case):
                     lose(visit)
         self.assertEqual(self.listeners._parting, [])
 
+    def test_ports_that_come_and_go_leave_nothing_behind(self) -> None:
+        for _ in range(10):
+            self.listeners.want_forwards(1, {50000: Forward(22)})
+            self.listeners.want_forwards(1, {})
+            self.turn()
+        # Nobody asked for what was counted.
+        self.assertLess(len(self.listeners._parting), 3)
+
     def test_who_waited_for_what_is_no_longer_wanted_is_counted(self) -> None:
         self.listeners.want_forwards(1, {50000: Forward(22), 50001: Forward(22)})
         for port in (50000, 50001):

@@ -332,6 +332,18 @@ class PortTests(SynchronousTestCase):
             self.lines.rests.add(port)
             self.assertEqual(len(said), lines)
 
+    def test_within_the_pause_nobody_goes_on(self) -> None:
+        port = self.listen()
+        self.connect(port)
+        self.lines.rests.add(port, "Too many open files")
+        self.lines.freed()
+        self.reactor.turn()
+        self.assertEqual(Visitor.made, [])
+        self.reactor.advance(PAUSE)
+        self.reactor.turn()
+        self.assertEqual(len(Visitor.made), 1)
+        Visitor.made[0].abort()
+
     def test_a_flooded_port_keeps_nobody_out(self) -> None:
         ports = [self.listen() for _ in range(3)]
         self.room = False
