@@ -46,7 +46,7 @@ class Share:
     @property
     def ports(self) -> int:
         """How many ports there may be."""
-        return self._free // 2
+        return self._free * 3 // 4
 
     def visitors(self, ports: int) -> int:
         """How many visitors there may be beside so many ports."""

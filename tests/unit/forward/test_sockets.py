@@ -525,7 +525,7 @@ class LimitTests(SynchronousTestCase):
 
     def test_ports_and_visitors_share_what_there_is(self) -> None:
         share = choice.Share(10_000)
-        self.assertEqual((share.ports, share.visitors(0), share.visitors(1000)), (4488, 4488, 3988))
+        self.assertEqual((share.ports, share.visitors(0), share.visitors(1000)), (6732, 4488, 3988))
 
     @given(st.integers(64, 1 << 20))
     def test_whatever_the_limit_there_is_room_for_some_and_some_is_left(self, limit: int) -> None:
