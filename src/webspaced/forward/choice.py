@@ -31,7 +31,9 @@ def lines_for(reactor: Any, seats: Places) -> ILines:
     lines: ILines
     if can_splice() and IReactorFDSet.providedBy(reactor):
         share = Share(raise_descriptor_limit())
-        lines = SocketLines(Engine(reactor), lambda ports: seats.held < share.visitors(ports), share.ports)
+        free = share.free
+        # Each visitor asks: as `Share.visitors` has it, at once.
+        lines = SocketLines(Engine(reactor), lambda ports: EACH * (seats.held + 1) + ports <= free, share.ports)
     else:
         lines = StockLines(reactor, hangups_for(reactor), everywhere="::")
     return lines
@@ -46,14 +48,15 @@ class Share:
     @property
     def ports(self) -> int:
         """How many ports there may be."""
-        return self._free * 3 // 4
+        return self.free * 3 // 4
 
     def visitors(self, ports: int) -> int:
         """How many visitors there may be beside so many ports."""
-        return (self._free - ports) // EACH
+        return (self.free - ports) // EACH
 
     @property
-    def _free(self) -> int:
+    def free(self) -> int:
+        """How many there are for ports and visitors."""
         return self.limit - min(RESERVED, self.limit // 2)
 
 

@@ -30,6 +30,8 @@ WRITES = QUIET | OUT
 BUFFER = 1 << 16
 EVENTS = 512
 """Most events of one batch."""
+LEAST = 8
+"""Events between two looks at the clock."""
 LONGEST = 0.002
 """Seconds after which the reactor's other readers have their turn."""
 _FLAGS = getattr(os, "SPLICE_F_NONBLOCK", 0) | getattr(os, "SPLICE_F_MOVE", 0)
@@ -68,8 +70,7 @@ def splice(source: int, sink: int, most: int) -> int:
 class Engine:
     """Tells handlers of their descriptors' events.
 
-    ``buffer`` and its ``view`` are for whoever has the turn; ``splice`` and ``pipes`` for bulk. ``looks`` counts how often
-    the kernel was asked: what was moved in which order.
+    ``buffer`` and its ``view`` are for whoever has the turn; ``splice`` and ``pipes`` for bulk.
     """
 
     log = Logger()
@@ -85,7 +86,6 @@ class Engine:
         self.view = memoryview(self.buffer)
         self.pipes = Pipes() if pipes is None else pipes
         self.splice = splice
-        self.looks = 0
         self.reactor = reactor
         self._poller = select.epoll() if poller is None else poller
         # The reactor's clock is the machine's, which may be set back.
@@ -143,7 +143,6 @@ class Engine:
         try:
             while not self._closed:
                 told = self._events or self._poller.poll(0, EVENTS)
-                self.looks += 1
                 if not self._serve(told, until):
                     break
                 # Bulk has one turn between two looks: that is as long as small ones wait for it.
@@ -173,7 +172,7 @@ class Engine:
                 handler.event(mask)
             except Exception:  # noqa: BLE001  (as a reactor does: one connection's failure is not the others')
                 self._failed(handler)
-            if self._seconds() >= until:
+            if not number % LEAST and self._seconds() >= until:
                 self._events = events[number:]
                 return not self._events
         self._events = []

@@ -24,7 +24,7 @@ class ILine(Interface):
     """One side's connection. Nothing is read from it until it is relayed or has an answer to give."""
 
     moved = Attribute("Bytes that came from here and were passed on to the other side.")
-    latest = Attribute("When the last of them were: a number that grows, and is of one kind for both sides.")
+    latest = Attribute("Whether nothing was passed on from the other side since.")
 
     def hold(*, half: bool) -> None:
         """Tell the owner's ``gone`` once if the peer goes away; with ``half`` its closed sending side suffices."""

@@ -49,7 +49,8 @@ class Pump:
         self.pipe: Pipe | None = None
         self.inside = 0
         self.small = self.lent = 0
-        self.moved = self.latest = 0
+        self.moved = 0
+        self.latest = False
 
     def reset(self) -> None:
         """End both directions with resets."""
@@ -128,7 +129,7 @@ class Pump:
             peer.breaks()
             return False
         self.moved += sent
-        self.latest = self.engine.looks
+        self.latest, peer.latest = True, False
         if sent == len(data):
             return True
         self.rest = bytes(data[sent:])
@@ -219,7 +220,7 @@ class Pump:
                 return False
             self.inside -= put
             self.moved += put
-            self.latest = self.engine.looks
+        self.latest, peer.latest = True, False
         return True
 
     def _pause(self, pipe: Pipe) -> None:

@@ -7,7 +7,6 @@ that a cut download does not look complete; a slow reader pauses the other side'
 from __future__ import annotations
 
 from ipaddress import ip_address
-from itertools import count
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
@@ -23,7 +22,6 @@ from webspaced.forward.lines import ILine, ILineOwner, ILines
 from webspaced.webspaces.probe import client_endpoint
 
 BACKLOG = 511
-_moments = count(1)
 
 
 @implementer(ILine, IHalfCloseableProtocol)
@@ -32,7 +30,8 @@ class StockLine(Protocol):
 
     peer: StockLine | None = None
     transport: Any
-    moved = latest = 0
+    moved = 0
+    latest = False
     _ended = _held = False
     _answer: bytes | None = None
 
@@ -97,7 +96,7 @@ class StockLine(Protocol):
         """Pass bytes on; upon the first ones that are to be answered, answer."""
         if self.peer is not None:
             self.moved += len(data)
-            self.latest = next(_moments)
+            self.latest, self.peer.latest = True, False
             self.peer.transport.write(data)
         elif self._answer:
             answer, self._answer = self._answer, b""

@@ -264,7 +264,7 @@ class Visit:
     @property
     def unanswered(self) -> bool:
         """Whether the visitor was the last to say something."""
-        return self._backend is not None and self._line.latest > self._backend.latest
+        return self.stage is Stage.RELAYED and bool(self._line.latest)
 
     @property
     def web(self) -> bool:

@@ -24,7 +24,7 @@ from tests.unit.forward.kernel import Relay
 from tests.unit.timing import watch
 from webspaced.core.address import Endpoint
 from webspaced.errors import Refused
-from webspaced.forward import choice, states
+from webspaced.forward import choice, engine, states
 from webspaced.forward.engine import HUP, Engine
 from webspaced.forward.lines import ILine
 from webspaced.forward.pipes import LEAST, PATIENCE, Pipes
@@ -186,6 +186,9 @@ class Scripted:
 
 
 class TurnTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.patch(engine, "LEAST", 1)
+
     def test_a_long_batch_is_told_in_parts(self) -> None:
         kernel = Scripted("abcde", "f")
         kernel.engine.doRead()
