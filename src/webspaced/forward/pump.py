@@ -195,8 +195,8 @@ class Pump:
             return
         except OSError:
             # What is inside has to arrive first.
-            self.broken = over = True
-            got = 0
+            self.breaks()
+            got, over = 0, True
         self.inside += got
         if got:
             return

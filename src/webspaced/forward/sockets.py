@@ -19,7 +19,7 @@ from webspaced.forward.states import FLOWS, Flow, Turn
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER of no time: closing resets (socket(7))."""
 LAST_WORDS = 10.0
-"""Seconds that one side has to take what the other said before it reset the connection."""
+"""Seconds without taking anything after which one side need not have the rest of what the other said before its reset."""
 _COMES = IN | RDHUP | HUP | PRI
 _ENDS = RDHUP | HUP | PRI
 
@@ -145,7 +145,7 @@ class SocketLine(Pump):
     def breaks(self) -> None:
         """Pass on what was said before the reset, then reset the other side: an early answer comes like that.
 
-        Nothing more goes to this side. The other one has :data:`LAST_WORDS` seconds to take what there is.
+        Nothing more goes to this side. The other one must not take nothing for :data:`LAST_WORDS` seconds.
         """
         peer = self.peer
         if peer is None or peer.broken or self.flow is Flow.ENDED:
@@ -153,8 +153,15 @@ class SocketLine(Pump):
         elif not self.broken:
             self.broken = self.readable = self.eager = True
             self.writable = False
-            self._last_words = self.engine.reactor.callLater(LAST_WORDS, self.reset)
+            self._wait_for_last_words()
             self.engine.again(self)
+
+    def _wait_for_last_words(self, before: int = -1) -> None:
+        """Go on waiting if something moved since."""
+        if self.moved == before:
+            self.reset()
+        else:
+            self._last_words = self.engine.reactor.callLater(LAST_WORDS, self._wait_for_last_words, self.moved)
 
     def reset(self) -> None:
         """End both sides with resets: a cut download must not look complete."""

@@ -18,7 +18,7 @@ from tests.unit.forward.kernel import BUFFER, Relay
 from webspaced.forward import pump
 from webspaced.forward.pipes import Pipe
 from webspaced.forward.pump import Pump
-from webspaced.forward.sockets import SocketLine
+from webspaced.forward.sockets import LAST_WORDS, SocketLine
 from webspaced.forward.states import Flow
 
 VISITOR, CONTAINER = 0, 1
@@ -268,6 +268,23 @@ class RelayTests(Small):
         for _ in range(10):
             course.turn()
         self.assertGreater(len(course.relay.sockets[VISITOR].inbox), 10_000 - 3 * BUFFER)
+
+    def test_last_words_wait_for_who_takes_some_of_them(self) -> None:
+        for side in (VISITOR, CONTAINER):
+            course = Course(SocketLine, 1)
+            course.begin()
+            course.bulk(side, 300)
+            course.relay.sockets[side].die()
+            course.turn()
+            there = course.relay.sockets[1 - side]
+            for _ in range(3):
+                course.relay.reactor.advance(LAST_WORDS - 1)
+                course.sip(1 - side, 1)
+                self.assertFalse(there.closed)
+            course.relay.reactor.advance(LAST_WORDS)
+            course.relay.reactor.advance(LAST_WORDS)
+            course.check_reset()
+            self.assertEqual(course.relay.reactor.getDelayedCalls(), [])
 
     def test_aborting_resets_both_sides(self) -> None:
         course = Course(SocketLine, 1)
