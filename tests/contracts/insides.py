@@ -231,6 +231,7 @@ class InsidesContract(LxdApi):
         await self.shows(screen, b"x")
         self.assertNotIn(b"Error", screen.shown)
         second.close()
+        await second.ended
 
     @contract
     async def test_a_console_that_is_left_while_it_shows_much_harms_nobody(self) -> None:
@@ -268,3 +269,4 @@ class InsidesContract(LxdApi):
         await self.insides.clear_console_log(self.name)
         self.assertEqual(await self.insides.console_log(self.name), b"")
         console.close()
+        await console.ended
