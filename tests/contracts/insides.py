@@ -100,7 +100,7 @@ class InsidesContract(LxdApi):
     async def test_more_output_than_the_bound(self) -> None:
         await self.create_and_start()
         ended = await self.run_in("sh", "-c", "head -c 60000 /dev/zero; head -c 40000 /dev/zero >&2")
-        self.assertEqual((len(ended.stdout), len(ended.stderr)), (60_000, 40_000))
+        self.assertEqual((len(ended.stdout), len(ended.stderr), ended.code), (60_000, 40_000, 0))
         over = "head -c 60000 /dev/zero; head -c 40001 /dev/zero >&2; sleep 60"
         error = await self.failing(OutputTooLarge, self.run_in("sh", "-c", over))
         self.assertIn("100000", str(error))
