@@ -49,6 +49,7 @@ class Pipes:
     _free: list[Pipe] = field(factory=list, init=False)
     _bound: int = field(init=False)
     _refused: int = field(default=0, init=False)
+    _said: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         """Remember the bound, which the system may lower for a while."""
@@ -103,4 +104,7 @@ class Pipes:
     def _without(self, why: str) -> None:
         # Asking for each read in vain would cost more than what the pipe saves.
         self.most, self._refused = self.open, 0
-        self.log.warn("no more than {most} large pipes: what is beyond is copied: {why}", most=self.most, why=why)
+        # Where it stays so, each of these tries fails.
+        say = self.log.debug if self._said else self.log.warn
+        self._said = True
+        say("no more than {most} large pipes: what is beyond is copied: {why}", most=self.most, why=why)

@@ -504,6 +504,12 @@ class PipesTests(SynchronousTestCase):
             self.assertIsNone(pipes.take())
         self.assertEqual((pipes.open, pipes.most), (0, 0))
         self.assertIsNone(pipes.take())
+        # Where it stays so, it is said once.
+        log = mock.Mock()
+        self.patch(Pipes, "log", log)
+        with mock.patch("os.pipe2", side_effect=OSError(errno.EMFILE, "no more")) as asked:
+            self.assertEqual([pipes.take() for _ in range(3 * PATIENCE)], [None] * 3 * PATIENCE)
+        self.assertEqual((asked.call_count, log.warn.called), (3, False))
         # It may have been so for a moment only.
         taken = [pipes.take() for _ in range(PATIENCE - 1)]
         self.assertEqual(len(list(filter(None, taken))), 1)
