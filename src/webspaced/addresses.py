@@ -1,15 +1,23 @@
-"""Which addresses can be a webspace's, as the operator and LXD say: what the pure rule in ``core`` is made of."""
+"""Which addresses and names can be a webspace's, and whose they are, as the operator and LXD say."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import ip_address
+from ipaddress import IPv4Network, ip_address
+from typing import Any
+from urllib.parse import urlsplit
 
 from webspaced.core.address import AddressRule
+from webspaced.core.guards import guards_lacking, unmanaged_advice
 from webspaced.core.instance import IPAddress
+from webspaced.interfaces import ILeases
+from webspaced.leases import leases_from
 from webspaced.lib.addresses import own_addresses
-from webspaced.lxd.instances import ProfileNetwork
+from webspaced.lxd.network import ProfileNetwork
 from webspaced.settings import Settings
+from webspaced.webspaces.claims import ClaimRules
+from webspaced.webspaces.housing import Site, ranges_of
+from webspaced.webspaces.ownership import Ownership
 
 
 def address_rule(settings: Settings, network: ProfileNetwork, *, loopback: bool) -> AddressRule:
@@ -49,3 +57,57 @@ def _literal_addresses(hosts: Iterable[str]) -> Iterable[IPAddress]:
         except ValueError:
             # A name, or empty for every interface.
             continue
+
+
+def ownership_of(reactor: Any, settings: Settings, network: ProfileNetwork, managed: ILeases) -> Ownership:
+    """Give who knows whose an address is: LXD where it manages the network, else the operator's source, else nobody."""
+    source = settings.webspaces.leases
+    if network.managed:
+        leases: ILeases | None = managed
+    else:
+        leases = leases_from(reactor, source) if source else None
+    # Over HTTPS nobody can say from which member's bridge we look.
+    here = "" if settings.lxd.url.startswith("https:") else network.here
+    return Ownership(network.nic, leases, local=network.local, here=here)
+
+
+def site_of(settings: Settings, network: ProfileNetwork) -> Site | None:
+    """Give where new webspaces get an address of their own; ``None`` if they get none."""
+    device = network.profile.devices.get(network.nic, {})
+    subnets = [each for each in network.networks if isinstance(each, IPv4Network)]
+    dhcp = network.config.get("ipv4.dhcp", "true") != "false"
+    if not (settings.webspaces.fixed_addresses and network.managed and subnets and dhcp) or "ipv4.address" in device:
+        return None
+    if network.config.get("ipv4.address", "none") == "none":
+        return None
+    return Site(
+        nic=network.nic, device=device, subnet=subnets[0], dynamic=ranges_of(network.config.get("ipv4.dhcp.ranges", ""))
+    )
+
+
+def advice_of(settings: Settings, network: ProfileNetwork) -> Iterable[str]:
+    """Give what an operator should know of the webspaces' profile and network, with the commands to type."""
+    profile = network.profile
+    client = f"lxc --project {settings.lxd.project}" if settings.lxd.project != "default" else "lxc"
+    yield from guards_lacking(profile.name, profile.config, profile.devices, network.nic, network.managed, client)
+    if not network.managed:
+        yield unmanaged_advice(network.name, has_source=settings.webspaces.leases is not None)
+
+
+def claim_rules(settings: Settings) -> ClaimRules:
+    """Give what webspaces can claim; the labels of the service's own hosts below its domain are reserved."""
+    ports = settings.webspaces.ports
+    return ClaimRules(
+        domain=settings.webspaces.domain,
+        ports=range(ports.start, ports.end + 1),
+        reserved=frozenset({*settings.webspaces.reserved_names, *_own_labels(settings)}),
+    )
+
+
+def _own_labels(settings: Settings) -> Iterable[str]:
+    urls = (settings.traefik.webspaced_url, settings.iam.url, settings.lxd.url)
+    named = [urlsplit(url).hostname or "" for url in urls if url]
+    for host in (*named, *_helper_hosts(settings)):
+        label, dot, domain = host.lower().rstrip(".").partition(".")
+        if dot and domain == settings.webspaces.domain:
+            yield label

@@ -5,15 +5,16 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from attrs import frozen
 
-from webspaced.addresses import address_rule
+from webspaced.addresses import address_rule, advice_of, claim_rules, ownership_of, site_of
 from webspaced.cluster import Kubernetes, cluster_for
 from webspaced.core.command import Bounds
+from webspaced.core.config import Config
 from webspaced.core.instance import IPAddress
-from webspaced.core.webspace import Config
 from webspaced.daemon import Daemon, Parts
 from webspaced.dns import DomainRecords, resolver_for
 from webspaced.election import Election, election_for
@@ -33,7 +34,8 @@ from webspaced.iam.agent import iamd_agent
 from webspaced.iam.client import IamdClient
 from webspaced.iam.iamd import IamdIdentity
 from webspaced.iam.static import UsersFile
-from webspaced.interfaces import IDomainRecords, IExposure, IIdentity, IRouteDocument
+from webspaced.interfaces import IDomainRecords, IIdentity, IRouteDocument
+from webspaced.knowledge import Knowledge, Served
 from webspaced.leadership import Leadership
 from webspaced.lib.addresses import can_bind
 from webspaced.lib.instance_lock import InstanceLock
@@ -44,21 +46,24 @@ from webspaced.lxd.agent import Connections, endpoints_for
 from webspaced.lxd.client import LxdClient
 from webspaced.lxd.events import EventSubscription
 from webspaced.lxd.insides import LxdInsides
-from webspaced.lxd.instances import LxdInstances, ProfileNetwork, profile_network
+from webspaced.lxd.instances import LxdInstances
+from webspaced.lxd.network import NetworkLeases, ProfileNetwork, profile_network
 from webspaced.lxd.tls import Identities
 from webspaced.lxd.trust import introduce
 from webspaced.publishing import embedded_traefik, exposure_for, route_store
 from webspaced.reconcile.publisher import Publisher
 from webspaced.reconcile.reconciler import Collaborators, Reconciler, Serving
 from webspaced.settings import Settings
-from webspaced.webspaces.adoption import Adoption
+from webspaced.webspaces.adoption import Adoption, Membership
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.booter import Booter, BootLimits
+from webspaced.webspaces.claims import Claims
 from webspaced.webspaces.conditions import Conditions
 from webspaced.webspaces.creation import Creator, Workshop
 from webspaced.webspaces.documents import Documents
 from webspaced.webspaces.domains import DomainRules, Domains
 from webspaced.webspaces.gate import BootGate
+from webspaced.webspaces.housing import Housing
 from webspaced.webspaces.insides import Insides
 from webspaced.webspaces.ports import Ports
 from webspaced.webspaces.power import Power, StopTimes
@@ -105,32 +110,6 @@ def this_host(reactor: Any, settings: Settings) -> Host:
     )
 
 
-@frozen(kw_only=True)
-class Knowledge:
-    """What is known of webspaces, and how they are woken and changed."""
-
-    conditions: Conditions
-    registry: Registry
-    readiness: ReadinessTable
-    booter: Booter
-    gate: BootGate
-    documents: Documents
-    allocator: Allocator
-
-
-@frozen(kw_only=True)
-class Served:
-    """How visitors get to webspaces: by listeners of ours, by Traefik's routes, by a load balancer's ports.
-
-    ``document``: the routes, where Traefik fetches them from us.
-    """
-
-    listeners: Listeners
-    publisher: Publisher
-    exposure: IExposure
-    document: RouteDocument | None
-
-
 def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     """Give the whole daemon, ready to be started.
 
@@ -157,6 +136,10 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             election=election,
             network=lambda: _first_contact(client, settings),
             rule=lambda network: address_rule(settings, network, loopback=host.loopback_containers),
+            ownership=lambda network: ownership_of(reactor, settings, network, NetworkLeases(client, network.name)),
+            advice=lambda network: advice_of(settings, network),
+            housing=known.housing,
+            site=lambda network: site_of(settings, network),
             registry=known.registry,
             conditions=known.conditions,
             allocator=known.allocator,
@@ -180,6 +163,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
         auth=Auth(identity, listening.limits, listening.cors, Tickets(reactor)),
         resync=reconciler.resync,
         now=time.time,
+        conditions=known.conditions,
     )
     pages = Pages(
         api=Api(backing),
@@ -240,6 +224,7 @@ def _build_knowledge(reactor: Any, settings: Settings, instances: LxdInstances, 
         max_concurrent=webspaces.max_concurrent_boots,
         max_running=webspaces.max_running,
         ip_timeout=webspaces.ip_timeout,
+        departed=partial(_has_departed, settings.iam.grace),
     )
     booter = Booter(reactor, registry, instances, conditions, limits)
     gate = BootGate(
@@ -251,10 +236,13 @@ def _build_knowledge(reactor: Any, settings: Settings, instances: LxdInstances, 
         ready_timeout=webspaces.ready_timeout,
         domain=webspaces.domain,
     )
+    rules = claim_rules(settings)
+    claims = Claims(reactor, registry, conditions, rules)
     allocator = Allocator(
         reactor,
         registry,
-        external=range(webspaces.ports.start, webspaces.ports.end + 1),
+        claims,
+        external=rules.ports,
         boot=range(webspaces.boot_ports.start, webspaces.boot_ports.end + 1),
         pick=host.pick,
         can_bind=lambda port: host.can_bind(settings.traefik.boot_address, port),
@@ -266,8 +254,14 @@ def _build_knowledge(reactor: Any, settings: Settings, instances: LxdInstances, 
         booter=booter,
         gate=gate,
         documents=Documents(registry, instances),
+        claims=claims,
         allocator=allocator,
+        housing=Housing(host.pick),
     )
+
+
+def _has_departed(grace: float, since: float) -> bool:
+    return grace > 0 and time.time() - since > grace
 
 
 def _config_defaults(settings: Settings) -> Config:
@@ -317,7 +311,10 @@ def _build_reconciler(
         boot_address=settings.traefik.boot_address,
         settle_time=settings.traefik.settle_time,
     )
-    adoption = Adoption(known.registry, known.documents, known.allocator, identity, known.conditions, leads)
+    membership = Membership(may_write=leads, departed=partial(_has_departed, settings.iam.grace))
+    adoption = Adoption(
+        known.registry, known.documents, known.allocator, known.claims, identity, known.conditions, membership
+    )
     return Reconciler(
         reactor,
         serving,
@@ -327,6 +324,7 @@ def _build_reconciler(
             booter=known.booter,
             gate=known.gate,
             adoption=adoption,
+            claims=known.claims,
             conditions=known.conditions,
             publisher=served.publisher,
             listeners=served.listeners,
@@ -350,6 +348,7 @@ def _build_service(
         power=power,
         booter=known.booter,
         allocator=known.allocator,
+        housing=known.housing,
         ports=ports,
         routes=reconciler,
         provision=Provision(reactor, insides, webspaces.install_timeout),
@@ -369,7 +368,7 @@ def _build_internal(identity: IIdentity, listening: Listening, known: Knowledge,
 
 def _build_domains(settings: Settings, known: Knowledge, host: Host, reconciler: Reconciler) -> Domains:
     rules = DomainRules(service=settings.webspaces.domain, max=settings.webspaces.domains.max)
-    return Domains(known.documents, known.allocator, host.records, reconciler, rules)
+    return Domains(known.documents, known.allocator, known.claims, host.records, reconciler, rules)
 
 
 def _build_insides(settings: Settings, known: Knowledge, inside: LxdInsides) -> Insides:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from typing import Any, TypeVar
 
@@ -31,12 +31,14 @@ from webspaced.lib.ephemeral import collision_advice, ephemeral_ports, reserved_
 from webspaced.lib.instance_lock import InstanceLock
 from webspaced.lib.periodic import Periodic
 from webspaced.lxd.events import EventSubscription
-from webspaced.lxd.instances import ProfileNetwork
+from webspaced.lxd.network import ProfileNetwork
 from webspaced.reconcile.publisher import Publisher
 from webspaced.reconcile.reconciler import Reconciler
 from webspaced.traefik.embedded import EmbeddedTraefik
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.conditions import Conditions, Kind
+from webspaced.webspaces.housing import Housing, Site
+from webspaced.webspaces.ownership import Ownership
 from webspaced.webspaces.registry import Registry
 
 CONTACT_PAUSE = 0.5
@@ -49,7 +51,8 @@ DRAIN_SHARE = 0.8
 
 @frozen(kw_only=True)
 class Parts:
-    """What the daemon starts and stops. ``network`` asks LXD for the webspaces' network, ``rule`` makes the rule of it.
+    """What the daemon starts and stops. ``network`` asks LXD for the webspaces' network; of it are made: ``rule``, which
+    addresses count, ``ownership``, whose they are, ``site``, where new ones are given, and ``advice`` for the operator.
 
     ``lock`` keeps a second process from the same folder; ``keep`` hears when what is in memory is there to stay.
     """
@@ -58,6 +61,10 @@ class Parts:
     election: Election
     network: Callable[[], Coroutine[Any, Any, ProfileNetwork]]
     rule: Callable[[ProfileNetwork], AddressRule]
+    ownership: Callable[[ProfileNetwork], Ownership]
+    site: Callable[[ProfileNetwork], Site | None]
+    advice: Callable[[ProfileNetwork], Iterable[str]]
+    housing: Housing
     registry: Registry
     conditions: Conditions
     allocator: Allocator
@@ -130,7 +137,11 @@ class Daemon(Service):
     async def _see(self) -> None:
         parts = self._parts
         network = await self._reached(parts.network)
-        parts.registry.prepare(network.nic, self._checked_rule(network))
+        rule, ownership = self._checked_rule(network), parts.ownership(network)
+        for advice in parts.advice(network):
+            self.log.warn("{advice}", advice=advice)
+        parts.registry.prepare(network.nic, rule, ownership)
+        parts.housing.prepare(parts.site(network), rule, ownership)
         parts.events.startService()
         await parts.reconciler.seen
 

@@ -19,6 +19,7 @@ from webspaced.core.command import Bounds, Command, Completed, Size
 from webspaced.core.creation import Progress
 from webspaced.core.instance import Image, Instance, InstanceState, NewInstance
 from webspaced.core.lease import Claim
+from webspaced.core.ownership import Lease
 from webspaced.core.routes import Route
 from webspaced.core.user import Caller, User
 from webspaced.core.webspace import Forward
@@ -39,11 +40,17 @@ class IInstances(Interface):
         What ``told`` raises ends it, and is raised.
         """
 
+    async def go_through_others(told: Callable[[Instance], None]) -> None:
+        """Tell every instance of all other projects that may be seen."""
+
+    async def is_busy(name: str) -> bool:
+        """Whether LXD carries out an operation on an instance now."""
+
     async def get(name: str) -> Instance:
         """Give one instance with its ETag; ``NotFound`` if there is none."""
 
-    async def state(name: str) -> InstanceState:
-        """Give run state, addresses and counters; ``NotFound`` if there is no such instance."""
+    async def state(name: str, project: str = "") -> InstanceState:
+        """Give run state, addresses and counters, also of another project's instance; ``NotFound`` if there is none."""
 
     async def images() -> Sequence[Image]:
         """Give the images that a webspace can be made of."""
@@ -68,6 +75,13 @@ class IInstances(Interface):
 
     async def configure(name: str, changes: Mapping[str, str], etag: str) -> None:
         """Set configuration keys; ``Changed`` if the instance is no longer the one that was read."""
+
+
+class ILeases(Interface):
+    """Which addresses the DHCP server of the webspaces' network gave to whom."""
+
+    async def leases() -> Sequence[Lease]:
+        """Give all that are valid now; ``Unavailable``, ``RemoteError``, ``DeadlineExceeded``, ``NotFound``."""
 
 
 class IInsides(Interface):
@@ -305,6 +319,7 @@ __all__ = [
     "IInstances",
     "ILeaderMark",
     "ILease",
+    "ILeases",
     "IListeners",
     "IRouteDocument",
     "IRouteStore",

@@ -24,7 +24,7 @@ from webspaced.core.routes import Route
 from webspaced.daemon import Daemon
 from webspaced.forward.stock import StockLines
 from webspaced.iam.users_file import hash_token
-from webspaced.lxd.instances import ProfileNetwork
+from webspaced.lxd.network import ProfileNetwork
 from webspaced.settings import Settings, load
 from webspaced.traefik.render import read
 
@@ -76,6 +76,7 @@ class AssembledCase(SynchronousTestCase):
         self.probe = FakeProbe(self.machine, self.lxd)
         self.insides = FakeInsides(self.machine, self.lxd)
         self.patch(assembly, "LxdInstances", lambda _client: self.lxd)
+        self.patch(assembly, "NetworkLeases", lambda *_: self.lxd)
         self.patch(assembly, "LxdInsides", lambda *_: self.insides)
         self.patch(assembly, "PortProbe", lambda _reactor: self.probe)
         self.patch(assembly, "lines_for", lambda reactor, _seats: StockLines(reactor, FakeHangups()))

@@ -25,7 +25,7 @@ from tests.unit.timing import watch
 from webspaced import assembly, tap
 from webspaced.addresses import address_rule
 from webspaced.errors import Unavailable
-from webspaced.lxd.instances import profile_network
+from webspaced.lxd.network import profile_network
 from webspaced.lxd.tls import Identities
 from webspaced.lxd.trust import introduce
 from webspaced.testing.iamd import Iamd

@@ -24,16 +24,20 @@ from webspaced.lib.deferreds import sleep
 from webspaced.reconcile.publisher import Publisher
 from webspaced.reconcile.reconciler import Collaborators, Reconciler, Serving
 from webspaced.reconcile.unexposed import Unexposed
-from webspaced.webspaces.adoption import Adoption
+from webspaced.settings.webspaces import RESERVED_NAMES
+from webspaced.webspaces.adoption import Adoption, Membership
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.booter import Booter, BootLimits
+from webspaced.webspaces.claims import ClaimRules, Claims
 from webspaced.webspaces.conditions import Conditions
 from webspaced.webspaces.creation import Creator, Workshop
 from webspaced.webspaces.documents import Documents
 from webspaced.webspaces.domains import DomainRules, Domains
 from webspaced.webspaces.gate import BootGate
+from webspaced.webspaces.housing import Housing
 from webspaced.webspaces.insides import Insides
 from webspaced.webspaces.observed import Observed
+from webspaced.webspaces.ownership import Ownership
 from webspaced.webspaces.ports import Ports
 from webspaced.webspaces.power import Power, StopTimes
 from webspaced.webspaces.progress import Creations
@@ -48,6 +52,7 @@ BOOT_ADDRESS = ip_address("127.0.0.1")
 DOMAIN = "example.org"
 SETTLE, DRAIN, GRACE = 0.3, 1.0, 5.0
 INSTALL_TIMEOUT = 600.0
+GRACE_OF_IAM = 7 * 86400.0
 EXTERNAL, BOOT = range(49152, 49162), range(20000, 20050)
 SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOhlw7EP23vl/l4skU1mByrz+lpgq09gAPeOQiE/Kq3F alice@example"
 """Of a member's account; the other half was thrown away."""
@@ -223,6 +228,7 @@ class World:
     def __init__(self, *, max_concurrent: int = 8, max_running: int = 0, ready_timeout: float = 30.0) -> None:
         self.clock = Time()
         self.lxd = FakeInstances(self.clock)
+        self.ownership = Ownership(NIC, self.lxd)
         self.insides = FakeInsides(self.clock, self.lxd)
         self.probe = FakeProbe(self.clock, self.lxd)
         self.listeners = FakeListeners()
@@ -232,14 +238,24 @@ class World:
         self.conditions = Conditions()
         self.registry = Registry(self.clock, self.lxd, "ws-", DEFAULTS, self.conditions)
         self.readiness = ReadinessTable()
-        limits = BootLimits(max_concurrent=max_concurrent, max_running=max_running, ip_timeout=10.0)
+        limits = BootLimits(
+            max_concurrent=max_concurrent, max_running=max_running, ip_timeout=10.0, departed=self.has_departed
+        )
         self.booter = Booter(self.clock, self.registry, self.lxd, self.conditions, limits)
         self.gate = BootGate(
             self.clock, self.registry, self.booter, self.readiness, self.probe, ready_timeout=ready_timeout, domain=DOMAIN
         )
         self.documents = Documents(self.registry, self.lxd)
-        self.allocator = Allocator(self.clock, self.registry, external=EXTERNAL, boot=BOOT, pick=lambda _: 0)
-        self.adoption = Adoption(self.registry, self.documents, self.allocator, self.identity, self.conditions)
+        rules = ClaimRules(domain=DOMAIN, ports=EXTERNAL, reserved=frozenset(RESERVED_NAMES))
+        self.claims = Claims(self.clock, self.registry, self.conditions, rules, self.clock.seconds)
+        self.allocator = Allocator(
+            self.clock, self.registry, self.claims, external=EXTERNAL, boot=BOOT, pick=lambda _: 0
+        )
+        membership = Membership(departed=self.has_departed, now=self.clock.seconds)
+        self.adoption = Adoption(
+            self.registry, self.documents, self.allocator, self.claims, self.identity, self.conditions, membership
+        )
+        self.housing = Housing(lambda _: 0)
         self.publisher = Publisher(self.clock, self.store, SETTLE)
         self.reconciler = self._reconciler()
         times = StopTimes(drain=DRAIN, graceful=GRACE)
@@ -250,7 +266,9 @@ class World:
             self.registry, self.lxd, self.documents, self.power, self.creator, self.ports, self.reconciler, 60.0
         )
         domain_rules = DomainRules(service=DOMAIN, max=3)
-        self.domains = Domains(self.documents, self.allocator, self.records, self.reconciler, domain_rules)
+        self.domains = Domains(
+            self.documents, self.allocator, self.claims, self.records, self.reconciler, domain_rules
+        )
         bounds = Bounds(seconds=60, output=1000)
         self.interior = Insides(self.registry, self.documents, self.booter, self.insides, bounds)
         self.reconciler.after_pass(self.creator.sweep)
@@ -264,6 +282,7 @@ class World:
             power=self.power,
             booter=self.booter,
             allocator=self.allocator,
+            housing=self.housing,
             ports=self.ports,
             routes=self.reconciler,
             provision=Provision(self.clock, self.insides, INSTALL_TIMEOUT),
@@ -278,6 +297,7 @@ class World:
             booter=self.booter,
             gate=self.gate,
             adoption=self.adoption,
+            claims=self.claims,
             conditions=self.conditions,
             publisher=self.publisher,
             listeners=self.listeners,
@@ -287,7 +307,7 @@ class World:
 
     def start(self) -> World:
         """Prepare, read the store and make the first full pass."""
-        self.registry.prepare(NIC, RULE)
+        self.registry.prepare(NIC, RULE, self.ownership)
         self.clock.result_of(self.publisher.load())
         self.connect()
         self.clock.result_of(self.reconciler.lead())
@@ -303,6 +323,10 @@ class World:
             else:
                 break
         self.clock.settle()
+
+    def has_departed(self, since: float) -> bool:
+        """Whether a member has been unknown for too long."""
+        return self.clock.seconds() - since > GRACE_OF_IAM
 
     def lose_lxd(self, *, finish: bool = False) -> None:
         """LXD goes away."""

@@ -8,7 +8,15 @@ from typing import Any
 
 from webspaced.core.command import Completed
 from webspaced.core.instance import Image, InstanceState
+from webspaced.core.webspace import Webspace
+from webspaced.webspaces.conditions import Kind
 from webspaced.webspaces.observed import Observed
+
+
+def webspace(value: Webspace, conditions: Mapping[Kind, str]) -> dict[str, Any]:
+    """Give the contract's Webspace object; where something is wrong with it now, also what."""
+    told = [{"kind": kind.value, "detail": detail} for kind, detail in conditions.items()]
+    return {**value.to_json(), **({"conditions": told} if told else {})}
 
 
 def image(value: Image) -> dict[str, Any]:

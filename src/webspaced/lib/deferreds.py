@@ -50,7 +50,10 @@ async def together(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
 class Flight(Generic[T]):
     """One run of something, and whoever waits for it. Observers may be cancelled; the run goes on."""
 
-    def __init__(self, run: Deferred[T]) -> None:
+    def __init__(self, run: Deferred[T], may_end: Callable[[], bool] = lambda: False) -> None:
+        """:param may_end: asked when the last observer was cancelled: whether the run is to be cancelled, too."""
+        self._run = run
+        self._may_end = may_end
         self._observers: list[Deferred[T]] = []
         self._result: T | Failure | None = None
         self._landed = False
@@ -68,6 +71,8 @@ class Flight(Generic[T]):
     def _observers_remove(self, observer: Deferred[T]) -> None:
         if observer in self._observers:
             self._observers.remove(observer)
+            if not self._observers and not self._landed and self._may_end():
+                self._run.cancel()
 
     def _land(self, result: T | Failure) -> None:
         self._landed = True
@@ -95,8 +100,13 @@ class Flights(Generic[K, T]):
     def __contains__(self, key: K) -> bool:
         return key in self._flying
 
-    def join(self, key: K, start: Callable[[], Coroutine[Any, Any, T]]) -> Deferred[T]:
-        """Wait for the key's run, starting one if there is none."""
+    def join(
+        self, key: K, start: Callable[[], Coroutine[Any, Any, T]], may_end: Callable[[], bool] = lambda: False
+    ) -> Deferred[T]:
+        """Wait for the key's run, starting one if there is none.
+
+        :param may_end: whether a run that this starts is given up when nobody waits for it any more.
+        """
         flight = self._flying.get(key)
         if flight is not None:
             return flight.observe()
@@ -104,7 +114,7 @@ class Flights(Generic[K, T]):
         if run.called:
             # Done without waiting for anything: nothing to share.
             return run
-        flight = self._flying[key] = Flight(run.addBoth(self._landed, key))
+        flight = self._flying[key] = Flight(run.addBoth(self._landed, key), may_end)
         return flight.observe()
 
     def _landed(self, result: Any, key: K) -> Any:

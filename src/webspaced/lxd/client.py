@@ -67,7 +67,7 @@ class LxdClient:
         self._http = HTTPClient(agent)
         self.clock = self._clock = clock
         self._reactor: Any = clock
-        self._project = project
+        self.project = self._project = project
         self._base = base
 
     async def get(self, path: str, **query: str) -> Reply:

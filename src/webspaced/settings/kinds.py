@@ -264,6 +264,10 @@ def _pem(text: str) -> str:
     return text
 
 
+def _leases(text: str) -> str:
+    return _web_url(text) if "://" in text else str(_path(text))
+
+
 FLAG = Kind("true \\| false", _flag, bool)
 ORIGIN = _of_text("origin", parse_origin)
 PORT = integer(1, MAX_PORT)
@@ -279,6 +283,8 @@ LXD_URL = _of_text("URL", _lxd_url, echo=False)
 SECRET = _of_text("secret", _secret, echo=False)
 PEM = _of_text("PEM", _pem, echo=False)
 NAME = matching("name", r"[!-~]+", "a name without spaces")
+LABEL = matching("name", r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "one label of a host name, in small letters")
+LEASES = _of_text("path or URL", _leases)
 ENTRYPOINT = matching("name", r"[A-Za-z0-9_-]+", "letters, digits, - and _")
 # What LXD allows at the start of an instance's name, with room left for the number that follows.
 INSTANCE_PREFIX = matching(

@@ -70,6 +70,7 @@ class BootGate:
             and observed.runs
             and self._readiness.get(observed, Probe(port, http)) is Readiness.READY
             and self._booter.memory(uid).hold in (Hold.NONE, Hold.DRAINING)
+            and not self._booter.unwanted(observed)
         ):
             return Endpoint(observed.address, port)
         return None
