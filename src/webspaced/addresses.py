@@ -15,6 +15,7 @@ from webspaced.leases import leases_from
 from webspaced.lib.addresses import own_addresses
 from webspaced.lxd.network import ProfileNetwork
 from webspaced.settings import Settings
+from webspaced.settings.webspaces import RESERVED_NAMES
 from webspaced.webspaces.claims import ClaimRules
 from webspaced.webspaces.housing import Site, ranges_of
 from webspaced.webspaces.ownership import Ownership
@@ -96,11 +97,11 @@ def advice_of(settings: Settings, network: ProfileNetwork) -> Iterable[str]:
 
 def claim_rules(settings: Settings) -> ClaimRules:
     """Give what webspaces can claim; the labels of the service's own hosts below its domain are reserved."""
-    ports = settings.webspaces.ports
+    ports, names = settings.webspaces.ports, settings.webspaces.reserved_names
     return ClaimRules(
         domain=settings.webspaces.domain,
         ports=range(ports.start, ports.end + 1),
-        reserved=frozenset({*settings.webspaces.reserved_names, *_own_labels(settings)}),
+        reserved=frozenset({*(RESERVED_NAMES if names is None else names), *_own_labels(settings)}),
     )
 
 

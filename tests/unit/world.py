@@ -311,6 +311,7 @@ class World:
         self.clock.result_of(self.publisher.load())
         self.connect()
         self.clock.result_of(self.reconciler.lead())
+        self.clock.run_until(lambda: not self.reconciler.refreshing)
         return self
 
     def connect(self) -> None:

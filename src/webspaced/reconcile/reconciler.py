@@ -190,6 +190,11 @@ class Reconciler:
         what = f"completing webspace {uid}"
         return bounded(self._clock, ADOPTION_BUDGET, self._with.adoption.complete(uid), what)
 
+    @property
+    def refreshing(self) -> bool:
+        """Whether names are being asked for."""
+        return self._refreshing is not None
+
     def _refresh(self) -> None:
         """Begin to ask IAM for everybody's name, unless that is under way: nobody waits for it."""
         if self._refreshing is None:

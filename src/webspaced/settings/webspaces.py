@@ -168,11 +168,13 @@ class Webspaces:
         " container can take it.",
         default=True,
     )
-    reserved_names: tuple[str, ...] = setting(
+    reserved_names: tuple[str, ...] | None = setting(
         listing(LABEL),
         "Names below `webspaces.domain` that the service needs for itself: a member of that name gets no default"
         " domain. The hosts that other settings name are reserved by themselves.",
-        default=RESERVED_NAMES,
+        default=None,
+        computed="what services are usually called: " + ", ".join(RESERVED_NAMES),
+        example=("api", "mail", "www"),
     )
     boot_ports: BootPorts = section(BootPorts)
     exec: Exec = section(Exec)

@@ -25,7 +25,7 @@ class FirstPassTests(ReconcilerCase):
     def test_nothing_is_published_or_bound_before_everything_is_known(self) -> None:
         self.w.webspace(1)
         self.w.webspace(2)
-        self.w.registry.prepare(NIC, RULE)
+        self.w.registry.prepare(NIC, RULE, self.w.ownership)
         self.w.clock.result_of(self.w.registry.look(1))
         self.w.clock.run_for(10)
         self.assertEqual((self.w.store.writes, self.w.listeners.boot_ports), ([], {}))
@@ -42,7 +42,7 @@ class FirstPassTests(ReconcilerCase):
     def test_a_standby_sees_everything_and_touches_nothing(self) -> None:
         self.w.webspace(1)
         self.w.webspace(2, running=True)
-        self.w.registry.prepare(NIC, RULE)
+        self.w.registry.prepare(NIC, RULE, self.w.ownership)
         self.w.connect()
         self.w.webspace(3)
         for _ in range(3):
@@ -58,7 +58,7 @@ class FirstPassTests(ReconcilerCase):
 
     def test_a_pass_that_failed_is_made_again(self) -> None:
         self.w.webspace(1)
-        self.w.registry.prepare(NIC, RULE)
+        self.w.registry.prepare(NIC, RULE, self.w.ownership)
         self.w.lxd.fail_next("list_all", RemoteError("no", 500))
         self.assertRaises(RemoteError, self.w.clock.result_of, self.w.reconciler.connected())
         self.w.start()

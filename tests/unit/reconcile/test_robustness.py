@@ -92,7 +92,7 @@ class FirstPassTests(RobustnessCase):
 
     def test_lxd_going_away_within_it_costs_nobody_the_route(self) -> None:
         after = self.another_daemon()
-        after.registry.prepare(NIC, RULE)
+        after.registry.prepare(NIC, RULE, after.ownership)
         after.clock.result_of(after.publisher.load())
         after.lxd.fail_next("state", Unavailable("LXD cannot be reached"))
         self.assertRaises(Unavailable, after.clock.result_of, after.reconciler.connected())
@@ -105,7 +105,7 @@ class FirstPassTests(RobustnessCase):
     def test_nothing_is_given_away_before_everything_was_seen(self) -> None:
         self.w.webspace(1, ports={49152: 22})
         self.w.webspace(2)
-        self.w.registry.prepare(NIC, RULE)
+        self.w.registry.prepare(NIC, RULE, self.w.ownership)
         adding = watch(self.w.service.add_port(2, 49152, 22))
         creating = watch(self.w.service.create(User(id=3, username="carol"), "fast"))
         self.w.clock.run_for(5)

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.contracts.route_store import DIRECT, route
 from tests.unit.timing import Time, Watched, watch
 from tests.unit.traefik.test_render import BOTH
-from tests.unit.world import SETTLE, World
+from tests.unit.world import NIC, RULE, SETTLE, World
 from webspaced.core.address import Endpoint
 from webspaced.lib.deferreds import sleep
 from webspaced.traefik.render import render
@@ -232,7 +232,7 @@ class RestartTests(SynchronousTestCase):
     def test_numbers_that_traefik_still_has_rest(self) -> None:
         second = self.second()
         del second.lxd.containers["ws-u2"]
-        second.registry.prepare("eth0", second.registry._rule)
+        second.registry.prepare(NIC, RULE, second.ownership)
         named = second.clock.result_of(second.publisher.load())
         self.assertIn(20002, [backend.port for backend in named])
 

@@ -14,6 +14,7 @@ from webspaced.core.webspace import BOOT_PORT_KEY, KEY
 from webspaced.errors import RemoteError, Unavailable
 from webspaced.lib.deferreds import sleep
 from webspaced.webspaces.conditions import Conditions, Kind
+from webspaced.webspaces.ownership import Ownership
 from webspaced.webspaces.registry import Registry
 
 
@@ -23,7 +24,7 @@ class RegistryCase(SynchronousTestCase):
         self.lxd = FakeInstances(self.clock)
         self.conditions = Conditions()
         self.registry = Registry(self.clock, self.lxd, "ws-", DEFAULTS, self.conditions)
-        self.registry.prepare(NIC, RULE)
+        self.registry.prepare(NIC, RULE, Ownership(NIC, self.lxd))
         self.heard: list[int] = []
         self.registry.subscribe(self.heard.append)
 

@@ -90,6 +90,7 @@ class Changes:
                 location=self._member(),
             )
             instance.devices = body.get("devices") or {}
+            machine.house(instance)
             instance.description = body.get("description") or ""
             instance.busy = "create"
             # The event comes before the operation is done.
@@ -222,6 +223,7 @@ class Changes:
         asked: bool = False,
     ) -> None:
         instance.config, instance.devices = config, devices
+        self._machine.house(instance)
         for name in ("description", "ephemeral", "profiles"):
             if body.get(name) is not None:
                 setattr(instance, name, body[name])

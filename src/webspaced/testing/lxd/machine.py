@@ -90,6 +90,8 @@ class Machine:
         self._count = 0
         self._freed: list[IPv4Address] = []
         self._next = FIRST_ADDRESS - 1
+        self._housed = False
+        """Whether any address was ever written on a NIC: else the next one is always free."""
         self._furnish()
 
     def _furnish(self) -> None:
@@ -231,13 +233,36 @@ class Machine:
 
     def _free_address(self) -> IPv4Address:
         # The lowest: a new instance may get a deleted one's address at once.
-        if self._freed:
-            return heappop(self._freed)
-        self._next += 1
-        address = self.gateway.network.network_address + self._next
-        if address >= self.gateway.network.broadcast_address:
-            raise ApiError(500, "No available dynamic address")
-        return address
+        taken = {each.address for each in self.instances.values()} if self._housed else set()
+        while self._freed:
+            address = heappop(self._freed)
+            if address not in taken:
+                return address
+        while True:
+            self._next += 1
+            address = self.gateway.network.network_address + self._next
+            if address >= self.gateway.network.broadcast_address:
+                raise ApiError(500, "No available dynamic address")
+            if address not in taken:
+                return address
+
+    def house(self, instance: Instance) -> None:
+        """Give an instance the address that is written on its NIC, if one is."""
+        text = self.expanded_devices(instance).get("eth0", {}).get("ipv4.address", "")
+        if text and IPv4Address(text) != instance.address:
+            self._housed = True
+            if instance.address not in self._fixed():
+                heappush(self._freed, instance.address)
+            instance.address = IPv4Address(text)
+
+    def fixed_elsewhere(self, address: str, instance: Instance | None) -> bool:
+        """Whether another instance's NIC has an address."""
+        others = (each for each in self.instances.values() if each is not instance)
+        return any(self.expanded_devices(each).get("eth0", {}).get("ipv4.address") == address for each in others)
+
+    def _fixed(self) -> set[IPv4Address]:
+        texts = (self.expanded_devices(each).get("eth0", {}).get("ipv4.address") for each in self.instances.values())
+        return {IPv4Address(text) for text in texts if text}
 
     def discard(self, instance: Instance) -> None:
         """Remove one, whatever it does, without an event."""
