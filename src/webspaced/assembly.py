@@ -141,7 +141,6 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             housing=known.housing,
             site=lambda network: site_of(settings, network),
             registry=known.registry,
-            conditions=known.conditions,
             allocator=known.allocator,
             publisher=served.publisher,
             reconciler=reconciler,

@@ -36,7 +36,6 @@ from webspaced.reconcile.publisher import Publisher
 from webspaced.reconcile.reconciler import Reconciler
 from webspaced.traefik.embedded import EmbeddedTraefik
 from webspaced.webspaces.allocator import Allocator
-from webspaced.webspaces.conditions import Conditions, Kind
 from webspaced.webspaces.housing import Housing, Site
 from webspaced.webspaces.ownership import Ownership
 from webspaced.webspaces.registry import Registry
@@ -66,7 +65,6 @@ class Parts:
     advice: Callable[[ProfileNetwork], Iterable[str]]
     housing: Housing
     registry: Registry
-    conditions: Conditions
     allocator: Allocator
     publisher: Publisher
     reconciler: Reconciler
@@ -200,12 +198,10 @@ class Daemon(Service):
                 )
 
     def _check_boot_ports(self) -> None:
-        conditions = self._parts.conditions
-        for observed in self._parts.registry:
-            detail = conditions.of(observed.uid).get(Kind.BOOT_PORT_UNBOUND)
-            if detail is not None:
-                message = f"cannot bind {detail}: another range can be set as webspaces.boot_ports"
-                raise Unavailable(message)
+        detail = self._parts.reconciler.no_boot_port
+        if detail:
+            message = f"cannot bind {detail}: see traefik.boot_address and webspaces.boot_ports"
+            raise Unavailable(message)
 
     def _start_failed(self, failure: Failure) -> None:
         if not self.running or failure.check(CancelledError):

@@ -171,6 +171,13 @@ class IBootGate(Interface):
         """
 
 
+class IPortLook(Interface):
+    """Finding out whether ports answer, where nobody visits."""
+
+    async def look_at(uid: int, port: int, *, http: bool = False) -> None:
+        """Find that out of a running webspace, for all who ask later; errors as of :meth:`IBootGate.ready`. Wakes nobody."""
+
+
 class IRoutes(Interface):
     """What the webspaces' rules ask of the reconciler."""
 
@@ -321,6 +328,7 @@ __all__ = [
     "ILease",
     "ILeases",
     "IListeners",
+    "IPortLook",
     "IRouteDocument",
     "IRouteStore",
     "IRoutes",

@@ -42,6 +42,7 @@ KEPT_BY = {
     interfaces.ITerminal: (Terminal,),
     interfaces.IEventListener: (Reconciler,),
     interfaces.IBootGate: (BootGate, FakeGate),
+    interfaces.IPortLook: (BootGate,),
     interfaces.IRoutes: (Reconciler,),
     interfaces.IRouteStore: (FileStore, ServedStore, FakeStore),
     interfaces.ILeaderMark: (PodLabel, FakeMark),

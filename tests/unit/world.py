@@ -311,7 +311,7 @@ class World:
         self.clock.result_of(self.publisher.load())
         self.connect()
         self.clock.result_of(self.reconciler.lead())
-        self.clock.run_until(lambda: not self.reconciler.refreshing)
+        self.let_names_come()
         return self
 
     def connect(self) -> None:
@@ -324,6 +324,11 @@ class World:
             else:
                 break
         self.clock.settle()
+        self.let_names_come()
+
+    def let_names_come(self) -> None:
+        """Wait until everybody's name was asked for: nobody else does."""
+        self.clock.run_until(lambda: not self.reconciler.refreshing)
 
     def has_departed(self, since: float) -> bool:
         """Whether a member has been unknown for too long."""

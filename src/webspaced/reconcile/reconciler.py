@@ -24,7 +24,7 @@ from webspaced.core.desired import Wish
 from webspaced.core.instance import IPAddress
 from webspaced.core.routes import Readiness, Standing, wanted_route
 from webspaced.errors import WebspacedError
-from webspaced.interfaces import IBootGate, IEventListener, IExposure, IListeners, IRoutes
+from webspaced.interfaces import IEventListener, IExposure, IListeners, IPortLook, IRoutes
 from webspaced.lib.deferreds import bounded
 from webspaced.lib.keyed import Coalesced
 from webspaced.reconcile.publisher import Publisher
@@ -50,7 +50,7 @@ class Collaborators:
     registry: Registry
     readiness: ReadinessTable
     booter: Booter
-    gate: IBootGate
+    gate: IPortLook
     adoption: Adoption
     claims: Claims
     conditions: Conditions
@@ -78,6 +78,8 @@ class Reconciler:
         self.seen: Deferred[None] = Deferred()
         """Fires once everything has been seen."""
         self.connected_to_lxd = False
+        self.no_boot_port = ""
+        """Why no boot port can be bound on this machine, if so."""
         self._clock = clock
         self._serving = serving
         self._with = with_
@@ -311,6 +313,8 @@ class Reconciler:
                 # Somebody else's program has it, and may have it for long: another number serves as well.
                 self._with.adoption.give_up(observed.uid, port)
                 self._adoptions.request(observed.uid).addErrback(self._not_seen, observed.uid)
+            else:
+                self.no_boot_port = detail
         else:
             self._with.conditions.note(observed.uid, Kind.BOOT_PORT_UNBOUND, None)
 
@@ -380,6 +384,6 @@ class Reconciler:
             return
         web = self._web(observed)
         if self._with.readiness.get(observed, web) is Readiness.UNKNOWN:
-            asked = self._with.gate.ready(observed.uid, web.port, http=web.http)
+            asked = Deferred.fromCoroutine(self._with.gate.look_at(observed.uid, web.port, http=web.http))
             # The gate remembers and logs what it found; there is no visitor to tell.
             asked.addErrback(self._probe_failed)
