@@ -59,6 +59,7 @@ from webspaced.webspaces.creation import Creator, Workshop
 from webspaced.webspaces.documents import Documents
 from webspaced.webspaces.domains import DomainRules, Domains
 from webspaced.webspaces.gate import BootGate
+from webspaced.webspaces.images import Images
 from webspaced.webspaces.insides import Insides
 from webspaced.webspaces.ports import Ports
 from webspaced.webspaces.power import Power, StopTimes
@@ -354,6 +355,8 @@ def _build_service(
         routes=reconciler,
         provision=Provision(reactor, insides, webspaces.install_timeout),
         creations=Creations(reactor),
+        images=Images(reactor, instances),
+        max_concurrent=webspaces.max_concurrent_boots,
         may_write=leads,
     )
     creator = Creator(workshop, webspaces.lxd_profile, _config_defaults(settings))

@@ -171,7 +171,7 @@ class Webspaces:
     )
     max_concurrent_boots: int = setting(
         integer(1),
-        "How many containers may start at the same time; the others queue, fairly.",
+        "How many containers may start at the same time, and how many may be created; the others queue, fairly.",
         default=4,
     )
     max_running: int = setting(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
@@ -13,7 +14,7 @@ from webspaced.core.boot import Hold
 from webspaced.errors import Conflict, DeadlineExceeded, NotRunning, RemoteError
 from webspaced.interfaces import IInstances, IRoutes
 from webspaced.lib.deferreds import sleep
-from webspaced.lib.keyed import KeyedLock
+from webspaced.lib.keyed import Busy, KeyedLock, Line
 from webspaced.webspaces.booter import Booter
 from webspaced.webspaces.documents import Documents
 from webspaced.webspaces.observed import Observed
@@ -30,7 +31,11 @@ class StopTimes:
 
 
 class Power:
-    """Changes of power state, one at a time for each webspace."""
+    """Changes of power state, one at a time for each webspace.
+
+    What is asked for again while it is under way, or next, is the same one: a member who clicks ten times reboots once. One
+    more waits at most, and beyond that there is ``Conflict``, so that nobody's queue grows.
+    """
 
     log = Logger()
 
@@ -52,9 +57,28 @@ class Power:
         self._routes = routes
         self._times = times
         self._turn: KeyedLock[int] = KeyedLock()
+        self._line: Line[int, None] = Line()
 
     async def boot(self, uid: int) -> None:
         """Start a webspace and wait until it has an address; ``Conflict`` if it runs already."""
+        await self._in_line(uid, "boot", self._boot)
+
+    async def shut_down(self, uid: int) -> None:
+        """Stop a webspace in order: route, settle, drain, then the container; ``NotRunning`` if it does not run."""
+        await self._in_line(uid, "shut down", self._shut_down)
+
+    async def reboot(self, uid: int) -> None:
+        """Stop and start again; visitors wait meanwhile. ``NotRunning`` if it does not run."""
+        await self._in_line(uid, "reboot", self._reboot)
+
+    async def _in_line(self, uid: int, what: str, work: Callable[[int], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await self._line.join(uid, what, lambda: work(uid))
+        except Busy as error:
+            message = "the webspace is being booted, rebooted or shut down, and the next such call waits already"
+            raise Conflict(message) from error
+
+    async def _boot(self, uid: int) -> None:
         async with self._turn(uid):
             observed = await self._documents.present(uid)
             if observed.runs:
@@ -62,8 +86,7 @@ class Power:
                 raise Conflict(message)
             await self._booter.boot(uid, by_api=True)
 
-    async def shut_down(self, uid: int) -> None:
-        """Stop a webspace in order: route, settle, drain, then the container; ``NotRunning`` if it does not run."""
+    async def _shut_down(self, uid: int) -> None:
         async with self._turn(uid):
             observed = await self._running(uid)
             with self._held(uid, Hold.DRAINING):
@@ -72,8 +95,7 @@ class Power:
                 await self.halt(observed)
             self._booter.stopped(uid)
 
-    async def reboot(self, uid: int) -> None:
-        """Stop and start again; visitors wait meanwhile. ``NotRunning`` if it does not run."""
+    async def _reboot(self, uid: int) -> None:
         async with self._turn(uid):
             observed = await self._running(uid)
             with self._held(uid, Hold.DRAINING):

@@ -26,6 +26,7 @@ from webspaced.http.site import _Root
 from webspaced.http.terminals import Terminals
 from webspaced.iam.static import StaticIdentity
 from webspaced.iam.users_file import hash_token
+from webspaced.webspaces.images import KEPT
 
 ADMIN = 99
 PROBLEM = "application/problem+json"
@@ -353,6 +354,9 @@ class RimTests(ApiCase):
         self.w.lose_lxd()
         answer = self.ask("GET", SELF)
         self.assertEqual((answer.status, answer.headers["retry-after"]), (503, "2"))
+        # What was seen a moment ago is shown on.
+        self.assertEqual(self.ask("GET", "/v1/images", token=None).status, 200)
+        self.w.clock.run_for(KEPT)
         self.problem(503, "GET", "/v1/images", token=None)
 
     def test_lxds_errors(self) -> None:
