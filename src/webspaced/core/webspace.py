@@ -14,6 +14,7 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
+from webspaced.core.brief import unknown_among
 from webspaced.core.domains import normalized
 from webspaced.core.names import is_domain, parse_username
 from webspaced.core.proxy_protocol import ProxyProtocol, is_proxy_protocol
@@ -74,9 +75,9 @@ class Config:
 
         :raises Invalid: a field is unknown, has the wrong type, or is out of range.
         """
-        unknown = sorted(set(patch) - set(_FIELDS))
+        unknown = unknown_among(patch, _FIELDS)
         if unknown:
-            message = f"unknown field in config: {', '.join(unknown)}"
+            message = f"unknown field in config: {unknown}"
             raise Invalid(message)
         changes = {attribute: parse(patch[name]) for name, (attribute, parse) in _FIELDS.items() if name in patch}
         changed = evolve(self, **changes)

@@ -23,12 +23,16 @@ class IAbout(Interface):
 @implementer(IAbout)
 @define(kw_only=True, eq=False)
 class About:
-    """``user`` is the caller's name once that is known; ``began`` seconds of the clock."""
+    """``user`` is the caller's name once that is known, ``uid`` their id; ``began`` seconds of the clock; ``size`` bytes of
+    the body.
+    """
 
     id: str
     address: IPAddress | None
     began: float
+    size: int = 0
     user: str = "-"
+    uid: int | None = None
 
 
 def about_of(request: Any) -> About | None:

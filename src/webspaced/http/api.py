@@ -19,6 +19,7 @@ from webspaced.core.webspace import parse_port
 from webspaced.http import creation, messages, views
 from webspaced.http.auth import Auth
 from webspaced.http.bodies import (
+    LARGEST_COMMAND,
     check_known,
     flag_member,
     optional_text,
@@ -251,7 +252,7 @@ class Api:
     async def run_command(self, request: IRequest, who: str) -> bytes:
         """Run a command to its end."""
         user = await self._auth.subject(request, who)
-        command = messages.plain_command(read_object(request))
+        command = messages.plain_command(read_object(request, LARGEST_COMMAND))
         return _json(request, 200, views.completed(await self._commands.run(user.id, command)))
 
     @app.route(EXEC, methods=["GET"])

@@ -73,9 +73,9 @@ class Auth:
         """Note who makes the request, and count it."""
         about = about_of(request)
         if about is not None:
-            about.user = user.username
+            about.user, about.uid = user.username, user.id
         if self._limits is not None and self._counts_members:
-            self._limits.check_user(user.id)
+            self._limits.check_user(user.id, 0 if about is None else about.size)
 
     async def subject(self, request: IRequest, who: str) -> User:
         """Give the user whose webspace a path names, after checking that the caller may act on it."""

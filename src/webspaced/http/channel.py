@@ -19,15 +19,15 @@ from twisted.web.server import Request, Site
 
 from webspaced.http.about import shown
 from webspaced.http.access import SWITCHED
-from webspaced.http.bodies import LARGEST
+from webspaced.http.bodies import LARGEST, largest_of
 from webspaced.http.client_address import IPNetwork, counted_as, is_in, parse_address
 from webspaced.lib.acknowledged import acknowledged
 
 IDLE_TIMEOUT = 60.0
 """Seconds without a byte after which a client's connection is closed."""
 RECEIVE_TIMEOUT = 60.0
-"""Seconds for a whole request, from its first byte to the last of its body: of 1 MiB that is 18 kB/s, less than any network
-has that carries a terminal."""
+"""Seconds for a whole request, from its first byte to the last of its body: of the largest that is 4 kB/s, less than any
+network has that carries a terminal."""
 UNREAD_TIMEOUT = 75.0
 """Seconds after which it is looked how much a client has read of what waits for it, and again as long as something does."""
 SLOWEST_READER = 2000
@@ -45,6 +45,8 @@ LONGEST_LENGTH = 40
 class BoundedRequest(Request):
     """Keeps no more of a body than shows that it is too large: a caller without a token must not fill the disk."""
 
+    largest = LARGEST
+    """Bytes that the body may have."""
     is_too_large = False
     """Whether the body is, or will be as the client said at the beginning: nothing more of it is read then."""
 
@@ -53,9 +55,9 @@ class BoundedRequest(Request):
         if self.is_too_large:
             return
         kept: Any = self.content
-        room = LARGEST + 1 - kept.tell()
+        room = self.largest + 1 - kept.tell()
         super().handleContentChunk(data[:room])
-        if kept.tell() > LARGEST:
+        if kept.tell() > self.largest:
             channel: Any = self.channel
             channel.refuse_body(self)
             channel.allContentReceived()
@@ -134,7 +136,8 @@ class Channel(HTTPChannel):
 
     def allHeadersReceived(self) -> None:
         request = self.requests[-1]
-        is_too_large = (self.length or 0) > LARGEST
+        request.largest = largest_of(self._command, self._path)
+        is_too_large = (self.length or 0) > request.largest
         if is_too_large:
             # Taken as a request without a body, which nobody is told to send.
             self.length = 0

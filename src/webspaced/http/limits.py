@@ -15,6 +15,10 @@ from webspaced.http.problems import TooManyRequests
 from webspaced.lib.buckets import Buckets, Rate
 from webspaced.lib.expiring import ExpiringCache
 
+BODY_SIZE = 4 * 1024
+"""Bytes of a body that count as one request: reading and checking them is work."""
+ANSWER_SIZE = 64 * 1024
+"""The same of an answer, above which it counts for more: what a command wrote, what LXD says at length."""
 MOST_BUCKETS = 65536
 """Clients that are remembered, some 100 bytes each."""
 GUESS_SECONDS = 1.0
@@ -49,15 +53,23 @@ class Limits:
         self._accepted: ExpiringCache[tuple[str, bytes], bool] = ExpiringCache(clock, MOST_BUCKETS)
         self._asked: dict[str, Counter[bytes]] = {}
 
-    def check_address(self, address: IPAddress | None) -> None:
-        """Count a request of an address; ``TooManyRequests`` if it is one too many."""
+    def check_address(self, address: IPAddress | None, size: int = 0) -> None:
+        """Count a request of an address, whose body has a size; ``TooManyRequests`` if it is one too many."""
         # Without an address it comes from this machine, over something that is no network.
         if address is not None:
-            _pass(self._addresses.take(counted_as(address)), "too many requests from your address")
+            _pass(self._addresses.take(counted_as(address), _cost(size)), "too many requests from your address")
 
-    def check_user(self, uid: int) -> None:
-        """Count a request of a member; ``TooManyRequests`` if it is one too many."""
-        _pass(self._users.take(uid), "too many requests of yours")
+    def check_user(self, uid: int, size: int = 0) -> None:
+        """Count a request of a member, whose body has a size; ``TooManyRequests`` if it is one too many."""
+        _pass(self._users.take(uid, _cost(size)), "too many requests of yours")
+
+    def answered(self, address: IPAddress | None, uid: int | None, size: int) -> None:
+        """Count an answer by its size, which is known only now: what comes next may have to wait for it."""
+        cost = size / ANSWER_SIZE
+        if cost >= 1.0 and address is not None:
+            self._addresses.charge(counted_as(address), cost, DEEPEST_DEBT)
+        if cost >= 1.0 and uid is not None:
+            self._users.charge(uid, cost, DEEPEST_DEBT)
 
     @contextmanager
     def asking(self, address: IPAddress | None, token: str) -> Iterator[None]:
@@ -87,6 +99,10 @@ class Limits:
         if address is not None and self._refused.get(key) is None:
             self._addresses.charge(counted_as(address), self._guess_cost, DEEPEST_DEBT)
         self._refused.put(key, value=True, seconds=KNOWN_GUESS_TIME)
+
+
+def _cost(size: int) -> float:
+    return max(1.0, size / BODY_SIZE)
 
 
 def _hash(token: str) -> bytes:

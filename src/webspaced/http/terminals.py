@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from wsproto.connection import Connection
 
 from webspaced.errors import Invalid
-from webspaced.http.bodies import parse_object
+from webspaced.http.bodies import LARGEST, parse_object
 from webspaced.http.messages import Order
 from webspaced.http.problems import TooManyRequests, problem_of
 from webspaced.interfaces import ITerminal
@@ -123,7 +123,7 @@ class _Session:
             if self._serving is None:
                 self._context.copy().run(self._begin, parse_object(message))
             else:
-                self._obey(self._read_order(message))
+                self._obey(self._read_order(_bounded(message)))
         except Invalid:
             self._fail(Failure())
 
@@ -202,3 +202,9 @@ class _Session:
     def _stop_patience(self) -> None:
         if self._patience is not None and self._patience.active():
             self._patience.cancel()
+
+
+def _bounded(order: str) -> str:
+    if len(order) > LARGEST:
+        raise Invalid(f"a message may have {LARGEST} characters")
+    return order

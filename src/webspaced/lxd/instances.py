@@ -22,6 +22,8 @@ T = TypeVar("T")
 CREATE_TIMEOUT = 600.0
 """Seconds: an image may have to be unpacked on a slow disk."""
 STATE_TIMEOUT = 60.0
+LARGEST_STATE = 512 * 1024
+"""Bytes: a container's root decides how many interfaces and addresses it has, and all of them are told."""
 """Seconds: a start whose init is missing fails only after 5."""
 
 
@@ -63,7 +65,7 @@ class LxdInstances:
         return _read(lambda: parse.instance(reply.metadata, reply.etag))
 
     async def state(self, name: str) -> InstanceState:
-        reply = await self._client.get(f"/instances/{name}/state")
+        reply = await self._client.get(f"/instances/{name}/state", largest=LARGEST_STATE)
         return _read(lambda: parse.state(reply.metadata))
 
     async def images(self) -> Sequence[Image]:

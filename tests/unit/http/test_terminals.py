@@ -15,6 +15,7 @@ from tests.simulation.client import Exchange
 from tests.simulation.deployment import API, MEMBERS, Deployment
 from tests.unit.timing import watch
 from webspaced.http import terminals
+from webspaced.http.bodies import LARGEST
 from webspaced.http.terminals import FIRST_MESSAGE_TIMEOUT, GOODBYE_TIMEOUT, LARGEST_EARLY, MOST_ORDERS
 from webspaced.lib.logs import log_observer
 from webspaced.lib.websocket import Rejected, WebSocket, connect
@@ -198,7 +199,7 @@ class ExecTests(TerminalCase):
 
     def test_mistakes_in_later_messages(self) -> None:
         self.create()
-        for message in ({"signal": 65}, {"resize": 3}, {"resize": {"widht": 3}}, {"size": {}}):
+        for message in ({"signal": 65}, {"resize": 3}, {"resize": {"widht": 3}}, {"size": {}}, {"x": "y" * LARGEST}):
             client = self.shell("cat")
             client.say(**message)
             self.assertEqual(self.ended(client)[0], 1011)
