@@ -30,7 +30,7 @@ from webspaced.http.bodies import (
 )
 from webspaced.http.commands import Commands
 from webspaced.http.problems import answer, whole
-from webspaced.http.terminals import Terminals
+from webspaced.http.terminals import Offer, Terminals
 from webspaced.http.tickets import ticket_path
 from webspaced.http.upgrade import Upgrade
 from webspaced.lib.deferreds import shield
@@ -120,10 +120,10 @@ class Api:
     @app.route(f"{WEBSPACE}/creation", methods=["GET"])
     async def read_creation(self, request: IRequest, who: str) -> bytes:
         """Tell how far the creation of a webspace is, once or until it has ended."""
-        user = await self._auth.subject(request, who)
-        under_way = self._service.creator.creations.get(user.id)
+        grant = await self._auth.grant(request, who)
+        under_way = self._service.creator.creations.get(grant.subject.id)
         if creation.wants_events(request):
-            return await creation.stream(request, under_way)
+            return await creation.stream(request, under_way, partial(self._auth.ended, grant))
         return _json(request, 200, creation.view(under_way))
 
     @app.route(WEBSPACE, methods=["DELETE"])
@@ -282,22 +282,23 @@ class Api:
         opens: Callable[[int, Mapping[str, Any], IConsumer], Coroutine[Any, Any, Any]],
         order: Callable[[str], messages.Order],
     ) -> Upgrade:
-        uid = (await self._auth.subject_of_upgrade(request, who, path)).id
+        grant = await self._auth.grant_of_upgrade(request, who, path)
+        uid = grant.subject.id
         # What can be told by a status is told by a status: a browser sees nothing of a WebSocket's reasons before it opens.
         await self._insides.exists(uid)
         self._terminals.check_room(uid)
         # What follows belongs to this request, in the log, too.
         context = copy_context()
-        accept = self._terminals.accept
-        return Upgrade(lambda connection: context.run(accept, uid, connection, partial(opens, uid), order))
+        offer = Offer(uid=uid, opens=partial(opens, uid), read_order=order, ended=partial(self._auth.ended, grant))
+        return Upgrade(lambda connection: context.run(self._terminals.accept, connection, offer))
 
     @app.route(f"{WEBSPACE}/ticket", methods=["POST"])
     async def issue_ticket(self, request: IRequest, who: str) -> bytes:
         """Give a ticket with which a browser opens a WebSocket."""
-        caller, user = await self._auth.caller_and_subject(request, who)
+        grant = await self._auth.grant(request, who)
         body = read_object(request)
         check_known(body, ("path",))
-        return _json(request, 201, self._auth.ticket(request, caller, user, ticket_path(body)))
+        return _json(request, 201, self._auth.ticket(request, grant, ticket_path(body)))
 
 
 def _without_head(app: Klein, *endpoints: str) -> None:

@@ -57,7 +57,11 @@ class ClientTests(SynchronousTestCase):
     def test_who_is_not_trusted_is_not_believed(self, peer: object, said: str) -> None:
         self.assertEqual(self.client(str(peer), said), str(peer))
 
-    @given(OTHERS, st.lists(st.text(alphabet="0123456789abcdef.:, x")), st.lists(TRUSTED_ONES, min_size=1))
+    @given(
+        OTHERS,
+        st.lists(st.text(alphabet="0123456789abcdef.:, x")),
+        st.lists(TRUSTED_ONES, min_size=1, max_size=MOST_PROXIES),
+    )
     def test_whatever_a_client_says_of_itself_changes_nothing(
         self, client: object, lies: list[str], proxies: list[object]
     ) -> None:

@@ -16,6 +16,7 @@ from tests.simulation.deployment import API, MEMBERS, Deployment
 from tests.unit.timing import watch
 from webspaced.http import terminals
 from webspaced.http.bodies import LARGEST
+from webspaced.http.rights import INTERVAL
 from webspaced.http.terminals import FIRST_MESSAGE_TIMEOUT, GOODBYE_TIMEOUT, LARGEST_EARLY, MOST_ORDERS
 from webspaced.lib.logs import log_observer
 from webspaced.lib.websocket import Rejected, WebSocket, connect
@@ -210,6 +211,31 @@ class ExecTests(TerminalCase):
         self.d.pass_time(FIRST_MESSAGE_TIMEOUT + 1)
         self.assertEqual(self.ended(client)[0], 1011)
         self.assertIn("first message", self.ended(client)[1])
+
+    def test_it_ends_with_its_token_also_for_a_client_that_goes_on_typing(self) -> None:
+        self.create()
+        self.create(2)
+        ended, stays = self.shell("cat"), self.open(token="bob")
+        stays.say(command=["cat"])
+        ended.socket.write(b"before\n")
+        self.until(lambda: b"before" in ended.shown)
+        self.d.change_token(1, "new")
+        self.d.pass_time(INTERVAL + 1)
+        ended.socket.write(b"after\n")
+        self.assertEqual(self.ended(ended), (1008, "the token is not valid"))
+        self.assertNotIn(b"after", ended.shown)
+        # (Bob's goes on.)
+        self.assertEqual(len(self.running()), 1)
+        self.assertIsNone(stays.end)
+        self.d.remove_member(2)
+        self.assertEqual(self.ended(stays)[0], 1008)
+
+    def test_it_ends_with_its_token_while_nobody_has_said_anything(self) -> None:
+        self.create()
+        client = self.open("console")
+        self.d.change_token(1, "new")
+        self.d.pass_time(INTERVAL + 1)
+        self.assertEqual(self.ended(client)[0], 1008)
 
     def test_lxd_goes_away(self) -> None:
         self.create()
