@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from webspaced.addresses import address_rule
 from webspaced.cluster import Kubernetes, cluster_for
@@ -17,9 +17,10 @@ from webspaced.core.webspace import Config
 from webspaced.daemon import Daemon, Parts
 from webspaced.dns import DomainRecords, resolver_for
 from webspaced.election import Election, election_for
-from webspaced.forward.choice import lines_for, seats_for
+from webspaced.forward.choice import Held, lines_for, seats_for
 from webspaced.forward.lines import ILines
 from webspaced.forward.listeners import Listeners, Where, looks
+from webspaced.forward.refusals import Refusals
 from webspaced.forward.visit import Destination, Means
 from webspaced.http.api import Api, Backing
 from webspaced.http.auth import Auth
@@ -81,14 +82,15 @@ class Host:
     """What is used of the machine underneath, beside the reactor; tests and the simulator bring their own.
 
     ``lines`` are visitors' connections; ``can_bind`` tells whether a port of an address is free; ``seats`` are places for
-    visitors, by descriptors; ``pick`` gives a number below its argument that nobody could guess;
-    ``keep`` hears when what is in memory is there to stay.
+    visitors of forwards, by descriptors, ``web_seats`` those of boot ports (as many, if none are given); ``pick`` gives a
+    number below its argument that nobody could guess; ``keep`` hears when what is in memory is there to stay.
     """
 
     lines: ILines
     records: IDomainRecords
     can_bind: Callable[[IPAddress, int], bool]
     seats: Places
+    web_seats: Places | None = None
     pick: Callable[[int], int] = secrets.randbelow
     loopback_containers: bool = False
     keep: Callable[[], None] = lambda: None
@@ -96,12 +98,13 @@ class Host:
 
 def this_host(reactor: Any, settings: Settings) -> Host:
     """Give the real one."""
-    seats = seats_for(settings.webspaces.max_held)
+    seats = seats_for(settings.webspaces.max_held, settings.webspaces.max_per_address)
     return Host(
         lines=lines_for(reactor, seats),
         records=DomainRecords(resolver_for(reactor, settings.webspaces.domains.resolvers)),
         can_bind=can_bind,
-        seats=seats,
+        seats=seats.forwards,
+        web_seats=seats.web,
         keep=keep_for_good,
     )
 
@@ -280,13 +283,16 @@ def _config_defaults(settings: Settings) -> Config:
 
 def _build_listeners(reactor: Any, settings: Settings, known: Knowledge, host: Host) -> Listeners:
     webspaces = settings.webspaces
+    held = Held(webspaces.max_held, webspaces.max_held_per_webspace, webspaces.max_per_address)
     means = Means(
         clock=reactor,
         gate=known.gate,
         lines=host.lines,
-        places=Places(webspaces.max_held, webspaces.max_held_per_webspace),
-        seats=host.seats,
+        places=held.web,
+        seats=host.web_seats or Places(host.seats.most, host.seats.most_per_webspace),
+        refusals=Refusals(reactor),
     )
+    forwards = evolve(means, places=held.forwards, seats=host.seats, by_visitor=True)
 
     def web(uid: int) -> Destination | None:
         observed = known.registry.get(uid)
@@ -295,7 +301,7 @@ def _build_listeners(reactor: Any, settings: Settings, known: Knowledge, host: H
         return Destination(uid, observed.webspace.config.http_port, observed.web_is_http)
 
     where = Where(forwards=webspaces.ports.listen_address, boot=str(settings.traefik.boot_address))
-    return Listeners(means, known.conditions, where, web)
+    return Listeners(forwards, known.conditions, where, web, means)
 
 
 def _build_served(

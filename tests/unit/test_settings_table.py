@@ -96,6 +96,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "webspaces.max_running": (f"{HERE}.BootTests.test_max_running",),
     "webspaces.max_held": (f"{HERE}.BootTests.test_max_held",),
     "webspaces.max_held_per_webspace": (f"{HERE}.BootTests.test_max_held_per_webspace",),
+    "webspaces.max_per_address": (f"{HERE}.BootTests.test_max_per_address",),
     "webspaces.max_wait": (f"{HERE}.BootTests.test_max_wait",),
     "webspaces.relay_idle_timeout": (f"{HERE}.BootTests.test_relay_idle_timeout",),
     "webspaces.resync_interval": (f"{HERE}.WebspaceTests.test_resync_interval",),

@@ -15,6 +15,16 @@ RETRY_AFTER = 5.0
 """Seconds: most commands are short, but one may take a minute."""
 
 
+class _Running:
+    """A command, which keeps its place until it has ended."""
+
+    def idle(self) -> float:
+        return 0.0
+
+    def displaced(self, places: Places) -> None:
+        raise AssertionError
+
+
 class Commands:
     """Runs commands on behalf of requests. Whoever goes away ends their command: nobody would read what it says."""
 
@@ -24,10 +34,11 @@ class Commands:
 
     async def run(self, uid: int, command: Command) -> Completed:
         """Run one as :meth:`Insides.run` does; ``TooManyRequests`` where there are too many."""
-        if not self._places.take(uid):
+        running = _Running()
+        if not self._places.take(uid, running):
             message = "too many commands are running"
             raise TooManyRequests(message, retry_after=RETRY_AFTER)
         try:
             return await self._insides.run(uid, command)
         finally:
-            self._places.give_back(uid)
+            self._places.give_back(uid, running)

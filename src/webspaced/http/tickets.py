@@ -70,7 +70,7 @@ class Tickets:
         return ticket
 
     def redeem(self, ticket: str, who: str, path: str, origin: str | None) -> tuple[Caller, User]:
-        """Use a ticket up, and give its caller, as they were then, and the subject; ``who`` is the user as requests name them.
+        """Use a ticket up, and give its caller as of then, and the subject; ``who`` is the user as requests name them.
 
         :raises Unauthenticated: it is none, or was for something else, which uses it up all the same.
         """

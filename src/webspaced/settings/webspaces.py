@@ -180,10 +180,20 @@ class Webspaces:
         default=0,
     )
     max_held: int = setting(
-        integer(1), "How many connections may wait for boots, over all webspaces.", default=4096
+        integer(1),
+        "How many web visitors may wait for boots, over all webspaces; visitors of forwards have half as many places of"
+        " their own.",
+        default=4096,
     )
     max_held_per_webspace: int = setting(
         integer(1), "How many connections may wait for the boot of one webspace.", default=512
+    )
+    max_per_address: int = setting(
+        integer(0),
+        "How many connections one visitor's address (IPv6: one /64 network) may have to forwards, over all webspaces, but"
+        " never more than a quarter of all that there is room for; beyond it the one that carried nothing for longest is"
+        " reset. 0 sets no bound, for where all visitors seem to come from one address, as behind some load balancers.",
+        default=1024,
     )
     max_wait: float = setting(
         duration(1),
@@ -193,8 +203,9 @@ class Webspaces:
     )
     relay_idle_timeout: float = setting(
         duration(),
-        "How long a relayed connection may carry nothing before it is reset; 0 sets no bound.",
-        default=0.0,
+        "How long a relayed connection may carry nothing before it is reset; 0 sets no bound. Where there is no room for"
+        " more, those that carried nothing for longest are reset earlier.",
+        default=86400.0,
         unit="seconds",
     )
     resync_interval: float = setting(
