@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from webspaced.addresses import address_rule
 from webspaced.cluster import Kubernetes, cluster_for
@@ -24,6 +24,7 @@ from webspaced.forward.refusals import Refusals
 from webspaced.forward.visit import Destination, Means
 from webspaced.http.api import Api, Backing
 from webspaced.http.auth import Auth
+from webspaced.http.commands import Commands
 from webspaced.http.health import Health
 from webspaced.http.internal import Internal
 from webspaced.http.routes import RouteDocument
@@ -37,6 +38,7 @@ from webspaced.iam.static import UsersFile
 from webspaced.interfaces import IDomainRecords, IExposure, IIdentity, IRouteDocument
 from webspaced.leadership import Leadership
 from webspaced.lib.addresses import can_bind
+from webspaced.lib.descriptors import Reserve, raise_descriptor_limit, reserve_of
 from webspaced.lib.instance_lock import InstanceLock
 from webspaced.lib.memory import keep_for_good
 from webspaced.lib.periodic import Periodic
@@ -82,7 +84,8 @@ class Host:
     """What is used of the machine underneath, beside the reactor; tests and the simulator bring their own.
 
     ``lines`` are visitors' connections; ``can_bind`` tells whether a port of an address is free; ``seats`` are places for
-    visitors of forwards, by descriptors, ``web_seats`` those of boot ports (as many, if none are given); ``pick`` gives a
+    visitors of forwards, by descriptors, ``web_seats`` those of boot ports (as many, if none are given), and
+    ``reserve`` is what is kept from all of them; ``pick`` gives a
     number below its argument that nobody could guess; ``keep`` hears when what is in memory is there to stay.
     """
 
@@ -91,6 +94,7 @@ class Host:
     can_bind: Callable[[IPAddress, int], bool]
     seats: Places
     web_seats: Places | None = None
+    reserve: Reserve = field(factory=Reserve)
     pick: Callable[[int], int] = secrets.randbelow
     loopback_containers: bool = False
     keep: Callable[[], None] = lambda: None
@@ -105,6 +109,7 @@ def this_host(reactor: Any, settings: Settings) -> Host:
         can_bind=can_bind,
         seats=seats.forwards,
         web_seats=seats.web,
+        reserve=reserve_of(raise_descriptor_limit()),
         keep=keep_for_good,
     )
 
@@ -143,7 +148,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     """
     host = host or this_host(reactor, settings)
     identity = _build_identity(reactor, settings)
-    connections = Connections(reactor, endpoints_for(reactor, settings.lxd.url, _identities(settings)))
+    connections = Connections(reactor, endpoints_for(reactor, settings.lxd.url, Identities.by(settings.lxd.tls)))
     client = LxdClient(connections.agent, reactor, settings.lxd.project, suspect=lambda: connections.suspect)
     instances = LxdInstances(client)
     known = _build_knowledge(reactor, settings, instances, host)
@@ -175,12 +180,14 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             keep=host.keep,
         ),
     )
-    listening = Listening.by(settings.http, reactor)
+    listening = Listening.by(settings.http, reactor, host.reserve.connections)
+    own_insides = _build_insides(settings, known, insides)
     backing = Backing(
         service=service,
         domains=_build_domains(settings, known, host, reconciler),
-        insides=_build_insides(settings, known, insides),
-        terminals=Terminals(reactor),
+        insides=own_insides,
+        terminals=Terminals(reactor, host.reserve.terminals, settings.webspaces.exec.max_terminals),
+        commands=Commands(own_insides, host.reserve.commands, settings.webspaces.exec.max_commands),
         auth=Auth(identity, listening.limits, listening.cors, Tickets(reactor)),
         resync=reconciler.resync,
         now=time.time,
@@ -194,17 +201,6 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     )
     daemon.sites = Sites(reactor, pages, listening, leads)
     return daemon
-
-
-def _identities(settings: Settings) -> Identities:
-    tls = settings.lxd.tls
-    return Identities(
-        server=tls.server_cert,
-        ca=tls.ca,
-        client=tls.client_cert,
-        client_key=tls.client_key,
-        insecure=tls.allow_insecure,
-    )
 
 
 async def _first_contact(client: LxdClient, settings: Settings) -> ProfileNetwork:

@@ -52,6 +52,7 @@ class Backing:
     domains: Domains
     insides: Insides
     terminals: Terminals
+    commands: Commands
     auth: Auth
     resync: Callable[[int], Coroutine[Any, Any, None]]
     now: Callable[[], float]
@@ -78,7 +79,7 @@ class Api:
         self._domains = backing.domains
         self._insides = backing.insides
         self._terminals = backing.terminals
-        self._commands = Commands(backing.insides)
+        self._commands = backing.commands
         self._auth = backing.auth
         self._resync = backing.resync
         self._now = backing.now

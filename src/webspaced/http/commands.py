@@ -7,10 +7,6 @@ from webspaced.http.problems import TooManyRequests
 from webspaced.lib.places import Places
 from webspaced.webspaces.insides import Insides
 
-MOST_PER_WEBSPACE = 16
-"""A panel that asks for several things at once needs no more; whoever does is to wait."""
-MOST = 200
-"""Each takes four connections to LXD, beside its client's: a thousand descriptors in all."""
 RETRY_AFTER = 5.0
 """Seconds: most commands are short, but one may take a minute."""
 
@@ -28,9 +24,10 @@ class _Running:
 class Commands:
     """Runs commands on behalf of requests. Whoever goes away ends their command: nobody would read what it says."""
 
-    def __init__(self, insides: Insides) -> None:
+    def __init__(self, insides: Insides, most: int, most_per_webspace: int) -> None:
+        """:param most: in all; each takes four connections to LXD."""
         self._insides = insides
-        self._places = Places(MOST, MOST_PER_WEBSPACE)
+        self._places = Places(most, most_per_webspace)
 
     async def run(self, uid: int, command: Command) -> Completed:
         """Run one as :meth:`Insides.run` does; ``TooManyRequests`` where there are too many."""

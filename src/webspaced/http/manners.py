@@ -71,6 +71,7 @@ class Mannered(Resource):
         return about
 
     def _ended(self, request: Any, about: About) -> None:
+        about.end()
         if self._rules.limits is not None:
             self._rules.limits.answered(about.address, about.uid, request.sentLength)
         access.tell(request, about, self._rules.clock.seconds())

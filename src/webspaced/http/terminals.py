@@ -30,8 +30,6 @@ FIRST_MESSAGE_TIMEOUT = 30.0
 """Seconds for a client to say what it wants."""
 LARGEST_EARLY = 64 * 1024
 """Bytes that may be typed while a webspace boots."""
-MOST, MOST_PER_WEBSPACE = 500, 32
-"""Terminals at once. Each takes three descriptors: the client's and two of LXD's."""
 MOST_ORDERS = 16
 """Orders that wait while a webspace boots."""
 GOODBYE_TIMEOUT = 3.0
@@ -60,8 +58,11 @@ class Terminals:
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, most: int, most_per_webspace: int) -> None:
+        """:param most: in all; each takes two connections to LXD, beside its client's."""
         self._clock = clock
+        self._most = most
+        self._most_per_webspace = most_per_webspace
         self._open: set[_Session] = set()
 
     def __len__(self) -> int:
@@ -70,7 +71,7 @@ class Terminals:
     def check_room(self, uid: int) -> None:
         """``TooManyRequests`` where there are too many."""
         ours = sum(session.uid == uid for session in self._open)
-        if len(self._open) >= MOST or ours >= MOST_PER_WEBSPACE:
+        if len(self._open) >= self._most or ours >= self._most_per_webspace:
             message = "too many terminals are open"
             raise TooManyRequests(message, retry_after=10.0)
 

@@ -25,8 +25,8 @@ RESERVED, FEWEST_RESERVED = 4096, 1024
 class Reserve:
     """Descriptors that visitors and their ports cannot take, and how they are shared out.
 
-    Each call of the API may need one to LXD, each terminal two, each command four. What is left, an eighth, is for what
-    nobody else may take: LXD's events, boots, the store of routes, IAM, files, the relay's pipes.
+    Each call of the API may need one to LXD, each terminal two, each command four. What is left, more than a quarter, is
+    for what nobody else may take: LXD's events, boots, the store of routes, IAM, files, the relay's pipes.
     """
 
     size: int = RESERVED
@@ -34,12 +34,12 @@ class Reserve:
     @property
     def connections(self) -> int:
         """How many clients the API may have."""
-        return max(4, self.size // 4)
+        return max(4, self.size * 3 // 16)
 
     @property
     def terminals(self) -> int:
         """How many terminals there may be, the client's own descriptor aside."""
-        return max(1, self.size // 4 // 2)
+        return max(1, self.size * 3 // 16 // 2)
 
     @property
     def commands(self) -> int:

@@ -15,7 +15,7 @@ from attrs import define, field
 from webspaced.lib.ranking import Ranking
 
 LEAST_IDLE = 1.0
-"""Seconds: who carried something since is not ended to make room."""
+"""Seconds: who carried something since is not ended to make room, unless told otherwise."""
 LOOKS, GROUPS = 32, 4
 """Of so many at most it is seen whether they are idle, in each of so many groups: each newcomer costs as little as that."""
 
@@ -46,6 +46,7 @@ class Places:
     most_per_webspace: int
     most_per_visitor: int = 0
     fits: Callable[[], bool] = lambda: True
+    least_idle: float = LEAST_IDLE
     held: int = field(default=0, init=False)
     """The number of places taken now."""
     _groups: dict[Group, dict[Holder, None]] = field(factory=dict, init=False, repr=False)
@@ -127,13 +128,17 @@ class Places:
 
     def _idle_one(self, groups: Iterator[Group]) -> tuple[Group, Holder] | None:
         for key in groups:
-            group = self._groups[key]
+            group, found, longest = self._groups[key], None, self.least_idle
             for holder in list(islice(group, LOOKS)):
-                if holder.idle() >= LEAST_IDLE:
-                    return key, holder
-                # It carried something: it is last in line again.
-                del group[holder]
-                group[holder] = None
+                idle = holder.idle()
+                if idle < self.least_idle:
+                    # It carried something: it is last in line again.
+                    del group[holder]
+                    group[holder] = None
+                elif found is None or idle > longest:
+                    found, longest = holder, idle
+            if found is not None:
+                return key, found
         return None
 
 

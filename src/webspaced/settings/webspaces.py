@@ -77,7 +77,7 @@ class Domains:
 
 @attrs.frozen(kw_only=True)
 class Exec:
-    """Commands that the API runs in a webspace and whose output it gives as a whole; terminals have no such bounds."""
+    """Commands that the API runs in a webspace and whose output it gives as a whole, and terminals."""
 
     timeout: float = setting(
         duration(), "How long a command may take before it is killed.", default=60.0, unit="seconds"
@@ -87,6 +87,14 @@ class Exec:
         "The most that it may write, on both outputs together, before it is killed.",
         default=1048576,
         unit="bytes",
+    )
+    max_commands: int = setting(
+        integer(1), "How many commands of one webspace may run at once; further ones are answered 429.", default=16
+    )
+    max_terminals: int = setting(
+        integer(1),
+        "How many terminals and consoles of one webspace may be open at once; further ones are answered 429.",
+        default=32,
     )
 
 

@@ -21,6 +21,7 @@ from webspaced.errors import RemoteError, Unavailable
 from webspaced.http.api import Api, Backing
 from webspaced.http.auth import Auth
 from webspaced.http.bodies import LARGEST, LARGEST_COMMAND
+from webspaced.http.commands import Commands
 from webspaced.http.health import Health
 from webspaced.http.site import _Root
 from webspaced.http.terminals import Terminals
@@ -54,7 +55,8 @@ class ApiCase(SynchronousTestCase):
             service=self.w.service,
             domains=self.w.domains,
             insides=self.w.interior,
-            terminals=Terminals(self.w.clock),
+            terminals=Terminals(self.w.clock, 500, 32),
+            commands=Commands(self.w.interior, 200, 16),
             auth=Auth(identity),
             resync=resync,
             now=lambda: 1000.0,

@@ -14,7 +14,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.simulation.client import Exchange
 from tests.simulation.deployment import API, MEMBERS, Deployment
 from tests.unit.timing import watch
-from webspaced.http import terminals
 from webspaced.http.bodies import LARGEST
 from webspaced.http.rights import INTERVAL
 from webspaced.http.terminals import FIRST_MESSAGE_TIMEOUT, GOODBYE_TIMEOUT, LARGEST_EARLY, MOST_ORDERS
@@ -399,7 +398,7 @@ class HandshakeTests(TerminalCase):
 
     def test_there_is_room_for_so_many(self) -> None:
         self.create()
-        self.patch(terminals, "MOST_PER_WEBSPACE", 2)
+        self.patch(self.d.daemon.sites._api._terminals, "_most_per_webspace", 2)
         clients = [self.shell("sleep", "60") for _ in range(2)]
         self.refused(429)
         clients[0].socket.close()
@@ -409,7 +408,7 @@ class HandshakeTests(TerminalCase):
     def test_room_in_all(self) -> None:
         self.create()
         self.create(2)
-        self.patch(terminals, "MOST", 1)
+        self.patch(self.d.daemon.sites._api._terminals, "_most", 1)
         self.shell("sleep", "60")
         self.refused(429, token="bob")
 
