@@ -23,6 +23,7 @@ from webspaced.forward.engine import ERR, HUP, IN, OUT, WRITES, Engine
 from webspaced.forward.lines import ILine, ILines
 from webspaced.forward.rests import Rests
 from webspaced.forward.sockets import SocketLine
+from webspaced.lib.sparing import Sparing
 
 BACKLOG = 4096
 """Connections that wait to be accepted; net.core.somaxconn bounds it too."""
@@ -184,6 +185,7 @@ class SocketLines:
         self.queued = False
         self._served = 0
         self._waiting: deque[Deferred[None]] = deque()
+        self._lines = Sparing(engine.reactor, self.log, "failures to connect")
 
     @property
     def ports(self) -> int:
@@ -215,7 +217,8 @@ class SocketLines:
         try:
             sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         except OSError as error:
-            self.log.warn("no connection to a container can be made: {error}", error=str(error))
+            if self._lines.may(""):
+                self.log.warn("no connection to a container can be made: {error}", error=str(error))
             return fail(Refused("it has too many visitors at once", retry_after=2.0))
         _prepare(sock)
         where = (str(endpoint.host), endpoint.port)

@@ -23,6 +23,7 @@ from webspaced.http.bodies import LARGEST, largest_of
 from webspaced.http.client_address import IPNetwork, counted_as, is_in, parse_address
 from webspaced.lib.acknowledged import acknowledged
 from webspaced.lib.places import Places
+from webspaced.lib.sparing import Sparing
 
 IDLE_TIMEOUT = 60.0
 """Seconds without a byte after which a client's connection is closed."""
@@ -184,7 +185,8 @@ class Channel(HTTPChannel):
         super().allContentReceived()
 
     def _too_slow(self) -> None:
-        self.log.info("{peer} took longer than {bound:g} s for its request", peer=self._who(), bound=RECEIVE_TIMEOUT)
+        if self.site.slow.may(self._address):
+            self.log.info("{peer} took longer than {bound:g} s for its request", peer=self._who(), bound=RECEIVE_TIMEOUT)
         self.transport.write(TIMED_OUT)
         super().timeoutConnection()
 
@@ -238,7 +240,9 @@ class Channel(HTTPChannel):
         if read >= SLOWEST_READER * UNREAD_TIMEOUT:
             self._wait_for_reader()
             return
-        self.log.info("{peer} read {read} B of its answer in {bound:g} s", peer=self._who(), read=read, bound=UNREAD_TIMEOUT)
+        if self.site.slow.may(self._address):
+            said = "{peer} read {read} B of its answer in {bound:g} s"
+            self.log.info(said, peer=self._who(), read=read, bound=UNREAD_TIMEOUT)
         self.transport.abortConnection()
 
     def _who(self) -> str:
@@ -306,6 +310,7 @@ class BoundedSite(Site):
         # Busy ones are not closed: one address is to leave room for others.
         self._each = min(each, max(1, most // 2))
         self._trusted = trusted
+        self.slow = Sparing(reactor, Channel.log, "slow clients")
         self._connections: Counter[str] = Counter()
 
     def buildProtocol(self, addr: IAddress | None) -> Any:

@@ -47,6 +47,7 @@ class Mannered(Resource):
         super().__init__()
         self._inner = inner
         self._rules = rules
+        self._lines = access.lines(rules.clock)
 
     def render(self, request: Any) -> int:
         """Serve a request, in a context of its own that knows the request's id."""
@@ -74,7 +75,7 @@ class Mannered(Resource):
         about.end()
         if self._rules.limits is not None:
             self._rules.limits.answered(about.address, about.uid, request.sentLength)
-        access.tell(request, about, self._rules.clock.seconds())
+        access.tell(request, about, self._rules.clock.seconds(), self._lines)
 
     def _serve(self, request: Any, about: About) -> None:
         origin = header(request, b"origin")

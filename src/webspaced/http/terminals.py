@@ -24,6 +24,7 @@ from webspaced.http.messages import Order
 from webspaced.http.problems import TooManyRequests, problem_of
 from webspaced.http.rights import Ended, Watch
 from webspaced.interfaces import ITerminal
+from webspaced.lib.sparing import Sparing
 from webspaced.lib.websocket import GOING_AWAY, INTERNAL_ERROR, NORMAL, NOT_ALLOWED, WebSocket, shortened
 
 FIRST_MESSAGE_TIMEOUT = 30.0
@@ -64,6 +65,7 @@ class Terminals:
         self._most = most
         self._most_per_webspace = most_per_webspace
         self._open: set[_Session] = set()
+        self._lines = Sparing(clock, self.log, "ends of terminals")
 
     def __len__(self) -> int:
         return len(self._open)
@@ -85,6 +87,8 @@ class Terminals:
     def _ended(self, session: _Session) -> None:
         self._open.discard(session)
         seconds = self._clock.seconds() - session.began
+        if not self._lines.may(str(session.uid)):
+            return
         self.log.info(
             "a terminal of webspace {uid} ended after {seconds:.1f} s: {outcome}",
             uid=session.uid,

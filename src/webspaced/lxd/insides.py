@@ -28,6 +28,7 @@ from webspaced.errors import NotFound, RemoteError, Unavailable
 from webspaced.interfaces import IInsides
 from webspaced.lib.deferreds import bounded, together
 from webspaced.lib.keyed import KeyedLock
+from webspaced.lib.sparing import Sparing
 from webspaced.lib.webclient import UNREACHABLE
 from webspaced.lib.websocket import IHears, Rejected, WebSocket, connect
 from webspaced.lxd.client import LxdClient, Reply
@@ -72,6 +73,7 @@ class LxdInsides(Files):
         self._endpoint = endpoints.endpointForURI(URI.fromBytes(b"ws://lxd/"))
         self._consoles: dict[str, Terminal] = {}
         self._console_turns: KeyedLock[str] = KeyedLock()
+        self._lines = Sparing(client.clock, self.log, "commands that could not be killed")
 
     # --- commands
 
@@ -112,7 +114,8 @@ class LxdInsides(Files):
 
     def _not_killed(self, failure: Failure, name: str) -> None:
         # It may have been the container that went away.
-        self.log.info("{name}: a command could not be killed: {error}", name=name, error=failure.getErrorMessage())
+        if self._lines.may(name):
+            self.log.info("{name}: a command could not be killed: {error}", name=name, error=failure.getErrorMessage())
 
     async def attach(self, name: str, command: Command, size: Size, screen: IConsumer) -> Terminal:
         mark = secrets.token_hex(16)

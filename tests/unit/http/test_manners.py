@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -13,6 +15,7 @@ from webspaced.http.about import request_id, shown
 from webspaced.http.bodies import LARGEST
 from webspaced.http.limits import LimitSettings
 from webspaced.lib.buckets import Rate
+from webspaced.lib.sparing import OF_A_CAUSE, SUMMING
 
 SELF = "/v1/webspace/self"
 PAGE = "https://panel.example.org"
@@ -292,6 +295,23 @@ class LimitTests(ServedCase):
         path = "/internal/alice/ensure-started"
         found = [self.ask("POST", path, token="root", inside=True).status for _ in range(5)]
         self.assertEqual(found, [404] * 5)
+
+
+class SparingTests(ServedCase):
+    def test_who_asks_often_is_not_told_of_each_time_and_others_are(self) -> None:
+        log = self.listen_to_log()
+        for _ in range(int(OF_A_CAUSE.burst) + 40):
+            self.ask("GET", SELF, address="192.0.2.1")
+            self.ask("GET", SELF, token="alice", address="192.0.2.1")
+        self.ask("GET", SELF, token="bob", address="192.0.2.1")
+        self.ask("GET", SELF, address="192.0.2.2")
+        told = self.accesses(log)
+        users = Counter(event["user"] for event in told)
+        self.assertLess(users["alice"], OF_A_CAUSE.burst + 20)
+        self.assertLess(users["-"], OF_A_CAUSE.burst + 20)
+        self.assertEqual((users["bob"], told[-1]["address"]), (1, "192.0.2.2"))
+        self.w.clock.run_for(SUMMING)
+        self.assertIn("are not written here", self.accesses(log)[-1]["log_format"])
 
 
 class BodyTests(ServedCase):
