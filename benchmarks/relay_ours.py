@@ -25,8 +25,9 @@ from zope.interface import implementer
 
 from webspaced.core.address import Endpoint
 from webspaced.core.webspace import Forward
-from webspaced.forward.choice import lines_for
+from webspaced.forward.choice import Seats, lines_for
 from webspaced.forward.listeners import Listeners, Where
+from webspaced.forward.refusals import Refusals
 from webspaced.forward.visit import Means
 from webspaced.interfaces import IBootGate
 from webspaced.lib.places import Places
@@ -79,9 +80,15 @@ class Gate:
 
 
 def _listeners(backend: int, address: str = "127.0.0.1") -> Listeners:
-    seats = Places(MANY, MANY)
+    seats = Seats(Places(MANY, MANY), Places(MANY, MANY))
     means = Means(
-        clock=reactor, gate=Gate(backend), lines=lines_for(reactor, seats), places=Places(MANY, MANY), seats=seats
+        clock=reactor,
+        gate=Gate(backend),
+        lines=lines_for(reactor, seats),
+        places=Places(MANY, MANY),
+        seats=seats.forwards,
+        refusals=Refusals(reactor),
+        by_visitor=True,
     )
     return Listeners(means, Conditions(), Where(forwards=address, boot=address), lambda _: None)
 

@@ -22,6 +22,7 @@ from webspaced.core.webspace import Forward
 from webspaced.forward.engine import Engine
 from webspaced.forward.listeners import Listeners, Where
 from webspaced.forward.ports import SocketLines
+from webspaced.forward.refusals import Refusals
 from webspaced.forward.visit import Means
 from webspaced.interfaces import IBootGate
 from webspaced.lib.places import Places
@@ -70,8 +71,15 @@ class RelayCase(TestCase):
         self.gate = Gate()
         seats = Places(MANY, MANY)
         self.engine = Engine(reactor)
-        lines = SocketLines(self.engine, lambda _: not seats.full, MANY)
-        means = Means(clock=reactor, gate=self.gate, lines=lines, places=Places(MANY, MANY), seats=seats)
+        lines = SocketLines(self.engine, seats.has_room, MANY)
+        means = Means(
+            clock=reactor,
+            gate=self.gate,
+            lines=lines,
+            places=Places(MANY, MANY),
+            seats=seats,
+            refusals=Refusals(reactor),
+        )
         where = Where(forwards=self.interface, boot=LOOPBACK)
         self.listeners = Listeners(means, Conditions(), where, lambda _: None)
         self.backend = socket.create_server((LOOPBACK, 0), backlog=4096)

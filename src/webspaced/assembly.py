@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, field, frozen
 
 from webspaced.addresses import address_rule, advice_of, claim_rules, ownership_of, site_of
 from webspaced.cluster import Kubernetes, cluster_for
@@ -18,12 +18,14 @@ from webspaced.core.instance import IPAddress
 from webspaced.daemon import Daemon, Parts
 from webspaced.dns import DomainRecords, resolver_for
 from webspaced.election import Election, election_for
-from webspaced.forward.choice import lines_for, seats_for
+from webspaced.forward.choice import Held, lines_for, seats_for
 from webspaced.forward.lines import ILines
 from webspaced.forward.listeners import Listeners, Where, looks
+from webspaced.forward.refusals import Refusals
 from webspaced.forward.visit import Destination, Means
 from webspaced.http.api import Api, Backing
 from webspaced.http.auth import Auth
+from webspaced.http.commands import Commands
 from webspaced.http.health import Health
 from webspaced.http.internal import Internal
 from webspaced.http.routes import RouteDocument
@@ -38,6 +40,7 @@ from webspaced.interfaces import IDomainRecords, IIdentity, IRouteDocument
 from webspaced.knowledge import Knowledge, Served
 from webspaced.leadership import Leadership
 from webspaced.lib.addresses import can_bind
+from webspaced.lib.descriptors import Reserve, raise_descriptor_limit, reserve_of
 from webspaced.lib.instance_lock import InstanceLock
 from webspaced.lib.memory import keep_for_good
 from webspaced.lib.periodic import Periodic
@@ -64,6 +67,7 @@ from webspaced.webspaces.documents import Documents
 from webspaced.webspaces.domains import DomainRules, Domains
 from webspaced.webspaces.gate import BootGate
 from webspaced.webspaces.housing import Housing
+from webspaced.webspaces.images import Images
 from webspaced.webspaces.insides import Insides
 from webspaced.webspaces.ports import Ports
 from webspaced.webspaces.power import Power, StopTimes
@@ -85,14 +89,17 @@ class Host:
     """What is used of the machine underneath, beside the reactor; tests and the simulator bring their own.
 
     ``lines`` are visitors' connections; ``can_bind`` tells whether a port of an address is free; ``seats`` are places for
-    visitors, by descriptors; ``pick`` gives a number below its argument that nobody could guess;
-    ``keep`` hears when what is in memory is there to stay.
+    visitors of forwards, by descriptors, ``web_seats`` those of boot ports (as many, if none are given), and
+    ``reserve`` is what is kept from all of them; ``pick`` gives a
+    number below its argument that nobody could guess; ``keep`` hears when what is in memory is there to stay.
     """
 
     lines: ILines
     records: IDomainRecords
     can_bind: Callable[[IPAddress, int], bool]
     seats: Places
+    web_seats: Places | None = None
+    reserve: Reserve = field(factory=Reserve)
     pick: Callable[[int], int] = secrets.randbelow
     loopback_containers: bool = False
     keep: Callable[[], None] = lambda: None
@@ -100,12 +107,14 @@ class Host:
 
 def this_host(reactor: Any, settings: Settings) -> Host:
     """Give the real one."""
-    seats = seats_for(settings.webspaces.max_held)
+    seats = seats_for(settings.webspaces.max_held, settings.webspaces.max_per_address)
     return Host(
         lines=lines_for(reactor, seats),
         records=DomainRecords(resolver_for(reactor, settings.webspaces.domains.resolvers)),
         can_bind=can_bind,
-        seats=seats,
+        seats=seats.forwards,
+        web_seats=seats.web,
+        reserve=reserve_of(raise_descriptor_limit()),
         keep=keep_for_good,
     )
 
@@ -118,7 +127,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     """
     host = host or this_host(reactor, settings)
     identity = _build_identity(reactor, settings)
-    connections = Connections(reactor, endpoints_for(reactor, settings.lxd.url, _identities(settings)))
+    connections = Connections(reactor, endpoints_for(reactor, settings.lxd.url, Identities.by(settings.lxd.tls)))
     client = LxdClient(connections.agent, reactor, settings.lxd.project, suspect=lambda: connections.suspect)
     instances = LxdInstances(client)
     known = _build_knowledge(reactor, settings, instances, host)
@@ -153,12 +162,14 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             keep=host.keep,
         ),
     )
-    listening = Listening.by(settings.http, reactor)
+    listening = Listening.by(settings.http, reactor, host.reserve.connections)
+    own_insides = _build_insides(settings, known, insides)
     backing = Backing(
         service=service,
         domains=_build_domains(settings, known, host, reconciler),
-        insides=_build_insides(settings, known, insides),
-        terminals=Terminals(reactor),
+        insides=own_insides,
+        terminals=Terminals(reactor, host.reserve.terminals, settings.webspaces.exec.max_terminals),
+        commands=Commands(own_insides, host.reserve.commands, settings.webspaces.exec.max_commands),
         auth=Auth(identity, listening.limits, listening.cors, Tickets(reactor)),
         resync=reconciler.resync,
         now=time.time,
@@ -173,17 +184,6 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     )
     daemon.sites = Sites(reactor, pages, listening, leads)
     return daemon
-
-
-def _identities(settings: Settings) -> Identities:
-    tls = settings.lxd.tls
-    return Identities(
-        server=tls.server_cert,
-        ca=tls.ca,
-        client=tls.client_cert,
-        client_key=tls.client_key,
-        insecure=tls.allow_insecure,
-    )
 
 
 async def _first_contact(client: LxdClient, settings: Settings) -> ProfileNetwork:
@@ -272,13 +272,16 @@ def _config_defaults(settings: Settings) -> Config:
 
 def _build_listeners(reactor: Any, settings: Settings, known: Knowledge, host: Host) -> Listeners:
     webspaces = settings.webspaces
+    held = Held(webspaces.max_held, webspaces.max_held_per_webspace, webspaces.max_per_address)
     means = Means(
         clock=reactor,
         gate=known.gate,
         lines=host.lines,
-        places=Places(webspaces.max_held, webspaces.max_held_per_webspace),
-        seats=host.seats,
+        places=held.web,
+        seats=host.web_seats or Places(host.seats.most, host.seats.most_per_webspace),
+        refusals=Refusals(reactor),
     )
+    forwards = evolve(means, places=held.forwards, seats=host.seats, by_visitor=True)
 
     def web(uid: int) -> Destination | None:
         observed = known.registry.get(uid)
@@ -287,7 +290,7 @@ def _build_listeners(reactor: Any, settings: Settings, known: Knowledge, host: H
         return Destination(uid, observed.webspace.config.http_port, observed.web_is_http)
 
     where = Where(forwards=webspaces.ports.listen_address, boot=str(settings.traefik.boot_address))
-    return Listeners(means, known.conditions, where, web)
+    return Listeners(forwards, known.conditions, where, web, means)
 
 
 def _build_served(
@@ -352,6 +355,8 @@ def _build_service(
         routes=reconciler,
         provision=Provision(reactor, insides, webspaces.install_timeout),
         creations=Creations(reactor),
+        images=Images(reactor, instances),
+        max_concurrent=webspaces.max_concurrent_boots,
         may_write=leads,
     )
     creator = Creator(workshop, webspaces.lxd_profile, _config_defaults(settings))

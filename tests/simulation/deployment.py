@@ -91,10 +91,22 @@ class Deployment:
             failure = event.get("log_failure")
             self.mishaps.append(f"{event.get('log_format')} {failure and failure.getTraceback()}")
 
-    def _write_settings(self) -> Settings:
-        users = [{"id": uid, "username": name, "token_sha256": _hash(name)} for uid, name in MEMBERS.items()]
+    def change_token(self, uid: int, token: str) -> None:
+        """Give a member another token than their name."""
+        self._write_users({**self.tokens, uid: token})
+
+    def remove_member(self, uid: int) -> None:
+        """Let IAM know a member no more."""
+        self._write_users({other: token for other, token in self.tokens.items() if other != uid})
+
+    def _write_users(self, tokens: Mapping[int, str]) -> None:
+        self.tokens = tokens
+        users = [{"id": uid, "username": MEMBERS[uid], "token_sha256": _hash(token)} for uid, token in tokens.items()]
         (self.directory / "users.yaml").write_text(yaml.safe_dump({"users": users}))
         (self.directory / "users.yaml").chmod(0o600)
+
+    def _write_settings(self) -> Settings:
+        self._write_users(MEMBERS)
         config = {
             "data_dir": str(self.directory),
             "lxd": {"url": f"unix://{self.lxd.socket}"},

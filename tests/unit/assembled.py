@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from treq.testing import StubTreq
 from twisted.application.service import Service
+from twisted.internet.address import IPv4Address
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -48,11 +49,11 @@ class Machine(MemoryReactorClock, Time):
         """Give where anything listens, or did."""
         return {(interface, port) for port, _, _, interface in self.tcpServers}
 
-    def connect(self, port: int) -> Wire:
-        """Connect to a port, and give the other end."""
+    def connect(self, port: int, address: str = "") -> Wire:
+        """Connect to a port, from an address if it matters, and give the other end."""
         factory = next(factory for number, factory, _, _ in self.tcpServers if number == port)
         wire = Wire()
-        protocol = factory.buildProtocol(None)
+        protocol = factory.buildProtocol(IPv4Address("TCP", address, 40000) if address else None)
         protocol.makeConnection(wire)
         self.protocols[wire] = protocol
         return wire

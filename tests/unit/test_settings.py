@@ -225,6 +225,18 @@ class BootTests(AssembledCase):
         visitors = [self.machine.connect(self.boot_port(name)) for name in ("ws-u1", "ws-u2", "ws-u1", "ws-u2")]
         self.assertEqual([b"too many" in self.machine.said(each) for each in visitors], [False, False, True, True])
 
+    def test_max_per_address(self) -> None:
+        for most, refused in ((2, [False, False, True, False]), (0, [False] * 4)):
+            self.start(webspaces={"max_per_address": most})
+            self.create()
+            self.assertEqual(self.ask("POST", "self/ports/50000/22")[0], 201)
+            addresses = ("192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2")
+            visitors = [self.machine.connect(50000, address) for address in addresses]
+            self.assertEqual(["reset" in each.ends for each in visitors], refused)
+            # Web visitors all come from Traefik.
+            web = [self.machine.connect(self.boot_port(), "127.0.0.1") for _ in range(4)]
+            self.assertEqual(["reset" in each.ends for each in web], [False] * 4)
+
     def test_max_held_per_webspace(self) -> None:
         self.start(webspaces={"max_held_per_webspace": 1})
         self.create("alice")

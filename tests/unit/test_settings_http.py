@@ -87,6 +87,38 @@ class HttpTests(AssembledCase):
         self.daemon_with(limits={"connections_per_address": 2})
         self.assertEqual([self.line() is None for _ in range(3)], [False, False, True])
 
+    def held(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[Line, bytes]:
+        """Make a request of alice's that may take a while; gives the first line of the answer, if there is one by now."""
+        line = self.line()
+        assert line is not None
+        line.say(request(method, f"/v1/webspace/self/{path}", body, token="alice", headers=headers))
+        self.machine.run_for(1)
+        return line, line.value().partition(b"\r\n")[0]
+
+    def test_limits_concurrent_per_user(self) -> None:
+        for most, refused in ((2, True), (0, False)):
+            self.daemon_with(limits={"concurrent_per_user": most})
+            self.create()
+            running = [self.held("POST", "exec", {"command": "sleep 30"}) for _ in range(3)]
+            self.assertEqual([b"429" in answer for _, answer in running], [False, False, refused])
+            self.assertEqual(self.statuses(1, token="alice"), [429 if refused else 200])
+            self.assertEqual(self.get("/v1/webspace/self", token="bob").status, 404)
+            # Who goes away counts no more, and neither does what was answered.
+            running[0][0].hang_up()
+            self.assertEqual(set(self.statuses(5, token="alice")), {200})
+
+    def test_how_many_commands_and_terminals(self) -> None:
+        self.start(webspaces={"exec": {"max_commands": 2, "max_terminals": 3}}, http={"limits": {"concurrent_per_user": 4}})
+        self.site = next(factory for port, factory, _, _ in self.machine.tcpServers if port == 80)
+        self.create()
+        running = [self.held("POST", "exec", {"command": "sleep 30"})[1] for _ in range(3)]
+        self.assertEqual([b"429" in answer for answer in running], [False, False, True])
+        upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
+        upgrade["Sec-WebSocket-Key"] = "AAAAAAAAAAAAAAAAAAAAAA=="
+        opened = [self.held("GET", path, **upgrade)[1].split()[1] for path in ("exec", "console", "exec", "console")]
+        # Open ones are no requests under way.
+        self.assertEqual(opened, [b"101"] * 3 + [b"429"])
+
     def test_trusted_proxies(self) -> None:
         limits = {"per_address": 0.001, "per_address_burst": 1}
         for trusted, proxy, refused in (

@@ -96,6 +96,9 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "webspaces.max_running": (f"{HERE}.BootTests.test_max_running",),
     "webspaces.max_held": (f"{HERE}.BootTests.test_max_held",),
     "webspaces.max_held_per_webspace": (f"{HERE}.BootTests.test_max_held_per_webspace",),
+    "webspaces.exec.max_commands": (f"{HTTP}.test_how_many_commands_and_terminals",),
+    "webspaces.exec.max_terminals": (f"{HTTP}.test_how_many_commands_and_terminals",),
+    "webspaces.max_per_address": (f"{HERE}.BootTests.test_max_per_address",),
     "webspaces.max_wait": (f"{HERE}.BootTests.test_max_wait",),
     "webspaces.relay_idle_timeout": (f"{HERE}.BootTests.test_relay_idle_timeout",),
     "webspaces.resync_interval": (f"{HERE}.WebspaceTests.test_resync_interval",),
@@ -109,6 +112,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "http.limits.per_address": (f"{HTTP}.test_limits_per_address", f"{HTTP}.test_limits_of_0_are_none"),
     "http.limits.per_address_burst": (f"{HTTP}.test_limits_per_address",),
     "http.limits.per_user": (f"{HTTP}.test_limits_per_user", f"{HTTP}.test_limits_of_0_are_none"),
+    "http.limits.concurrent_per_user": (f"{HTTP}.test_limits_concurrent_per_user",),
     "http.limits.per_user_burst": (f"{HTTP}.test_limits_per_user",),
     "http.limits.connections_per_address": (
         f"{HTTP}.test_limits_connections_per_address",

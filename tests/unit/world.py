@@ -35,6 +35,7 @@ from webspaced.webspaces.documents import Documents
 from webspaced.webspaces.domains import DomainRules, Domains
 from webspaced.webspaces.gate import BootGate
 from webspaced.webspaces.housing import Housing
+from webspaced.webspaces.images import Images
 from webspaced.webspaces.insides import Insides
 from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.ownership import Ownership
@@ -226,6 +227,7 @@ class World:
     """See the module; ``start`` makes the first full pass."""
 
     def __init__(self, *, max_concurrent: int = 8, max_running: int = 0, ready_timeout: float = 30.0) -> None:
+        self._max_concurrent = max_concurrent
         self.clock = Time()
         self.lxd = FakeInstances(self.clock)
         self.ownership = Ownership(NIC, self.lxd)
@@ -287,6 +289,8 @@ class World:
             routes=self.reconciler,
             provision=Provision(self.clock, self.insides, INSTALL_TIMEOUT),
             creations=Creations(self.clock),
+            images=Images(self.clock, self.lxd),
+            max_concurrent=self._max_concurrent,
         )
 
     def _reconciler(self) -> Reconciler:

@@ -9,6 +9,7 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
+from webspaced.core.brief import unknown_among
 from webspaced.errors import Invalid
 
 _PORTS = range(1, 65536)
@@ -52,9 +53,9 @@ class Config:
 
         :raises Invalid: a field is unknown, has the wrong type, or is out of range.
         """
-        unknown = sorted(set(patch) - set(_FIELDS))
+        unknown = unknown_among(patch, _FIELDS)
         if unknown:
-            message = f"unknown field in config: {', '.join(unknown)}"
+            message = f"unknown field in config: {unknown}"
             raise Invalid(message)
         given = {name: value for name, value in patch.items() if value is not None}
         changes = {attribute: parse(given[name]) for name, (attribute, parse) in _FIELDS.items() if name in given}

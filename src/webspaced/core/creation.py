@@ -19,6 +19,8 @@ _PERCENT = re.compile(r"([0-9]{1,3})%")
 class Step(enum.Enum):
     """The steps, in their order; the value is what clients see."""
 
+    WAIT = "wait"
+    """Others are being created."""
     DOWNLOAD = "download"
     """LXD fetches the image."""
     UNPACK = "unpack"

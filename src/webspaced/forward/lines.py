@@ -58,8 +58,11 @@ class ILineOwner(Interface):
 class ILines(Interface):
     """Makes lines, and the ports that they come from."""
 
-    def listen(port: int, factory: Factory, interface: str) -> IListeningPort:
-        """Listen; ``""`` stands for every interface, IPv4 and IPv6. ``CannotListenError`` if that cannot be bound."""
+    def listen(port: int, factory: Factory, interface: str, *, web: bool = False) -> IListeningPort:
+        """Listen; ``""`` stands for every interface, IPv4 and IPv6. ``CannotListenError`` if that cannot be bound.
+
+        :param web: for the visitors of a boot port, who have room of their own.
+        """
 
     def line(transport: Any, owner: Any) -> ILine:
         """Give the line of a connection that a port of :meth:`listen` took."""

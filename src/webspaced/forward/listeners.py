@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from attrs import define, field
-from twisted.internet.defer import gatherResults, maybeDeferred
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReactorTime
 from zope.interface import implementer
@@ -16,9 +16,11 @@ from webspaced.errors import Conflict, Refused, Unavailable
 from webspaced.forward.counters import Counters, total
 from webspaced.forward.drain import drain
 from webspaced.forward.ports import EXHAUSTED
+from webspaced.forward.refusals import LOOK
 from webspaced.forward.visit import Destination, Means
 from webspaced.forward.visits import Visits
 from webspaced.interfaces import IForwards, IListeners
+from webspaced.lib.gently import Gently
 from webspaced.lib.periodic import Periodic
 from webspaced.webspaces.conditions import Conditions, Kind
 
@@ -75,6 +77,8 @@ class Listeners:
     _where: Where
     _web: Callable[[int], Destination | None]
     """Gives the destination of a webspace's boot port at the moment of a visit."""
+    _web_means: Means | None = None
+    """Of boot ports, which have places of their own; the same for all if there are none."""
     _forwards: dict[int, _Bound] = field(factory=dict, init=False)
     _wanted: dict[int, Mapping[int, Forward]] = field(factory=dict, init=False)
     _boot_ports: dict[int, _BootPort] = field(factory=dict, init=False)
@@ -128,8 +132,8 @@ class Listeners:
         if present is not None and present.port == port:
             return
         # Visitors of an old number go on: their webspace is the same.
-        visits = present.visits if present is not None else Visits(self._means, lambda: self._web(uid))
-        listening = None if port is None else self._means.lines.listen(port, visits, self._where.boot)
+        visits = present.visits if present is not None else Visits(self._web_means or self._means, lambda: self._web(uid))
+        listening = None if port is None else self._means.lines.listen(port, visits, self._where.boot, web=True)
         if present is not None:
             del self._boot_ports[uid]
             present.listening.stopListening()
@@ -143,16 +147,19 @@ class Listeners:
         for visits in self._visits_of(uid):
             visits.cut_relayed()
 
-    def cut_idle(self) -> None:
-        """Reset relayed connections on which nothing moved for :data:`IDLE_LOOKS` calls of this."""
-        for bound in self._all():
-            bound.visits.cut_quiet(IDLE_LOOKS)
+    async def cut_idle(self, most: float) -> None:
+        """Reset relayed connections on which nothing moved for so many seconds."""
+        await Gently(self._means.clock).each(self._all(), lambda bound: bound.visits.cut_idle(most))
 
     def refuse_late(self, most: float) -> None:
         """Refuse who has waited for so many seconds or longer."""
         error = Refused(f"it did not start within {most:g} seconds", retry_after=LATE_RETRY_AFTER)
         for bound in self._all():
             bound.visits.turn_away(error, self._means.clock.seconds() - most)
+
+    def sum_up(self) -> None:
+        """Say in the log how many were refused where nobody is any more."""
+        self._means.refusals.look()
 
     def counters(self) -> Counters:
         """Give what was counted of all visits, also of those of ports that are closed by now."""
@@ -175,6 +182,7 @@ class Listeners:
         self._parting.extend(crowds)
         await drain(self._means.clock, crowds, 0.0 if self._hurried else within)
         await closed
+        self._means.refusals.close()
 
     def hurry(self) -> None:
         """Reset who is still let finish by :meth:`close`, also by one to come."""
@@ -235,5 +243,7 @@ class Listeners:
 def looks(clock: IReactorTime, listeners: Listeners, wait: float, idle: float) -> Iterator[Periodic]:
     """Give what keeps the bounds on waiting and on silence (0: none), in seconds: no timer for each connection."""
     yield Periodic(clock, wait / LATE_LOOKS, "the look at who waits", partial(listeners.refuse_late, wait))
+    yield Periodic(clock, LOOK, "the sum of who was refused", listeners.sum_up)
     if idle:
-        yield Periodic(clock, idle / IDLE_LOOKS, "the look at idle visitors", listeners.cut_idle)
+        work = lambda: Deferred.fromCoroutine(listeners.cut_idle(idle))  # noqa: E731
+        yield Periodic(clock, idle / IDLE_LOOKS, "the look at idle visitors", work)

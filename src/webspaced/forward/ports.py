@@ -23,6 +23,7 @@ from webspaced.forward.engine import ERR, HUP, IN, OUT, WRITES, Engine
 from webspaced.forward.lines import ILine, ILines
 from webspaced.forward.rests import Rests
 from webspaced.forward.sockets import SocketLine
+from webspaced.lib.sparing import Sparing
 
 BACKLOG = 4096
 """Connections that wait to be accepted; net.core.somaxconn bounds it too."""
@@ -40,11 +41,12 @@ _DONE = frozenset({0, errno.EISCONN})
 class SocketPort:
     """A listening socket. What it accepts gets a protocol of the factory, and as transport a :class:`SocketLine`."""
 
-    __slots__ = ("_fd", "_lines", "_sock", "factory")
+    __slots__ = ("_fd", "_lines", "_rests", "_sock", "factory")
 
-    def __init__(self, lines: SocketLines, sock: socket.socket, factory: Factory) -> None:
+    def __init__(self, lines: SocketLines, sock: socket.socket, factory: Factory, rests: Rests) -> None:
         self.factory = factory
         self._lines = lines
+        self._rests = rests
         self._sock = sock
         self._fd = sock.fileno()
 
@@ -67,11 +69,11 @@ class SocketPort:
 
     def event(self, mask: int) -> None:
         """Accept some; those that are left are told again."""
-        lines = self._lines
+        rests = self._rests
         for _ in range(BURST):
             # Whoever rests was first.
-            if lines.rests or not lines.has_room():
-                lines.rests.add(self)
+            if rests or not rests.room():
+                rests.add(self)
                 return
             if not self.accept():
                 return
@@ -79,22 +81,22 @@ class SocketPort:
     def accept(self) -> bool:
         """Accept one; whether there may be more."""
         try:
-            sock, _ = self._sock.accept()
+            sock, peer = self._sock.accept()
         except BlockingIOError:
             return False
         except OSError as error:
             if error.errno in EXHAUSTED:
-                self._lines.rests.add(self, exhausted=str(error))
+                self._rests.add(self, exhausted=str(error))
                 return False
             # The connection failed before it was accepted (accept(2)).
             return True
-        self._begin(sock)
+        self._begin(sock, peer[0])
         return True
 
-    def _begin(self, sock: socket.socket) -> None:
+    def _begin(self, sock: socket.socket, peer: str) -> None:
         sock.setblocking(False)
-        # Whoever wants to know the address asks the line: most do not, and it costs.
-        protocol: Any = self.factory.buildProtocol(None)
+        # The bare address: whoever wants to know more asks the line, as most do not, and it costs.
+        protocol: Any = self.factory.buildProtocol(peer)  # type: ignore[arg-type]
         if protocol is None:
             sock.close()
             return
@@ -167,23 +169,30 @@ class _Dialling:
 class SocketLines:
     """See :class:`webspaced.forward.lines.ILines`.
 
-    :param room: says whether one more visitor fits in beside so many ports.
+    :param room: says whether one more visitor fits in, or can be made to; ``web_room`` the same of a web visitor.
     :param most_ports: so many ports there may be.
     """
 
     log = Logger()
 
-    def __init__(self, engine: Engine, room: Callable[[int], bool], most_ports: int) -> None:
+    def __init__(
+        self, engine: Engine, room: Callable[[], bool], most_ports: int, web_room: Callable[[], bool] | None = None
+    ) -> None:
         self.engine = engine
-        self.rests = Rests(engine, self.has_room)
-        self._room = room
+        self.rests, self.web_rests = Rests(engine, room), Rests(engine, web_room or room)
         self._most_ports = most_ports
         self._ports: set[SocketPort] = set()
         self.queued = False
         self._served = 0
         self._waiting: deque[Deferred[None]] = deque()
+        self._lines = Sparing(engine.reactor, self.log, "failures to connect")
 
-    def listen(self, port: int, factory: Factory, interface: str) -> IListeningPort:
+    @property
+    def ports(self) -> int:
+        """How many ports there are."""
+        return len(self._ports)
+
+    def listen(self, port: int, factory: Factory, interface: str, *, web: bool = False) -> IListeningPort:
         """See :meth:`ILines.listen`."""
         try:
             if len(self._ports) >= self._most_ports:
@@ -191,7 +200,7 @@ class SocketLines:
             sock = _listening(interface, port)
         except OSError as error:
             raise CannotListenError(interface, port, error) from error
-        listening = SocketPort(self, sock, factory)
+        listening = SocketPort(self, sock, factory, self.web_rests if web else self.rests)
         self._ports.add(listening)
         listening.startListening()
         given: IListeningPort = listening
@@ -208,7 +217,8 @@ class SocketLines:
         try:
             sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         except OSError as error:
-            self.log.warn("no connection to a container can be made: {error}", error=str(error))
+            if self._lines.may(""):
+                self.log.warn("no connection to a container can be made: {error}", error=str(error))
             return fail(Refused("it has too many visitors at once", retry_after=2.0))
         _prepare(sock)
         where = (str(endpoint.host), endpoint.port)
@@ -256,23 +266,22 @@ class SocketLines:
 
     # --- room
 
-    def has_room(self) -> bool:
-        """Whether there is room for one more visitor."""
-        return self._room(len(self._ports))
-
     def freed(self) -> None:
         """See :meth:`ILines.freed`."""
+        self.web_rests.freed()
         self.rests.freed()
 
     def forget(self, port: SocketPort) -> None:
         """Remember a port no more."""
         self._ports.discard(port)
         self.rests.discard(port)
+        self.web_rests.discard(port)
         self.freed()
 
     def close(self) -> None:
         """See :meth:`ILines.close`."""
         self.rests.close()
+        self.web_rests.close()
         self.engine.close()
 
 

@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from webspaced.forward.engine import IN, Engine
+from webspaced.lib.places import LEAST_IDLE
 
 PAUSE = 0.5
 """Seconds without accepting after the system said that it has no descriptor or memory for one more."""
@@ -29,7 +30,7 @@ class Port(Protocol):
 class Rests:
     """Each port that goes on takes one visitor, then it is the next one's turn: a flooded one keeps nobody out.
 
-    ``room``: whether there is room for one more visitor.
+    ``room``: whether there is room for one more visitor, or can be made.
     """
 
     log = Logger()
@@ -37,9 +38,10 @@ class Rests:
     def __init__(self, engine: Engine, room: Callable[[], bool]) -> None:
         self.queued = False
         self._engine = engine
-        self._room = room
+        self.room = room
         self._ports: dict[Any, None] = {}
         self._pause: IDelayedCall | None = None
+        self._look: IDelayedCall | None = None
         self._said = -SAYING
 
     def __bool__(self) -> bool:
@@ -52,6 +54,7 @@ class Rests:
         self._ports[port] = None
         if not exhausted:
             self._say_full()
+            self._look_later()
         elif self._pause is None:
             self.log.warn("no visitor is accepted for {pause:g} s: {error}", pause=PAUSE, error=exhausted)
             self._pause = self._engine.reactor.callLater(PAUSE, self._go_on)
@@ -62,13 +65,13 @@ class Rests:
 
     def freed(self) -> None:
         """Say that there may be room again."""
-        if self._ports and self._pause is None and self._room():
+        if self._ports and self._pause is None and self.room():
             self._engine.again(self)
 
     def turn(self) -> None:
         """Let ports go on (called by the engine)."""
         for port in list(self._ports):
-            if self._pause is not None or not self._room():
+            if self._pause is not None or not self.room():
                 return
             del self._ports[port]
             port.watch(IN)
@@ -80,9 +83,21 @@ class Rests:
     def close(self) -> None:
         """Wake nobody any more."""
         self._ports.clear()
-        if self._pause is not None:
-            self._pause.cancel()
-            self._pause = None
+        for call in (self._pause, self._look):
+            if call is not None:
+                call.cancel()
+        self._pause = self._look = None
+
+    def _look_later(self) -> None:
+        # Somebody may have fallen silent, which nobody tells.
+        if self._look is None:
+            self._look = self._engine.reactor.callLater(LEAST_IDLE, self._looked)
+
+    def _looked(self) -> None:
+        self._look = None
+        if self._ports:
+            self.freed()
+            self._look_later()
 
     def _go_on(self) -> None:
         self._pause = None

@@ -165,7 +165,7 @@ class StockLines:
         self._everywhere = everywhere
         self._backends = _Backends(hangups)
 
-    def listen(self, port: int, factory: Factory, interface: str) -> IListeningPort:
+    def listen(self, port: int, factory: Factory, interface: str, *, web: bool = False) -> IListeningPort:
         """See :meth:`ILines.listen`."""
         bound: IListeningPort = self._reactor.listenTCP(port, factory, BACKLOG, interface or self._everywhere)
         return bound

@@ -24,6 +24,7 @@ from webspaced.errors import PortSilent, Refused, WebspacedError
 from webspaced.forward.counters import CUT, LEFT, reason_of
 from webspaced.forward.lines import ILine, ILineOwner, ILines
 from webspaced.forward.refusal import refusal
+from webspaced.forward.refusals import Refusals
 from webspaced.forward.states import VISITS, Stage, Step
 from webspaced.interfaces import IBootGate
 from webspaced.lib.places import Places
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUTS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds for each try to connect to a ready port. Short at first: a SYN that meets a full backlog is lost, and the kernel
 itself would send the next one only after a second; and a container that just lost its power is silent."""
-NEVER = -1
+HELD_GRACE = 10.0
+"""Seconds for which nobody who waits for a boot counts as idle: most boots are over by then."""
 FAREWELL = 2.0
 """Seconds that a refused HTTP visitor has to take its answer; closing earlier could reset it away."""
 
@@ -63,6 +65,9 @@ class Means:
     """For those who are held."""
     seats: Places
     """For all, from their first moment to their last: each takes two descriptors."""
+    refusals: Refusals
+    by_visitor: bool = False
+    """Whether visitors come from addresses of their own, and not through Traefik."""
 
 
 @frozen
@@ -75,16 +80,19 @@ class _Try:
 
 @implementer(IProtocol, IHalfCloseableProtocol, ILineOwner)
 class Visit:
-    """One visitor. Held, then relayed, or refused (:data:`webspaced.forward.states.VISITS`). ``since``: when it was held."""
+    """One visitor. Held, then relayed, or refused (:data:`webspaced.forward.states.VISITS`).
+
+    ``since``: when it was held; once it is relayed, since when nothing moved as far as anybody looked.
+    """
 
     log = Logger()
     factory: Any = None
     __slots__ = (
-        "_backend", "_destination", "_farewell", "_line", "_quiet", "_seated", "_seen", "_visits", "_waiting",
+        "_backend", "_destination", "_farewell", "_line", "_seated", "_seen", "_visitor", "_visits", "_waiting",
         "since", "stage", "transport",
     )
 
-    def __init__(self, visits: Visits, destination: Destination) -> None:
+    def __init__(self, visits: Visits, destination: Destination, visitor: str = "") -> None:
         self.stage = Stage.ARRIVED
         self.transport: Any = None
         self._visits = visits
@@ -95,7 +103,8 @@ class Visit:
         self._farewell: IDelayedCall | None = None
         self._seated = False
         self.since = 0.0
-        self._seen, self._quiet = NEVER, 0
+        self._seen = 0
+        self._visitor = visitor
 
     def makeConnection(self, transport: Any) -> None:
         """Take the connection, which is paused unless the webspace runs."""
@@ -107,7 +116,7 @@ class Visit:
         """Relay at once if that can be, else wait for the gate."""
         means, destination = self._visits.means, self._destination
         self._visits.present.add(self)
-        self._seated = means.seats.take(destination.uid)
+        self._seated = means.seats.take(destination.uid, self, self._visitor)
         if not self._seated:
             self._refuse(_too_many())
             return
@@ -125,7 +134,7 @@ class Visit:
 
     def _hold(self, first: _Try | None) -> None:
         means = self._visits.means
-        if not means.places.take(self._destination.uid):
+        if not means.places.take(self._destination.uid, self, self._visitor):
             if first is not None:
                 first.line.addErrback(lambda _: None)
                 first.line.cancel()
@@ -170,7 +179,7 @@ class Visit:
     def _let_go(self) -> None:
         if self.stage is Stage.HELD:
             means = self._visits.means
-            means.places.give_back(self._destination.uid)
+            means.places.give_back(self._destination.uid, self, self._visitor)
             self._visits.held_seconds += means.clock.seconds() - self.since
 
     def _failed(self, failure: Failure) -> None:
@@ -196,13 +205,14 @@ class Visit:
                 return
             first = header(version, *ends)
         self._step(Step.SERVE)
+        self.since = self._visits.means.clock.seconds()
         self._visits.opened += 1
         self._backend = backend
         self._line.relay_to(backend, first)
 
     def _refuse(self, error: Exception) -> None:
         self._visits.count(reason_of(error))
-        self.log.info("a visitor of webspace {uid} was refused: {error}", uid=self._destination.uid, error=str(error))
+        self._visits.means.refusals.refused(self._destination.uid, str(error))
         self._step(Step.REFUSE)
         if not self._destination.http or not self._seated:
             self._reset()
@@ -238,7 +248,7 @@ class Visit:
             self._farewell.cancel()
         if self._seated:
             means = self._visits.means
-            means.seats.give_back(self._destination.uid)
+            means.seats.give_back(self._destination.uid, self, self._visitor)
             means.lines.freed()
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
@@ -254,12 +264,24 @@ class Visit:
         """Give the bytes that went to the container, and to the visitor."""
         return (0, 0) if self._backend is None else (self._line.moved, self._backend.moved)
 
-    def quiet(self) -> int:
-        """Give for how many calls of this, this one included, nothing moved. The first one only looks."""
+    def idle(self) -> float:
+        """See :class:`webspaced.lib.places.Holder`."""
+        now = self._visits.means.clock.seconds()
+        if self.stage is not Stage.RELAYED:
+            return now - self.since - HELD_GRACE if self.stage is Stage.HELD else 0.0
         seen = sum(self.moved())
-        self._quiet = self._quiet + 1 if seen == self._seen else 0
-        self._seen = seen
-        return self._quiet
+        if seen != self._seen:
+            self._seen, self.since = seen, now
+        return now - self.since
+
+    def displaced(self, places: Places) -> None:
+        """See :class:`webspaced.lib.places.Holder`."""
+        if places is self._visits.means.seats:
+            self._seated = False
+        if self.stage is Stage.HELD:
+            self.turn_away(_too_many())
+        else:
+            self._reset()
 
     @property
     def unanswered(self) -> bool:

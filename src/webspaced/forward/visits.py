@@ -13,6 +13,10 @@ from webspaced.errors import Refused
 from webspaced.forward.counters import Counters
 from webspaced.forward.states import Stage
 from webspaced.forward.visit import Destination, Means, Visit
+from webspaced.lib.addresses import counted_as
+
+ALMOST = 0.999
+"""Looks at times that are told in seconds are not to miss by a rounding."""
 
 
 class Visits(Factory):
@@ -32,7 +36,9 @@ class Visits(Factory):
     def buildProtocol(self, addr: Any) -> Visit | None:
         """Give a visit, or ``None`` to close the connection at once."""
         destination = self.destination()
-        return None if destination is None else Visit(self, destination)
+        if destination is None:
+            return None
+        return Visit(self, destination, counted_as(addr) if self.means.by_visitor else "")
 
     @property
     def held(self) -> set[Visit]:
@@ -89,16 +95,16 @@ class Visits(Factory):
         for visit in set(self.present):
             visit.cut()
 
-    def cut_quiet(self, most: int) -> None:
-        """Reset relayed connections on which nothing moved between so many calls of this."""
+    def cut_idle(self, most: float) -> None:
+        """Reset relayed connections on which nothing moved for so many seconds, as far as it was looked."""
         for visit in self.relayed:
-            if visit.quiet() >= most:
+            if visit.idle() >= most * ALMOST:
                 visit.cut()
 
     def cut_answered(self) -> None:
         """Reset relayed web connections on which nothing moved since the last call of this, if nobody awaits an answer."""
         for visit in self.relayed:
-            if visit.web and visit.quiet() and not visit.unanswered:
+            if visit.web and visit.idle() and not visit.unanswered:
                 visit.cut()
 
     def turn_away(self, error: Refused, since: float = inf) -> None:

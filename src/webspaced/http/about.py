@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Callable
 from typing import Any
 
-from attrs import define
+from attrs import define, field
 from zope.interface import Interface, implementer
 
 from webspaced.http.client_address import IPAddress
@@ -23,12 +24,33 @@ class IAbout(Interface):
 @implementer(IAbout)
 @define(kw_only=True, eq=False)
 class About:
-    """``user`` is the caller's name once that is known; ``began`` seconds of the clock."""
+    """``user`` is the caller's name once that is known, ``uid`` their id; ``began`` seconds of the clock; ``size`` bytes of
+    the body.
+    """
 
     id: str
     address: IPAddress | None
     began: float
+    size: int = 0
     user: str = "-"
+    uid: int | None = None
+    _over: bool = field(default=False, init=False)
+    _release: Callable[[], None] | None = field(default=None, init=False)
+
+    def counts(self, release: Callable[[], None]) -> None:
+        """Note that the request counts as under way until ``release`` is called, at its end."""
+        if self._over:
+            # Its client went away while it was found out whose it is.
+            release()
+        else:
+            self._release = release
+
+    def end(self) -> None:
+        """Let it count no more; may be said again."""
+        self._over = True
+        release, self._release = self._release, None
+        if release is not None:
+            release()
 
 
 def about_of(request: Any) -> About | None:

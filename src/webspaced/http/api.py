@@ -19,6 +19,7 @@ from webspaced.core.config import parse_port
 from webspaced.http import creation, messages, views
 from webspaced.http.auth import Auth
 from webspaced.http.bodies import (
+    LARGEST_COMMAND,
     check_known,
     flag_member,
     optional_text,
@@ -30,7 +31,7 @@ from webspaced.http.bodies import (
 from webspaced.http.commands import Commands
 from webspaced.http.desired import desired_of
 from webspaced.http.problems import answer, whole
-from webspaced.http.terminals import Terminals
+from webspaced.http.terminals import Offer, Terminals
 from webspaced.http.tickets import ticket_path
 from webspaced.http.upgrade import Upgrade
 from webspaced.lib.deferreds import shield
@@ -53,6 +54,7 @@ class Backing:
     domains: Domains
     insides: Insides
     terminals: Terminals
+    commands: Commands
     auth: Auth
     resync: Callable[[int], Coroutine[Any, Any, None]]
     now: Callable[[], float]
@@ -80,7 +82,7 @@ class Api:
         self._domains = backing.domains
         self._insides = backing.insides
         self._terminals = backing.terminals
-        self._commands = Commands(backing.insides)
+        self._commands = backing.commands
         self._auth = backing.auth
         self._resync = backing.resync
         self._now = backing.now
@@ -123,10 +125,10 @@ class Api:
     @app.route(f"{WEBSPACE}/creation", methods=["GET"])
     async def read_creation(self, request: IRequest, who: str) -> bytes:
         """Tell how far the creation of a webspace is, once or until it has ended."""
-        user = await self._auth.subject(request, who)
-        under_way = self._service.creator.creations.get(user.id)
+        grant = await self._auth.grant(request, who)
+        under_way = self._service.creator.creations.get(grant.subject.id)
         if creation.wants_events(request):
-            return await creation.stream(request, under_way)
+            return await creation.stream(request, under_way, partial(self._auth.ended, grant))
         return _json(request, 200, creation.view(under_way))
 
     @app.route(WEBSPACE, methods=["DELETE"])
@@ -192,9 +194,9 @@ class Api:
     @app.route(f"{WEBSPACE}/desired", methods=["PUT"])
     async def set_desired(self, request: IRequest, who: str) -> bytes:
         """Say what is wanted of a webspace; only an admin suspends one, and ends that."""
-        caller, user = await self._auth.caller_and_subject(request, who)
-        desired = desired_of(read_object(request), caller)
-        await shield(self._service.power.want(user.id, desired, by_admin=caller.user.is_admin))
+        grant = await self._auth.grant(request, who)
+        desired = desired_of(read_object(request), grant.caller)
+        await shield(self._service.power.want(grant.subject.id, desired, by_admin=grant.caller.user.is_admin))
         return _json(request, 200, desired.to_json())
 
     @app.route(DOMAINS, methods=["GET"])
@@ -269,7 +271,7 @@ class Api:
     async def run_command(self, request: IRequest, who: str) -> bytes:
         """Run a command to its end."""
         user = await self._auth.subject(request, who)
-        command = messages.plain_command(read_object(request))
+        command = messages.plain_command(read_object(request, LARGEST_COMMAND))
         return _json(request, 200, views.completed(await self._commands.run(user.id, command)))
 
     @app.route(EXEC, methods=["GET"])
@@ -299,22 +301,23 @@ class Api:
         opens: Callable[[int, Mapping[str, Any], IConsumer], Coroutine[Any, Any, Any]],
         order: Callable[[str], messages.Order],
     ) -> Upgrade:
-        uid = (await self._auth.subject_of_upgrade(request, who, path)).id
+        grant = await self._auth.grant_of_upgrade(request, who, path)
+        uid = grant.subject.id
         # What can be told by a status is told by a status: a browser sees nothing of a WebSocket's reasons before it opens.
         await self._insides.exists(uid)
         self._terminals.check_room(uid)
         # What follows belongs to this request, in the log, too.
         context = copy_context()
-        accept = self._terminals.accept
-        return Upgrade(lambda connection: context.run(accept, uid, connection, partial(opens, uid), order))
+        offer = Offer(uid=uid, opens=partial(opens, uid), read_order=order, ended=partial(self._auth.ended, grant))
+        return Upgrade(lambda connection: context.run(self._terminals.accept, connection, offer))
 
     @app.route(f"{WEBSPACE}/ticket", methods=["POST"])
     async def issue_ticket(self, request: IRequest, who: str) -> bytes:
         """Give a ticket with which a browser opens a WebSocket."""
-        caller, user = await self._auth.caller_and_subject(request, who)
+        grant = await self._auth.grant(request, who)
         body = read_object(request)
         check_known(body, ("path",))
-        return _json(request, 201, self._auth.ticket(request, caller, user, ticket_path(body)))
+        return _json(request, 201, self._auth.ticket(request, grant, ticket_path(body)))
 
 
 def _without_head(app: Klein, *endpoints: str) -> None:

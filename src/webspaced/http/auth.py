@@ -14,6 +14,7 @@ from webspaced.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from webspaced.http.about import about_of, header
 from webspaced.http.cors import Cors
 from webspaced.http.limits import Limits
+from webspaced.http.rights import Grant, ended
 from webspaced.http.tickets import LIFETIME, Tickets, offered, ticket_among
 from webspaced.interfaces import IIdentity
 
@@ -73,18 +74,24 @@ class Auth:
         """Note who makes the request, and count it."""
         about = about_of(request)
         if about is not None:
-            about.user = user.username
+            about.user, about.uid = user.username, user.id
         if self._limits is not None and self._counts_members:
-            self._limits.check_user(user.id)
+            self._limits.check_user(user.id, 0 if about is None else about.size)
+            if about is not None:
+                about.counts(self._limits.begin(user.id))
 
     async def subject(self, request: IRequest, who: str) -> User:
         """Give the user whose webspace a path names, after checking that the caller may act on it."""
-        return (await self.caller_and_subject(request, who))[1]
+        return (await self.grant(request, who)).subject
 
-    async def caller_and_subject(self, request: IRequest, who: str) -> tuple[User, User]:
+    async def grant(self, request: IRequest, who: str) -> Grant:
         """Give who calls, and the user whose webspace a path names."""
         caller = await self.caller(request)
-        return caller.user, await self._named(caller, who)
+        return Grant(caller=caller, subject=await self._named(caller, who))
+
+    async def ended(self, grant: Grant) -> str | None:
+        """See :func:`webspaced.http.rights.ended`."""
+        return await ended(self._identity, grant)
 
     async def subject_for_admin(self, request: IRequest, who: str) -> User:
         """Give the user whom a path names; ``Unauthenticated`` unless the caller is an admin."""
@@ -94,15 +101,16 @@ class Auth:
             raise Unauthenticated(message)
         return await self._named(caller, who)
 
-    def ticket(self, request: IRequest, caller: User, subject: User, path: str) -> dict[str, Any]:
+    def ticket(self, request: IRequest, grant: Grant, path: str) -> dict[str, Any]:
         """Give the document of a ticket for a path of the subject's webspace, bound to the request's Origin."""
         if self._tickets is None:
             message = "there are no tickets here"
             raise NotFound(message)
-        return {"ticket": self._tickets.issue(caller, subject, path, header(request, b"origin")), "expiresIn": LIFETIME}
+        origin = header(request, b"origin")
+        return {"ticket": self._tickets.issue(grant.caller, grant.subject, path, origin), "expiresIn": LIFETIME}
 
-    async def subject_of_upgrade(self, request: IRequest, who: str, path: str) -> User:
-        """Give the user whose webspace a WebSocket is for.
+    async def grant_of_upgrade(self, request: IRequest, who: str, path: str) -> Grant:
+        """Give who opens a WebSocket, and the user whose webspace it is for.
 
         The request has a bearer token as any other, or a ticket for this path (such as ``exec``) among its subprotocols. If
         a page makes it, the page's origin must be one that may call.
@@ -113,14 +121,22 @@ class Auth:
             raise Forbidden(message)
         ticket = ticket_among(offered(request))
         if request.requestHeaders.hasHeader(b"authorization") or ticket is None or self._tickets is None:
-            return await self.subject(request, who)
+            return await self.grant(request, who)
         try:
             caller, subject = self._tickets.redeem(ticket, plain(who), path, origin)
         except Unauthenticated:
             self._refused(request, ticket)
             raise
-        self._is(request, caller)
-        return subject
+        return await self._renewed(request, Grant(caller=caller, subject=subject))
+
+    async def _renewed(self, request: IRequest, grant: Grant) -> Grant:
+        """Give what a ticket was given for as it is now; ``Forbidden`` if its token or right ended meanwhile."""
+        caller = await self._identity.authenticate(grant.caller.token)
+        self._is(request, caller.user)
+        reason = await self.ended(grant)
+        if reason is not None:
+            raise Forbidden(reason)
+        return grant
 
     async def _named(self, caller: Caller, who: str) -> User:
         name = plain(who)

@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from twisted.web.iweb import IRequest
 
+from webspaced.core.brief import unknown_among
 from webspaced.core.proxy_protocol import ProxyProtocol, parse_proxy_protocol
 from webspaced.errors import Invalid
 from webspaced.http.problems import BodyTooLarge
 
-LARGEST = 1024 * 1024
-"""Bytes."""
+LARGEST = 4 * 1024
+"""Bytes of most bodies: parsing one holds up everybody else, and none needs as much."""
+LARGEST_COMMAND = 256 * 1024
+"""Bytes of a body with a command, each character of which may be escaped."""
+_WITH_COMMAND = re.compile(rb"/v1/webspace/[^/?]+/exec(?:\?|$)")
 
 
-def body_too_large() -> BodyTooLarge:
-    """Give the error for a body that is larger than any that makes sense."""
-    return BodyTooLarge(f"the body is larger than {LARGEST} bytes")
+def largest_of(method: bytes, uri: bytes) -> int:
+    """Give how many bytes the body of a call may have."""
+    return LARGEST_COMMAND if method == b"POST" and _WITH_COMMAND.match(uri) else LARGEST
 
 
-def read_object(request: IRequest) -> dict[str, Any]:
+def body_too_large(largest: int) -> BodyTooLarge:
+    """Give the error for a body that is larger than any that makes sense in a call."""
+    return BodyTooLarge(f"the body is larger than {largest} bytes")
+
+
+def read_object(request: IRequest, largest: int = LARGEST) -> dict[str, Any]:
     """Give the body's JSON object.
 
     :raises Invalid: it is not one.
     """
-    text = request.content.read(LARGEST + 1)
-    if len(text) > LARGEST:
-        raise body_too_large()
+    text = request.content.read(largest + 1)
+    if len(text) > largest:
+        raise body_too_large(largest)
     return parse_object(text, "body")
 
 
@@ -37,7 +47,7 @@ def read_optional_object(request: IRequest) -> dict[str, Any]:
 
     :raises Invalid: it is something else.
     """
-    if not request.content.read(LARGEST).strip():
+    if not request.content.read(LARGEST + 1).strip():
         return {}
     request.content.seek(0)
     return read_object(request)
@@ -58,9 +68,9 @@ def parse_object(text: str | bytes, what: str = "message") -> dict[str, Any]:
 
 def check_known(document: Mapping[str, Any], known: Collection[str]) -> None:
     """Refuse members that nothing reads: a misspelt one would be lost silently."""
-    unknown = sorted(set(document) - set(known))
+    unknown = unknown_among(document, known)
     if unknown:
-        message = f"unknown field: {', '.join(unknown)}"
+        message = f"unknown field: {unknown}"
         raise Invalid(message)
 
 

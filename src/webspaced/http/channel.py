@@ -19,15 +19,17 @@ from twisted.web.server import Request, Site
 
 from webspaced.http.about import shown
 from webspaced.http.access import SWITCHED
-from webspaced.http.bodies import LARGEST
+from webspaced.http.bodies import LARGEST, largest_of
 from webspaced.http.client_address import IPNetwork, counted_as, is_in, parse_address
 from webspaced.lib.acknowledged import acknowledged
+from webspaced.lib.places import Places
+from webspaced.lib.sparing import Sparing
 
 IDLE_TIMEOUT = 60.0
 """Seconds without a byte after which a client's connection is closed."""
 RECEIVE_TIMEOUT = 60.0
-"""Seconds for a whole request, from its first byte to the last of its body: of 1 MiB that is 18 kB/s, less than any network
-has that carries a terminal."""
+"""Seconds for a whole request, from its first byte to the last of its body: of the largest that is 4 kB/s, less than any
+network has that carries a terminal."""
 UNREAD_TIMEOUT = 75.0
 """Seconds after which it is looked how much a client has read of what waits for it, and again as long as something does."""
 SLOWEST_READER = 2000
@@ -45,6 +47,8 @@ LONGEST_LENGTH = 40
 class BoundedRequest(Request):
     """Keeps no more of a body than shows that it is too large: a caller without a token must not fill the disk."""
 
+    largest = LARGEST
+    """Bytes that the body may have."""
     is_too_large = False
     """Whether the body is, or will be as the client said at the beginning: nothing more of it is read then."""
 
@@ -53,9 +57,9 @@ class BoundedRequest(Request):
         if self.is_too_large:
             return
         kept: Any = self.content
-        room = LARGEST + 1 - kept.tell()
+        room = self.largest + 1 - kept.tell()
         super().handleContentChunk(data[:room])
-        if kept.tell() > LARGEST:
+        if kept.tell() > self.largest:
             channel: Any = self.channel
             channel.refuse_body(self)
             channel.allContentReceived()
@@ -100,11 +104,27 @@ class Channel(HTTPChannel):
         self._is_full = False
         self._read_before = 0
         self._counted_as: str | None = None
+        self._address = ""
+        self._heard = 0.0
         self._successor: IProtocol | None = None
 
-    def count_as(self, key: str) -> None:
-        """Be counted among a client's connections until the end."""
-        self._counted_as = key
+    def count_as(self, key: str, *, bounded: bool) -> None:
+        """Be counted among a client's connections until the end; ``bounded``: it may have so many of them only."""
+        self._address = key
+        self._counted_as = key if bounded else None
+        self._heard = self.site.seconds()
+
+    # --- as a Holder of a place
+
+    def idle(self) -> float:
+        """See :class:`webspaced.lib.places.Holder`; less than nothing while a request is answered or a terminal is open."""
+        if self._successor is not None or self._handlingRequest:
+            return -1.0
+        return max(0.0, self.site.seconds() - self._heard)
+
+    def displaced(self, places: Places) -> None:
+        """Make room for somebody else."""
+        self.transport.abortConnection()
 
     # --- receiving
 
@@ -114,6 +134,7 @@ class Channel(HTTPChannel):
             return
         if self._lingering:
             return
+        self._heard = self.site.seconds()
         if not self._handlingRequest:
             self._receiving.set(self.callLater, RECEIVE_TIMEOUT, self._too_slow)
         super().dataReceived(data)
@@ -134,7 +155,8 @@ class Channel(HTTPChannel):
 
     def allHeadersReceived(self) -> None:
         request = self.requests[-1]
-        is_too_large = (self.length or 0) > LARGEST
+        request.largest = largest_of(self._command, self._path)
+        is_too_large = (self.length or 0) > request.largest
         if is_too_large:
             # Taken as a request without a body, which nobody is told to send.
             self.length = 0
@@ -163,7 +185,8 @@ class Channel(HTTPChannel):
         super().allContentReceived()
 
     def _too_slow(self) -> None:
-        self.log.info("{peer} took longer than {bound:g} s for its request", peer=self._who(), bound=RECEIVE_TIMEOUT)
+        if self.site.slow.may(self._address):
+            self.log.info("{peer} took longer than {bound:g} s for its request", peer=self._who(), bound=RECEIVE_TIMEOUT)
         self.transport.write(TIMED_OUT)
         super().timeoutConnection()
 
@@ -217,7 +240,9 @@ class Channel(HTTPChannel):
         if read >= SLOWEST_READER * UNREAD_TIMEOUT:
             self._wait_for_reader()
             return
-        self.log.info("{peer} read {read} B of its answer in {bound:g} s", peer=self._who(), read=read, bound=UNREAD_TIMEOUT)
+        if self.site.slow.may(self._address):
+            said = "{peer} read {read} B of its answer in {bound:g} s"
+            self.log.info(said, peer=self._who(), read=read, bound=UNREAD_TIMEOUT)
         self.transport.abortConnection()
 
     def _who(self) -> str:
@@ -258,6 +283,7 @@ class Channel(HTTPChannel):
         self._unread.lift()
 
     def _uncount(self) -> None:
+        self.site.places.give_back(0, self, self._address)
         if self._counted_as is not None:
             self.site.gone(self._counted_as)
             self._counted_as = None
@@ -269,27 +295,42 @@ class BoundedSite(Site):
     protocol = Channel  # type: ignore[assignment]
     noisy = False
 
-    def __init__(self, resource: IResource, reactor: Any, most: int = 0, trusted: Sequence[IPNetwork] = ()) -> None:
-        """Serve a resource on at most ``most`` connections of one address (0: any number), or any of a trusted one."""
+    def __init__(
+        self, resource: IResource, reactor: Any, most: int, each: int = 0, trusted: Sequence[IPNetwork] = ()
+    ) -> None:
+        """Serve a resource on at most ``most`` connections, beyond which the one that is idle for longest is closed.
+
+        :param each: how many one address may have (0: any number), unless it is a trusted one.
+        """
         super().__init__(
             resource, requestFactory=BoundedRequest, timeout=IDLE_TIMEOUT, reactor=reactor, parsePOSTFormSubmission=False
         )
-        self._most = most
+        # One that just came may lose its place, too: whoever asks at once is served, however many others come.
+        self.places = Places(most, most, least_idle=0.0)
+        # Busy ones are not closed: one address is to leave room for others.
+        self._each = min(each, max(1, most // 2))
         self._trusted = trusted
+        self.slow = Sparing(reactor, Channel.log, "slow clients")
         self._connections: Counter[str] = Counter()
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """Give a channel, or nothing, on which Twisted closes the connection."""
         address = parse_address(getattr(addr, "host", ""))
-        if not self._most or address is None or is_in(address, self._trusted):
-            return super().buildProtocol(addr)
-        key = counted_as(address)
-        if self._connections[key] >= self._most:
+        bounded = bool(self._each) and address is not None and not is_in(address, self._trusted)
+        key = "" if address is None else counted_as(address)
+        if bounded and self._connections[key] >= self._each:
             return None
-        self._connections[key] += 1
         channel: Any = super().buildProtocol(addr)
-        channel.count_as(key)
+        if not self.places.take(0, channel, key):
+            return None
+        channel.count_as(key, bounded=bounded)
+        if bounded:
+            self._connections[key] += 1
         return channel
+
+    def seconds(self) -> float:
+        """Give the clock's time."""
+        return self.reactor.seconds()
 
     def gone(self, key: str) -> None:
         """Count a connection no more."""

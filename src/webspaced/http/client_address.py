@@ -10,6 +10,9 @@ IPNetwork = IPv4Network | IPv6Network
 SITE_PREFIX = 64
 """Bits: an IPv6 client has at least so large a network (RFC 6177), and any address in it."""
 
+MOST_PROXIES = 16
+"""More are not one behind the other, and looking at each is work."""
+
 
 def parse_address(text: str) -> IPAddress | None:
     """Give an address as peers and proxies write it: with or without port, brackets or zone; ``None`` if it is none."""
@@ -41,7 +44,7 @@ def client_address(peer: IPAddress, forwarded_for: Sequence[str], trusted: Seque
     :param forwarded_for: the values of all X-Forwarded-For headers, in order.
     """
     client = peer
-    for entry in reversed(",".join(forwarded_for).split(",")):
+    for entry in reversed(",".join(forwarded_for).rsplit(",", MOST_PROXIES)):
         if not is_in(client, trusted):
             break
         named = parse_address(entry)

@@ -11,6 +11,7 @@ from typing import Any
 from twisted.web.iweb import IRequest
 
 from webspaced.http.problems import problem_of
+from webspaced.http.rights import Ended, Watch
 from webspaced.webspaces.progress import Creation
 
 EVENTS = "text/event-stream"
@@ -43,14 +44,28 @@ def _event(creation: Creation) -> bytes:
     return f"event: {name}\ndata: {json.dumps(document)}\n\n".encode()
 
 
-async def stream(request: IRequest, creation: Creation) -> bytes:
-    """Send every change, and at last ``done`` or ``failed``. Ends with the creation, or when the client goes away."""
+async def stream(request: IRequest, creation: Creation, ended: Ended) -> bytes:
+    """Send every change, and at last ``done`` or ``failed``.
+
+    Ends with the creation, when the client goes away, or, with a comment that says why, when its right has ended.
+    """
     request.setHeader(b"content-type", EVENTS.encode())
     request.setHeader(b"cache-control", b"no-store")
     # nginx would keep the events until it has a page full of them.
     request.setHeader(b"x-accel-buffering", b"no")
     request.write(_event(creation))
-    while not creation.over:
-        changed = await creation.changed(KEEP_ALIVE)
-        request.write(_event(creation) if changed else b": still at it\n\n")
-    return b""
+    reasons: list[str] = []
+
+    def revoked(reason: str) -> None:
+        reasons.append(reason)
+        creation.wake()
+
+    watch = Watch(creation.clock, ended, revoked)
+    try:
+        while not creation.over and not reasons:
+            changed = await creation.changed(KEEP_ALIVE)
+            if not reasons:
+                request.write(_event(creation) if changed else b": still at it\n\n")
+    finally:
+        watch.stop()
+    return f": {reasons[0]}\n\n".encode() if reasons else b""

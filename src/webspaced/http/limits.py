@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import TypeVar
 
 from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
@@ -15,6 +17,11 @@ from webspaced.http.problems import TooManyRequests
 from webspaced.lib.buckets import Buckets, Rate
 from webspaced.lib.expiring import ExpiringCache
 
+BODY_SIZE = 4 * 1024
+"""Bytes of a body that count as one request: reading and checking them is work."""
+ANSWER_SIZE = 64 * 1024
+"""The same of an answer, above which it counts for more: what a command wrote, what LXD says at length."""
+CONCURRENT_RETRY_AFTER = 1.0
 MOST_BUCKETS = 65536
 """Clients that are remembered, some 100 bytes each."""
 GUESS_SECONDS = 1.0
@@ -29,13 +36,16 @@ MOST_ASKED = 8
 KNOWN_ACCEPTED_TIME = 600.0
 """Seconds for which a token that was accepted may be used by its address without such a bound."""
 
+K = TypeVar("K", bound=Hashable)
+
 
 @frozen(kw_only=True)
 class LimitSettings:
-    """The rates, see the settings ``http.limits``."""
+    """The rates, see the settings ``http.limits``. ``concurrent``: requests of a member at once (0: any number)."""
 
     address: Rate
     user: Rate
+    concurrent: int = 0
 
 
 class Limits:
@@ -44,20 +54,40 @@ class Limits:
     def __init__(self, clock: IReactorTime, settings: LimitSettings) -> None:
         self._addresses: Buckets[str] = Buckets(clock, settings.address, MOST_BUCKETS)
         self._users: Buckets[int] = Buckets(clock, settings.user, MOST_BUCKETS)
+        self._concurrent = settings.concurrent
+        self._under_way: Counter[int] = Counter()
         self._guess_cost = GUESS_SECONDS * settings.address.per_second
         self._refused: ExpiringCache[bytes, bool] = ExpiringCache(clock, MOST_GUESSES)
         self._accepted: ExpiringCache[tuple[str, bytes], bool] = ExpiringCache(clock, MOST_BUCKETS)
         self._asked: dict[str, Counter[bytes]] = {}
 
-    def check_address(self, address: IPAddress | None) -> None:
-        """Count a request of an address; ``TooManyRequests`` if it is one too many."""
+    def check_address(self, address: IPAddress | None, size: int = 0) -> None:
+        """Count a request of an address, whose body has a size; ``TooManyRequests`` if it is one too many."""
         # Without an address it comes from this machine, over something that is no network.
         if address is not None:
-            _pass(self._addresses.take(counted_as(address)), "too many requests from your address")
+            _pass(self._addresses.take(counted_as(address), _cost(size)), "too many requests from your address")
 
-    def check_user(self, uid: int) -> None:
-        """Count a request of a member; ``TooManyRequests`` if it is one too many."""
-        _pass(self._users.take(uid), "too many requests of yours")
+    def check_user(self, uid: int, size: int = 0) -> None:
+        """Count a request of a member, whose body has a size; ``TooManyRequests`` if it is one too many."""
+        _pass(self._users.take(uid, _cost(size)), "too many requests of yours")
+
+    def begin(self, uid: int) -> Callable[[], None]:
+        """Count a request of a member as under way until what this gives is called; ``TooManyRequests`` if too many are."""
+        if not self._concurrent:
+            return lambda: None
+        if self._under_way[uid] >= self._concurrent:
+            message = "too many requests of yours are being answered"
+            raise TooManyRequests(message, retry_after=CONCURRENT_RETRY_AFTER)
+        self._under_way[uid] += 1
+        return partial(_forget, self._under_way, uid)
+
+    def answered(self, address: IPAddress | None, uid: int | None, size: int) -> None:
+        """Count an answer by its size, which is known only now: what comes next may have to wait for it."""
+        cost = size / ANSWER_SIZE
+        if cost >= 1.0 and address is not None:
+            self._addresses.charge(counted_as(address), cost, DEEPEST_DEBT)
+        if cost >= 1.0 and uid is not None:
+            self._users.charge(uid, cost, DEEPEST_DEBT)
 
     @contextmanager
     def asking(self, address: IPAddress | None, token: str) -> Iterator[None]:
@@ -89,6 +119,10 @@ class Limits:
         self._refused.put(key, value=True, seconds=KNOWN_GUESS_TIME)
 
 
+def _cost(size: int) -> float:
+    return max(1.0, size / BODY_SIZE)
+
+
 def _hash(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
@@ -97,10 +131,10 @@ def _who(address: IPAddress, token: str) -> tuple[str, bytes]:
     return counted_as(address), _hash(token)
 
 
-def _forget(asked: Counter[bytes], key: bytes) -> None:
-    asked[key] -= 1
-    if not asked[key]:
-        del asked[key]
+def _forget(counted: Counter[K], key: K) -> None:
+    counted[key] -= 1
+    if not counted[key]:
+        del counted[key]
 
 
 def _pass(wait: float, message: str) -> None:

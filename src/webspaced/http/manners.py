@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
+from io import SEEK_END
 from typing import Any
 
 from attrs import frozen
@@ -46,6 +47,7 @@ class Mannered(Resource):
         super().__init__()
         self._inner = inner
         self._rules = rules
+        self._lines = access.lines(rules.clock)
 
     def render(self, request: Any) -> int:
         """Serve a request, in a context of its own that knows the request's id."""
@@ -61,12 +63,19 @@ class Mannered(Resource):
             id=request_id(header(request, b"x-request-id")),
             address=_address(request, self._rules.trusted),
             began=clock.seconds(),
+            size=_size(request),
         )
         request.setComponent(IAbout, about)
         request.setHeader(b"x-request-id", about.id.encode())
         # Clients that went away are told of, too.
-        request.notifyFinish().addBoth(lambda _: access.tell(request, about, clock.seconds()))
+        request.notifyFinish().addBoth(lambda _: self._ended(request, about))
         return about
+
+    def _ended(self, request: Any, about: About) -> None:
+        about.end()
+        if self._rules.limits is not None:
+            self._rules.limits.answered(about.address, about.uid, request.sentLength)
+        access.tell(request, about, self._rules.clock.seconds(), self._lines)
 
     def _serve(self, request: Any, about: About) -> None:
         origin = header(request, b"origin")
@@ -86,9 +95,9 @@ class Mannered(Resource):
 
     def _check(self, request: Any, about: About) -> None:
         if self._rules.limits is not None and request.path not in UNLIMITED:
-            self._rules.limits.check_address(about.address)
+            self._rules.limits.check_address(about.address, about.size)
         if getattr(request, "is_too_large", False):
-            raise body_too_large()
+            raise body_too_large(request.largest)
         if not request.getRequestHostname().isascii():
             # Klein would answer by itself, and log a failure.
             raise Invalid("the Host header is no name")
@@ -100,6 +109,13 @@ class Mannered(Resource):
         _set(request, cors.preflight(origin, wanted))
         request.setResponseCode(204)
         request.finish()
+
+
+def _size(request: Any) -> int:
+    """Give the bytes of the body, as much as was kept of it."""
+    size: int = request.content.seek(0, SEEK_END)
+    request.content.seek(0)
+    return size
 
 
 def _is_preflight(request: Any) -> bool:

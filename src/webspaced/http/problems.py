@@ -20,6 +20,8 @@ from webspaced import errors
 from webspaced.http.about import about_of, shown
 
 CONTENT_TYPE = "application/problem+json"
+LONGEST_REFUSAL, LONGEST_FAILURE = 300, 2000
+"""Characters: an error repeats little of what was sent; what LXD says of a failure may take some lines."""
 BUG = "webspaced made a mistake; the operator finds it in the log"
 log = Logger()
 
@@ -88,8 +90,13 @@ def problem_of(error: BaseException | None) -> Problem:
         if isinstance(error, kind):
             detail = error.detail if isinstance(error, errors.BootFailed) else ""
             message = f"{error}: {detail}" if detail else str(error)
-            return Problem(status=status, message=message, headers=_headers(status, error))
+            return Problem(status=status, message=_brief(message, status), headers=_headers(status, error))
     return Problem(status=500, message=BUG)
+
+
+def _brief(message: str, status: int) -> str:
+    longest = LONGEST_REFUSAL if status < 500 else LONGEST_FAILURE  # noqa: PLR2004
+    return message if len(message) <= longest else f"{message[:longest]}…"
 
 
 def _headers(status: int, error: BaseException | None) -> tuple[tuple[str, str], ...]:

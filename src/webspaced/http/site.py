@@ -30,6 +30,9 @@ from webspaced.settings import Address, Http
 HEALTH_PATHS = (b"live", b"ready", b"health")
 ROUTES_PATHS = (b"routes",)
 INTERNAL_PATHS = (b"internal",)
+MOST_CONNECTIONS = 768
+INSIDE = 8
+"""The internal listener has an eighth of the public one's connections, beside these: it has few clients."""
 
 
 class _NoText(Resource):
@@ -95,21 +98,26 @@ class Listening:
 
     public: Address
     internal: Address
+    connections: int = MOST_CONNECTIONS
+    """In all, trusted proxies' included."""
     connections_per_address: int = 0
     trusted: Sequence[IPNetwork] = ()
     cors: Cors | None = None
     limits: Limits | None = None
 
     @classmethod
-    def by(cls, http: Http, clock: IReactorTime) -> Listening:
-        """Give what the settings say."""
+    def by(cls, http: Http, clock: IReactorTime, connections: int) -> Listening:
+        """Give what the settings say, for so many connections."""
         rates = http.limits
         limits = LimitSettings(
-            address=Rate(rates.per_address, rates.per_address_burst), user=Rate(rates.per_user, rates.per_user_burst)
+            address=Rate(rates.per_address, rates.per_address_burst),
+            user=Rate(rates.per_user, rates.per_user_burst),
+            concurrent=rates.concurrent_per_user,
         )
         return cls(
             public=http.listen_address,
             internal=http.internal_address,
+            connections=connections,
             connections_per_address=rates.connections_per_address,
             trusted=http.trusted_proxies,
             cors=Cors(http.cors.allowed_origins),
@@ -142,10 +150,11 @@ class Sites:
     def sites(self) -> Sequence[tuple[Address, BoundedSite]]:
         """Give what listens where."""
         (public, api), (internal, inside) = self._sites
-        most, trusted = self._bounds.connections_per_address, self._bounds.trusted
+        bounds = self._bounds
+        each, trusted = bounds.connections_per_address, bounds.trusted
         return (
-            (public, BoundedSite(api, self._reactor, most, trusted)),
-            (internal, BoundedSite(inside, self._reactor)),
+            (public, BoundedSite(api, self._reactor, bounds.connections, each, trusted)),
+            (internal, BoundedSite(inside, self._reactor, max(1, bounds.connections // INSIDE))),
         )
 
     def listen(self) -> None:

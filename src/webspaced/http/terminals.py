@@ -1,7 +1,8 @@
 """Terminals in browsers and at command lines: a WebSocket of ours in front of a terminal in a webspace.
 
 The contract: the first message is text and says what is wanted, binary messages are what is typed and shown, further texts
-resize and send signals. At the end the server closes with 1000 and the exit code as reason, or 1011 and what went wrong.
+resize and send signals. At the end the server closes with 1000 and the exit code as reason, with 1011 and what went wrong,
+or with 1008 when the right to it ended.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from typing import Any
 
-from attrs import define, field
+from attrs import define, field, frozen
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, succeed
 from twisted.internet.interfaces import IConsumer, IReactorTime
 from twisted.logger import Logger
@@ -18,18 +19,18 @@ from twisted.python.failure import Failure
 from wsproto.connection import Connection
 
 from webspaced.errors import Invalid
-from webspaced.http.bodies import parse_object
+from webspaced.http.bodies import LARGEST, parse_object
 from webspaced.http.messages import Order
 from webspaced.http.problems import TooManyRequests, problem_of
+from webspaced.http.rights import Ended, Watch
 from webspaced.interfaces import ITerminal
-from webspaced.lib.websocket import GOING_AWAY, INTERNAL_ERROR, NORMAL, WebSocket, shortened
+from webspaced.lib.sparing import Sparing
+from webspaced.lib.websocket import GOING_AWAY, INTERNAL_ERROR, NORMAL, NOT_ALLOWED, WebSocket, shortened
 
 FIRST_MESSAGE_TIMEOUT = 30.0
 """Seconds for a client to say what it wants."""
 LARGEST_EARLY = 64 * 1024
 """Bytes that may be typed while a webspace boots."""
-MOST, MOST_PER_WEBSPACE = 500, 32
-"""Terminals at once. Each takes three descriptors: the client's and two of LXD's."""
 MOST_ORDERS = 16
 """Orders that wait while a webspace boots."""
 GOODBYE_TIMEOUT = 3.0
@@ -39,14 +40,32 @@ Open = Callable[[dict[str, Any], IConsumer], Coroutine[Any, Any, Any]]
 """Opens what a first message asks for, on a screen; gives an :class:`ITerminal`."""
 
 
+@frozen(kw_only=True)
+class Offer:
+    """What somebody may open in a webspace.
+
+    ``opens`` opens what the first message asks for; ``read_order`` reads the texts that follow, and ``Invalid`` names what
+    is wrong; ``ended`` tells whether it may not be open any more.
+    """
+
+    uid: int
+    opens: Open
+    read_order: Callable[[str], Order]
+    ended: Ended
+
+
 class Terminals:
     """All terminals that are open."""
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, most: int, most_per_webspace: int) -> None:
+        """:param most: in all; each takes two connections to LXD, beside its client's."""
         self._clock = clock
+        self._most = most
+        self._most_per_webspace = most_per_webspace
         self._open: set[_Session] = set()
+        self._lines = Sparing(clock, self.log, "ends of terminals")
 
     def __len__(self) -> int:
         return len(self._open)
@@ -54,17 +73,13 @@ class Terminals:
     def check_room(self, uid: int) -> None:
         """``TooManyRequests`` where there are too many."""
         ours = sum(session.uid == uid for session in self._open)
-        if len(self._open) >= MOST or ours >= MOST_PER_WEBSPACE:
+        if len(self._open) >= self._most or ours >= self._most_per_webspace:
             message = "too many terminals are open"
             raise TooManyRequests(message, retry_after=10.0)
 
-    def accept(self, uid: int, connection: Connection, opens: Open, read_order: Callable[[str], Order]) -> WebSocket:
-        """Give the protocol of one more.
-
-        :param opens: opens what the first message asks for.
-        :param read_order: reads the text messages that follow; ``Invalid`` names what is wrong.
-        """
-        session = _Session(self._clock, uid, opens, read_order, self._ended)
+    def accept(self, connection: Connection, offer: Offer) -> WebSocket:
+        """Give the protocol of one more."""
+        session = _Session(self._clock, offer, self._ended)
         session.socket = WebSocket(self._clock, session, connection)
         self._open.add(session)
         return session.socket
@@ -72,6 +87,8 @@ class Terminals:
     def _ended(self, session: _Session) -> None:
         self._open.discard(session)
         seconds = self._clock.seconds() - session.began
+        if not self._lines.may(str(session.uid)):
+            return
         self.log.info(
             "a terminal of webspace {uid} ended after {seconds:.1f} s: {outcome}",
             uid=session.uid,
@@ -90,10 +107,9 @@ class _Session:
     """One of them (an ``IHears``)."""
 
     _clock: IReactorTime
-    uid: int
-    _opens: Open
-    _read_order: Callable[[str], Order]
+    _offer: Offer
     _ended: Callable[[_Session], None]
+    uid: int = field(init=False)
     began: float = field(init=False)
     socket: WebSocket = field(init=False)
     outcome: str = field(init=False, default="its client left")
@@ -103,6 +119,7 @@ class _Session:
     _early: bytearray = field(init=False, factory=bytearray)
     _orders: list[Order] = field(init=False, factory=list)
     _patience: Any = field(init=False, default=None)
+    _right: Watch = field(init=False)
     _over: Deferred[None] = field(init=False, factory=Deferred)
     _context: Context = field(init=False, factory=copy_context)
     """The request's: its id is in whatever is logged here."""
@@ -111,6 +128,8 @@ class _Session:
 
     def __attrs_post_init__(self) -> None:
         self.began = self._clock.seconds()
+        self.uid = self._offer.uid
+        self._right = Watch(self._clock, self._offer.ended, self._revoked)
 
     # --- as IHears
 
@@ -123,7 +142,7 @@ class _Session:
             if self._serving is None:
                 self._context.copy().run(self._begin, parse_object(message))
             else:
-                self._obey(self._read_order(message))
+                self._obey(self._offer.read_order(_bounded(message)))
         except Invalid:
             self._fail(Failure())
 
@@ -138,12 +157,22 @@ class _Session:
 
     def closed(self, code: int, reason: str) -> None:
         self._stop_patience()
+        self._right.stop()
+        self._let_go()
+        self._context.copy().run(self._ended, self)
+
+    def _let_go(self) -> None:
         if self._serving is not None:
             # Does nothing once the terminal is there.
             self._serving.cancel()
         if self._terminal is not None:
             self._terminal.close()
-        self._context.copy().run(self._ended, self)
+
+    def _revoked(self, reason: str) -> None:
+        """End at once: a client that does not answer the goodbye must not go on meanwhile."""
+        self._stop_patience()
+        self._say(NOT_ALLOWED, reason)
+        self._let_go()
 
     def leave(self) -> Deferred[None]:
         """Say goodbye because webspaced stops; fires when there is nothing left to end."""
@@ -160,7 +189,7 @@ class _Session:
         self._serving.addErrback(self._fail)
 
     async def _serve(self, first: dict[str, Any]) -> None:
-        terminal: ITerminal = await self._opens(first, self.socket)
+        terminal: ITerminal = await self._offer.opens(first, self.socket)
         self._terminal = terminal
         if not self.socket.is_open:
             terminal.ended.addErrback(lambda _: None)
@@ -202,3 +231,9 @@ class _Session:
     def _stop_patience(self) -> None:
         if self._patience is not None and self._patience.active():
             self._patience.cancel()
+
+
+def _bounded(order: str) -> str:
+    if len(order) > LARGEST:
+        raise Invalid(f"a message may have {LARGEST} characters")
+    return order

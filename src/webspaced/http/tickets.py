@@ -15,7 +15,7 @@ from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.iweb import IRequest
 
-from webspaced.core.user import User
+from webspaced.core.user import Caller, User
 from webspaced.errors import Invalid, Unauthenticated
 from webspaced.http.bodies import text_member
 from webspaced.http.problems import TooManyRequests
@@ -32,7 +32,8 @@ PREFIX = f"{SUBPROTOCOL}.ticket."
 
 @frozen(kw_only=True)
 class _Ticket:
-    caller: User
+    caller: Caller
+    """With the token: it is asked for again when the ticket is used, which is worth no more than that."""
     subject: User
     path: str
     origin: str | None
@@ -53,23 +54,23 @@ class Tickets:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def issue(self, caller: User, subject: User, path: str, origin: str | None) -> str:
+    def issue(self, caller: Caller, subject: User, path: str, origin: str | None) -> str:
         """Give a ticket with which the caller may open the path of the subject's webspace from this origin.
 
         :raises TooManyRequests: the caller, or everybody together, has as many as can be kept.
         """
         self._drop_old()
-        if len(self._kept) >= self._most or self._of[caller.id] >= self._most_per_user:
+        if len(self._kept) >= self._most or self._of[caller.user.id] >= self._most_per_user:
             message = "too many tickets are waiting to be used"
             raise TooManyRequests(message, retry_after=LIFETIME)
         ticket = secrets.token_urlsafe(32)
         until = self._clock.seconds() + LIFETIME
         self._kept[_hash(ticket)] = _Ticket(caller=caller, subject=subject, path=path, origin=origin, until=until)
-        self._of[caller.id] += 1
+        self._of[caller.user.id] += 1
         return ticket
 
-    def redeem(self, ticket: str, who: str, path: str, origin: str | None) -> tuple[User, User]:
-        """Use a ticket up, and give its caller and the subject; ``who`` is the user as the request names them.
+    def redeem(self, ticket: str, who: str, path: str, origin: str | None) -> tuple[Caller, User]:
+        """Use a ticket up, and give its caller as of then, and the subject; ``who`` is the user as requests name them.
 
         :raises Unauthenticated: it is none, or was for something else, which uses it up all the same.
         """
@@ -95,9 +96,10 @@ class Tickets:
             self._forget(first)
 
     def _forget(self, ticket: _Ticket) -> None:
-        self._of[ticket.caller.id] -= 1
-        if not self._of[ticket.caller.id]:
-            del self._of[ticket.caller.id]
+        uid = ticket.caller.user.id
+        self._of[uid] -= 1
+        if not self._of[uid]:
+            del self._of[uid]
 
 
 def _hash(ticket: str) -> bytes:
@@ -107,9 +109,9 @@ def _hash(ticket: str) -> bytes:
 
 def _names(who: str, ticket: _Ticket) -> bool:
     if who == "self":
-        return ticket.caller.id == ticket.subject.id
+        return ticket.caller.user.id == ticket.subject.id
     if who == f"id:{ticket.subject.id}":
-        return ticket.caller.is_admin
+        return ticket.caller.user.is_admin
     return who.lower() == ticket.subject.username
 
 

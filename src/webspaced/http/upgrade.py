@@ -17,6 +17,7 @@ from wsproto.handshake import H11Handshake
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from webspaced.errors import Invalid
+from webspaced.http.about import about_of
 from webspaced.http.problems import problem_of
 from webspaced.http.tickets import SUBPROTOCOL, offered, offers_ours
 
@@ -41,6 +42,10 @@ class Upgrade(Resource):
             connection, answer = _accepted(request)
         except Invalid as error:
             return problem_of(error).write(request)
+        about = about_of(request)
+        if about is not None:
+            # It lasts, and has bounds of its own.
+            about.end()
         request.channel.hand_over(self._accept(connection), answer)
         return NOT_DONE_YET
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from webspaced.core.command import Completed
@@ -11,6 +12,9 @@ from webspaced.core.instance import Image, InstanceState
 from webspaced.core.webspace import Webspace
 from webspaced.webspaces.conditions import Kind
 from webspaced.webspaces.observed import Observed
+
+MOST_SHOWN = 32
+"""Interfaces, and addresses of each: root of a container can make thousands."""
 
 
 def webspace(value: Webspace, conditions: Mapping[Kind, str]) -> dict[str, Any]:
@@ -53,10 +57,12 @@ def state(observed: Observed, value: InstanceState, now: float) -> dict[str, Any
             "memory": _number(document.get("memory"), "usage"),
             "processes": max(0, _number(document, "processes")),
         },
-        "networkInterfaces": {
-            name: _interface(nic) for name, nic in (document.get("network") or {}).items() if nic.get("type") != "loopback"
-        },
+        "networkInterfaces": dict(islice(_interfaces(document.get("network") or {}), MOST_SHOWN)),
     }
+
+
+def _interfaces(network: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    return ((name, _interface(nic)) for name, nic in network.items() if nic.get("type") != "loopback")
 
 
 def _interface(nic: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,7 +79,7 @@ def _interface(nic: Mapping[str, Any]) -> dict[str, Any]:
         },
         "addresses": [
             {key: str(entry.get(key, "")) for key in ("family", "address", "netmask", "scope")}
-            for entry in nic.get("addresses") or ()
+            for entry in islice(nic.get("addresses") or (), MOST_SHOWN)
         ],
     }
 

@@ -15,6 +15,7 @@ from webspaced.core.names import parse_username
 from webspaced.core.user import LARGEST_ID, User
 from webspaced.errors import DeadlineExceeded, Invalid, Unavailable
 from webspaced.lib.deferreds import bounded
+from webspaced.lib.sparing import Sparing
 from webspaced.lib.webclient import UNREACHABLE, BodyTooLarge, read_body, reason
 
 REQUEST_TIMEOUT = 5.0
@@ -41,17 +42,21 @@ class IamdClient:
         self._agent = agent
         self._clock = clock
         self._base = base
+        # Anybody's token is a question, and IAM may be away for long.
+        self._lines = Sparing(clock, self.log, "failures of IAM")
 
     async def get(self, path: str, token: str) -> Answer:
         """Ask for a path with a token."""
         try:
             return await bounded(self._clock, REQUEST_TIMEOUT, self._exchange(path, token), f"IAM's answer to {path}")
         except UNREACHABLE as error:
-            self.log.warn("IAM cannot be reached for {path}: {reason}", path=path, reason=reason(error))
+            if self._lines.may(""):
+                self.log.warn("IAM cannot be reached for {path}: {reason}", path=path, reason=reason(error))
             message = "IAM cannot be reached"
             raise Unavailable(message, RETRY_AFTER) from error
         except DeadlineExceeded as error:
-            self.log.warn("{error}", error=str(error))
+            if self._lines.may(""):
+                self.log.warn("{error}", error=str(error))
             message = "IAM does not answer"
             raise Unavailable(message, RETRY_AFTER) from error
 
@@ -68,7 +73,8 @@ class IamdClient:
 
     def nonsense(self, path: str, what: str) -> Unavailable:
         """Give the error for an answer that iamd does not give, and log it."""
-        self.log.warn("IAM answered {path} with {what}: is iam.url right?", path=path, what=what)
+        if self._lines.may(""):
+            self.log.warn("IAM answered {path} with {what}: is iam.url right?", path=path, what=what)
         return Unavailable("IAM does not answer as it should", RETRY_AFTER)
 
     def read_user(self, path: str, answer: Answer) -> User:

@@ -36,6 +36,46 @@ class KeyedLock(Generic[K]):
                 del self._locks[key]
 
 
+class Busy(Exception):
+    """One runs and another one waits already."""
+
+
+class Line(Generic[K, T]):
+    """Runs different things of a key one after the other: one runs, at most one waits.
+
+    Who asks for what was asked for last shares its run, also one that is under way.
+    """
+
+    def __init__(self) -> None:
+        self._lines: dict[K, list[tuple[str, Flight[T]]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def join(self, key: K, what: str, start: Callable[[], Coroutine[Any, Any, T]]) -> Deferred[T]:
+        """Give the result of a run of ``what``, of one's own to wait for; ``Busy`` if something else waits already."""
+        line = self._lines.setdefault(key, [])
+        if line and line[-1][0] == what:
+            return line[-1][1].observe()
+        if len(line) > 1:
+            raise Busy
+        flight = Flight(Deferred.fromCoroutine(self._run(line[-1][1] if line else None, start)))
+        line.append((what, flight))
+        # One that ended at once has left before it is observed.
+        flight.observe().addBoth(self._ended, key, line)
+        return flight.observe()
+
+    async def _run(self, before: Flight[T] | None, start: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        if before is not None:
+            await before.observe().addErrback(lambda _: None)
+        return await start()
+
+    def _ended(self, _result: object, key: K, line: list[tuple[str, Flight[T]]]) -> None:
+        del line[0]
+        if not line:
+            del self._lines[key]
+
+
 class Coalesced(Generic[K, T]):
     """Runs something for a key so that every request sees a run that *began* after it: one runs, at most one waits."""
 

@@ -6,16 +6,19 @@ What is logged on behalf of a request has its id, as the field ``request_id`` or
 
 from __future__ import annotations
 
+import re
 from contextvars import ContextVar
 from typing import IO, Any
 
 from twisted.logger import (
     FileLogObserver,
     FilteringLogObserver,
+    ILogFilterPredicate,
     ILogObserver,
     LogEvent,
     LogLevel,
     LogLevelFilterPredicate,
+    PredicateResult,
     eventAsJSON,
     formatEvent,
     formatEventAsClassicLogText,
@@ -37,6 +40,20 @@ LEVELS = {
 CHATTY = ("twisted.web.client", "twisted.web.http", "twisted.internet.protocol")
 _BESIDE = ("log_time", "log_system", "log_namespace", "log_level", "log_failure")
 """What stands in a line beside an event's own text."""
+
+
+_DATAGRAMS = re.compile(r"DNSDatagramProtocol starting|(Starting|Stopping) protocol .*Datagram|\(UDP Port ")
+"""How Twisted tells of each question to a DNS server, in four lines; a member can ask as many as they like."""
+
+
+@implementer(ILogFilterPredicate)
+class _WithoutQuestions:
+    """Leaves these out."""
+
+    def __call__(self, event: LogEvent) -> Any:
+        text = event.get("log_text")
+        said = event.get("log_namespace") == "log_legacy" and isinstance(text, str) and _DATAGRAMS.match(text)
+        return PredicateResult.no if said else PredicateResult.maybe
 
 
 @implementer(ILogObserver)
@@ -79,4 +96,4 @@ def log_observer(stream: IO[Any], level: str, form: str) -> ILogObserver:
     levels = LogLevelFilterPredicate(defaultLogLevel=LEVELS[level])
     for namespace in CHATTY:
         levels.setLogLevelForNamespace(namespace, LogLevel.warn)
-    return FilteringLogObserver(_Identified(write), [levels])
+    return FilteringLogObserver(_Identified(write), [levels, _WithoutQuestions()])

@@ -35,7 +35,7 @@ from wsproto.events import (
 from wsproto.utilities import RemoteProtocolError
 from zope.interface import implementer
 
-NORMAL, GOING_AWAY, ABNORMAL, TOO_LARGE, INTERNAL_ERROR = 1000, 1001, 1006, 1009, 1011
+NORMAL, GOING_AWAY, ABNORMAL, NOT_ALLOWED, TOO_LARGE, INTERNAL_ERROR = 1000, 1001, 1006, 1008, 1009, 1011
 """Closing codes (RFC 6455, section 7.4.1). 1006 is never sent: it says that the connection ended without a code."""
 LONGEST_REASON = 123
 """Bytes: what a closing frame has room for (section 5.5)."""

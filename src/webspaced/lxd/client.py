@@ -70,9 +70,12 @@ class LxdClient:
         self.project = self._project = project
         self._base = base
 
-    async def get(self, path: str, **query: str) -> Reply:
-        """Give what lies at a path below ``/1.0``; ``NotFound`` if nothing does."""
-        return await self._request("GET", path, query=query)
+    async def get(self, path: str, *, largest: int | None = None, **query: str) -> Reply:
+        """Give what lies at a path below ``/1.0``; ``NotFound`` if nothing does.
+
+        ``RemoteError`` if it has more than ``largest`` bytes: parsing an answer holds up everybody.
+        """
+        return await self._request("GET", path, query=query, largest=largest)
 
     async def each(self, path: str, told: Callable[[Any], object], **query: str) -> None:
         """Hand on the elements of a long list while it comes in, so that nothing waits until all of it is parsed.
@@ -209,8 +212,9 @@ class LxdClient:
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
         deadline: float | None = REQUEST_TIMEOUT,
+        largest: int | None = None,
     ) -> Reply:
-        work = self._exchange(method, self._url(path, query or {}), body, headers or {})
+        work = self._exchange(method, self._url(path, query or {}), body, headers or {}, largest or LARGEST_ANSWER)
         return await self._bounded(deadline, work, f"LXD's answer to {method} {path}")
 
     async def _bounded(self, deadline: float | None, work: Coroutine[Any, Any, T], what: str) -> T:
@@ -227,8 +231,10 @@ class LxdClient:
             message = "LXD does not answer"
             raise Unavailable(message, retry_after=2.0) from error
 
-    async def _exchange(self, method: str, url: str, body: Body | None, headers: Mapping[str, str]) -> Reply:
-        code, etag, text = await self._answer(method, url, body, headers, LARGEST_ANSWER)
+    async def _exchange(
+        self, method: str, url: str, body: Body | None, headers: Mapping[str, str], largest: int
+    ) -> Reply:
+        code, etag, text = await self._answer(method, url, body, headers, largest)
         return _reply(code, text, etag)
 
     async def _answer(

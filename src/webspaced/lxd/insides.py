@@ -28,6 +28,7 @@ from webspaced.errors import NotFound, RemoteError, Unavailable
 from webspaced.interfaces import IInsides
 from webspaced.lib.deferreds import bounded, together
 from webspaced.lib.keyed import KeyedLock
+from webspaced.lib.sparing import Sparing
 from webspaced.lib.webclient import UNREACHABLE
 from webspaced.lib.websocket import IHears, Rejected, WebSocket, connect
 from webspaced.lxd.client import LxdClient, Reply
@@ -39,9 +40,13 @@ CONNECT_TIMEOUT = 5.0
 TAKEOVER_TIMEOUT = 5.0
 """Seconds for LXD to let go of a console that somebody else had."""
 LARGEST_LOG = 16 * 1024 * 1024
-TELLING = 'mark=$1; shift; "$@"; code=$?; printf "%s%d\\n" "$mark" "$code" >&2; exit $code'
-"""A shell's script that runs its arguments and tells their end. LXD tells it only when nobody has the outputs open any more,
-not even what the command left in the background."""
+TELLING = (
+    'mark=$1; size=$2; shift 2; if [ "$size" = 0 ]; then "$@" </dev/null; else head -c "$size" | "$@"; fi; code=$?; '
+    'printf "%s%d\\n" "$mark" "$code"; printf "%s%d\\n" "$mark" "$code" >&2; read -r size; exit $code'
+)
+"""A shell's script that runs its other arguments, with so many bytes of what it is given as their input, and tells their end
+on both outputs. LXD tells it only when nobody has the outputs open any more, not even what the command left in the
+background. Then it stays until its own input ends: an LXD 5.0 under load loses what somebody said who has ended by then."""
 MARK = "WEBSPACED_COMMAND"
 """The variable by which what belongs to a command is known."""
 KILLING = (
@@ -72,6 +77,7 @@ class LxdInsides(Files):
         self._endpoint = endpoints.endpointForURI(URI.fromBytes(b"ws://lxd/"))
         self._consoles: dict[str, Terminal] = {}
         self._console_turns: KeyedLock[str] = KeyedLock()
+        self._lines = Sparing(client.clock, self.log, "commands that could not be killed")
 
     # --- commands
 
@@ -81,7 +87,8 @@ class LxdInsides(Files):
     async def _run(self, name: str, command: Command, largest: int) -> Completed:
         mark = secrets.token_hex(16)
         environment = {**command.environment, MARK: mark}
-        told = evolve(command, argv=("sh", "-c", TELLING, "sh", mark, *command.argv), environment=environment)
+        argv = ("sh", "-c", TELLING, "sh", mark, str(len(command.stdin)), *command.argv)
+        told = evolve(command, argv=argv, environment=environment)
         begun = await self._client.send("POST", f"/instances/{name}/exec", _body(told, interactive=False))
         outputs = Outputs(self._clock, largest, mark.encode())
         try:
@@ -91,14 +98,16 @@ class LxdInsides(Files):
             # LXD kills the shell alone. Whoever gave up does not wait for this.
             Deferred.fromCoroutine(self._kill(name, mark)).addErrback(self._not_killed, name)
             raise
-        return Completed(code=code, stdout=bytes(outputs.stdout.received), stderr=outputs.errors)
+        return Completed(code=code, stdout=outputs.stdout.said, stderr=outputs.stderr.said)
 
     async def _exchange(self, begun: Reply, outputs: Outputs, stdin: bytes) -> None:
         hears = {"0": Ignored(), "1": outputs.stdout, "2": outputs.stderr, "control": Ignored()}
         sockets = await self._connect(begun, hears)
         try:
-            sockets["0"].write(stdin)
-            sockets["0"].send_text("")
+            if stdin:
+                sockets["0"].write(stdin)
+            # All was read: the shell may go.
+            outputs.marked.addCallback(lambda _: sockets["0"].send_text(""))
             await outputs.ended
         finally:
             outputs.forget()
@@ -112,7 +121,8 @@ class LxdInsides(Files):
 
     def _not_killed(self, failure: Failure, name: str) -> None:
         # It may have been the container that went away.
-        self.log.info("{name}: a command could not be killed: {error}", name=name, error=failure.getErrorMessage())
+        if self._lines.may(name):
+            self.log.info("{name}: a command could not be killed: {error}", name=name, error=failure.getErrorMessage())
 
     async def attach(self, name: str, command: Command, size: Size, screen: IConsumer) -> Terminal:
         mark = secrets.token_hex(16)

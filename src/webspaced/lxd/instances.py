@@ -19,6 +19,8 @@ from webspaced.webspaces.patience import insist
 CREATE_TIMEOUT = 600.0
 """Seconds: an image may have to be unpacked on a slow disk."""
 STATE_TIMEOUT = 60.0
+LARGEST_STATE = 512 * 1024
+"""Bytes: a container's root decides how many interfaces and addresses it has, and all of them are told."""
 """Seconds: a start whose init is missing fails only after 5."""
 
 
@@ -60,7 +62,7 @@ class LxdInstances:
 
     async def state(self, name: str, project: str = "") -> InstanceState:
         where = {"project": project} if project else {}
-        reply = await self._client.get(f"/instances/{name}/state", **where)
+        reply = await self._client.get(f"/instances/{name}/state", largest=LARGEST_STATE, **where)
         return read(lambda: parse.state(reply.metadata))
 
     async def images(self) -> Sequence[Image]:

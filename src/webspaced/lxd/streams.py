@@ -19,6 +19,8 @@ from webspaced.lib.websocket import WebSocket
 
 QUIET = 0.3
 """Seconds without output after which a command that has ended is believed to have said everything."""
+MARK_PATIENCE = 5.0
+"""Seconds for the mark of one output after that of the other."""
 GOODBYE = 1.0
 """Seconds for LXD to answer a goodbye."""
 LAST_PATIENCE = 5.0
@@ -44,62 +46,58 @@ class Ignored:
 
 
 class Outputs:
-    """Both outputs of a command that says at the end of the second that it ended, and how: a mark, its exit code, a newline.
+    """Both outputs of a command that says at the end of each that it ended, and how: a mark, its exit code, a newline.
 
-    ``ended`` fires at the end of both, or, as whatever the command left in the background may keep them open, when nothing
-    more comes after the mark; it fails with ``OutputTooLarge``.
+    ``marked`` fires when both marks, and with them all that was said, have come. ``ended`` fires at the end of both outputs,
+    or, as whatever the command left in the background may keep them open, when nothing more comes after the marks; it fails
+    with ``OutputTooLarge``.
     """
 
     def __init__(self, clock: IReactorTime, largest: int, mark: bytes) -> None:
         """:param largest: bytes of both together."""
+        self.marked: Deferred[None] = Deferred()
         self.ended: Deferred[None] = Deferred()
-        self.stdout, self.stderr = Output(self), Output(self)
+        self.stdout, self.stderr = Output(self, mark), Output(self, mark)
         self._clock = clock
         self._largest = largest
-        self._marked = re.compile(re.escape(mark) + rb"(\d{1,3})\n")
-        self._longest_mark = len(mark) + 4
-        self._found: re.Match[bytes] | None = None
-        self._searched = 0
         self._quiet: IDelayedCall | None = None
 
     @property
     def code(self) -> int | None:
         """The exit code, if the command told it."""
-        return int(self._found[1]) if self._found else None
-
-    @property
-    def errors(self) -> bytes:
-        """The second output, without the mark."""
-        start, end = self._found.span() if self._found else (0, 0)
-        return bytes(self.stderr.received[:start] + self.stderr.received[end:])
+        return self.stderr.code
 
     def look(self) -> None:
         """See whether that was all, or too much."""
         if self.ended.called:
             return
-        self._search()
-        mark = len(self._found[0]) if self._found else 0
-        if len(self.stdout.received) + len(self.stderr.received) - mark > self._largest:
+        both = (self.stdout, self.stderr)
+        if sum(each.size for each in both) > self._largest:
             self.forget()
             self.ended.errback(OutputTooLarge(f"the command wrote more than {self._largest} bytes"))
-        elif self.stdout.is_over and self.stderr.is_over:
+        elif all(each.is_over for each in both):
             self._end()
-        elif self._found:
-            self._wait_for_more()
+        elif all(each.code is not None for each in both):
+            self._mark()
+            self._wait(QUIET, self._end)
+        elif self.code is not None:
+            # The other one should have come before.
+            self._wait(MARK_PATIENCE, self._lose_patience)
 
-    def _search(self) -> None:
-        # Only where it can be new: the container decides in how small pieces its output comes.
-        if self._found is None:
-            self._found = self._marked.search(bytes(self.stderr.received[self._searched :]))
-            if self._found is not None:
-                self._found = self._marked.search(bytes(self.stderr.received))
-            self._searched = max(0, len(self.stderr.received) - self._longest_mark)
+    def _mark(self) -> None:
+        if not self.marked.called:
+            self.forget()
+            self.marked.callback(None)
 
-    def _wait_for_more(self) -> None:
-        if self._quiet is None:
-            self._quiet = self._clock.callLater(QUIET, self._end)
+    def _lose_patience(self) -> None:
+        self._mark()
+        self._wait(QUIET, self._end)
+
+    def _wait(self, seconds: float, then: Callable[[], None]) -> None:
+        if self._quiet is None or not self._quiet.active():
+            self._quiet = self._clock.callLater(seconds, then)
         else:
-            self._quiet.reset(QUIET)
+            self._quiet.reset(seconds)
 
     def _end(self) -> None:
         self.forget()
@@ -115,16 +113,45 @@ class Outputs:
 class Output(Ignored):
     """One of them."""
 
-    def __init__(self, outputs: Outputs) -> None:
-        self.received = bytearray()
+    def __init__(self, outputs: Outputs, mark: bytes) -> None:
         self.is_over = False
+        self._received = bytearray()
         self._outputs = outputs
+        self._marked = re.compile(re.escape(mark) + rb"(\d{1,3})\n")
+        self._longest_mark = len(mark) + 4
+        self._found: re.Match[bytes] | None = None
+        self._searched = 0
+
+    @property
+    def code(self) -> int | None:
+        """The exit code, once the mark has come."""
+        return int(self._found[1]) if self._found else None
+
+    @property
+    def size(self) -> int:
+        """Bytes, without the mark."""
+        return len(self._received) - (len(self._found[0]) if self._found else 0)
+
+    @property
+    def said(self) -> bytes:
+        """What came, without the mark."""
+        start, end = self._found.span() if self._found else (0, 0)
+        return bytes(self._received[:start] + self._received[end:])
 
     def data(self, piece: bytes) -> None:
         """Keep it, while there is room."""
         if not self._outputs.ended.called:
-            self.received += piece
+            self._received += piece
+            self._search()
             self._outputs.look()
+
+    def _search(self) -> None:
+        # Only where it can be new: the container decides in how small pieces its output comes.
+        if self._found is None:
+            self._found = self._marked.search(bytes(self._received[self._searched :]))
+            if self._found is not None:
+                self._found = self._marked.search(bytes(self._received))
+            self._searched = max(0, len(self._received) - self._longest_mark)
 
     def text(self, message: str) -> None:
         """The end of the stream."""

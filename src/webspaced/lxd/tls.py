@@ -22,6 +22,7 @@ from zope.interface import implementer
 
 from webspaced.errors import Invalid
 from webspaced.lib.pem import certificates, own_options, trust_roots
+from webspaced.settings import LxdTls
 
 
 @frozen(kw_only=True)
@@ -34,6 +35,17 @@ class Identities:
     client_key: str | None = field(default=None, repr=False)
     insecure: bool = False
     """Trust whoever answers, where no certificate is pinned."""
+
+    @classmethod
+    def by(cls, tls: LxdTls) -> Identities:
+        """Give what the settings say."""
+        return cls(
+            server=tls.server_cert,
+            ca=tls.ca,
+            client=tls.client_cert,
+            client_key=tls.client_key,
+            insecure=tls.allow_insecure,
+        )
 
 
 def connection_creator(host: str, identities: Identities) -> IOpenSSLClientConnectionCreator:

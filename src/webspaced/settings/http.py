@@ -29,7 +29,7 @@ class Cors:
 
 @attrs.frozen(kw_only=True)
 class Limits:
-    """How much one client or member may ask for; 0 turns a rate, or the bound on connections, off."""
+    """How much one client or member may ask for; 0 turns a rate or bound off."""
 
     per_address: float = setting(
         number(0),
@@ -53,8 +53,15 @@ class Limits:
     connections_per_address: int = setting(
         integer(0),
         "Open connections of one client address (IPv6: one /64 network); further ones are closed at once. Trusted proxies"
-        " may have any number.",
+        " may have any number. In all there may be as many as descriptors allow; then those that are idle for longest are"
+        " closed, of the address that has the most.",
         default=512,
+    )
+    concurrent_per_user: int = setting(
+        integer(0),
+        "Requests of one member that are being answered at once, streams of events included and terminals not; beyond it"
+        " the answer is 429.",
+        default=32,
     )
 
 

@@ -88,7 +88,7 @@ class Domains:
 
 @attrs.frozen(kw_only=True)
 class Exec:
-    """Commands that the API runs in a webspace and whose output it gives as a whole; terminals have no such bounds."""
+    """Commands that the API runs in a webspace and whose output it gives as a whole, and terminals."""
 
     timeout: float = setting(
         duration(), "How long a command may take before it is killed.", default=60.0, unit="seconds"
@@ -98,6 +98,14 @@ class Exec:
         "The most that it may write, on both outputs together, before it is killed.",
         default=1048576,
         unit="bytes",
+    )
+    max_commands: int = setting(
+        integer(1), "How many commands of one webspace may run at once; further ones are answered 429.", default=16
+    )
+    max_terminals: int = setting(
+        integer(1),
+        "How many terminals and consoles of one webspace may be open at once; further ones are answered 429.",
+        default=32,
     )
 
 
@@ -204,7 +212,7 @@ class Webspaces:
     )
     max_concurrent_boots: int = setting(
         integer(1),
-        "How many containers may start at the same time; the others queue, fairly.",
+        "How many containers may start at the same time, and how many may be created; the others queue, fairly.",
         default=4,
     )
     max_running: int = setting(
@@ -213,10 +221,20 @@ class Webspaces:
         default=0,
     )
     max_held: int = setting(
-        integer(1), "How many connections may wait for boots, over all webspaces.", default=4096
+        integer(1),
+        "How many web visitors may wait for boots, over all webspaces; visitors of forwards have half as many places of"
+        " their own.",
+        default=4096,
     )
     max_held_per_webspace: int = setting(
         integer(1), "How many connections may wait for the boot of one webspace.", default=512
+    )
+    max_per_address: int = setting(
+        integer(0),
+        "How many connections one visitor's address (IPv6: one /64 network) may have to forwards, over all webspaces, but"
+        " never more than a quarter of all that there is room for; beyond it the one that carried nothing for longest is"
+        " reset. 0 sets no bound, for where all visitors seem to come from one address, as behind some load balancers.",
+        default=1024,
     )
     max_wait: float = setting(
         duration(1),
@@ -226,8 +244,9 @@ class Webspaces:
     )
     relay_idle_timeout: float = setting(
         duration(),
-        "How long a relayed connection may carry nothing before it is reset; 0 sets no bound.",
-        default=0.0,
+        "How long a relayed connection may carry nothing before it is reset; 0 sets no bound. Where there is no room for"
+        " more, those that carried nothing for longest are reset earlier.",
+        default=86400.0,
         unit="seconds",
     )
     resync_interval: float = setting(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from attrs import frozen
+from twisted.internet.defer import DeferredSemaphore
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -27,6 +28,7 @@ from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.booter import Booter
 from webspaced.webspaces.documents import Documents
 from webspaced.webspaces.housing import Devices, Housing
+from webspaced.webspaces.images import Images
 from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.ports import Ports
 from webspaced.webspaces.power import Power
@@ -54,6 +56,9 @@ class Workshop:
     routes: IRoutes
     provision: Provision
     creations: Creations
+    images: Images
+    max_concurrent: int
+    """How many LXD makes at the same time: unpacking takes as much of the machine as starting does."""
     may_write: Callable[[], bool] = lambda: True
     """Whether no other daemon can be at work: what another one creates looks like what one of ours left."""
 
@@ -65,6 +70,7 @@ class Creator:
 
     def __init__(self, workshop: Workshop, profile: str, defaults: Config) -> None:
         self.creations = workshop.creations
+        self.images = workshop.images
         self.existence: KeyedLock[int] = KeyedLock()
         """Held while a webspace comes into being or goes."""
         self._with = workshop
@@ -75,6 +81,9 @@ class Creator:
         """Boot ports of creations that failed, and could not be undone: LXD may have carried the last write through."""
         workshop.registry.subscribe(self._noticed)
         self._sweeps = False
+        # Nobody has more than one creation, so first come, first served is fair. Not the places of boots: a creation that is
+        # set up boots, too, and must not wait for itself.
+        self._places = DeferredSemaphore(workshop.max_concurrent)
 
     def check_idle(self, uid: int) -> None:
         """``Conflict`` while a webspace is being created."""
@@ -97,7 +106,7 @@ class Creator:
 
     async def _checked(self, uid: int, wishes: Wishes) -> Image:
         """Find out early what would fail."""
-        image = _find_image(await self._with.instances.images(), wishes.image)
+        image = await self._with.images.find(wishes.image)
         if wishes.key is not None:
             self._with.ports.check_room()
         if await self._exists(uid):
@@ -122,7 +131,7 @@ class Creator:
     async def _create(self, user: User, image: Image, wishes: Wishes, creation: Creation) -> Webspace:
         with self._with.allocator.boot_port() as boot_port:
             try:
-                await self._make(user, image, boot_port, creation)
+                await self._unpack(user, image, boot_port, creation)
                 if wishes.inside:
                     await self._set_up(await self._seen(user.id), image, wishes, creation)
                 creation.at(Step.FINISH)
@@ -130,6 +139,17 @@ class Creator:
             except Exception:
                 await self._undo(user.id, boot_port)
                 raise
+
+    async def _unpack(self, user: User, image: Image, boot_port: int, creation: Creation) -> None:
+        """Let LXD make it, as one of few; who waits for that says so, and may be cancelled."""
+        if not self._places.tokens:
+            creation.at(Step.WAIT)
+        await self._places.acquire()
+        try:
+            creation.at(Step.UNPACK)
+            await self._make(user, image, boot_port, creation)
+        finally:
+            self._places.release()
 
     async def _make(self, user: User, image: Image, boot_port: int, creation: Creation) -> None:
         """Have LXD create it, with an address of its own: another one where somebody else had it sooner."""
@@ -244,16 +264,8 @@ class Creator:
 
 
 def _steps(wishes: Wishes) -> Sequence[Step]:
-    """Give the steps of a creation; a download comes only where LXD says so."""
+    """Give the steps of a creation; a wait or a download comes only where there is one."""
     password = [Step.PASSWORD] if wishes.password is not None else []
     server = [Step.PACKAGES, Step.SSH] if wishes.key is not None else []
     inside = [Step.BOOT, *password, *server, Step.STOP] if wishes.inside else []
     return [Step.UNPACK, *inside, Step.FINISH]
-
-
-def _find_image(images: Sequence[Image], wanted: str) -> Image:
-    for image in images:
-        if wanted == image.fingerprint or any(wanted == name for name, _ in image.aliases):
-            return image
-    message = f"there is no image {wanted!r}"
-    raise NotFound(message)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any
 
 from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
@@ -16,7 +17,7 @@ from webspaced.core.webspace import Webspace
 from webspaced.errors import Conflict, DeadlineExceeded, Forbidden, NotRunning, RemoteError
 from webspaced.interfaces import IInstances, IRoutes
 from webspaced.lib.deferreds import sleep
-from webspaced.lib.keyed import KeyedLock
+from webspaced.lib.keyed import Busy, KeyedLock, Line
 from webspaced.webspaces.booter import Booter
 from webspaced.webspaces.documents import Documents
 from webspaced.webspaces.observed import Observed
@@ -33,7 +34,11 @@ class StopTimes:
 
 
 class Power:
-    """Changes of power state, one at a time for each webspace."""
+    """Changes of power state, one at a time for each webspace.
+
+    What is asked for again while it is under way, or next, is the same one: a member who clicks ten times reboots once. One
+    more waits at most, and beyond that there is ``Conflict``, so that nobody's queue grows.
+    """
 
     log = Logger()
 
@@ -55,12 +60,31 @@ class Power:
         self._routes = routes
         self._times = times
         self._turn: KeyedLock[int] = KeyedLock()
+        self._line: Line[int, None] = Line()
 
     async def boot(self, uid: int) -> None:
         """Start a webspace and wait until it has an address; ``Conflict`` if it runs already.
 
         It is the member's word that it shall run: one that was switched off is so no longer.
         """
+        await self._in_line(uid, "boot", self._boot)
+
+    async def shut_down(self, uid: int) -> None:
+        """Stop a webspace in order: route, settle, drain, then the container; ``NotRunning`` if it does not run."""
+        await self._in_line(uid, "shut down", self._shut_down)
+
+    async def reboot(self, uid: int) -> None:
+        """Stop and start again; visitors wait meanwhile. ``NotRunning`` if it does not run."""
+        await self._in_line(uid, "reboot", self._reboot)
+
+    async def _in_line(self, uid: int, what: str, work: Callable[[int], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await self._line.join(uid, what, lambda: work(uid))
+        except Busy as error:
+            message = "the webspace is being booted, rebooted or shut down, and the next such call waits already"
+            raise Conflict(message) from error
+
+    async def _boot(self, uid: int) -> None:
         async with self._turn(uid):
             observed = await self._documents.present(uid)
             check_wanted(observed, but_for=Wish.STOPPED)
@@ -69,6 +93,26 @@ class Power:
                 raise Conflict(message)
             if observed.webspace.desired.wish is Wish.STOPPED:
                 await self._documents.change(uid, _switched_on)
+            await self._booter.boot(uid, by_api=True)
+
+    async def _shut_down(self, uid: int) -> None:
+        async with self._turn(uid):
+            observed = await self._running(uid)
+            check_not_paused(observed)
+            with self._held(uid, Hold.DRAINING):
+                await self._drained(uid)
+                self._booter.hold(uid, Hold.STOPPING)
+                await self.halt(observed)
+
+    async def _reboot(self, uid: int) -> None:
+        async with self._turn(uid):
+            observed = await self._running(uid)
+            check_wanted(observed)
+            check_not_paused(observed)
+            with self._held(uid, Hold.DRAINING):
+                await self._drained(uid)
+                self._booter.hold(uid, Hold.RESTARTING)
+                await self.halt(observed)
             await self._booter.boot(uid, by_api=True)
 
     async def want(self, uid: int, desired: Desired, *, by_admin: bool = False) -> None:
@@ -85,30 +129,9 @@ class Power:
         await self._documents.change(uid, changed)
         now = self._registry.get(uid)
         if desired.wish is not Wish.AUTO and now is not None and now.instance.status is not Status.FROZEN:
+            # Not behind what its member asks for: an admin's word waits for nobody's clicks.
             with suppress(NotRunning):
-                await self.shut_down(uid)
-
-    async def shut_down(self, uid: int) -> None:
-        """Stop a webspace in order: route, settle, drain, then the container; ``NotRunning`` if it does not run."""
-        async with self._turn(uid):
-            observed = await self._running(uid)
-            check_not_paused(observed)
-            with self._held(uid, Hold.DRAINING):
-                await self._drained(uid)
-                self._booter.hold(uid, Hold.STOPPING)
-                await self.halt(observed)
-
-    async def reboot(self, uid: int) -> None:
-        """Stop and start again; visitors wait meanwhile. ``NotRunning`` if it does not run."""
-        async with self._turn(uid):
-            observed = await self._running(uid)
-            check_wanted(observed)
-            check_not_paused(observed)
-            with self._held(uid, Hold.DRAINING):
-                await self._drained(uid)
-                self._booter.hold(uid, Hold.RESTARTING)
-                await self.halt(observed)
-            await self._booter.boot(uid, by_api=True)
+                await self._shut_down(uid)
 
     @asynccontextmanager
     async def for_deletion(self, uid: int) -> AsyncIterator[Observed]:

@@ -27,7 +27,7 @@ class Creation:
         """Whether there is anything to tell of: what is refused at once is told to who asked for it, and to nobody later."""
         self.over = False
         self.error: BaseException | None = None
-        self._clock = clock
+        self.clock = self._clock = clock
         self._began = clock.seconds()
         self._ended: float | None = None
         self._waiting: list[Deferred[bool]] = []
@@ -41,7 +41,7 @@ class Creation:
         """Note how far it is."""
         if progress != self.progress and not self.over:
             self.progress = progress
-            self._wake()
+            self.wake()
 
     def at(self, step: Step) -> None:
         """Note that a step begins."""
@@ -50,7 +50,7 @@ class Creation:
     def end(self, error: BaseException | None = None) -> None:
         """Note the end."""
         self.over, self.error, self._ended = True, error, self._clock.seconds()
-        self._wake()
+        self.wake()
 
     def changed(self, within: float) -> Deferred[bool]:
         """Fire at the next change with ``True``, or with ``False`` after so many seconds without one."""
@@ -62,7 +62,8 @@ class Creation:
         if waiter in self._waiting:
             self._waiting.remove(waiter)
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Let everybody look who waits for a change."""
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:
             waiter.callback(True)

@@ -45,8 +45,8 @@ class WebspaceService:
         self._max_startup_delay = max_startup_delay
 
     async def images(self) -> Sequence[Image]:
-        """Give what webspaces can be made of."""
-        return await self._instances.images()
+        """Give what webspaces can be made of, as it was a moment ago at most."""
+        return await self.creator.images.all()
 
     async def read(self, uid: int) -> Webspace:
         """Give a webspace's document."""

@@ -12,6 +12,7 @@ from tests.unit.forward.wires import FakeGate, FakeHangups, Network, Wire
 from webspaced.core.webspace import Forward
 from webspaced.errors import Conflict
 from webspaced.forward.listeners import Listeners, Where
+from webspaced.forward.refusals import Refusals
 from webspaced.forward.stock import StockLines
 from webspaced.forward.visit import Destination, Means, Visit
 from webspaced.lib.places import Places
@@ -52,6 +53,7 @@ class ListenersCase(SynchronousTestCase):
             lines=StockLines(self.machine, FakeHangups()),
             places=Places(100, 100),
             seats=Places(100, 100),
+            refusals=Refusals(self.machine),
         )
         where = Where(forwards="192.0.2.1", boot="127.0.0.1")
         self.listeners = Listeners(means, self.conditions, where, self.web)

@@ -31,6 +31,7 @@ from webspaced.forward.pipes import LEAST, PATIENCE, Pipes
 from webspaced.forward.ports import AT_ONCE, SocketLines
 from webspaced.forward.rests import PAUSE, SAYING
 from webspaced.forward.stock import StockLines
+from webspaced.lib.descriptors import reserve_of
 from webspaced.lib.places import Places
 
 ANSWER = b"503"
@@ -265,8 +266,8 @@ class PortTests(SynchronousTestCase):
         self.factory = Factory()
         self.factory.buildProtocol = lambda _: Visitor()
 
-    def has_room(self, ports: int) -> bool:
-        return self.room and ports <= self.most_ports
+    def has_room(self) -> bool:
+        return self.room and self.lines.ports <= self.most_ports
 
     def listen(self, interface: str = "127.0.0.1") -> Any:
         port = self.lines.listen(0, self.factory, interface)
@@ -432,7 +433,7 @@ class PortTests(SynchronousTestCase):
 class PlaceTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.reactor = Reader()
-        self.lines = SocketLines(Engine(self.reactor), lambda _: True, 20)
+        self.lines = SocketLines(Engine(self.reactor), lambda: True, 20)
         self.addCleanup(self.lines.close)
         self.served: list[int] = []
 
@@ -519,7 +520,7 @@ class PipesTests(SynchronousTestCase):
 
 class LimitTests(SynchronousTestCase):
     def test_too_few_descriptors_are_said_with_what_to_do(self) -> None:
-        enough = choice.RESERVED + choice.PORTS + 200
+        enough = choice.RESERVED + choice.PORTS + 300
         self.assertIsNone(choice.shortage(enough, 100))
         advice = choice.shortage(enough - 1, 100)
         self.assertIn(f"LimitNOFILE={enough}", advice or "")
@@ -529,12 +530,13 @@ class LimitTests(SynchronousTestCase):
         self.patch(choice, "raise_descriptor_limit", lambda: 4096)
         said: list[str] = []
         self.patch(choice, "log", mock.Mock(warn=lambda _format, **fields: said.append(fields["advice"])))
-        seats = choice.seats_for(4096)
-        self.assertEqual((seats.most, len(said)), (1536, 1))
+        seats = choice.seats_for(4096, 1024)
+        self.assertEqual((seats.web.most, seats.forwards.most, seats.forwards.most_per_visitor), (1536, 1344, 336))
+        self.assertEqual(len(said), 1)
 
     def test_ports_and_visitors_share_what_there_is(self) -> None:
         share = choice.Share(10_000)
-        self.assertEqual((share.ports, share.visitors(0), share.visitors(1000)), (6732, 4488, 3988))
+        self.assertEqual((share.ports, share.visitors(0), share.visitors(1000), share.web), (5625, 3750, 3250, 468))
 
     @given(st.integers(64, 1 << 20))
     def test_whatever_the_limit_there_is_room_for_some_and_some_is_left(self, limit: int) -> None:
@@ -543,17 +545,26 @@ class LimitTests(SynchronousTestCase):
         for ports in (0, share.ports):
             visitors = share.visitors(ports)
             self.assertGreater(visitors, 0)
-            self.assertLessEqual(ports + choice.EACH * visitors, limit - min(limit // 2, choice.RESERVED))
+            self.assertLessEqual(ports + choice.EACH * visitors, limit - reserve_of(limit).size)
 
-    def test_room_ends_with_the_last_seat(self) -> None:
-        self.patch(choice, "raise_descriptor_limit", lambda: 100)
-        seats = Places(1000, 1000)
-        lines: Any = choice.lines_for(Reader(), seats)
-        self.addCleanup(lines.close)
-        seats.held = choice.Share(100).visitors(0) - 1
-        self.assertTrue(lines.has_room())
-        seats.held += 1
-        self.assertFalse(lines.has_room())
+    def test_forwards_leave_boot_ports_their_room_and_may_not_be_left_any(self) -> None:
+        self.patch(choice, "raise_descriptor_limit", lambda: 200)
+        share = choice.Share(200)
+        seats = choice.Seats(Places(1000, 1000), Places(1000, 1000))
+        forwards, web = seats.forwards, seats.web
+        self.addCleanup(choice.lines_for(Reader(), seats).close)
+        self.assertGreater(share.web, 0)
+        forwards.held = share.visitors(0) - share.web - 1
+        self.assertTrue(forwards.has_room())
+        forwards.held += 1
+        self.assertEqual((forwards.has_room(), web.has_room()), (False, True))
+        web.held = share.web - 1
+        self.assertEqual((forwards.has_room(), web.has_room()), (False, True))
+        web.held += 1
+        self.assertFalse(web.has_room())
+        # Web visitors take more where forwards do not need it.
+        forwards.held = 0
+        self.assertTrue(web.has_room())
 
 
 class OtherSystemTests(SynchronousTestCase):
@@ -568,14 +579,13 @@ class OtherSystemTests(SynchronousTestCase):
             del os.splice
             from twisted.internet.selectreactor import SelectReactor
             from webspaced.forward.choice import lines_for
-            from webspaced.lib.places import Places
-            print(type(lines_for(SelectReactor(), Places(1, 1))).__name__)
+            print(type(lines_for(SelectReactor(), None)).__name__)
         """
         shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
         self.assertEqual((shown.stdout, shown.stderr), ("StockLines\n", ""))
 
     def test_a_reactor_without_descriptors(self) -> None:
-        lines = choice.lines_for(object(), Places(1, 1))
+        lines = choice.lines_for(object(), choice.Seats(Places(1, 1), Places(1, 1)))
         self.assertIsInstance(lines, StockLines)
         lines.close()
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from attrs import evolve
 from twisted.internet import error
+from twisted.internet.address import IPv4Address
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.forward.wires import ENDPOINT, FakeGate, FakeHangups, Network, Wire, lose
 from webspaced.errors import BootFailed, Refused, Unavailable
+from webspaced.forward.refusals import Refusals
 from webspaced.forward.stock import StockLines
-from webspaced.forward.visit import CONNECT_TIMEOUTS, FAREWELL, Destination, Means, Visit
+from webspaced.forward.visit import CONNECT_TIMEOUTS, FAREWELL, HELD_GRACE, Destination, Means, Visit
 from webspaced.forward.visits import Visits
-from webspaced.lib.places import Places
+from webspaced.lib.places import LEAST_IDLE, Places
 
 PLAIN, WEB = Destination(1, 22), Destination(1, 80, http=True)
 
@@ -28,6 +32,7 @@ class VisitCase(SynchronousTestCase):
             lines=StockLines(self.network, self.hangups),
             places=self.places,
             seats=self.seats,
+            refusals=Refusals(self.network),
         )
         self.visits = Visits(means, lambda: self.destination)
 
@@ -41,6 +46,42 @@ class VisitCase(SynchronousTestCase):
         visit = self.visitor()
         self.gate.open()
         return visit, self.network.accept()
+
+
+class PlaceTests(VisitCase):
+    def test_the_one_that_says_nothing_makes_room(self) -> None:
+        self.seats.most = 3
+        quiet, busy, other = (self.relayed()[0] for _ in range(3))
+        for seconds in (5, 5):
+            self.network.advance(seconds)
+            busy.dataReceived(b"x")
+            other.dataReceived(b"x")
+        newcomer, _ = self.relayed()
+        self.assertEqual(quiet.transport.ends, ["reset"])
+        self.assertEqual((self.visits.relayed - {quiet}, self.seats.held), ({busy, other, newcomer}, 3))
+        quiet.connectionLost(Failure(error.ConnectionAborted()))
+        self.assertEqual(self.seats.held, 3)
+
+    def test_who_waits_for_a_boot_is_left_alone_for_a_while(self) -> None:
+        waiting = [self.visitor() for _ in range(3)]
+        self.network.advance(HELD_GRACE)
+        refused = self.visitor()
+        self.assertEqual((refused.transport.ends, self.visits.held), (["reset"], set(waiting)))
+        self.network.advance(LEAST_IDLE)
+        served = self.visitor()
+        self.assertEqual((waiting[0].transport.ends, self.visits.held), (["reset"], {*waiting[1:], served}))
+        self.assertEqual((self.places.held, self.visits.failed), (3, {"refused": 2}))
+
+    def test_each_address_has_its_share(self) -> None:
+        self.visits.means = evolve(self.visits.means, by_visitor=True)
+        self.seats.most_per_visitor = 2
+        ends = []
+        for address in ("192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2"):
+            visit = self.visits.buildProtocol(IPv4Address("TCP", address, 40000))
+            assert visit is not None
+            visit.makeConnection(Wire())
+            ends.append(visit.transport.ends)
+        self.assertEqual(ends, [[], [], ["reset"], []])
 
 
 class HeldTests(VisitCase):

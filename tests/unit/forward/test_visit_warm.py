@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionRefusedError as Refusal
 from zope.interface import implementer
@@ -63,7 +64,7 @@ class Lines:
         self.dialled.append(endpoint)
         return self.next
 
-    def listen(self, port: int, factory: Any, interface: str) -> Any:
+    def listen(self, port: int, factory: Any, interface: str, *, web: bool = False) -> Any:
         raise NotImplementedError
 
     def place(self) -> None:
@@ -80,10 +81,7 @@ class WarmTests(_Case):
     def setUp(self) -> None:
         super().setUp()
         self.lines = Lines()
-        means = self.visits.means
-        self.visits.means = type(means)(
-            clock=means.clock, gate=self.gate, lines=self.lines, places=self.places, seats=self.seats
-        )
+        self.visits.means = evolve(self.visits.means, lines=self.lines)
         self.gate.now = ENDPOINT
 
     def arrive(self, *, gone: bool = False) -> tuple[Any, Line]:

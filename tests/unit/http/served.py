@@ -25,6 +25,7 @@ from tests.unit.world import MEMBERS, World
 from webspaced.core.user import User
 from webspaced.http.api import Api, Backing
 from webspaced.http.auth import Auth
+from webspaced.http.commands import Commands
 from webspaced.http.cors import Cors
 from webspaced.http.health import Health
 from webspaced.http.internal import Internal
@@ -42,6 +43,7 @@ from webspaced.settings import Address
 
 ADMIN = 99
 CLIENT, PROXY = "192.0.2.9", "10.9.9.9"
+MOST_COMMANDS = 16
 OFF = LimitSettings(address=Rate(0, 1), user=Rate(0, 1))
 
 
@@ -143,6 +145,8 @@ class ServedCase(SynchronousTestCase):
         origins: tuple[str, ...] = ("*",),
         opened: bool = False,
         connections: int = 0,
+        most: int = 10_000,
+        commands: int = 200,
         identity: IIdentity | None = None,
     ) -> None:
         """Build the sites."""
@@ -158,7 +162,8 @@ class ServedCase(SynchronousTestCase):
                     service=service,
                     domains=self.w.domains,
                     insides=self.w.interior,
-                    terminals=Terminals(self.w.clock),
+                    terminals=Terminals(self.w.clock, 500, 32),
+                    commands=Commands(self.w.interior, commands, MOST_COMMANDS),
                     auth=self.auth,
                     resync=resync,
                     now=lambda: 1000.0,
@@ -173,6 +178,7 @@ class ServedCase(SynchronousTestCase):
         listening = Listening(
             public=Address("", 80),
             internal=Address("127.0.0.1", 81),
+            connections=most,
             connections_per_address=connections,
             trusted=(ip_network("10.9.0.0/16"),),
             cors=cors,

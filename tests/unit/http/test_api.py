@@ -20,12 +20,14 @@ from webspaced.core.user import User
 from webspaced.errors import RemoteError, Unavailable
 from webspaced.http.api import Api, Backing
 from webspaced.http.auth import Auth
-from webspaced.http.bodies import LARGEST
+from webspaced.http.bodies import LARGEST, LARGEST_COMMAND
+from webspaced.http.commands import Commands
 from webspaced.http.health import Health
 from webspaced.http.site import _Root
 from webspaced.http.terminals import Terminals
 from webspaced.iam.static import StaticIdentity
 from webspaced.iam.users_file import hash_token
+from webspaced.webspaces.images import KEPT
 
 ADMIN = 99
 PROBLEM = "application/problem+json"
@@ -53,7 +55,8 @@ class ApiCase(SynchronousTestCase):
             service=self.w.service,
             domains=self.w.domains,
             insides=self.w.interior,
-            terminals=Terminals(self.w.clock),
+            terminals=Terminals(self.w.clock, 500, 32),
+            commands=Commands(self.w.interior, 200, 16),
             auth=Auth(identity),
             resync=resync,
             now=lambda: 1000.0,
@@ -127,7 +130,7 @@ class WebspaceTests(ApiCase):
         self.assertIn("image", self.problem(400, "POST", SELF, {}))
         self.assertIn("image", self.problem(400, "POST", SELF, {"image": 3}))
         self.problem(400, "POST", SELF)
-        for body in (b"{", b"[]", b"null", b"\xff", b"[" * 100_000):
+        for body in (b"{", b"[]", b"null", b"\xff", b"[" * LARGEST):
             self.problem(400, "POST", SELF, body)
         self.problem(404, "POST", SELF, {"image": "none"})
         for password in ("se\ncret", "se\x00cret", "secret" * 100, "sec\u2028ret"):
@@ -151,6 +154,21 @@ class WebspaceTests(ApiCase):
     def test_a_body_that_is_too_large(self) -> None:
         self.assertIn(str(LARGEST), self.problem(413, "POST", SELF, b" " * (LARGEST + 1)))
         self.problem(400, "POST", SELF, b" " * LARGEST)
+        # A command may be longer than anything else.
+        path = f"{SELF}/exec"
+        self.assertIn(str(LARGEST_COMMAND), self.problem(413, "POST", path, b" " * (LARGEST_COMMAND + 1)))
+        self.problem(400, "POST", path, b" " * LARGEST_COMMAND)
+        self.problem(413, "PATCH", f"{SELF}/config", b" " * (LARGEST + 1))
+
+    def test_an_error_repeats_little_of_what_it_is_about(self) -> None:
+        self.create()
+        many = {f"k{number}": 1 for number in range(200)}
+        endless = {"x" * 4000: 1}
+        for method, path in (("PATCH", f"{SELF}/config"), ("POST", SELF), ("POST", f"{SELF}/ticket")):
+            self.assertIn("k0, k1, k2, and more", self.problem(400, method, path, many))
+            self.assertLess(len(self.problem(400, method, path, endless)), 100)
+        self.assertLess(len(self.problem(400, "POST", f"{SELF}/ports/{'9' * 4000}")), 400)
+        self.assertLess(len(self.problem(404, "POST", SELF, {"image": "x" * 4000})), 400)
 
     def test_head_is_get_without_a_body(self) -> None:
         self.create()
@@ -354,6 +372,9 @@ class RimTests(ApiCase):
         self.w.lose_lxd()
         answer = self.ask("GET", SELF)
         self.assertEqual((answer.status, answer.headers["retry-after"]), (503, "2"))
+        # What was seen a moment ago is shown on.
+        self.assertEqual(self.ask("GET", "/v1/images", token=None).status, 200)
+        self.w.clock.run_for(KEPT)
         self.problem(503, "GET", "/v1/images", token=None)
 
     def test_lxds_errors(self) -> None:

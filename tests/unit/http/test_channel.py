@@ -26,9 +26,63 @@ GRACE = 16.0
 """More than the seconds after which Twisted cuts what does not end by itself."""
 
 
+
+class TotalTests(ServedCase):
+    """So many connections in all, whoever's: those that do nothing make room."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.configure(most=4)
+
+    def lines(self, *addresses: str) -> list[Line]:
+        found = []
+        for address in addresses:
+            found.append(self.line(address))
+            self.w.clock.run_for(1)
+        return found
+
+    def over(self, lines: list[Line]) -> list[bool]:
+        return [line.ended is not None for line in lines]
+
+    def test_the_longest_idle_of_who_has_the_most_makes_room(self) -> None:
+        lines = self.lines("192.0.2.1", "192.0.2.2", PROXY, PROXY)
+        lines[2].say(b"GET /v1/im")
+        self.assertEqual(self.ask("GET", "/v1/images", address="192.0.2.3").status, 200)
+        self.assertEqual(self.over(lines), [False, False, False, True])
+        # What ends gives its place back.
+        lines[0].hang_up()
+        self.lines("192.0.2.4", "192.0.2.5")
+        self.assertEqual(self.over(lines), [True, False, False, True])
+
+    def test_who_is_answered_and_who_has_a_websocket_stays(self) -> None:
+        with mock.patch.object(self.w.service, "images", SlowReaderTests._never.__get__(self)):
+            lines = self.lines(*(f"192.0.2.{number}" for number in range(4)))
+            for line in lines[:3]:
+                line.say(IMAGES)
+            lines[3].channel._successor = mock.Mock()
+            self.assertIsNotNone(self.line("192.0.2.9").ended)
+            self.assertEqual(self.over(lines), [False] * 4)
+        for line in lines:
+            line.hang_up()
+        self.assertEqual(self.public.places.held, 0)
+
+    def test_one_address_leaves_room_for_others(self) -> None:
+        self.configure(most=4, connections=100)
+        self.assertEqual(self.over(self.lines(*["192.0.2.1"] * 3)), [False, False, True])
+
+    def test_a_flood_of_idle_ones_keeps_nobody_out(self) -> None:
+        for number in range(50):
+            self.line(f"192.0.2.{number}")
+            answer = self.ask("GET", "/v1/images", address="203.0.113.1")
+            self.assertEqual(answer.status, 200)
+        self.assertLessEqual(self.public.places.held, 4)
+
+
 class ChannelCase(ServedCase):
     def tearDown(self) -> None:
-        self.assertEqual(self.w.clock.getDelayedCalls(), [])
+        # Of many requests it is not told one by one: they are summed up a minute later.
+        waiting = [call for call in self.w.clock.getDelayedCalls() if call.func.__qualname__ != "Sparing._sum_up"]
+        self.assertEqual(waiting, [])
 
     def dribble(self, line: Line, data: bytes, pause: float) -> float:
         """Say one byte after the other, and give how long that went well."""

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from webspaced.http.client_address import client_address, counted_as, is_in, parse_address
+from webspaced.http.client_address import MOST_PROXIES, client_address, counted_as, is_in, parse_address
 
 TRUSTED = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 TRUSTED_ONES = st.ip_addresses(network="10.0.0.0/8") | st.ip_addresses(network="fd00::/8")
@@ -43,6 +43,11 @@ class ClientTests(SynchronousTestCase):
         self.assertEqual(self.client("10.0.0.1", "203.0.113.5", "192.0.2.1, 10.0.0.2"), "192.0.2.1")
         self.assertEqual(self.client("10.0.0.1", "10.0.0.3, 10.0.0.2"), "10.0.0.3")
 
+    def test_only_so_many_are_looked_at(self) -> None:
+        chain = "192.0.2.1, " + ", ".join(["10.0.0.7"] * MOST_PROXIES)
+        self.assertEqual(client_address(ip_address("10.0.0.1"), [chain], TRUSTED), ip_address("192.0.2.1"))
+        self.assertEqual(client_address(ip_address("10.0.0.1"), [f"192.0.2.1, {chain}"], TRUSTED), ip_address("10.0.0.7"))
+
     def test_what_is_no_address_ends_the_search(self) -> None:
         self.assertEqual(self.client("10.0.0.1", "192.0.2.1, unknown"), "10.0.0.1")
         self.assertEqual(self.client("10.0.0.1", "192.0.2.1, unknown, 10.0.0.2"), "10.0.0.2")
@@ -52,7 +57,11 @@ class ClientTests(SynchronousTestCase):
     def test_who_is_not_trusted_is_not_believed(self, peer: object, said: str) -> None:
         self.assertEqual(self.client(str(peer), said), str(peer))
 
-    @given(OTHERS, st.lists(st.text(alphabet="0123456789abcdef.:, x")), st.lists(TRUSTED_ONES, min_size=1))
+    @given(
+        OTHERS,
+        st.lists(st.text(alphabet="0123456789abcdef.:, x")),
+        st.lists(TRUSTED_ONES, min_size=1, max_size=MOST_PROXIES),
+    )
     def test_whatever_a_client_says_of_itself_changes_nothing(
         self, client: object, lies: list[str], proxies: list[object]
     ) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.unit.http.served import Answer, Line, ServedCase, request
-from webspaced.http import commands
-from webspaced.http.commands import MOST_PER_WEBSPACE
+from tests.unit.http.served import MOST_COMMANDS, Answer, Line, ServedCase, request
 
 SELF = "/v1/webspace/self"
 
@@ -32,8 +30,8 @@ class CommandTests(ServedCase):
         self.assertIn("commands", answer.json["message"])
 
     def test_so_many_of_one_webspace(self) -> None:
-        lines = [self.begin("sleep 30") for _ in range(MOST_PER_WEBSPACE)]
-        self.assertEqual(len(self.w.insides.running), MOST_PER_WEBSPACE)
+        lines = [self.begin("sleep 30") for _ in range(MOST_COMMANDS)]
+        self.assertEqual(len(self.w.insides.running), MOST_COMMANDS)
         self.refused(self.run_it("true"))
         self.assertEqual(self.run_it("true", "bob").status, 200)
         for line in lines:
@@ -42,8 +40,7 @@ class CommandTests(ServedCase):
         self.assertEqual(self.run_it("true").status, 200)
 
     def test_so_many_in_all(self) -> None:
-        self.patch(commands, "MOST", 2)
-        self.configure()
+        self.configure(commands=2)
         lines = [self.begin("sleep 30", name) for name in ("alice", "bob")]
         self.refused(self.run_it("true", "bob"))
         for line in lines:
@@ -51,7 +48,7 @@ class CommandTests(ServedCase):
         self.assertEqual(self.run_it("true", "bob").status, 200)
 
     def test_a_client_that_goes_away_ends_its_command(self) -> None:
-        for _ in range(2 * MOST_PER_WEBSPACE):
+        for _ in range(2 * MOST_COMMANDS):
             line = self.begin("sleep 30")
             self.assertEqual(len(self.w.insides.running), 1)
             line.hang_up()

@@ -12,6 +12,7 @@ from webspaced.core.creation import Progress, Step
 from webspaced.core.user import User
 from webspaced.http.auth import Auth
 from webspaced.http.creation import KEEP_ALIVE
+from webspaced.http.rights import INTERVAL
 from webspaced.iam.static import StaticIdentity
 from webspaced.iam.users_file import hash_token
 from webspaced.testing.lxd.timings import Behaviour
@@ -146,6 +147,17 @@ class EventTests(Case):
         self.assertEqual(len(self.heard), 1)
         self.let(KEEP_ALIVE * 3)
         self.assertEqual(self.heard[1:], [b": still at it\n\n"] * 3)
+
+    def test_it_ends_with_the_right_to_it(self) -> None:
+        self.w.insides.behaviour = Behaviour(stuck=frozenset({"apt-get"}))
+        creating = self.begin("POST", SELF, WISHES)
+        self.let(5)
+        self.listen()
+        self.patch(self.api._auth, "_identity", StaticIdentity([]))
+        self.let(INTERVAL)
+        self.assertEqual((self.over.done, self.heard[1:]), (True, [b": the token is not valid\n\n"]))
+        # What was asked for while there was a right to it goes on.
+        self.assertFalse(creating.done)
 
     def test_one_that_has_ended_is_told_and_over(self) -> None:
         self.ask("POST", SELF, WISHES)

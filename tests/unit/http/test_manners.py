@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -13,6 +15,7 @@ from webspaced.http.about import request_id, shown
 from webspaced.http.bodies import LARGEST
 from webspaced.http.limits import LimitSettings
 from webspaced.lib.buckets import Rate
+from webspaced.lib.sparing import OF_A_CAUSE, SUMMING
 
 SELF = "/v1/webspace/self"
 PAGE = "https://panel.example.org"
@@ -232,6 +235,24 @@ class LimitTests(ServedCase):
         self.assertEqual((answer.status, answer.headers["retry-after"]), (429, "100"))
         self.assertEqual(self.statuses(3, token=None), [401] * 3)
 
+    def test_a_body_counts_by_its_size(self) -> None:
+        command = {"command": "x" * 40_000}
+        for bound in ({"user": Rate(0.01, 25)}, {"address": Rate(0.01, 25)}):
+            self.limit(**bound)
+            found = [self.ask("POST", f"{SELF}/exec", command, token="alice").status for _ in range(4)]
+            self.assertEqual(found, [404, 404, 429, 429])
+            self.assertEqual(self.statuses(4, token="alice"), [404] * 4)
+
+    def test_an_answer_that_is_large_counts_for_more(self) -> None:
+        async def log(_uid: int) -> bytes:
+            return bytes(1024 * 1024)
+
+        self.patch(self.w.interior, "console_log", log)
+        self.limit(user=Rate(1, 20))
+        self.assertEqual(self.statuses(3, f"{SELF}/log", token="alice"), [200, 200, 429])
+        self.w.clock.run_for(40)
+        self.assertEqual(self.statuses(1, f"{SELF}/log", token="alice"), [200])
+
     def test_probes_are_not_limited(self) -> None:
         self.limit(address=Rate(0.01, 1))
         self.assertEqual(self.statuses(5, "/health"), [204] * 5)
@@ -276,6 +297,23 @@ class LimitTests(ServedCase):
         self.assertEqual(found, [404] * 5)
 
 
+class SparingTests(ServedCase):
+    def test_who_asks_often_is_not_told_of_each_time_and_others_are(self) -> None:
+        log = self.listen_to_log()
+        for _ in range(int(OF_A_CAUSE.burst) + 40):
+            self.ask("GET", SELF, address="192.0.2.1")
+            self.ask("GET", SELF, token="alice", address="192.0.2.1")
+        self.ask("GET", SELF, token="bob", address="192.0.2.1")
+        self.ask("GET", SELF, address="192.0.2.2")
+        told = self.accesses(log)
+        users = Counter(event["user"] for event in told)
+        self.assertLess(users["alice"], OF_A_CAUSE.burst + 20)
+        self.assertLess(users["-"], OF_A_CAUSE.burst + 20)
+        self.assertEqual((users["bob"], told[-1]["address"]), (1, "192.0.2.2"))
+        self.w.clock.run_for(SUMMING)
+        self.assertIn("are not written here", self.accesses(log)[-1]["log_format"])
+
+
 class BodyTests(ServedCase):
     HEAD = f"POST {SELF} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer alice\r\n".encode()
 
@@ -306,8 +344,8 @@ class BodyTests(ServedCase):
     def test_one_in_chunks(self) -> None:
         line = self.line()
         line.say(self.HEAD + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n")
-        for _ in range(LARGEST // 0x8000):
-            line.say(b"8000\r\n" + b" " * 0x8000 + b"\r\n")
+        for _ in range(LARGEST // 0x400):
+            line.say(b"400\r\n" + b" " * 0x400 + b"\r\n")
         self.assertEqual(line.value(), b"")
         # In one piece: the last byte too many, the end of the body, another request, and nonsense.
         line.say(b"1\r\nx\r\n0\r\n\r\n" + request("GET", "/v1/images") + b"\r\nnonsense\r\n")
@@ -327,7 +365,7 @@ class BodyTests(ServedCase):
         self.assertEqual(Answer(line.value(), "POST").status, 413)
 
     def test_the_largest_that_is_taken(self) -> None:
-        chunks = (b"Transfer-Encoding: chunked\r\n\r\n100000\r\n", b"\r\n0\r\n\r\n")
+        chunks = (b"Transfer-Encoding: chunked\r\n\r\n1000\r\n", b"\r\n0\r\n\r\n")
         for head, end in ((b"Content-Length: %d\r\n\r\n" % LARGEST, b""), chunks):
             line = self.line()
             line.say(self.HEAD + b"Connection: close\r\n" + head + b" " * LARGEST + end)

@@ -15,10 +15,10 @@ from tests.unit.http.test_paths import ADMINS_ONLY, MEMBERS_ONLY, TABLE, methods
 from webspaced.core.creation import Step
 from webspaced.core.login import LONGEST_PASSWORD
 from webspaced.errors import Invalid
-from webspaced.http import commands, messages, tickets
+from webspaced.http import messages, tickets
 from webspaced.http.bodies import LARGEST
 from webspaced.http.channel import RECEIVE_TIMEOUT
-from webspaced.http.terminals import FIRST_MESSAGE_TIMEOUT, MOST_PER_WEBSPACE
+from webspaced.http.terminals import FIRST_MESSAGE_TIMEOUT
 from webspaced.settings import SETTINGS
 
 PROBLEM = "application/problem+json"
@@ -164,8 +164,9 @@ class LimitTests(SynchronousTestCase):
         self.assertIn(f"{RECEIVE_TIMEOUT:g} seconds", introduction)
         self.said("POST", "/v1/webspace/self/ports/22", f"{SETTINGS['webspaces.ports.max'].default}")
         self.said("POST", "/v1/webspace/self/domains/a.b", f"at most {SETTINGS['webspaces.domains.max'].default} domains")
-        self.said("GET", "/v1/webspace/self/exec", f"{FIRST_MESSAGE_TIMEOUT:g} seconds", f"{MOST_PER_WEBSPACE} terminals")
-        self.said("POST", "/v1/webspace/self/exec", f"{commands.MOST_PER_WEBSPACE} commands")
+        terminals = SETTINGS["webspaces.exec.max_terminals"].default
+        self.said("GET", "/v1/webspace/self/exec", f"{FIRST_MESSAGE_TIMEOUT:g} seconds", f"{terminals} terminals")
+        self.said("POST", "/v1/webspace/self/exec", f"{SETTINGS['webspaces.exec.max_commands'].default} commands")
         self.said("POST", "/v1/webspace/self/ticket", f"{tickets.LIFETIME} seconds", f"have {tickets.MOST_PER_USER}")
 
     def said(self, method: str, path: str, *words: str) -> None:

@@ -14,7 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.simulation.client import Exchange
 from tests.simulation.deployment import API, MEMBERS, Deployment
 from tests.unit.timing import watch
-from webspaced.http import terminals
+from webspaced.http.bodies import LARGEST
+from webspaced.http.rights import INTERVAL
 from webspaced.http.terminals import FIRST_MESSAGE_TIMEOUT, GOODBYE_TIMEOUT, LARGEST_EARLY, MOST_ORDERS
 from webspaced.lib.logs import log_observer
 from webspaced.lib.websocket import Rejected, WebSocket, connect
@@ -198,7 +199,7 @@ class ExecTests(TerminalCase):
 
     def test_mistakes_in_later_messages(self) -> None:
         self.create()
-        for message in ({"signal": 65}, {"resize": 3}, {"resize": {"widht": 3}}, {"size": {}}):
+        for message in ({"signal": 65}, {"resize": 3}, {"resize": {"widht": 3}}, {"size": {}}, {"x": "y" * LARGEST}):
             client = self.shell("cat")
             client.say(**message)
             self.assertEqual(self.ended(client)[0], 1011)
@@ -209,6 +210,31 @@ class ExecTests(TerminalCase):
         self.d.pass_time(FIRST_MESSAGE_TIMEOUT + 1)
         self.assertEqual(self.ended(client)[0], 1011)
         self.assertIn("first message", self.ended(client)[1])
+
+    def test_it_ends_with_its_token_also_for_a_client_that_goes_on_typing(self) -> None:
+        self.create()
+        self.create(2)
+        ended, stays = self.shell("cat"), self.open(token="bob")
+        stays.say(command=["cat"])
+        ended.socket.write(b"before\n")
+        self.until(lambda: b"before" in ended.shown)
+        self.d.change_token(1, "new")
+        self.d.pass_time(INTERVAL + 1)
+        ended.socket.write(b"after\n")
+        self.assertEqual(self.ended(ended), (1008, "the token is not valid"))
+        self.assertNotIn(b"after", ended.shown)
+        # (Bob's goes on.)
+        self.assertEqual(len(self.running()), 1)
+        self.assertIsNone(stays.end)
+        self.d.remove_member(2)
+        self.assertEqual(self.ended(stays)[0], 1008)
+
+    def test_it_ends_with_its_token_while_nobody_has_said_anything(self) -> None:
+        self.create()
+        client = self.open("console")
+        self.d.change_token(1, "new")
+        self.d.pass_time(INTERVAL + 1)
+        self.assertEqual(self.ended(client)[0], 1008)
 
     def test_lxd_goes_away(self) -> None:
         self.create()
@@ -372,7 +398,7 @@ class HandshakeTests(TerminalCase):
 
     def test_there_is_room_for_so_many(self) -> None:
         self.create()
-        self.patch(terminals, "MOST_PER_WEBSPACE", 2)
+        self.patch(self.d.daemon.sites._api._terminals, "_most_per_webspace", 2)
         clients = [self.shell("sleep", "60") for _ in range(2)]
         self.refused(429)
         clients[0].socket.close()
@@ -382,7 +408,7 @@ class HandshakeTests(TerminalCase):
     def test_room_in_all(self) -> None:
         self.create()
         self.create(2)
-        self.patch(terminals, "MOST", 1)
+        self.patch(self.d.daemon.sites._api._terminals, "_most", 1)
         self.shell("sleep", "60")
         self.refused(429, token="bob")
 

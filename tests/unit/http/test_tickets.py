@@ -4,12 +4,14 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.unit.http.served import ServedCase
+from tests.unit.http.served import ADMIN, ServedCase
 from tests.unit.timing import Time, watch
-from webspaced.core.user import User
+from webspaced.core.user import Caller, User
 from webspaced.errors import Forbidden, Unauthenticated
 from webspaced.http.problems import TooManyRequests
 from webspaced.http.tickets import LIFETIME, PATHS, Tickets, offers_ours, ticket_among
+from webspaced.iam.static import StaticIdentity
+from webspaced.iam.users_file import hash_token
 
 ALICE, BOB = User(id=1, username="alice"), User(id=2, username="bob")
 ROOT = User(id=99, username="root", is_admin=True)
@@ -23,7 +25,7 @@ class TicketTests(SynchronousTestCase):
         self.tickets = Tickets(self.clock, most=5, most_per_user=3)
 
     def issue(self, caller: User = ALICE, subject: User = ALICE) -> str:
-        return self.tickets.issue(caller, subject, "exec", PAGE)
+        return self.tickets.issue(Caller(user=caller, token=caller.username), subject, "exec", PAGE)
 
     def refused(self, ticket: str, who: str = "self", path: str = "exec", origin: str | None = PAGE) -> None:
         error = self.assertRaises(Unauthenticated, self.tickets.redeem, ticket, who, path, origin)
@@ -31,7 +33,8 @@ class TicketTests(SynchronousTestCase):
 
     def test_once(self) -> None:
         ticket = self.issue()
-        self.assertEqual(self.tickets.redeem(ticket, "self", "exec", PAGE), (ALICE, ALICE))
+        caller, subject = self.tickets.redeem(ticket, "self", "exec", PAGE)
+        self.assertEqual((caller.user, caller.token, subject), (ALICE, "alice", ALICE))
         self.refused(ticket)
         self.assertEqual(len(self.tickets), 0)
 
@@ -65,7 +68,8 @@ class TicketTests(SynchronousTestCase):
         named = ((ALICE, ALICE, "Alice"), (ROOT, ALICE, "alice"), (ROOT, ALICE, "id:1"), (ROOT, ROOT, "self"))
         for caller, subject, who in named:
             ticket = self.issue(caller, subject)
-            self.assertEqual(self.tickets.redeem(ticket, who, "exec", PAGE), (caller, subject))
+            redeemed, whose = self.tickets.redeem(ticket, who, "exec", PAGE)
+            self.assertEqual((redeemed.user, whose), (caller, subject))
         self.refused(self.issue(ROOT, ALICE), "self")
 
     def test_bounded(self) -> None:
@@ -134,7 +138,7 @@ class UpgradeTests(ServedCase):
         line.say(f"GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n".encode())
         for patch in patches:
             patch.restore()
-        user: User = watch(self.auth.subject_of_upgrade(seen[0], who, path)).value
+        user: User = watch(self.auth.grant_of_upgrade(seen[0], who, path)).value.subject
         return user
 
     def test_a_ticket_is_as_good_as_a_token(self) -> None:
@@ -151,6 +155,14 @@ class UpgradeTests(ServedCase):
         self.assertRaises(Unauthenticated, self.upgrade, self.ticket(), who="bob")
         self.assertRaises(Unauthenticated, self.upgrade)
         self.assertRaises(Unauthenticated, self.upgrade, "")
+
+    def test_it_dies_with_its_token_and_with_an_admins_right(self) -> None:
+        hers, roots = self.ticket(), self.ticket("id%3A2", "root", "console")
+        # Another token of hers; and root is an ordinary member now.
+        users = [(User(id=1, username="alice"), hash_token("new")), (User(id=ADMIN, username="root"), hash_token("root"))]
+        self.patch(self.auth, "_identity", StaticIdentity(users))
+        self.assertRaises(Forbidden, self.upgrade, hers)
+        self.assertRaises(Forbidden, self.upgrade, roots, "id:2", "console")
 
     def test_a_token_counts_before_a_ticket(self) -> None:
         ticket = self.ticket()

@@ -13,12 +13,12 @@ STARTED = 1795251600.123456
 
 
 class StateTests(SynchronousTestCase):
-    def view(self, now: float = STARTED + 90, **changes: object) -> dict[str, object]:
+    def view(self, now: float = STARTED + 90, told: object = STATE, **changes: object) -> dict[str, object]:
         config = Config(startup_delay=0, http_port=80, sni_passthrough=False)
         instance = parse.instance({**INSTANCE, **changes})
         webspace = Webspace(user=7, config=config)
         observed = Observed(uid=7, instance=instance, webspace=webspace, username=None, boot_port=None)
-        return views.state(observed, parse.state(STATE), now)
+        return views.state(observed, parse.state(told), now)
 
     def test_of_a_running_one(self) -> None:
         state = self.view()
@@ -30,6 +30,12 @@ class StateTests(SynchronousTestCase):
         tap = self.view()["networkInterfaces"]["tap0"]
         counters = dict.fromkeys(("bytesReceived", "bytesSent", "packetsReceived", "packetsSent"), 0)
         self.assertEqual(tap, {"mac": "", "mtu": 0, "state": "", "counters": counters, "addresses": []})
+
+    def test_not_everything_that_root_can_make_is_shown(self) -> None:
+        address = {"family": "inet6", "address": "fe80::1", "netmask": "64", "scope": "link"}
+        many = {f"dummy{n}": {"type": "broadcast", "addresses": [address] * 1000} for n in range(1000)}
+        shown = self.view(told={**STATE, "network": {"lo": {"type": "loopback"}, **many}})["networkInterfaces"]
+        self.assertEqual({len(shown), *(len(each["addresses"]) for each in shown.values())}, {views.MOST_SHOWN})
 
     def test_a_clock_that_goes_backwards(self) -> None:
         self.assertEqual(self.view(STARTED - 5)["uptime"], 0)

@@ -4,9 +4,10 @@ import socket
 from ipaddress import ip_address
 from pathlib import Path
 
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.trial.unittest import SynchronousTestCase
 
-from webspaced.lib.addresses import can_bind, own_addresses
+from webspaced.lib.addresses import can_bind, counted_as, own_addresses
 from webspaced.lib.descriptors import raise_descriptor_limit
 
 FIB_TRIE = """\
@@ -20,6 +21,19 @@ Local:
         /32 host LOCAL
 """
 IF_INET6 = "fd420000000000000000000000000005 02 40 00 80     eth0\n"
+
+
+class CountingTests(SynchronousTestCase):
+    def test_ipv4_by_its_address_and_ipv6_by_its_network(self) -> None:
+        four = ("192.0.2.1", "::ffff:192.0.2.1", IPv4Address("TCP", "192.0.2.1", 80))
+        self.assertEqual({counted_as(each) for each in four}, {"192.0.2.1"})
+        six = ("2001:db8:1:2::1", "2001:db8:1:2:ffff::2%eth0", IPv6Address("TCP", "2001:db8:1:2:3::", 80))
+        self.assertEqual(len({counted_as(each) for each in six}), 1)
+        self.assertNotEqual(counted_as("2001:db8:1:2::1"), counted_as("2001:db8:1:3::1"))
+        self.assertIs(counted_as("192.0.2." + "1"), counted_as("::ffff:192.0.2.1"))
+
+    def test_what_is_no_address(self) -> None:
+        self.assertEqual([counted_as(None), counted_as(UNIXAddress("/x"))], ["", ""])
 
 
 class OwnAddressTests(SynchronousTestCase):

@@ -30,6 +30,16 @@ class LogTests(SynchronousTestCase):
         self.assertIn("a detail", self.written("trace", "text"))
         self.assertNotIn("is up", self.written("warn", "text"))
 
+    def test_a_question_to_a_dns_server_is_no_four_lines(self) -> None:
+        stream = io.StringIO()
+        observer = log_observer(stream, "info", "text")
+        udp = ("DNSDatagramProtocol starting on 5", "(UDP Port 5 Closed)")
+        started = tuple(f"{verb} protocol <twisted.names.dns.DNSDatagramProtocol>" for verb in ("Starting", "Stopping"))
+        for text in (*udp, *started, "Site starting on 80"):
+            event = {"message": (text,), "time": 0.0, "system": "-", "isError": 0}
+            publishToNewObserver(observer, event, textFromEventDict)
+        self.assertEqual([line.partition("] ")[2] for line in stream.getvalue().splitlines()], ["Site starting on 80"])
+
     def in_request(self, form: str) -> list[str]:
         stream = io.StringIO()
         ours = Logger(namespace="webspaced.test", observer=LogPublisher(log_observer(stream, "info", form)))

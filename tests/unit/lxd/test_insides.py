@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
@@ -13,9 +14,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.contracts.insides import SIZE, InsidesContract, Screen
 from tests.contracts.lxd_api import contract
 from tests.unit.testing.test_lxd_api import ApiCase
-from webspaced.core.command import Command
+from webspaced.core.command import Command, Completed
 from webspaced.errors import OutputTooLarge
-from webspaced.lxd.streams import GOODBYE, KILLED, LAST_PATIENCE, QUIET, Outputs, Terminal
+from webspaced.lxd.streams import GOODBYE, KILLED, LAST_PATIENCE, MARK_PATIENCE, QUIET, Outputs, Terminal
 from webspaced.testing.lxd.flavour import INCUS
 
 
@@ -43,6 +44,15 @@ class TogetherTests(ApiCase, InsidesContract):
         await self.sleep(1)
         self.assertEqual([screen.shown for screen in screens], [b"", b"", b"x"])
         self.assertEqual(len(self.insides._consoles), 1)
+
+    @contract
+    async def test_what_a_command_said_at_last_is_not_lost_by_a_slow_server(self) -> None:
+        await self.create_and_start()
+        (instance,) = self.lxd.machine.instances.values()
+        instance.behaviour = evolve(instance.behaviour, loses=0.4)
+        ended = await self.run_in("sh", "-c", "echo out; echo err >&2; exit 5")
+        self.assertEqual(ended, Completed(code=5, stdout=b"out\n", stderr=b"err\n"))
+        self.assertEqual(await self.run_in("cat", stdin=b"in"), Completed(code=0, stdout=b"in"))
 
     def sockets(self) -> int:
         """Count the WebSockets that the server has open."""
@@ -151,23 +161,32 @@ class OutputsTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
 
+    def outputs(self, largest: int = 1000) -> Outputs:
+        outputs = Outputs(self.clock, largest, MARK)
+        self.addCleanup(outputs.forget)
+        return outputs
+
     @given(st.binary(max_size=40), st.binary(max_size=40), st.integers(0, 255), st.lists(st.integers(0, 100)))
     def test_the_mark_is_found_however_it_comes(self, before: bytes, after: bytes, code: int, cuts: list[int]) -> None:
-        outputs = Outputs(self.clock, 1000, MARK)
+        outputs = self.outputs()
         said = before + MARK + b"%d\n" % code + after
         edges = [0, *sorted(cut for cut in cuts if cut < len(said)), len(said)]
-        for start, end in pairwise(edges):
-            outputs.stderr.data(said[start:end])
-        self.assertEqual((outputs.code, outputs.errors), (code, before + after))
-        outputs.forget()
+        for output in (outputs.stdout, outputs.stderr):
+            self.assertFalse(outputs.marked.called)
+            for start, end in pairwise(edges):
+                output.data(said[start:end])
+            self.assertEqual((output.code, output.said, output.size), (code, before + after, len(before + after)))
+        self.assertTrue(outputs.marked.called)
+        self.assertEqual(outputs.code, code)
 
     def test_what_only_looks_like_a_mark(self) -> None:
-        outputs = Outputs(self.clock, 10_000, MARK)
+        outputs = self.outputs(10_000)
         outputs.stderr.data(MARK + b"9" * 5000 + b"\n")
         self.assertIsNone(outputs.code)
 
     def test_it_waits_while_more_comes_after_the_mark(self) -> None:
-        outputs = Outputs(self.clock, 1000, MARK)
+        outputs = self.outputs()
+        outputs.stdout.data(MARK + b"0\n")
         outputs.stderr.data(MARK + b"0\n")
         for _ in range(3):
             self.clock.advance(QUIET * 0.9)
@@ -175,11 +194,30 @@ class OutputsTests(SynchronousTestCase):
         self.assertFalse(outputs.ended.called)
         self.clock.advance(QUIET)
         self.assertTrue(outputs.ended.called)
-        self.assertEqual(outputs.stdout.received, b"xxx")
+        self.assertEqual(outputs.stdout.said, b"xxx")
+
+    def test_nothing_is_over_before_both_outputs_were_read_to_their_marks(self) -> None:
+        outputs = self.outputs()
+        outputs.stderr.data(MARK + b"3\n")
+        self.clock.advance(MARK_PATIENCE * 0.9)
+        self.assertFalse(outputs.marked.called)
+        outputs.stdout.data(b"late" + MARK + b"3\n")
+        self.assertTrue(outputs.marked.called)
+        self.clock.advance(QUIET)
+        self.assertTrue(outputs.ended.called)
+        self.assertEqual((outputs.stdout.said, outputs.code), (b"late", 3))
+
+    def test_but_not_for_ever(self) -> None:
+        outputs = self.outputs()
+        outputs.stderr.data(MARK + b"3\n")
+        self.clock.advance(MARK_PATIENCE)
+        self.assertEqual((outputs.marked.called, outputs.ended.called), (True, False))
+        self.clock.advance(QUIET)
+        self.assertTrue(outputs.ended.called)
 
     def test_too_much(self) -> None:
-        outputs = Outputs(self.clock, 10, MARK)
-        outputs.stdout.data(b"12345")
+        outputs = self.outputs(10)
+        outputs.stdout.data(b"12345" + MARK + b"0\n")
         outputs.stderr.data(b"12345" + MARK + b"0\n")
         self.assertFalse(outputs.ended.called)
         outputs.stderr.data(b"6")

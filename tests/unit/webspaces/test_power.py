@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.contracts.fake_instances import Timings
@@ -31,7 +33,7 @@ class PowerCase(SynchronousTestCase):
         # Whatever a test did, the webspace is open afterwards.
         self.w.clock.run_for(100)
         self.assertIs(self.w.booter.memory(1).hold, Hold.NONE)
-        self.assertEqual(len(self.w.power._turn), 0)
+        self.assertEqual((len(self.w.power._turn), len(self.w.power._line)), (0, 0))
 
     def begin(self, work: object) -> Watched:
         return watch(work)
@@ -121,12 +123,34 @@ class StopTests(PowerCase):
         self.w.clock.run_for(5)
         self.assertIsNone(stop.value)
 
-    def test_changes_of_power_take_turns(self) -> None:
+    def test_whoever_asks_meanwhile_shares_it(self) -> None:
         stops = [self.begin(self.w.power.shut_down(1)) for _ in range(3)]
+        self.w.clock.run_for(0.1)
+        # One of them goes away; the others and the stop do not.
+        stops[0].deferred.cancel()
         self.w.clock.run_for(20)
-        self.assertIsNone(stops[0].value)
-        self.assertIsInstance(stops[1].error, NotRunning)
+        self.assertEqual([stop.value for stop in stops[1:]], [None, None])
         self.assertEqual(self.acts(), ["stop"])
+        again = self.begin(self.w.power.shut_down(1))
+        self.w.clock.run_for(1)
+        self.assertIsInstance(again.error, NotRunning)
+
+    def test_one_more_waits_and_others_are_refused(self) -> None:
+        reboots = [self.begin(self.w.power.reboot(1)) for _ in range(10)]
+        stops = [self.begin(self.w.power.shut_down(1)) for _ in range(10)]
+        self.assertIsInstance(self.begin(self.w.power.reboot(1)).error, Conflict)
+        self.assertIsInstance(self.begin(self.w.power.boot(1)).error, Conflict)
+        self.w.clock.run_for(30)
+        self.assertEqual({each.value for each in reboots + stops}, {None})
+        # (LXD refuses a start until it is done with the stop, and is asked again.)
+        self.assertEqual([act for act, _ in groupby(self.acts())], ["stop", "start", "stop"])
+        self.assertIs(self.container.status, Status.STOPPED)
+
+    def test_what_waits_is_done_though_what_is_before_it_fails(self) -> None:
+        boot, stop = self.begin(self.w.power.boot(1)), self.begin(self.w.power.shut_down(1))
+        self.w.clock.run_for(30)
+        self.assertIsInstance(boot.error, Conflict)
+        self.assertIsNone(stop.value)
 
 
 class RebootTests(PowerCase):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import CancelledError
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.contracts.fake_instances import FINGERPRINT
 from tests.unit.timing import watch
 from tests.unit.world import EXTERNAL, MEMBERS, SETTLE, World, keys_of
+from webspaced.core.creation import Step
 from webspaced.core.instance import NewInstance, Status
 from webspaced.core.proxy_protocol import ProxyProtocol
 from webspaced.core.user import User
 from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY
 from webspaced.errors import Conflict, Invalid, NotFound, RemoteError, Unavailable
+from webspaced.webspaces.images import FRESH, KEPT
 
 ALICE = User(id=1, username="alice")
 
@@ -28,6 +31,57 @@ class ServiceCase(SynchronousTestCase):
 
     def create(self, uid: int = 1, image: str = "fast") -> object:
         return self.w.service.create(User(id=uid, username=MEMBERS[uid]), image)
+
+
+class QueueTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.w = World(max_concurrent=2).start()
+        self.creating = [watch(self.w.service.create(User(id=uid, username=MEMBERS[uid]), "fast")) for uid in MEMBERS]
+
+    def step(self, uid: int) -> Step:
+        return self.w.creator.creations.get(uid).progress.step
+
+    def test_few_are_made_at_the_same_time_and_the_others_say_that_they_wait(self) -> None:
+        self.w.clock.run_for(0.05)
+        self.assertEqual([name for name, _ in self.w.lxd.calls].count("create"), 2)
+        self.assertEqual([self.step(uid) for uid in MEMBERS], [Step.UNPACK] * 2 + [Step.WAIT] * 2)
+        self.w.clock.run_for(20)
+        self.assertEqual([each.value.user for each in self.creating], list(MEMBERS))
+
+    def test_who_gives_up_waiting_leaves_its_place_and_nothing_else(self) -> None:
+        self.w.clock.run_for(0.05)
+        self.creating[2].deferred.cancel()
+        self.w.clock.run_for(20)
+        self.assertIsInstance(self.creating[2].error, CancelledError)
+        self.assertEqual(self.creating[3].value.user, 4)
+        self.assertEqual(sorted(self.w.lxd.containers), ["ws-u1", "ws-u2", "ws-u4"])
+
+
+class ImagesTests(ServiceCase):
+    def asked(self) -> int:
+        return [name for name, _ in self.w.lxd.calls].count("images")
+
+    def test_one_request_serves_all_and_is_good_for_a_moment(self) -> None:
+        asking = [watch(self.w.service.images()) for _ in range(300)]
+        self.w.clock.run_for(1)
+        self.assertEqual({len(each.value) for each in asking}, {1})
+        self.do(self.w.service.images())
+        self.assertEqual(self.asked(), 1)
+        self.w.clock.run_for(KEPT)
+        self.do(self.w.service.images())
+        self.assertEqual(self.asked(), 2)
+
+    def test_a_failure_is_nobodys_later(self) -> None:
+        self.w.lxd.fail_next("images", RemoteError("broken", 500))
+        self.fails(RemoteError, self.w.service.images())
+        self.assertTrue(self.do(self.w.service.images()))
+
+    def test_what_is_not_there_is_looked_for_again_but_not_by_everybody(self) -> None:
+        self.do(self.w.service.images())
+        self.w.clock.run_for(FRESH)
+        for uid in MEMBERS:
+            self.fails(NotFound, self.create(uid, "nothing"))
+        self.assertEqual(self.asked(), 2)
 
 
 class CreateTests(ServiceCase):

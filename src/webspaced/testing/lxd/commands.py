@@ -217,10 +217,19 @@ class Shell(Command):
         self._line = b""
         self._child: Command | None = None
         self._parts: list[str] = []
+        self._input_left = 0
+        self._told: int | None = None
+
+    @property
+    def _tells(self) -> bool:
+        """Whether this is the shell around each plain command."""
+        return list(self.arguments[:2]) == ["-c", TELLING]
 
     def begin(self) -> None:
-        if self.arguments[:2] == ["-c", TELLING]:
-            self._run(self.arguments[4:])
+        if self._tells:
+            self._input_left = int(self.arguments[4])
+            self._run(self.arguments[5:])
+            self._end_input()
         elif self.arguments[:2] == ["-c", KILLING]:
             # Here a shell's end is its child's, too.
             self.end()
@@ -265,17 +274,28 @@ class Shell(Command):
 
     def _child_ended(self, status: int) -> None:
         self._child = None
-        if self.arguments[:2] == ["-c", TELLING]:
-            self.out(f"{self.arguments[3]}{status}\n", 2)
-            self.end(status)
+        if self._tells:
+            # It stays until its own input ends.
+            self._told = status
+            for descriptor in (1, 2):
+                self.out(f"{self.arguments[3]}{status}\n", descriptor)
         elif self.arguments[:1] == ["-c"]:
             self._next(status)
         else:
             self.out(b"# ")
 
+    def _end_input(self) -> None:
+        if not self._input_left and self._child is not None:
+            self._child.eof()
+
     def data(self, data: bytes) -> None:
+        if self._tells:
+            data = data[: self._input_left]
+            self._input_left -= len(data)
         if self._child is not None:
             self._child.data(data)
+            if self._tells:
+                self._end_input()
             return
         self._line += data
         while b"\n" in self._line and self._child is None and not self.over:
@@ -295,7 +315,9 @@ class Shell(Command):
             self.out(b"# ")
 
     def eof(self) -> None:
-        if self._child is not None:
+        if self._told is not None:
+            self.end(self._told)
+        elif self._child is not None:
             self._child.eof()
         elif self.arguments[:1] != ["-c"]:
             self.end()

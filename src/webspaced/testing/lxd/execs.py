@@ -99,6 +99,17 @@ class Execution:
                 sockets[name].listen(lambda _: None)
 
     def _send(self, descriptor: int, data: bytes) -> None:
+        late = self.instance.behaviour.loses
+        if late and not self.interactive:
+            self._machine.agenda.later(late, self._send_late, descriptor, data)
+        else:
+            self._send_now(descriptor, data)
+
+    def _send_late(self, descriptor: int, data: bytes) -> None:
+        if self._status is None:
+            self._send_now(descriptor, data)
+
+    def _send_now(self, descriptor: int, data: bytes) -> None:
         if self._tty is None:
             self._sockets.by_name[str(descriptor)].send(data)
         else:

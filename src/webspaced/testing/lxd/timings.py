@@ -72,6 +72,8 @@ class Behaviour:
     """Package managers that never end."""
     brings: frozenset[str] = frozenset()
     """Programs of the table that its image brings, such as ``dropbear``."""
+    loses: float = 0.0
+    """Seconds for which what a command writes is on its way; ended meanwhile, it is lost, as LXD 5.0 does under load."""
 
 
 VARIANTS: Mapping[str, Behaviour] = MappingProxyType({
