@@ -68,6 +68,9 @@ class Machine(MemoryReactorClock, Time):
 class AssembledCase(SynchronousTestCase):
     """`settings` are merged into a file that is enough; members are alice, bob and carol, and the admin root."""
 
+    network = NETWORK
+    """What LXD tells of the profile's network."""
+
     def build(self, **settings: Any) -> Daemon:
         """Build a daemon whose LXD is a fake."""
         self.folder = Path(self.mktemp()).absolute()
@@ -141,7 +144,7 @@ class AssembledCase(SynchronousTestCase):
         return None
 
     async def _network(self, _client: Any, _profile: str) -> ProfileNetwork:
-        return NETWORK
+        return self.network
 
     def _events(self, _reactor: Any, _endpoints: Any, _project: str, listener: Any, *_told: Any) -> Service:
         lxd = self.lxd

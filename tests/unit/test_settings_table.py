@@ -40,6 +40,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "iam.users_file": (f"{HERE}.IamTests.test_users_file",),
     "iam.url": (f"{HERE}.IamTests.test_provider_iamd_with_its_url_and_token",),
     "iam.token": (f"{HERE}.IamTests.test_provider_iamd_with_its_url_and_token",),
+    "iam.grace": (f"{HERE}.IamTests.test_grace",),
     "iam.allow_insecure": (
         f"{HERE}.IamTests.test_provider_iamd_with_its_url_and_token",
         "tests.unit.iam.test_agent.AgentTests.test_it_verifies_unless_told_otherwise_and_says_so_loudly",
@@ -79,6 +80,9 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{HERE}.WebspaceTests.test_domains_resolvers",
         "tests.unit.test_dns.ServerTests.test_every_record",
     ),
+    "webspaces.leases": (f"{HERE}.WebspaceTests.test_leases",),
+    "webspaces.fixed_addresses": (f"{HERE}.WebspaceTests.test_fixed_addresses",),
+    "webspaces.reserved_names": (f"{HERE}.WebspaceTests.test_reserved_names",),
     "webspaces.networks": (f"{HERE}.WebspaceTests.test_networks",),
     "webspaces.reserved_addresses": (f"{HERE}.WebspaceTests.test_reserved_addresses",),
     "webspaces.boot_ports.start": (f"{HERE}.PortTests.test_boot_ports",),

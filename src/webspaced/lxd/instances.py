@@ -81,7 +81,7 @@ class LxdInstances:
             "source": {"type": "image", "fingerprint": new.fingerprint},
             "profiles": [new.profile],
             "config": dict(new.config),
-            "devices": {device: dict(options) for device, options in new.devices.items()},
+            **({"devices": {name: dict(device) for name, device in new.devices.items()}} if new.devices else {}),
         }
         await self._client.operate("POST", "/instances", body, timeout=CREATE_TIMEOUT, told=heard if told else None)
 

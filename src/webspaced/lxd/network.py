@@ -86,7 +86,8 @@ async def _network(client: LxdClient, nic: str, profile: Profile) -> ProfileNetw
     # A restricted certificate is not told the configuration. A bridge that LXD does not manage may be a LAN with
     # more in it than webspaces: webspaces.networks is required then.
     subnets = told or (present if managed else [])
-    here = await _member(client)
+    local = managed and _is_local(document)
+    here = await _member(client) if local else ""
     return ProfileNetwork(
         nic=nic,
         networks=tuple(dict.fromkeys(ip_network(interface.network) for interface in subnets)),
@@ -96,7 +97,7 @@ async def _network(client: LxdClient, nic: str, profile: Profile) -> ProfileNetw
         config=config,
         profile=profile,
         here=here,
-        local=bool(here) and managed and _is_local(document),
+        local=bool(here),
     )
 
 
