@@ -17,6 +17,7 @@ from twisted.python.usage import Options as TwistedOptions
 from twisted.python.usage import UsageError
 
 from webspaced.errors import WebspacedError
+from webspaced.lib.clocks import go_by_monotonic_time
 from webspaced.lib.logs import log_observer
 from webspaced.lib.second_signal import on_second_signal
 from webspaced.settings import SETTINGS, Settings, SettingsError, find_config, load, resolver_of
@@ -80,6 +81,8 @@ def makeService(options: Options) -> IService:
     """Build the daemon, or end with a line for each mistake and an exit status that is not 0."""
     from twisted.internet import reactor  # noqa: PLC0415, TID251  (the plugin's entry: the one place that picks it)
 
+    # Before anything is scheduled: whatever waits here does not care when somebody sets the machine's clock.
+    go_by_monotonic_time(reactor)
     try:
         settings, services = _simulated(reactor, options) if options["simulate"] else _real(reactor, options)
     except (SettingsError, WebspacedError) as error:

@@ -9,11 +9,17 @@ from twisted.application.service import IServiceMaker, ServiceMaker
 from twisted.plugin import getPlugins
 from twisted.trial.unittest import SynchronousTestCase
 
+from webspaced import tap
 from webspaced.settings import load
 from webspaced.tap import NOT_USED, Options, _not_used, makeService
 
 
 class TapCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        # The tests' own reactor stays as it is.
+        self.clocked: list[object] = []
+        self.patch(tap, "go_by_monotonic_time", self.clocked.append)
+
     def options(self, text: str) -> Options:
         self.path = Path(self.mktemp())
         self.path.write_text(text)
@@ -26,6 +32,10 @@ class TapTests(TapCase):
     def test_a_mistake_ends_the_start(self) -> None:
         ended = self.assertRaises(SystemExit, makeService, self.options("nonsense: 1\n"))
         self.assertIn("nonsense", str(ended))
+
+    def test_the_reactor_goes_by_a_clock_that_nobody_sets(self) -> None:
+        self.assertRaises(SystemExit, makeService, self.options("nonsense: 1\n"))
+        self.assertEqual([hasattr(each, "callLater") for each in self.clocked], [True])
 
     def test_what_is_set_and_changes_nothing_yet_is_named(self) -> None:
         self.options("webspaces: {domain: example.org}\ntraefik: {iam_token: a-token}\n")
