@@ -55,8 +55,8 @@ class Leadership:
         """:param name: is the same at each start, and no other daemon's.
 
         :param queues: whether a standby waits for its turn; else it fails with ``Conflict`` when another one leads.
-        :param now: the clock by which the lease is judged, if it is another one than what is waited by. It counts the time for
-            which the machine was suspended, as others count it, too: a leader that slept for an hour leads no more.
+        :param now: the clock by which the lease is judged, if it is another one than what is waited by. It counts the time
+            for which the machine was suspended, as others count it, too: a leader that slept for an hour leads no more.
         """
         self.predecessor = ""
         """The name of who held the lease last, if that was another one."""

@@ -11,8 +11,9 @@ from typing import Any
 def go_by_monotonic_time(reactor: Any) -> None:
     """Let a real reactor, which goes by the time of day, go by the machine's monotonic clock (CLOCK_MONOTONIC).
 
-    All that Twisted schedules asks its reactor for the time: calls, timeouts, its HTTP, and how long it sleeps. So a clock that is
-    set back or forth neither holds anything up nor ends it early. What is waited for already keeps the time that it has left.
+    All that Twisted schedules asks its reactor for the time: calls, timeouts, its HTTP, and how long it sleeps. So a clock
+    that is set back or forth neither holds anything up nor ends it early. What is waited for already keeps the time that it
+    has left.
     """
     before = reactor.seconds()
     reactor.seconds = time.monotonic

@@ -18,7 +18,8 @@ class Reactor(ReactorBase):
     def installWaker(self) -> None:
         """Nobody wakes it."""
 
-    removeAll = lambda self: []  # noqa: E731
+    def removeAll(self) -> list[object]:
+        return []
 
 
 class MonotonicTests(SynchronousTestCase):
