@@ -47,7 +47,7 @@ from webspaced.lxd.insides import LxdInsides
 from webspaced.lxd.instances import LxdInstances, ProfileNetwork, profile_network
 from webspaced.lxd.tls import Identities
 from webspaced.lxd.trust import introduce
-from webspaced.publishing import embedded_traefik, exposure_for, route_store
+from webspaced.publishing import asked_traefik, embedded_traefik, exposure_for, route_store
 from webspaced.reconcile.publisher import Publisher
 from webspaced.reconcile.reconciler import Collaborators, Reconciler, Serving
 from webspaced.settings import Settings
@@ -303,7 +303,9 @@ def _build_served(
     store = route_store(reactor, settings, cluster)
     return Served(
         listeners=_build_listeners(reactor, settings, known, host),
-        publisher=Publisher(reactor, store, settings.traefik.settle_time, leadership.holds),
+        publisher=Publisher(
+            reactor, store, settings.traefik.settle_time, leadership.holds, asked_traefik(reactor, settings)
+        ),
         exposure=exposure_for(reactor, settings, cluster, leadership.holds),
         document=RouteDocument(store) if IRouteDocument.providedBy(store) else None,
     )

@@ -129,22 +129,28 @@ class FakeListeners:
 
 @implementer(IRouteStore)
 class FakeStore:
-    """Routes in a dictionary; ``errors`` are raised by the next writes, ``delay`` is what a write takes."""
+    """Routes in a dictionary; ``errors`` are raised by the next writes, ``delay`` is what a write takes.
+
+    ``times`` has when each write began that came to something; ``tells``: each has a generation.
+    """
 
     def __init__(self, clock: Time) -> None:
         self.routes: dict[str, Route] = {}
         self.writes: list[tuple[dict[str, Route], list[str]]] = []
+        self.times: list[float] = []
         self.errors: list[Exception] = []
         self.different: Collection[str] | None = None
         self.stopped = False
         self.delay = 0.0
+        self.tells = False
         self.writing = self.most_at_once = 0
         self._clock = clock
 
     async def load(self) -> Mapping[str, Route]:
         return dict(self.routes)
 
-    async def apply(self, put: Mapping[str, Route], remove: Sequence[str]) -> None:
+    async def apply(self, put: Mapping[str, Route], remove: Sequence[str]) -> int | None:
+        began = self._clock.seconds()
         self.writing += 1
         self.most_at_once = max(self.most_at_once, self.writing)
         try:
@@ -155,7 +161,9 @@ class FakeStore:
         finally:
             self.writing -= 1
         self.writes.append((dict(put), list(remove)))
+        self.times.append(began)
         self.routes = {name: route for name, route in {**self.routes, **put}.items() if name not in remove}
+        return len(self.writes) if self.tells else None
 
     async def differs(self) -> Collection[str] | None:
         return self.different

@@ -10,6 +10,7 @@ from typing import Any, Final
 import attrs
 
 from webspaced.settings.kinds import PATH
+from webspaced.settings.values import Address
 
 Values = Mapping[str, Any]
 
@@ -66,6 +67,15 @@ def _settle_time(values: Values) -> float:
     return embedded if values["traefik.embedded"] else own
 
 
+def _probe_url(values: Values) -> str | None:
+    if not values["traefik.embedded"]:
+        return None
+    address: Address = values["traefik.http_address"]
+    # What listens everywhere listens on loopback, too.
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104  (compared)
+    return f"http://{attrs.evolve(address, host=host)}" if address.port else None
+
+
 COMPUTED: Final = (
     Computed("data_dir", (), lambda _values: default_data_dir()),
     Computed("iam.provider", ("iam.url",), _provider),
@@ -74,6 +84,7 @@ COMPUTED: Final = (
     Computed("leadership.lease", ("traefik.provider",), _lease),
     Computed("traefik.cert_resolver", ("traefik.acme.email",), _cert_resolver),
     Computed("traefik.redis.cert_resolver", ("traefik.cert_resolver",), _redis_cert_resolver),
+    Computed("traefik.probe_url", ("traefik.embedded", "traefik.http_address"), _probe_url),
     Computed("traefik.settle_time", ("traefik.embedded", "traefik.provider"), _settle_time),
 )
 """In an order in which each finds what it needs."""

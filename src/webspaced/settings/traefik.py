@@ -143,12 +143,22 @@ class Traefik:
     settle_time: float = setting(
         duration(),
         "How long Traefik may take to act on changed routes: a little more than its `providersThrottleDuration`, which is"
-        " 2s, and with its http provider that and its `pollInterval`, which is 5s. Every stop of a webspace waits for it:"
-        " set both lower (100ms is good), and then this.",
+        " 2s, and with its http provider that and its `pollInterval`, which is 5s. Where Traefik can be asked"
+        " (`traefik.probe_url`) it is the bound, and each change takes as long as it takes; else every creation, deletion"
+        " and stop of a webspace waits for it: set both lower (100ms is good), and then this.",
         default=2.5,
         computed="`2.5s`, with the provider `http` `7.5s`, with `redis` `3s`; when `traefik.embedded` is true `500ms`,"
         " `700ms`, `800ms`",
         unit="seconds",
+    )
+    probe_url: str | None = setting(
+        WEB_URL,
+        "An entry point of Traefik's at which webspaced asks whether a change is in effect, as"
+        " `http://127.0.0.1:80`: the entry point `traefik.http_entrypoint`, or with `https://` `traefik.https_entrypoint`."
+        " One Traefik must answer there: leave it out where several share the visitors, or where it redirects everything.",
+        default=None,
+        computed="that of the embedded Traefik where `traefik.embedded` is true, else none",
+        example="http://127.0.0.1:80",
     )
     webspaced_url: str | None = setting(
         WEB_URL,

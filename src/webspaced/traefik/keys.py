@@ -7,7 +7,7 @@ skips an empty value, and one that it cannot read freezes its whole provider.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from attrs import field, frozen
@@ -101,10 +101,13 @@ class Keyspace:
         """Give what makes a route."""
         return self.owned(dict(flatten(render({route.name: route}, entry_points), self.root)))[route.name]
 
-    def shared(self, entry_points: EntryPoints) -> Keys:
-        """Give what is there whatever the routes are: Traefik ignores a set of keys that became empty."""
+    def shared(self, entry_points: EntryPoints, generations: Sequence[int] = ()) -> Keys:
+        """Give what is there whatever the routes are: Traefik ignores a set of keys that became empty.
+
+        :param generations: see :func:`webspaced.traefik.render.sentinel`.
+        """
         tcp = {"serversTransports": {TRANSPORT: {"dialTimeout": DIAL_TIMEOUT}}}
-        return dict(flatten({**render({}, entry_points), "tcp": tcp}, self.root))
+        return dict(flatten({**render({}, entry_points, generations), "tcp": tcp}, self.root))
 
     def routes(self, owned: Owned) -> dict[str, Route]:
         """Give the routes that these make; what cannot be read is left out."""
