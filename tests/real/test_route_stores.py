@@ -30,8 +30,8 @@ from webspaced.http.routes import RouteDocument
 from webspaced.lib.deferreds import sleep
 from webspaced.reconcile.publisher import Publisher
 from webspaced.settings import Address
-from webspaced.traefik.entry_point import EntryPoint
 from webspaced.traefik.embedded import Acme, EmbeddedTraefik, Embedding, find_traefik
+from webspaced.traefik.entry_point import EntryPoint
 from webspaced.traefik.file import FileStore
 from webspaced.traefik.render import EntryPoints
 from webspaced.traefik.served import ServedStore
@@ -191,7 +191,7 @@ class FileTests(OnFile, PublishedRoutesContract, TestCase):
                 await self.sleep(0.005)
         for n in range(7):
             found = await self.visit(f"{n}.example.org")
-            self.assertEqual(found, (200, "second") if n == 5 else (200, "first") if n < 6 else (404, "404 page not found\n"))
+            self.assertEqual(found, {5: (200, "second"), 6: (404, "404 page not found\n")}.get(n, (200, "first")))
 
 
 class TlsAskedTests(OnFile, TestCase):

@@ -25,8 +25,8 @@ Traefik rebuilds everything at each change. When a hundred webspaces boot at onc
 machine from the boots themselves (``make bench BENCH=boot``: burst_ratio).
 """
 FLOOR = 0.1
-"""Seconds between two writes, however urgent: what is urgent meanwhile is written together. A first one after a rest does not
-wait. One member's calls, as many as are allowed, made 45 writes a second, and Traefik did nothing but read routes."""
+"""Seconds between two writes, however urgent: what is urgent meanwhile is written together. A first one after a rest does
+not wait. One member's calls, as many as are allowed, made 45 writes a second, and Traefik did nothing but read routes."""
 OFTEN, MANY = Rate(per_second=1.0, burst=10.0), 10_000
 """How often one webspace's route may change: whoever turns a switch on and off all the time waits, and nobody else."""
 WRITE_LIMIT = 10.0

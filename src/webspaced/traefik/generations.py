@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 RECENT = 32
-"""Generations that a document tells beside its own. Traefik may take up several changes at once, and whoever waits for one of
-them asks for that one: as many as there can be within Traefik's own throttle of 2 s."""
+"""Generations that a document tells. Traefik may take up several changes at once, and whoever waits for one of them asks
+for that one: as many as there can be within Traefik's own throttle of 2 s."""
 
 
 class Generations:

@@ -89,7 +89,7 @@ class PortProbe:
 
 
 async def ask_head(clock: IReactorTime, endpoint: IStreamClientEndpoint, host: str, timeout: float) -> int | None:
-    """Give the status of ``HEAD /`` at an endpoint; ``None`` if there is no answer, none within so many seconds, or no HTTP."""
+    """Give the status of ``HEAD /`` at an endpoint; ``None`` if nobody answers within so many seconds, or not in HTTP."""
     factory = _Probes.forProtocol(lambda: _Head(host))
     try:
         protocol: Any = await endpoint.connect(factory)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twisted.internet.error import ConnectionRefusedError
+from twisted.internet.error import ConnectError
 from twisted.internet.testing import StringTransport
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.trial.unittest import SynchronousTestCase
@@ -42,7 +42,7 @@ class EntryPointTests(SynchronousTestCase):
         asking = self.asked()
         _, _, factory, timeout, _ = self.machine.tcpClients[-1]
         self.assertEqual(timeout, TIMEOUT)
-        factory.clientConnectionFailed(None, ConnectionRefusedError())
+        factory.clientConnectionFailed(None, ConnectError())
         self.assertIsNone(asking.value)
 
     def test_where_is_what_the_url_says(self) -> None:
