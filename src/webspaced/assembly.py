@@ -40,6 +40,7 @@ from webspaced.lib.instance_lock import InstanceLock
 from webspaced.lib.memory import keep_for_good
 from webspaced.lib.periodic import Periodic
 from webspaced.lib.places import Places
+from webspaced.lib.trusted import check_own_folder
 from webspaced.lxd.agent import Connections, endpoints_for
 from webspaced.lxd.client import LxdClient
 from webspaced.lxd.events import EventSubscription
@@ -137,6 +138,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     :param host: the machine underneath, unless it is the real one.
     :raises WebspacedError: something that it needs is missing on this machine, or a file is wrong.
     """
+    check_own_folder(settings.data_dir, "data_dir")
     host = host or this_host(reactor, settings)
     identity = _build_identity(reactor, settings)
     connections = Connections(reactor, endpoints_for(reactor, settings.lxd.url, _identities(settings)))
