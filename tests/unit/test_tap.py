@@ -42,7 +42,8 @@ class TapTests(TapCase):
         data = Path(self.mktemp()).absolute()
         data.mkdir(mode=0o777)
         data.chmod(0o777)
-        options = self.options(f"data_dir: {data}\nwebspaces: {{domain: example.org}}\ntraefik: {{redis: {{password: x}}}}\n")
+        more = "webspaces: {domain: example.org}\ntraefik: {redis: {password: x}}\n"
+        options = self.options(f"data_dir: {data}\n{more}")
         self.path.chmod(0o644)
         with capturedLogs() as logs:
             ended = self.assertRaises(SystemExit, makeService, options)

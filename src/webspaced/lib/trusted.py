@@ -61,7 +61,7 @@ class Spot:
         _create(self, content, mode, owner)
 
     def replace(self, content: bytes, owner: os.stat_result) -> None:
-        """Replace the file in one step and for good. Whoever could read it still can: root edits it for a daemon that is not."""
+        """Replace the file in one step and for good. Its owner stays: root edits it for a daemon that is not root."""
         new = Spot(self.folder, f".{self.name}.new")
         if new.exists():
             os.unlink(new.name, dir_fd=self.folder)
@@ -156,7 +156,7 @@ class _Walk:
 
 
 def check_own_folder(folder: Path, setting: str) -> None:
-    """See to it that nobody else has a folder in hand, or one of those in it. What is not there yet will be made, and be ours.
+    """See to it that nobody else has a folder in hand, or one of those in it. What is missing will be made, and be ours.
 
     :raises Invalid: somebody has; the text names the folder and the setting.
     """

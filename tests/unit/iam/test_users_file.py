@@ -177,7 +177,6 @@ class EditTests(StaticCase):
         owner = mock.Mock(st_uid=1234, st_gid=5678)
         with mock.patch.object(os, "geteuid", lambda: 0), mock.patch.object(
             os, "fchown", lambda _file, uid, gid: given.append((uid, gid))
-        ):
-            with trusted.spot(self.path) as where:
-                where.replace(b"users: []", owner)
+        ), trusted.spot(self.path) as where:
+            where.replace(b"users: []", owner)
         self.assertEqual(given, [(1234, 5678)])
