@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 
 from webspaced.core.address import AddressRule
 from webspaced.core.instance import IPAddress
+from webspaced.errors import Invalid
 from webspaced.lib.addresses import own_addresses
 from webspaced.lxd.instances import ProfileNetwork
 from webspaced.settings import Settings
@@ -29,6 +30,21 @@ def address_rule(settings: Settings, network: ProfileNetwork, *, loopback: bool)
         reserved=frozenset(reserved),
         loopback=loopback,
     )
+
+
+def check_own_addresses(settings: Settings, can_bind: Callable[[IPAddress, int], bool]) -> None:
+    """See to it that visitors' listeners have addresses of this machine; a single port that is taken is another matter.
+
+    :param can_bind: whether a port of an address can be bound; port 0 is any.
+    :raises Invalid: the machine lacks one, by its setting.
+    """
+    forwards = settings.webspaces.ports.listen_address
+    given = [("traefik.boot_address", str(settings.traefik.boot_address)), ("webspaces.ports.listen_address", forwards)]
+    for key, text in given:
+        for address in _literal_addresses((text,)):
+            if not can_bind(address, 0):
+                message = f"{key} is {address}, which is no address of this machine: nothing can be listened to there"
+                raise Invalid(message)
 
 
 def _helper_hosts(settings: Settings) -> Iterable[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import frozen
 
-from webspaced.addresses import address_rule
+from webspaced.addresses import address_rule, check_own_addresses
 from webspaced.cluster import Kubernetes, cluster_for
 from webspaced.core.command import Bounds
 from webspaced.core.instance import IPAddress
@@ -140,6 +140,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     """
     check_own_folder(settings.data_dir, "data_dir")
     host = host or this_host(reactor, settings)
+    check_own_addresses(settings, host.can_bind)
     identity = _build_identity(reactor, settings)
     connections = Connections(reactor, endpoints_for(reactor, settings.lxd.url, _identities(settings)))
     client = LxdClient(connections.agent, reactor, settings.lxd.project, suspect=lambda: connections.suspect)

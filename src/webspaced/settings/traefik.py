@@ -137,8 +137,11 @@ class Traefik:
     )
     boot_address: IPAddress = setting(
         IP,
-        "The address at which Traefik reaches webspaced's boot ports; in a pod, the pod's own.",
+        "The address at which Traefik reaches webspaced's boot ports: one of this machine's. In a pod it is found by"
+        " itself: the variable `POD_IP` (of the downward API, `status.podIP`), else the address from which the API server"
+        " is reached.",
         default=ipaddress.IPv4Address("127.0.0.1"),
+        computed="in a pod its own address, unless `traefik.embedded` is true; else `127.0.0.1`",
     )
     settle_time: float = setting(
         duration(),

@@ -112,6 +112,19 @@ class WriteTests(RedisCase):
         self.apply()
         self.assertFalse(junk.keys() & self.redis.keys.keys())
 
+    def test_what_a_former_daemon_left_goes_with_the_first_write(self) -> None:
+        former = {
+            "traefik/http/middlewares/ws-u1-boot/webspaceBoot/url": "http://172.24.254.2",
+            "traefik/http/middlewares/ws-u1-boot/webspaceBoot/userID": "1",
+            "traefik/http/routers/ws-u1/middlewares/0": "ws-u1-boot",
+            "traefik/tcp/middlewares/ws-u9-boot/webspaceBoot/iamToken": "a-token",
+        }
+        self.redis.keys = {**former, **FOREIGN}
+        self.clock.result_of(self.store.load())
+        self.apply(route())
+        self.assertFalse(former.keys() & self.redis.keys.keys())
+        self.assertTrue(FOREIGN.items() <= self.redis.keys.items())
+
     def test_another_version_is_renewed(self) -> None:
         self.apply(route())
         old = "traefik/http/routers/ws-u1/middlewares/0"
