@@ -33,8 +33,8 @@ class PasswordTests(SynchronousTestCase):
             self.assertIn("control", self.refused(password))
 
     def test_the_line_break_at_its_end_is_no_part_of_it(self) -> None:
-        for given, taken in (("secret\n", "secret"), ("secret\r\n", "secret"), (" \n", " ")):
-            self.assertEqual(check_password(given), taken)
+        for typed, taken in (("secret\n", "secret"), ("secret\r\n", "secret"), (" \n", " ")):
+            self.assertEqual(check_password(typed), taken)
         self.assertIn("control", self.refused("secret\n\n"))
         self.assertIn("empty", self.refused("\n"))
 

@@ -161,12 +161,12 @@ class SourceTests(LoadingTestCase):
 
 class LogLevelTests(LoadingTestCase):
     def test_the_former_daemons_in_any_case(self) -> None:
-        for given, level in (
+        for written, level in (
             ("TRACE", "trace"), ("DEBUG", "debug"), ("Info", "info"), ("warning", "warn"), ("WARN", "warn"),
             ("Error", "error"), ("fatal", "fatal"), ("Panic", "panic"),
         ):  # fmt: skip
-            self.assertEqual(self.load(f"log_level: {given}").log_level, level)
-            self.assertEqual(self.load(WSD_LOG_LEVEL=given).log_level, level)
+            self.assertEqual(self.load(f"log_level: {written}").log_level, level)
+            self.assertEqual(self.load(WSD_LOG_LEVEL=written).log_level, level)
 
 
 class BootAddressTests(LoadingTestCase):
@@ -200,7 +200,7 @@ class BootAddressTests(LoadingTestCase):
 
 class SecretTests(LoadingTestCase):
     def test_the_line_break_at_the_end_of_a_text_is_no_part_of_it_either(self) -> None:
-        self.assertEqual(self.load("iam: {token: \"s3cret \\n\"}").iam.token, "s3cret ")
+        self.assertEqual(self.load('iam: {token: "s3cret \\n"}').iam.token, "s3cret ")
         self.assertEqual(self.load(WSD_TRAEFIK_REDIS_PASSWORD="x\r\n").traefik.redis.password, "x")
 
     def test_read_from_a_file_without_its_last_line_break(self) -> None:

@@ -231,7 +231,7 @@ class RuleTests(LoadingTestCase):
                 f"webspaces: {{domain: a.example, ports: {{start: {start}, end: {end}}},"
                 f" boot_ports: {{start: {found[1]}, end: {found[2]}}}}}"
             )
-        line = self.one("webspaces: {domain: a.example, ports: {start: 1025, end: 65535}}")
+        line = self.one("webspaces: {domain: a.example, ports: {start: 8500, end: 65535}}")
         self.assertIn("end webspaces.ports earlier or begin it later", line)
 
     def test_listeners_outside_the_ranges(self) -> None:
