@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv4Network, ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+from attrs import frozen
+
 from webspaced.core.address import AddressRule
 from webspaced.core.guards import guards_lacking, unmanaged_advice
 from webspaced.core.instance import IPAddress
+from webspaced.errors import Invalid
 from webspaced.interfaces import ILeases
 from webspaced.leases import leases_from
 from webspaced.lib.addresses import own_addresses
@@ -19,6 +22,30 @@ from webspaced.settings.webspaces import RESERVED_NAMES
 from webspaced.webspaces.claims import ClaimRules
 from webspaced.webspaces.housing import Site, ranges_of
 from webspaced.webspaces.ownership import Ownership
+
+
+@frozen(kw_only=True)
+class Ground:
+    """What follows from the webspaces' network: which addresses count, whose they are, where new ones are given (``None``:
+    nowhere), and what the operator should know.
+    """
+
+    rule: AddressRule
+    ownership: Ownership
+    site: Site | None
+    advice: Sequence[str]
+
+
+def ground_of(
+    reactor: Any, settings: Settings, network: ProfileNetwork, managed: ILeases, *, loopback: bool
+) -> Ground:
+    """Give what follows from a network. ``managed`` asks LXD for its leases."""
+    return Ground(
+        rule=address_rule(settings, network, loopback=loopback),
+        ownership=ownership_of(reactor, settings, network, managed),
+        site=site_of(settings, network),
+        advice=tuple(advice_of(settings, network)),
+    )
 
 
 def address_rule(settings: Settings, network: ProfileNetwork, *, loopback: bool) -> AddressRule:
@@ -38,6 +65,21 @@ def address_rule(settings: Settings, network: ProfileNetwork, *, loopback: bool)
         reserved=frozenset(reserved),
         loopback=loopback,
     )
+
+
+def check_own_addresses(settings: Settings, can_bind: Callable[[IPAddress, int], bool]) -> None:
+    """See to it that visitors' listeners have addresses of this machine; a single port that is taken is another matter.
+
+    :param can_bind: whether a port of an address can be bound; port 0 is any.
+    :raises Invalid: the machine lacks one, by its setting.
+    """
+    forwards = settings.webspaces.ports.listen_address
+    given = [("traefik.boot_address", str(settings.traefik.boot_address)), ("webspaces.ports.listen_address", forwards)]
+    for key, text in given:
+        for address in _literal_addresses((text,)):
+            if not can_bind(address, 0):
+                message = f"{key} is {address}, which is no address of this machine: nothing can be listened to there"
+                raise Invalid(message)
 
 
 def _helper_hosts(settings: Settings) -> Iterable[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from webspaced.addresses import address_rule, advice_of, claim_rules, ownership_of, site_of
+from webspaced.addresses import check_own_addresses, claim_rules, ground_of
 from webspaced.cluster import Kubernetes, cluster_for
 from webspaced.core.command import Bounds
 from webspaced.core.config import Config
@@ -45,6 +45,7 @@ from webspaced.lib.instance_lock import InstanceLock
 from webspaced.lib.memory import keep_for_good
 from webspaced.lib.periodic import Periodic
 from webspaced.lib.places import Places
+from webspaced.lib.trusted import check_own_folder
 from webspaced.lxd.agent import Connections, endpoints_for
 from webspaced.lxd.client import LxdClient
 from webspaced.lxd.events import EventSubscription
@@ -53,7 +54,7 @@ from webspaced.lxd.instances import LxdInstances
 from webspaced.lxd.network import NetworkLeases, ProfileNetwork, profile_network
 from webspaced.lxd.tls import Identities
 from webspaced.lxd.trust import introduce
-from webspaced.publishing import embedded_traefik, exposure_for, route_store
+from webspaced.publishing import asked_traefik, embedded_traefik, exposure_for, route_store
 from webspaced.reconcile.publisher import Publisher
 from webspaced.reconcile.reconciler import Collaborators, Reconciler, Serving
 from webspaced.settings import Settings
@@ -125,7 +126,9 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     :param host: the machine underneath, unless it is the real one.
     :raises WebspacedError: something that it needs is missing on this machine, or a file is wrong.
     """
+    check_own_folder(settings.data_dir, "data_dir")
     host = host or this_host(reactor, settings)
+    check_own_addresses(settings, host.can_bind)
     identity = _build_identity(reactor, settings)
     connections = Connections(reactor, endpoints_for(reactor, settings.lxd.url, Identities.by(settings.lxd.tls)))
     client = LxdClient(connections.agent, reactor, settings.lxd.project, suspect=lambda: connections.suspect)
@@ -144,11 +147,10 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             lock=InstanceLock(settings.data_dir),
             election=election,
             network=lambda: _first_contact(client, settings),
-            rule=lambda network: address_rule(settings, network, loopback=host.loopback_containers),
-            ownership=lambda network: ownership_of(reactor, settings, network, NetworkLeases(client, network.name)),
-            advice=lambda network: advice_of(settings, network),
+            ground=lambda network: ground_of(
+                reactor, settings, network, NetworkLeases(client, network.name), loopback=host.loopback_containers
+            ),
             housing=known.housing,
-            site=lambda network: site_of(settings, network),
             registry=known.registry,
             allocator=known.allocator,
             publisher=served.publisher,
@@ -162,28 +164,48 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             keep=host.keep,
         ),
     )
+    daemon.sites = _build_sites(
+        reactor, settings, host, _Behind(daemon, identity, known, served, service, insides, reconciler), leads
+    )
+    return daemon
+
+
+@frozen
+class _Behind:
+    """What stands behind the sites."""
+
+    daemon: Daemon
+    identity: IIdentity
+    known: Knowledge
+    served: Served
+    service: WebspaceService
+    insides: LxdInsides
+    reconciler: Reconciler
+
+
+def _build_sites(reactor: Any, settings: Settings, host: Host, behind: _Behind, leads: Callable[[], bool]) -> Sites:
+    known, service, reconciler = behind.known, behind.service, behind.reconciler
     listening = Listening.by(settings.http, reactor, host.reserve.connections)
-    own_insides = _build_insides(settings, known, insides)
+    own_insides = _build_insides(settings, known, behind.insides)
     backing = Backing(
         service=service,
         domains=_build_domains(settings, known, host, reconciler),
         insides=own_insides,
         terminals=Terminals(reactor, host.reserve.terminals, settings.webspaces.exec.max_terminals),
         commands=Commands(own_insides, host.reserve.commands, settings.webspaces.exec.max_commands),
-        auth=Auth(identity, listening.limits, listening.cors, Tickets(reactor)),
+        auth=Auth(behind.identity, listening.limits, listening.cors, Tickets(reactor)),
         resync=reconciler.resync,
         now=time.time,
         conditions=known.conditions,
     )
     pages = Pages(
         api=Api(backing),
-        health=Health(lambda: daemon.ready, lambda: reconciler.connected_to_lxd),
-        routes=served.document,
-        internal=_build_internal(identity, listening, known, service),
+        health=Health(lambda: behind.daemon.ready, lambda: reconciler.connected_to_lxd),
+        routes=behind.served.document,
+        internal=_build_internal(behind.identity, listening, known, service),
         opened=settings.traefik.webspaced_url is not None,
     )
-    daemon.sites = Sites(reactor, pages, listening, leads)
-    return daemon
+    return Sites(reactor, pages, listening, leads)
 
 
 async def _first_contact(client: LxdClient, settings: Settings) -> ProfileNetwork:
@@ -299,7 +321,9 @@ def _build_served(
     store = route_store(reactor, settings, cluster)
     return Served(
         listeners=_build_listeners(reactor, settings, known, host),
-        publisher=Publisher(reactor, store, settings.traefik.settle_time, leadership.holds),
+        publisher=Publisher(
+            reactor, store, settings.traefik.settle_time, leadership.holds, asked_traefik(reactor, settings)
+        ),
         exposure=exposure_for(reactor, settings, cluster, leadership.holds),
         document=RouteDocument(store) if IRouteDocument.providedBy(store) else None,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, TypeVar
 
@@ -18,7 +18,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from webspaced.core.address import AddressRule
+from webspaced.addresses import Ground
 from webspaced.election import Election
 from webspaced.errors import Conflict, DeadlineExceeded, Distrusted, Invalid, Unavailable, WebspacedError
 from webspaced.forward.lines import ILines
@@ -36,8 +36,7 @@ from webspaced.reconcile.publisher import Publisher
 from webspaced.reconcile.reconciler import Reconciler
 from webspaced.traefik.embedded import EmbeddedTraefik
 from webspaced.webspaces.allocator import Allocator
-from webspaced.webspaces.housing import Housing, Site
-from webspaced.webspaces.ownership import Ownership
+from webspaced.webspaces.housing import Housing
 from webspaced.webspaces.registry import Registry
 
 CONTACT_PAUSE = 0.5
@@ -50,8 +49,7 @@ DRAIN_SHARE = 0.8
 
 @frozen(kw_only=True)
 class Parts:
-    """What the daemon starts and stops. ``network`` asks LXD for the webspaces' network; of it are made: ``rule``, which
-    addresses count, ``ownership``, whose they are, ``site``, where new ones are given, and ``advice`` for the operator.
+    """What the daemon starts and stops. ``network`` asks LXD for the webspaces' network, ``ground`` says what follows from it.
 
     ``lock`` keeps a second process from the same folder; ``keep`` hears when what is in memory is there to stay.
     """
@@ -59,10 +57,7 @@ class Parts:
     lock: InstanceLock
     election: Election
     network: Callable[[], Coroutine[Any, Any, ProfileNetwork]]
-    rule: Callable[[ProfileNetwork], AddressRule]
-    ownership: Callable[[ProfileNetwork], Ownership]
-    site: Callable[[ProfileNetwork], Site | None]
-    advice: Callable[[ProfileNetwork], Iterable[str]]
+    ground: Callable[[ProfileNetwork], Ground]
     housing: Housing
     registry: Registry
     allocator: Allocator
@@ -135,11 +130,14 @@ class Daemon(Service):
     async def _see(self) -> None:
         parts = self._parts
         network = await self._reached(parts.network)
-        rule, ownership = self._checked_rule(network), parts.ownership(network)
-        for advice in parts.advice(network):
+        ground = parts.ground(network)
+        if not ground.rule.networks:
+            message = "LXD does not tell the subnet of the webspaces' bridge: set webspaces.networks to it"
+            raise Invalid(message)
+        for advice in ground.advice:
             self.log.warn("{advice}", advice=advice)
-        parts.registry.prepare(network.nic, rule, ownership)
-        parts.housing.prepare(parts.site(network), rule, ownership)
+        parts.registry.prepare(network.nic, ground.rule, ground.ownership)
+        parts.housing.prepare(ground.site, ground.rule, ground.ownership)
         parts.events.startService()
         await parts.reconciler.seen
 
@@ -180,13 +178,6 @@ class Daemon(Service):
             except Unavailable as error:
                 self.log.warn("{error}; trying again", error=str(error))
                 await sleep(self._reactor, CONTACT_PAUSE)
-
-    def _checked_rule(self, network: ProfileNetwork) -> AddressRule:
-        rule = self._parts.rule(network)
-        if not rule.networks:
-            message = "LXD does not tell the subnet of the webspaces' bridge: set webspaces.networks to it"
-            raise Invalid(message)
-        return rule
 
     def _warn_of_collisions(self) -> None:
         allocator = self._parts.allocator

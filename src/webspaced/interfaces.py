@@ -194,11 +194,13 @@ class IRouteStore(Interface):
         Before anything else; ``Unavailable`` if the store cannot be reached.
         """
 
-    async def apply(put: Mapping[str, Route], remove: Sequence[str]) -> None:
+    async def apply(put: Mapping[str, Route], remove: Sequence[str]) -> int | None:
         """Write all of this as one change. Idempotent: after a failure the same difference is tried again.
 
         Done when Traefik will take it up within the settle time. A store that cannot tell does not wait.
         Called with nothing at the start: what is there is then renewed if this version would write it differently.
+
+        Gives the generation that tells of it, by which :class:`ITraefik` can be asked; ``None`` if none does.
         """
 
     async def differs() -> Collection[str] | None:
@@ -215,6 +217,13 @@ class IRouteStore(Interface):
 
     async def stop() -> None:
         """Watch no more and end connections. What is published stays."""
+
+
+class ITraefik(Interface):
+    """Whoever reads what is stored, asked what of it is in effect."""
+
+    async def has(generation: int) -> bool | None:
+        """Whether a generation is in effect; ``None`` if that cannot be asked. It is answered within a second."""
 
 
 class IRouteDocument(Interface):

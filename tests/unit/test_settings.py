@@ -26,7 +26,7 @@ from tests.unit.lxd.test_tls import Party
 from tests.unit.timing import watch
 from webspaced import assembly, tap
 from webspaced.addresses import address_rule, claim_rules
-from webspaced.errors import Unavailable
+from webspaced.errors import Invalid, Unavailable
 from webspaced.lxd.network import Profile, profile_network
 from webspaced.lxd.tls import Identities
 from webspaced.lxd.trust import introduce
@@ -337,6 +337,14 @@ class ListenTests(AssembledCase):
             self.machine.run_for(1)
             treq.flush()
             self.assertEqual(asking.value.code, images)
+
+    def test_an_address_that_the_machine_lacks_ends_the_start_with_that_reason(self) -> None:
+        self.build()
+        self.patch(assembly, "can_bind", lambda address, port: not str(address).startswith("192.0.2.") or port != 0)
+        for section, key in (("traefik", "traefik.boot_address"), ("webspaces", "webspaces.ports.listen_address")):
+            more = {"boot_address": "192.0.2.3"} if section == "traefik" else {"ports": {"listen_address": "192.0.2.3"}}
+            error = self.assertRaises(Invalid, assembly.build, self.machine, self.load({section: more}))
+            self.assertIn(f"{key} is 192.0.2.3, which is no address of this machine", str(error))
 
     def test_boot_address(self) -> None:
         self.start(traefik={"boot_address": "192.0.2.3"})

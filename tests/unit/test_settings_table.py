@@ -137,6 +137,11 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "traefik.default_sans": (f"{TRAEFIK}.TraefikTests.test_cert_resolver_and_default_sans",),
     "traefik.boot_address": (f"{HERE}.ListenTests.test_boot_address",),
     "traefik.settle_time": (f"{HERE}.StopTests.test_drain_time_and_settle_time",),
+    "traefik.probe_url": (
+        f"{TRAEFIK}.TraefikTests.test_probe_url",
+        f"{TRAEFIK}.TraefikTests.test_probe_url_over_tls",
+        "tests.real.test_route_stores.FileTests.test_a_generation_tells_what_is_in_effect",
+    ),
     "traefik.webspaced_url": (f"{HTTP}.test_webspaced_url",),
     "traefik.iam_token": LATER,
     "traefik.file.path": (f"{TRAEFIK}.TraefikTests.test_provider_file_and_its_path",),

@@ -21,7 +21,7 @@ from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY, Config, Fo
 from webspaced.errors import Conflict, NotFound, Unavailable
 from webspaced.interfaces import IDomainRecords, IForwards, IIdentity, IListeners, IRouteStore
 from webspaced.lib.deferreds import sleep
-from webspaced.reconcile.publisher import Publisher
+from webspaced.reconcile.publisher import FLOOR, Publisher
 from webspaced.reconcile.reconciler import Collaborators, Reconciler, Serving
 from webspaced.reconcile.unexposed import Unexposed
 from webspaced.settings.webspaces import RESERVED_NAMES
@@ -135,22 +135,28 @@ class FakeListeners:
 
 @implementer(IRouteStore)
 class FakeStore:
-    """Routes in a dictionary; ``errors`` are raised by the next writes, ``delay`` is what a write takes."""
+    """Routes in a dictionary; ``errors`` are raised by the next writes, ``delay`` is what a write takes.
+
+    ``times`` has when each write began that came to something; ``tells``: each has a generation.
+    """
 
     def __init__(self, clock: Time) -> None:
         self.routes: dict[str, Route] = {}
         self.writes: list[tuple[dict[str, Route], list[str]]] = []
+        self.times: list[float] = []
         self.errors: list[Exception] = []
         self.different: Collection[str] | None = None
         self.stopped = False
         self.delay = 0.0
+        self.tells = False
         self.writing = self.most_at_once = 0
         self._clock = clock
 
     async def load(self) -> Mapping[str, Route]:
         return dict(self.routes)
 
-    async def apply(self, put: Mapping[str, Route], remove: Sequence[str]) -> None:
+    async def apply(self, put: Mapping[str, Route], remove: Sequence[str]) -> int | None:
+        began = self._clock.seconds()
         self.writing += 1
         self.most_at_once = max(self.most_at_once, self.writing)
         try:
@@ -161,7 +167,9 @@ class FakeStore:
         finally:
             self.writing -= 1
         self.writes.append((dict(put), list(remove)))
+        self.times.append(began)
         self.routes = {name: route for name, route in {**self.routes, **put}.items() if name not in remove}
+        return len(self.writes) if self.tells else None
 
     async def differs(self) -> Collection[str] | None:
         return self.different
@@ -327,7 +335,8 @@ class World:
                 self.clock.run_for(0.1)
             else:
                 break
-        self.clock.settle()
+        # Routes may have been written a moment ago; then the next ones wait.
+        self.clock.run_for(FLOOR)
         self.let_names_come()
 
     def let_names_come(self) -> None:

@@ -91,6 +91,18 @@ def choice(*options: str) -> Kind[str]:
     return _of_text(" \\| ".join(options), parse)
 
 
+def level(*options: str, **other: str) -> Kind[str]:
+    """One of some words in any case; ``other`` words stand for one of them."""
+    known = {option: option for option in options} | other
+
+    def parse(text: str) -> str:
+        if text.lower() not in known:
+            raise ValueError(f"must be one of {', '.join(known)}")
+        return known[text.lower()]
+
+    return _of_text(" \\| ".join(options), parse)
+
+
 def _in_range(value: T, low: float, high: float, found: float, unit: str) -> T:
     if not low <= found <= high:
         bound = f"at least {low:g}" if math.isinf(high) else f"between {low:g} and {high:g}"
@@ -253,9 +265,11 @@ def _split(text: str) -> SplitResult | None:
 
 
 def _secret(text: str) -> str:
-    if not text:
+    # Editors, templates and YAML's | end a text with a line break that is no part of the secret.
+    secret = text.rstrip("\r\n")
+    if not secret:
         raise ValueError("is empty")
-    return text
+    return secret
 
 
 def _pem(text: str) -> str:

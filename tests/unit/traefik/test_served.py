@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.contracts.route_store import DIRECT, route
 from tests.unit.timing import Time, Watched, watch
-from tests.unit.traefik.test_render import BOTH
+from tests.unit.traefik.test_render import BOTH, plain
 from tests.unit.world import NIC, RULE, SETTLE, World
 from webspaced.core.address import Endpoint
 from webspaced.lib.deferreds import sleep
@@ -44,7 +44,7 @@ class DocumentTests(ServedCase):
     def test_there_is_none_before_the_first_change(self) -> None:
         self.assertIsNone(self.store.fetch())
         self.apply()
-        self.assertEqual(json.loads(self.store.fetch()), render({}, BOTH))
+        self.assertEqual(plain(self.store.fetch()), render({}, BOTH))
 
     def test_it_is_rendered_once_for_all_who_fetch(self) -> None:
         self.apply(route())
