@@ -12,7 +12,6 @@ from attrs import evolve, field, frozen
 
 from webspaced.addresses import check_own_addresses, claim_rules, ground_of
 from webspaced.cluster import Kubernetes, cluster_for
-from webspaced.core.command import Bounds
 from webspaced.core.config import Config
 from webspaced.core.instance import IPAddress
 from webspaced.daemon import Daemon, Parts
@@ -23,15 +22,7 @@ from webspaced.forward.lines import ILines
 from webspaced.forward.listeners import Listeners, Where, looks
 from webspaced.forward.refusals import Refusals
 from webspaced.forward.visit import Destination, Means
-from webspaced.http.api import Api, Backing
-from webspaced.http.auth import Auth
-from webspaced.http.commands import Commands
-from webspaced.http.health import Health
-from webspaced.http.internal import Internal
 from webspaced.http.routes import RouteDocument
-from webspaced.http.site import Listening, Pages, Sites
-from webspaced.http.terminals import Terminals
-from webspaced.http.tickets import Tickets
 from webspaced.iam.agent import iamd_agent
 from webspaced.iam.client import IamdClient
 from webspaced.iam.iamd import IamdIdentity
@@ -58,6 +49,7 @@ from webspaced.publishing import asked_traefik, embedded_traefik, exposure_for, 
 from webspaced.reconcile.publisher import Publisher
 from webspaced.reconcile.reconciler import Collaborators, Reconciler, Serving
 from webspaced.settings import Settings
+from webspaced.sites import Behind, build_sites
 from webspaced.webspaces.adoption import Adoption, Membership
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.booter import Booter, BootLimits
@@ -65,11 +57,9 @@ from webspaced.webspaces.claims import Claims
 from webspaced.webspaces.conditions import Conditions
 from webspaced.webspaces.creation import Creator, Workshop
 from webspaced.webspaces.documents import Documents
-from webspaced.webspaces.domains import DomainRules, Domains
 from webspaced.webspaces.gate import BootGate
 from webspaced.webspaces.housing import Housing
 from webspaced.webspaces.images import Images
-from webspaced.webspaces.insides import Insides
 from webspaced.webspaces.ports import Ports
 from webspaced.webspaces.power import Power, StopTimes
 from webspaced.webspaces.probe import PortProbe
@@ -90,9 +80,9 @@ class Host:
     """What is used of the machine underneath, beside the reactor; tests and the simulator bring their own.
 
     ``lines`` are visitors' connections; ``can_bind`` tells whether a port of an address is free; ``seats`` are places for
-    visitors of forwards, by descriptors, ``web_seats`` those of boot ports (as many, if none are given), and
-    ``reserve`` is what is kept from all of them; ``pick`` gives a
-    number below its argument that nobody could guess; ``keep`` hears when what is in memory is there to stay.
+    visitors of forwards, by descriptors, ``web_seats`` those of boot ports (as many, if none are given), and ``reserve`` is
+    what is kept from all of them; ``pick`` gives a number below its argument that nobody could guess; ``keep`` hears when
+    what is in memory is there to stay.
     """
 
     lines: ILines
@@ -164,48 +154,9 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             keep=host.keep,
         ),
     )
-    daemon.sites = _build_sites(
-        reactor, settings, host, _Behind(daemon, identity, known, served, service, insides, reconciler), leads
-    )
+    behind = Behind(identity, known, served, service, insides, reconciler, host.records, host.reserve)
+    daemon.sites = build_sites(reactor, settings, behind, leads, lambda: daemon.ready)
     return daemon
-
-
-@frozen
-class _Behind:
-    """What stands behind the sites."""
-
-    daemon: Daemon
-    identity: IIdentity
-    known: Knowledge
-    served: Served
-    service: WebspaceService
-    insides: LxdInsides
-    reconciler: Reconciler
-
-
-def _build_sites(reactor: Any, settings: Settings, host: Host, behind: _Behind, leads: Callable[[], bool]) -> Sites:
-    known, service, reconciler = behind.known, behind.service, behind.reconciler
-    listening = Listening.by(settings.http, reactor, host.reserve.connections)
-    own_insides = _build_insides(settings, known, behind.insides)
-    backing = Backing(
-        service=service,
-        domains=_build_domains(settings, known, host, reconciler),
-        insides=own_insides,
-        terminals=Terminals(reactor, host.reserve.terminals, settings.webspaces.exec.max_terminals),
-        commands=Commands(own_insides, host.reserve.commands, settings.webspaces.exec.max_commands),
-        auth=Auth(behind.identity, listening.limits, listening.cors, Tickets(reactor)),
-        resync=reconciler.resync,
-        now=time.time,
-        conditions=known.conditions,
-    )
-    pages = Pages(
-        api=Api(backing),
-        health=Health(lambda: behind.daemon.ready, lambda: reconciler.connected_to_lxd),
-        routes=behind.served.document,
-        internal=_build_internal(behind.identity, listening, known, service),
-        opened=settings.traefik.webspaced_url is not None,
-    )
-    return Sites(reactor, pages, listening, leads)
 
 
 async def _first_contact(client: LxdClient, settings: Settings) -> ProfileNetwork:
@@ -387,21 +338,6 @@ def _build_service(
     reconciler.after_pass(creator.sweep)
     most = webspaces.max_startup_delay
     return WebspaceService(known.registry, instances, known.documents, power, creator, ports, reconciler, most)
-
-
-def _build_internal(identity: IIdentity, listening: Listening, known: Knowledge, service: WebspaceService) -> Internal:
-    # Old Traefiks ask on behalf of all visitors with one admin's token: as often as they like.
-    return Internal(Auth(identity, listening.limits, counts_members=False), known.gate, service.read)
-
-
-def _build_domains(settings: Settings, known: Knowledge, host: Host, reconciler: Reconciler) -> Domains:
-    rules = DomainRules(service=settings.webspaces.domain, max=settings.webspaces.domains.max)
-    return Domains(known.documents, known.allocator, known.claims, host.records, reconciler, rules)
-
-
-def _build_insides(settings: Settings, known: Knowledge, inside: LxdInsides) -> Insides:
-    bounds = Bounds(seconds=settings.webspaces.exec.timeout, output=settings.webspaces.exec.max_output)
-    return Insides(known.registry, known.documents, known.booter, inside, bounds)
 
 
 def _build_periodic(

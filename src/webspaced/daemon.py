@@ -49,7 +49,7 @@ DRAIN_SHARE = 0.8
 
 @frozen(kw_only=True)
 class Parts:
-    """What the daemon starts and stops. ``network`` asks LXD for the webspaces' network, ``ground`` says what follows from it.
+    """What the daemon starts and stops. ``network`` asks LXD for the webspaces' network, ``ground`` what follows from it.
 
     ``lock`` keeps a second process from the same folder; ``keep`` hears when what is in memory is there to stay.
     """

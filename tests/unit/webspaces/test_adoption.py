@@ -30,6 +30,7 @@ class AdoptionTests(SynchronousTestCase):
         self.w.lxd.put("ws-u1", **{KEY: keys_of(1)[KEY]})
         self.w.start()
         self.assertEqual((self.config(1)[BOOT_PORT_KEY], self.config(1)[USERNAME_KEY]), ("20000", "alice"))
+        self.w.clock.run_for(1)
         self.assertEqual(self.w.store.backend("ws-u1"), "127.0.0.1:20000")
         self.assertEqual(len(self.w.calls("configure")), 1)
 
