@@ -24,7 +24,6 @@ from webspaced.forward.refusals import Refusals
 from webspaced.forward.visit import Destination, Means
 from webspaced.http.api import Api, Backing
 from webspaced.http.auth import Auth
-from webspaced.http.commands import Commands
 from webspaced.http.health import Health
 from webspaced.http.internal import Internal
 from webspaced.http.routes import RouteDocument
@@ -181,16 +180,14 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
         ),
     )
     listening = Listening.by(settings.http, reactor, host.reserve.connections)
-    own_insides = _build_insides(settings, known, insides)
     backing = Backing(
         service=service,
         domains=_build_domains(settings, known, host, reconciler),
-        insides=own_insides,
+        insides=_build_insides(settings, known, insides),
         terminals=Terminals(reactor, host.reserve.terminals, settings.webspaces.exec.max_terminals),
-        commands=Commands(own_insides, host.reserve.commands, settings.webspaces.exec.max_commands),
+        commands=(host.reserve.commands, settings.webspaces.exec.max_commands),
         auth=Auth(identity, listening.limits, listening.cors, Tickets(reactor)),
         resync=reconciler.resync,
-        now=time.time,
     )
     pages = Pages(
         api=Api(backing),
