@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +10,6 @@ from attrs import frozen
 from webspaced.core.command import Bounds
 from webspaced.http.api import Api, Backing
 from webspaced.http.auth import Auth
-from webspaced.http.commands import Commands
 from webspaced.http.health import Health
 from webspaced.http.internal import Internal
 from webspaced.http.site import Listening, Pages, Sites
@@ -47,16 +45,14 @@ def build_sites(
     """Give the sites. ``leads`` and ``ready``: whether this daemon leads, and whether it is ready."""
     known, service, reconciler = behind.known, behind.service, behind.reconciler
     listening = Listening.by(settings.http, reactor, behind.reserve.connections)
-    own_insides = _insides(settings, behind)
     backing = Backing(
         service=service,
         domains=_domains(settings, behind),
-        insides=own_insides,
+        insides=_insides(settings, behind),
         terminals=Terminals(reactor, behind.reserve.terminals, settings.webspaces.exec.max_terminals),
-        commands=Commands(own_insides, behind.reserve.commands, settings.webspaces.exec.max_commands),
+        commands=(behind.reserve.commands, settings.webspaces.exec.max_commands),
         auth=Auth(behind.identity, listening.limits, listening.cors, Tickets(reactor)),
         resync=reconciler.resync,
-        now=time.time,
         conditions=known.conditions,
     )
     pages = Pages(

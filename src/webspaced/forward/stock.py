@@ -1,17 +1,25 @@
 """Lines of Twisted's own transports: copying, each direction on its own.
 
 A direction that ends (FIN) is ended at the other side while the opposite one goes on; a reset is passed on as a reset, so
-that a cut download does not look complete; a slow reader pauses the other side's sender.
+that a cut download does not look complete, but after all that was said before it: an early answer comes like that. A slow
+reader pauses the other side's sender.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IHalfCloseableProtocol, IListeningPort
+from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IHalfCloseableProtocol,
+    IListeningPort,
+    IPullProducer,
+    IReactorTime,
+)
 from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -19,9 +27,13 @@ from zope.interface import implementer
 from webspaced.core.address import Endpoint
 from webspaced.forward.hangup import IHangups
 from webspaced.forward.lines import ILine, ILineOwner, ILines
+from webspaced.lib.acknowledged import acknowledged
 from webspaced.webspaces.probe import client_endpoint
 
 BACKLOG = 511
+PIECE = 1 << 16
+LAST_WORDS = 10.0
+"""Seconds without taking anything after which one side need not have the rest of what the other said before its reset."""
 
 
 @implementer(ILine, IHalfCloseableProtocol)
@@ -35,14 +47,33 @@ class StockLine(Protocol):
     _ended = _held = False
     _answer: bytes | None = None
 
-    def __init__(self, hangups: IHangups, owner: ILineOwner | None = None) -> None:
+    def __init__(self, hangups: IHangups, owner: ILineOwner | None = None, clock: IReactorTime | None = None) -> None:
+        """:param clock: bounds how long last words are waited for."""
         self._hangups = hangups
         self._owner = owner
+        self._clock = clock
 
     def connectionMade(self) -> None:
         """Pass small pieces on at once, and notice a peer that vanished without a word."""
         self.transport.setTcpNoDelay(True)
         self.transport.setTcpKeepAlive(True)
+        if hasattr(self.transport, "getHandle"):
+            # Twisted closes a socket that was reset before it tells, with whatever was not read of it.
+            self._close: Callable[[Failure], None] = self.transport.connectionLost
+            self.transport.connectionLost = self._lost
+
+    def _lost(self, reason: Failure) -> None:
+        if self.peer is not None and not reason.check(ConnectionDone, ConnectionAborted):
+            self._read_the_rest()
+        self._close(reason)
+
+    def _read_the_rest(self) -> None:
+        try:
+            while piece := self.transport.getHandle().recv(PIECE):
+                self.dataReceived(piece)
+        except OSError:
+            # There is nothing left, or the error is told that was told already.
+            return
 
     # --- what a visit asks
 
@@ -137,10 +168,54 @@ class StockLine(Protocol):
             if reason.check(ConnectionDone):
                 peer.transport.loseConnection()
             else:
-                peer.transport.abortConnection()
+                LastWords(peer.transport, self._clock).begin()
         owner, self._owner = self._owner, None
         if owner is not None:
             owner.over()
+
+
+@implementer(IPullProducer)
+class LastWords:
+    """Resets a connection once its system has taken what was written, or takes nothing for :data:`LAST_WORDS` seconds."""
+
+    def __init__(self, transport: Any, clock: IReactorTime | None) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._asked = False
+        self._call: IDelayedCall | None = None
+
+    def begin(self) -> None:
+        """Wait for it, where there can be anything to wait for."""
+        if self._clock is None or not hasattr(self._transport, "startWriting"):
+            self._transport.abortConnection()
+            return
+        self._wait(-1)
+        self._transport.registerProducer(self, False)
+        # It asks for more when it has nothing left, which it finds out only when it tries to write.
+        self._transport.startWriting()
+
+    def resumeProducing(self) -> None:
+        """Be asked for more: once when this is registered, and then when all is written."""
+        if self._asked:
+            self._end()
+        self._asked = True
+
+    def stopProducing(self) -> None:
+        """Be told that the connection is over."""
+        if self._call is not None and self._call.active():
+            self._call.cancel()
+
+    def _wait(self, before: int) -> None:
+        taken = acknowledged(self._transport)
+        if taken == before or self._clock is None:
+            self._end()
+        else:
+            self._call = self._clock.callLater(LAST_WORDS, self._wait, taken)
+
+    def _end(self) -> None:
+        self.stopProducing()
+        self._transport.unregisterProducer()
+        self._transport.abortConnection()
 
 
 class _Backends(Factory):
@@ -148,11 +223,12 @@ class _Backends(Factory):
 
     noisy = False
 
-    def __init__(self, hangups: IHangups) -> None:
+    def __init__(self, hangups: IHangups, clock: IReactorTime) -> None:
         self._hangups = hangups
+        self._clock = clock
 
     def buildProtocol(self, addr: Any) -> StockLine:
-        return StockLine(self._hangups)
+        return StockLine(self._hangups, clock=self._clock)
 
 
 @implementer(ILines)
@@ -163,7 +239,7 @@ class StockLines:
         self._reactor = reactor
         self._hangups = hangups
         self._everywhere = everywhere
-        self._backends = _Backends(hangups)
+        self._backends = _Backends(hangups, reactor)
 
     def listen(self, port: int, factory: Factory, interface: str, *, web: bool = False) -> IListeningPort:
         """See :meth:`ILines.listen`."""
@@ -172,7 +248,7 @@ class StockLines:
 
     def line(self, transport: Any, owner: ILineOwner) -> ILine:
         """See :meth:`ILines.line`."""
-        line = StockLine(self._hangups, owner)
+        line = StockLine(self._hangups, owner, self._reactor)
         line.makeConnection(transport)
         given: ILine = line
         return given

@@ -25,7 +25,7 @@ class IAbout(Interface):
 @define(kw_only=True, eq=False)
 class About:
     """``user`` is the caller's name once that is known, ``uid`` their id; ``began`` seconds of the clock; ``size`` bytes of
-    the body.
+    its headers and body.
     """
 
     id: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextvars import copy_context
 from functools import partial
@@ -48,17 +49,21 @@ LOG, EXEC, CONSOLE = f"{WEBSPACE}/log", f"{WEBSPACE}/exec", f"{WEBSPACE}/console
 
 @frozen(kw_only=True)
 class Backing:
-    """What the API stands on. ``now`` gives seconds since the epoch; ``resync`` brings one webspace in order."""
+    """What the API stands on.
+
+    ``commands``: how many may run, in all and in one webspace; ``resync`` brings one webspace in order; ``now`` gives
+    seconds since the epoch.
+    """
 
     service: WebspaceService
     domains: Domains
     insides: Insides
     terminals: Terminals
-    commands: Commands
+    commands: tuple[int, int]
     auth: Auth
     resync: Callable[[int], Coroutine[Any, Any, None]]
-    now: Callable[[], float]
     conditions: Conditions
+    now: Callable[[], float] = time.time
 
 
 def _json(request: IRequest, status: int, document: Any) -> bytes:
@@ -82,7 +87,7 @@ class Api:
         self._domains = backing.domains
         self._insides = backing.insides
         self._terminals = backing.terminals
-        self._commands = backing.commands
+        self._commands = Commands(backing.insides, *backing.commands)
         self._auth = backing.auth
         self._resync = backing.resync
         self._now = backing.now

@@ -49,6 +49,8 @@ class BoundedRequest(Request):
 
     largest = LARGEST
     """Bytes that the body may have."""
+    head = 0
+    """Bytes that the headers had."""
     is_too_large = False
     """Whether the body is, or will be as the client said at the beginning: nothing more of it is read then."""
 
@@ -103,6 +105,7 @@ class Channel(HTTPChannel):
         self._refusing = self._lingering = self._is_upgraded = False
         self._is_full = False
         self._read_before = 0
+        self._head = 0
         self._counted_as: str | None = None
         self._address = ""
         self._heard = 0.0
@@ -150,11 +153,13 @@ class Channel(HTTPChannel):
         if len(line) > LONGEST_LENGTH and line[:14].lower() == b"content-length":
             self._respondToBadRequestAndDisconnect()
             return False
+        self._head += len(line)
         known: bool = super().headerReceived(line)
         return known
 
     def allHeadersReceived(self) -> None:
         request = self.requests[-1]
+        request.head, self._head = self._head, 0
         request.largest = largest_of(self._command, self._path)
         is_too_large = (self.length or 0) > request.largest
         if is_too_large:

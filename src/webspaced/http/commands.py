@@ -27,7 +27,7 @@ class Commands:
     def __init__(self, insides: Insides, most: int, most_per_webspace: int) -> None:
         """:param most: in all; each takes four connections to LXD."""
         self._insides = insides
-        self._places = Places(most, most_per_webspace)
+        self._places = Places(most, min(most_per_webspace, max(1, most // 4)))
 
     async def run(self, uid: int, command: Command) -> Completed:
         """Run one as :meth:`Insides.run` does; ``TooManyRequests`` where there are too many."""

@@ -18,7 +18,7 @@ from webspaced.lib.buckets import Buckets, Rate
 from webspaced.lib.expiring import ExpiringCache
 
 BODY_SIZE = 4 * 1024
-"""Bytes of a body that count as one request: reading and checking them is work."""
+"""Bytes of headers and body that count as one request: reading and checking them is work."""
 ANSWER_SIZE = 64 * 1024
 """The same of an answer, above which it counts for more: what a command wrote, what LXD says at length."""
 CONCURRENT_RETRY_AFTER = 1.0
@@ -62,13 +62,13 @@ class Limits:
         self._asked: dict[str, Counter[bytes]] = {}
 
     def check_address(self, address: IPAddress | None, size: int = 0) -> None:
-        """Count a request of an address, whose body has a size; ``TooManyRequests`` if it is one too many."""
+        """Count a request of an address, by its size; ``TooManyRequests`` if it is one too many."""
         # Without an address it comes from this machine, over something that is no network.
         if address is not None:
             _pass(self._addresses.take(counted_as(address), _cost(size)), "too many requests from your address")
 
     def check_user(self, uid: int, size: int = 0) -> None:
-        """Count a request of a member, whose body has a size; ``TooManyRequests`` if it is one too many."""
+        """Count a request of a member, by its size; ``TooManyRequests`` if it is one too many."""
         _pass(self._users.take(uid, _cost(size)), "too many requests of yours")
 
     def begin(self, uid: int) -> Callable[[], None]:

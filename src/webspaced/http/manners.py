@@ -112,10 +112,10 @@ class Mannered(Resource):
 
 
 def _size(request: Any) -> int:
-    """Give the bytes of the body, as much as was kept of it."""
+    """Give the bytes of headers and body, as much as was kept of it: all of them were read and are work."""
     size: int = request.content.seek(0, SEEK_END)
     request.content.seek(0)
-    return size
+    return size + getattr(request, "head", 0)
 
 
 def _is_preflight(request: Any) -> bool:

@@ -63,7 +63,7 @@ class Terminals:
         """:param most: in all; each takes two connections to LXD, beside its client's."""
         self._clock = clock
         self._most = most
-        self._most_per_webspace = most_per_webspace
+        self._most_per_webspace = min(most_per_webspace, max(1, most // 4))
         self._open: set[_Session] = set()
         self._lines = Sparing(clock, self.log, "ends of terminals")
 

@@ -12,6 +12,7 @@ from webspaced.core.user import User
 from webspaced.core.webspace import Forward, Webspace
 from webspaced.errors import RemoteError, Unavailable
 from webspaced.interfaces import IInstances, IRoutes
+from webspaced.lib.keyed import Coalesced
 from webspaced.webspaces.creation import Creator
 from webspaced.webspaces.documents import Documents
 from webspaced.webspaces.observed import Observed
@@ -43,6 +44,7 @@ class WebspaceService:
         self._ports = ports
         self._routes = routes
         self._max_startup_delay = max_startup_delay
+        self._states: Coalesced[str, InstanceState] = Coalesced(instances.state)
 
     async def images(self) -> Sequence[Image]:
         """Give what webspaces can be made of, as it was a moment ago at most."""
@@ -71,7 +73,8 @@ class WebspaceService:
         """Give a webspace and its run state as LXD tells it now."""
         observed = await self._documents.present(uid)
         try:
-            return observed, await self._instances.state(observed.name)
+            # However many ask at once, LXD is asked once, or once more for those who came meanwhile.
+            return observed, await self._states.request(observed.name)
         except RemoteError as error:
             # As Incus does until it is done with a container's end.
             message = f"LXD cannot tell the webspace's state now: {error}"

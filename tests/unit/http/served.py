@@ -25,7 +25,6 @@ from tests.unit.world import MEMBERS, World
 from webspaced.core.user import User
 from webspaced.http.api import Api, Backing
 from webspaced.http.auth import Auth
-from webspaced.http.commands import Commands
 from webspaced.http.cors import Cors
 from webspaced.http.health import Health
 from webspaced.http.internal import Internal
@@ -163,7 +162,7 @@ class ServedCase(SynchronousTestCase):
                     domains=self.w.domains,
                     insides=self.w.interior,
                     terminals=Terminals(self.w.clock, 500, 32),
-                    commands=Commands(self.w.interior, commands, MOST_COMMANDS),
+                    commands=(commands, MOST_COMMANDS),
                     auth=self.auth,
                     resync=resync,
                     now=lambda: 1000.0,

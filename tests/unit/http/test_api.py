@@ -21,7 +21,6 @@ from webspaced.errors import RemoteError, Unavailable
 from webspaced.http.api import Api, Backing
 from webspaced.http.auth import Auth
 from webspaced.http.bodies import LARGEST, LARGEST_COMMAND
-from webspaced.http.commands import Commands
 from webspaced.http.health import Health
 from webspaced.http.site import _Root
 from webspaced.http.terminals import Terminals
@@ -56,7 +55,7 @@ class ApiCase(SynchronousTestCase):
             domains=self.w.domains,
             insides=self.w.interior,
             terminals=Terminals(self.w.clock, 500, 32),
-            commands=Commands(self.w.interior, 200, 16),
+            commands=(200, 16),
             auth=Auth(identity),
             resync=resync,
             now=lambda: 1000.0,

@@ -243,6 +243,12 @@ class LimitTests(ServedCase):
             self.assertEqual(found, [404, 404, 429, 429])
             self.assertEqual(self.statuses(4, token="alice"), [404] * 4)
 
+    def test_headers_count_too(self) -> None:
+        self.limit(user=Rate(0.01, 11))
+        many = {f"X-{number}": "y" * 70 for number in range(180)}
+        found = [self.ask("GET", SELF, token="alice", headers=many).status for _ in range(4)]
+        self.assertEqual(found, [404, 404, 404, 429])
+
     def test_an_answer_that_is_large_counts_for_more(self) -> None:
         async def log(_uid: int) -> bytes:
             return bytes(1024 * 1024)

@@ -28,7 +28,7 @@ class SitesTests(SynchronousTestCase):
             domains=None,
             insides=None,
             terminals=Terminals(self.reactor, 500, 32),
-            commands=None,
+            commands=(1, 1),
             auth=None,
             resync=None,
             now=lambda: 0.0,

@@ -84,6 +84,16 @@ class ImagesTests(ServiceCase):
         self.assertEqual(self.asked(), 2)
 
 
+class StateTests(ServiceCase):
+    def test_who_asks_at_once_shares_what_lxd_says_from_then_on(self) -> None:
+        self.do(self.create())
+        self.w.lxd.calls.clear()
+        asking = [watch(self.w.service.state(1)) for _ in range(100)]
+        self.w.clock.run_for(1)
+        self.assertEqual({each.value[1].status for each in asking}, {Status.STOPPED})
+        self.assertEqual([name for name, _ in self.w.lxd.calls].count("state"), 2)
+
+
 class CreateTests(ServiceCase):
     def test_is_stopped_complete_and_has_a_route(self) -> None:
         webspace = self.do(self.create())
