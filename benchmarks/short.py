@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Mapping
 
+from benchmarks import cluster
 from benchmarks.interrupts import become_interruptible
 from benchmarks.report import conclude
 from harness import packages
@@ -67,6 +68,8 @@ def main() -> int:
     become_interruptible()
     lasted: dict[str, float] = {}
     try:
+        # A kube-apiserver may have to be built first, which takes longer than all the rest.
+        cluster.reason_against()
         for name in os.environ.get("BENCH_ONLY", ",".join(AMOUNTS)).split(","):
             if name in NEED_ROOT and not packages.is_root():
                 say(f"{name} is left out: a private LXD needs root")
