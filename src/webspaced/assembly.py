@@ -97,7 +97,9 @@ class Host:
 
 
 def this_host(reactor: Any, settings: Settings) -> Host:
-    """Give the real one."""
+    """Give the real one, whose folder and addresses are as they must be; `Invalid` if not."""
+    check_own_folder(settings.data_dir, "data_dir")
+    check_own_addresses(settings, can_bind)
     seats = seats_for(settings.webspaces.max_held, settings.webspaces.max_per_address)
     return Host(
         lines=lines_for(reactor, seats),
@@ -116,9 +118,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     :param host: the machine underneath, unless it is the real one.
     :raises WebspacedError: something that it needs is missing on this machine, or a file is wrong.
     """
-    check_own_folder(settings.data_dir, "data_dir")
     host = host or this_host(reactor, settings)
-    check_own_addresses(settings, host.can_bind)
     identity = _build_identity(reactor, settings)
     connections = Connections(reactor, endpoints_for(reactor, settings.lxd.url, Identities.by(settings.lxd.tls)))
     client = LxdClient(connections.agent, reactor, settings.lxd.project, suspect=lambda: connections.suspect)

@@ -93,10 +93,7 @@ def makeService(options: Options) -> IService:
 
 
 def _real(reactor: Any, options: Options) -> tuple[Settings, Sequence[IService]]:
-    given = options["config"]
-    path = Path(given) if given else find_config(Path.cwd())
-    settings = load(path, os.environ)
-    _warn_of_exposed(path)
+    settings = _load(options)
     for strange in strange_above(settings.data_dir):
         log.warn("data_dir can be replaced by others: {strange}", strange=strange)
     from webspaced.assembly import build  # noqa: PLC0415  (settings are checked before the rest is loaded)
@@ -121,9 +118,13 @@ def _logs_to_terminal(options: Options) -> bool:
     return twistd is not None and bool(twistd["nodaemon"]) and not any(twistd[o] for o in ("logfile", "syslog", "logger"))
 
 
-def _warn_of_exposed(path: Path | None) -> None:
+def _load(options: Options) -> Settings:
+    given = options["config"]
+    path = Path(given) if given else find_config(Path.cwd())
+    settings = load(path, os.environ)
     for each in exposed_files(path, os.environ):
         log.warn("{path} holds a secret, and others than its owner may read it (chmod 600, or 640 and a group)", path=each)
+    return settings
 
 
 def _not_used(settings: Settings) -> list[str]:

@@ -477,6 +477,8 @@ class DaemonTests(AssembledCase):
     def logged(self, **settings: Any) -> str:
         """Give what the daemon would log of a detail, a fact and a worry."""
         self.build(**settings)
+        # The tests' own reactor stays as it is.
+        self.patch(tap, "go_by_monotonic_time", lambda _reactor: None)
         options = tap.Options()
         options.parseOptions(["--config", str(self.folder / "webspaced.yaml")])
         options.parent = {"nodaemon": True, "logfile": None, "syslog": False, "logger": None}

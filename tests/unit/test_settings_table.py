@@ -212,6 +212,8 @@ class ReadTests(AssembledCase):
         build = assembly.build
         self.patch(assembly, "build", lambda _reactor, given: build(self.machine, given))
         self.patch(tap, "_load", lambda _options: settings)
+        # The tests' own reactor stays as it is.
+        self.patch(tap, "go_by_monotonic_time", lambda _reactor: None)
         # What is only compared with its default to be warned of is not in use.
         self.patch(tap, "_not_used", lambda _settings: [])
         options = tap.Options()

@@ -21,7 +21,7 @@ from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY, Config, Fo
 from webspaced.errors import Conflict, NotFound, Unavailable
 from webspaced.interfaces import IDomainRecords, IForwards, IIdentity, IListeners, IRouteStore
 from webspaced.lib.deferreds import sleep
-from webspaced.reconcile.publisher import FLOOR, Publisher
+from webspaced.reconcile.publisher import Publisher
 from webspaced.reconcile.reconciler import Collaborators, Reconciler, Serving
 from webspaced.reconcile.unexposed import Unexposed
 from webspaced.settings.webspaces import RESERVED_NAMES
@@ -335,8 +335,8 @@ class World:
                 self.clock.run_for(0.1)
             else:
                 break
-        # Routes may have been written a moment ago; then the next ones wait.
-        self.clock.run_for(FLOOR)
+        # Routes may have been written a moment ago; then the next ones wait. A time that floats have exactly.
+        self.clock.run_for(0.125)
         self.let_names_come()
 
     def let_names_come(self) -> None:
