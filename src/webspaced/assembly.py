@@ -290,8 +290,9 @@ def _build_reconciler(
     )
     membership = Membership(may_write=leads, departed=partial(_has_departed, settings.iam.grace))
     adoption = Adoption(
-        known.registry, known.documents, known.allocator, known.claims, identity, known.conditions, membership
-    )
+        known.registry, known.documents, known.allocator, known.claims, known.housing, identity, known.conditions,
+        membership,
+    )  # fmt: skip
     return Reconciler(
         reactor,
         serving,

@@ -76,6 +76,9 @@ class IInstances(Interface):
     async def configure(name: str, changes: Mapping[str, str], etag: str) -> None:
         """Set configuration keys; ``Changed`` if the instance is no longer the one that was read."""
 
+    async def give_devices(name: str, devices: Mapping[str, Mapping[str, str]], etag: str) -> None:
+        """Give an instance devices of its own, beside those that it has; errors as of :meth:`configure`."""
+
 
 class ILeases(Interface):
     """Which addresses the DHCP server of the webspaces' network gave to whom."""

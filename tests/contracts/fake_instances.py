@@ -187,6 +187,14 @@ class FakeInstances:
             raise Changed("ETag doesn't match", 412)
         self.set_keys(name, **changes)
 
+    async def give_devices(self, name: str, devices: Mapping[str, Mapping[str, str]], etag: str) -> None:
+        await self._request("give_devices", name)
+        container = self._found(name)
+        if etag and etag != f'"{container.version}"':
+            raise Changed("ETag doesn't match", 412)
+        self._house(container, devices)
+        self._change(container, container.status)
+
     # --- what happens behind its back
 
     def crash(self, name: str) -> None:
@@ -219,7 +227,7 @@ class FakeInstances:
     def copy(self, name: str, new: str) -> None:
         """Copy it with all that webspaced keeps in it."""
         config = {key: value for key, value in self.containers[name].config.items() if not key.startswith("volatile.")}
-        self._add(new, config)
+        self._house(self._add(new, config), self.containers[name].devices)
         self._tell(new)
 
     def put(self, name: str, *, running: bool = False, **keys: str) -> Container:
@@ -347,12 +355,14 @@ class FakeInstances:
     def _create(self, new: NewInstance) -> None:
         if new.name in self.containers:
             raise RemoteError("Instance already exists", 400)
-        container = self._add(new.name, dict(new.config))
-        container.devices = {name: dict(device) for name, device in new.devices.items()}
+        self._house(self._add(new.name, dict(new.config)), new.devices)
+        self._tell(new.name)
+
+    def _house(self, container: Container, devices: Mapping[str, Mapping[str, str]]) -> None:
+        container.devices |= {name: dict(device) for name, device in devices.items()}
         fixed = container.devices.get(NIC, {}).get("ipv4.address")
         if fixed:
             container.address = ip_address(fixed)
-        self._tell(new.name)
 
     def _add(self, name: str, config: dict[str, str]) -> Container:
         self._count += 1

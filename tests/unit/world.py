@@ -262,10 +262,11 @@ class World:
             self.clock, self.registry, self.claims, external=EXTERNAL, boot=BOOT, pick=lambda _: 0
         )
         membership = Membership(departed=self.has_departed, now=self.clock.seconds)
-        self.adoption = Adoption(
-            self.registry, self.documents, self.allocator, self.claims, self.identity, self.conditions, membership
-        )
         self.housing = Housing(lambda _: 0)
+        self.adoption = Adoption(
+            self.registry, self.documents, self.allocator, self.claims, self.housing, self.identity, self.conditions,
+            membership,
+        )  # fmt: skip
         self.publisher = Publisher(self.clock, self.store, SETTLE)
         self.reconciler = self._reconciler()
         times = StopTimes(drain=DRAIN, graceful=GRACE)

@@ -99,8 +99,14 @@ class LxdInstances:
         await self._client.operate("DELETE", f"/instances/{name}", timeout=CREATE_TIMEOUT)
 
     async def configure(self, name: str, changes: Mapping[str, str], etag: str) -> None:
+        await self._patch(name, {"config": dict(changes)}, etag)
+
+    async def give_devices(self, name: str, devices: Mapping[str, Mapping[str, str]], etag: str) -> None:
+        await self._patch(name, {"devices": {each: dict(device) for each, device in devices.items()}}, etag)
+
+    async def _patch(self, name: str, body: Mapping[str, Any], etag: str) -> None:
         async def patch() -> None:
-            await self._client.send("PATCH", f"/instances/{name}", {"config": dict(changes)}, etag=etag)
+            await self._client.send("PATCH", f"/instances/{name}", body, etag=etag)
 
         # Refused, too, until LXD is done with a stop.
         await insist(self._client.clock, patch)

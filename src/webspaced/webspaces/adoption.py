@@ -19,6 +19,7 @@ from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.claims import Claims
 from webspaced.webspaces.conditions import Conditions, Kind
 from webspaced.webspaces.documents import Documents
+from webspaced.webspaces.housing import Housing
 from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.registry import Registry
 
@@ -56,6 +57,7 @@ class Adoption:
         documents: Documents,
         allocator: Allocator,
         claims: Claims,
+        housing: Housing,
         identity: IIdentity,
         conditions: Conditions,
         membership: Membership,
@@ -64,6 +66,7 @@ class Adoption:
         self._documents = documents
         self._allocator = allocator
         self._claims = claims
+        self._housing = housing
         self._identity = identity
         self._conditions = conditions
         self._membership = membership
@@ -72,7 +75,9 @@ class Adoption:
 
     def lacks(self, observed: Observed) -> bool:
         """Whether a webspace needs something without which it cannot be served."""
-        return observed.username is None or not self.owns_boot_port(observed)
+        if observed.username is None or not self.owns_boot_port(observed):
+            return True
+        return self._housing.is_anothers(observed.instance)
 
     def give_up(self, uid: int, boot_port: int) -> None:
         """Say that a webspace's boot port cannot be had: it needs another one."""
@@ -92,12 +97,21 @@ class Adoption:
         observed = self._registry.get(uid)
         if observed is None or observed.unfinished or observed.untold or not self._membership.may_write():
             return
+        if self._housing.is_anothers(observed.instance):
+            await self._rehouse(uid)
         member = await self._member(observed)
         self._conditions.note(uid, Kind.NAMELESS, None if member.username else "IAM has told no username for it")
         if self._keys(observed, member, spare=0):
             with self._allocator.boot_port() as spare:
                 await self._documents.change_keys(uid, lambda present: self._keys(present, member, spare))
         self._note_departure(uid)
+
+    async def _rehouse(self, uid: int) -> None:
+        """Give a copy an address of its own."""
+        await self._housing.look()
+        with self._housing.devices() as devices:
+            await self._documents.give_devices(uid, devices)
+        self.log.info("webspace {uid} had another one's address on its NIC, and has one of its own now", uid=uid)
 
     def _note_departure(self, uid: int) -> None:
         observed = self._registry.get(uid)

@@ -14,6 +14,8 @@ from ipaddress import IPv4Address, IPv4Network, ip_address
 from attrs import frozen
 
 from webspaced.core.address import AddressRule
+from webspaced.core.instance import Instance
+from webspaced.core.ownership import fixed_addresses
 from webspaced.errors import Conflict
 from webspaced.webspaces.ownership import Ownership
 
@@ -76,6 +78,13 @@ class Housing:
             yield {self._site.nic: {**self._site.device, "ipv4.address": str(address)}}
         finally:
             self._promised.discard(address)
+
+    def is_anothers(self, instance: Instance) -> bool:
+        """Whether the address on an instance's NIC is another one's, as a copy's is: LXD starts neither of the two then."""
+        if self._site is None or self._ownership is None:
+            return False
+        fixed = fixed_addresses(instance, self._site.nic)
+        return bool(fixed) and not self._ownership.owned(instance, fixed)
 
     def is_taken(self, devices: Devices) -> bool:
         """Whether somebody else has the address by now."""

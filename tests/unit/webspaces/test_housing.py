@@ -58,6 +58,13 @@ class HousingTests(SynchronousTestCase):
         self.assertTrue(creating.value)
         self.assertEqual(self.w.lxd.containers["ws-u1"].devices[NIC]["ipv4.address"], "10.7.0.3")
 
+    def test_a_copy_gets_one_of_its_own(self) -> None:
+        address = self.create(1)
+        self.w.lxd.copy("ws-u1", "ws-u2")
+        self.w.clock.run_for(10)
+        self.assertEqual(self.w.lxd.containers["ws-u1"].devices[NIC]["ipv4.address"], address)
+        self.assertEqual(self.w.lxd.containers["ws-u2"].devices[NIC], {**DEVICE, "ipv4.address": "10.7.0.3"})
+
     def test_any_other_failure_is_one(self) -> None:
         self.w.lxd.fail_next("create", RemoteError("no space", 400))
         self.assertRaises(RemoteError, self.create, 1)

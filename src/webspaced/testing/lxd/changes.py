@@ -208,6 +208,9 @@ class Changes:
             if device.get("type") not in _DEVICES:
                 text = f'Device validation failed for "{name}": Failed loading device "{name}": Unsupported device type'
                 raise ApiError(500, f"Invalid devices: {text}")
+        if address := self._machine.clashing_address(instance, devices):
+            text = f'Failed update validation for device "eth0": IP address "{address}" already defined on another NIC'
+            raise ApiError(409, text)
         if instance.busy:
             doing = "stop" if instance.phase is Phase.DEAD else instance.busy
             text = f'Failed to create instance update operation: Instance is busy running a "{doing}" operation'

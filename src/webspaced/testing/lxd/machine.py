@@ -77,6 +77,7 @@ class Machine:
         self.operations = Operations(clock, self.timings.operation_kept, self.agenda.now, self.events.operation)
         self.power = Power(self.agenda, flavour, self.timings, self.operations, self.events, self.insides)
         self.power.in_use = self._name_in_use
+        self.power.clash = self.clashing_address
         self.projects = {"default": Project(name="default", config={f"features.{each}": "true" for each in FEATURES})}
         self.instances: dict[tuple[str, str], Instance] = {}
         self.images: dict[tuple[str, str], Image] = {}
@@ -255,10 +256,13 @@ class Machine:
                 heappush(self._freed, instance.address)
             instance.address = IPv4Address(text)
 
-    def fixed_elsewhere(self, address: str, instance: Instance | None) -> bool:
-        """Whether another instance's NIC has an address."""
+    def clashing_address(self, instance: Instance, devices: Mapping[str, Any] | None = None) -> str:
+        """Give the address on an instance's NIC (or among other devices for it) that another one's NIC has, or nothing."""
+        own = self.expanded_devices(instance) if devices is None else devices
+        address: str = own.get("eth0", {}).get("ipv4.address", "") if self._housed else ""
         others = (each for each in self.instances.values() if each is not instance)
-        return any(self.expanded_devices(each).get("eth0", {}).get("ipv4.address") == address for each in others)
+        taken = {self.expanded_devices(each).get("eth0", {}).get("ipv4.address") for each in others} if address else set()
+        return address if address in taken else ""
 
     def _fixed(self) -> set[IPv4Address]:
         texts = (self.expanded_devices(each).get("eth0", {}).get("ipv4.address") for each in self.instances.values())
@@ -336,6 +340,7 @@ class Machine:
         )
         copy.installed, copy.enabled = set(origin.installed), set(origin.enabled)
         copy.devices, copy.files = deepcopy(origin.devices), deepcopy(origin.files)
+        self.house(copy)
         copy.set_key("volatile.apply_template", "copy")
         if "volatile.base_image" in origin.config:
             copy.set_key("volatile.base_image", origin.config["volatile.base_image"])
