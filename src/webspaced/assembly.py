@@ -94,6 +94,8 @@ class Host:
     pick: Callable[[int], int] = secrets.randbelow
     loopback_containers: bool = False
     keep: Callable[[], None] = lambda: None
+    now: Callable[[], float] = time.time
+    """The time of day, in seconds since the epoch: for what is written down, never for waiting."""
 
 
 def this_host(reactor: Any, settings: Settings) -> Host:
@@ -128,7 +130,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     election = election_for(reactor, settings, client, cluster)
     served = _build_served(reactor, settings, known, host, cluster, election.leadership)
     leads = election.leadership.holds
-    reconciler = _build_reconciler(reactor, settings, known, identity, served, leads)
+    reconciler = _build_reconciler(reactor, settings, known, identity, served, leads, host.now)
     insides = LxdInsides(client, connections.endpoints)
     service = _build_service(reactor, settings, known, instances, insides, served.listeners, reconciler, leads)
     daemon = Daemon(
@@ -196,7 +198,7 @@ def _build_knowledge(reactor: Any, settings: Settings, instances: LxdInstances, 
         max_concurrent=webspaces.max_concurrent_boots,
         max_running=webspaces.max_running,
         ip_timeout=webspaces.ip_timeout,
-        departed=partial(_has_departed, settings.iam.grace),
+        departed=partial(_has_departed, settings.iam.grace, host.now),
     )
     booter = Booter(reactor, registry, instances, conditions, limits)
     gate = BootGate(
@@ -209,7 +211,7 @@ def _build_knowledge(reactor: Any, settings: Settings, instances: LxdInstances, 
         domain=webspaces.domain,
     )
     rules = claim_rules(settings)
-    claims = Claims(reactor, registry, conditions, rules)
+    claims = Claims(reactor, registry, conditions, rules, host.now)
     allocator = Allocator(
         reactor,
         registry,
@@ -232,8 +234,8 @@ def _build_knowledge(reactor: Any, settings: Settings, instances: LxdInstances, 
     )
 
 
-def _has_departed(grace: float, since: float) -> bool:
-    return grace > 0 and time.time() - since > grace
+def _has_departed(grace: float, now: Callable[[], float], since: float) -> bool:
+    return grace > 0 and now() - since > grace
 
 
 def _config_defaults(settings: Settings) -> Config:
@@ -281,14 +283,16 @@ def _build_served(
 
 
 def _build_reconciler(
-    reactor: Any, settings: Settings, known: Knowledge, identity: IIdentity, served: Served, leads: Callable[[], bool]
-) -> Reconciler:
+    reactor: Any, settings: Settings, known: Knowledge, identity: IIdentity, served: Served, leads: Callable[[], bool],
+    now: Callable[[], float],
+) -> Reconciler:  # fmt: skip
     serving = Serving(
         domain=settings.webspaces.domain,
         boot_address=settings.traefik.boot_address,
         settle_time=settings.traefik.settle_time,
     )
-    membership = Membership(may_write=leads, departed=partial(_has_departed, settings.iam.grace))
+    departed = partial(_has_departed, settings.iam.grace, now)
+    membership = Membership(may_write=leads, departed=departed, now=now)
     adoption = Adoption(
         known.registry, known.documents, known.allocator, known.claims, known.housing, identity, known.conditions,
         membership,

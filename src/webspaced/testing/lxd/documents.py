@@ -53,7 +53,7 @@ def tag_of(document: Any) -> str:
 
 def status(instance: Instance, flavour: Flavour, *, reachable: bool = True) -> str:
     """Give the name of an instance's status."""
-    if not reachable:
+    if not reachable or instance.untold:
         return "Error"
     if instance.phase is Phase.DEAD:
         # In the first half of a restart, and if it ended as soon as it had begun, it counts as stopped on both.
@@ -65,7 +65,7 @@ def status(instance: Instance, flavour: Flavour, *, reachable: bool = True) -> s
 def instance_document(instance: Instance, machine: Machine) -> str:
     """Give an instance's document, as JSON."""
     reachable = machine.members.get(instance.location, True)
-    key = (instance.version, machine.profiles_version, instance.phase, reachable, instance.name)
+    key = (instance.version, machine.profiles_version, instance.phase, reachable, instance.name, instance.untold)
     if instance.rendered[0] != key:
         shown = status(instance, machine.flavour, reachable=reachable)
         document = {
