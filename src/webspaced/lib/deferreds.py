@@ -31,6 +31,36 @@ def bounded(clock: IReactorTime, seconds: float, work: Coroutine[Any, Any, T], w
     return Deferred.fromCoroutine(work).addTimeout(seconds, clock, expired)
 
 
+def while_heard(
+    clock: IReactorTime, seconds: float, work: Callable[[Callable[[], None]], Coroutine[Any, Any, T]], what: str
+) -> Deferred[T]:
+    """Run a coroutine for as long as it says that it gets on, and cancel it after so many seconds of silence.
+
+    :param work: is given what it calls when it gets on.
+    """
+
+    def silent() -> None:
+        expired.append(True)
+        running.cancel()
+
+    def stopped(result: Any) -> Any:
+        if patience.active():
+            patience.cancel()
+        if not expired:
+            return result
+        message = f"{what} stopped for longer than {seconds:g} s"
+        return Failure(DeadlineExceeded(message))
+
+    def heard() -> None:
+        if patience.active():
+            patience.reset(seconds)
+
+    expired: list[bool] = []
+    patience = clock.callLater(seconds, silent)
+    running = Deferred.fromCoroutine(work(heard))
+    return running.addBoth(stopped)
+
+
 async def together(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """Run coroutines side by side and give their results in order; the first failure cancels the others and is raised."""
     running = [Deferred.fromCoroutine(work) for work in works]
