@@ -24,6 +24,8 @@ THEN = st.sampled_from([0.0, 0.0, 0.03, 0.3, 1.0, 3.0])
 """Seconds that pass after something was asked for: none, so that it meets the next thing, or enough for it to be done."""
 CALM = 700.0
 """Seconds after which everything has come to rest: more than the longest operation, two full passes and a failure's rest."""
+UNDER_WAY = 60.0
+"""Seconds after which LXD, back by then, has carried out what it was asked for."""
 UNHEARD = {0}
 FINE = {200, 201, 204, 400, 403, 404, 409, 502, 503, 504}
 """What the API may answer; 500 would be a bug."""
@@ -293,6 +295,8 @@ class Everything(RuleBasedStateMachine):
     def come_to_rest(self) -> None:
         self.d.lxd.faults.waiting.clear()
         self.d.lxd.faults.lose_events(0)
+        # What was asked of LXD a moment ago is done first.
+        self.d.pass_time(UNDER_WAY)
         for uid, instance in self.d.instances():
             instance.untold = False
             if instance.phase is Phase.FROZEN:
