@@ -29,6 +29,7 @@ from typing import Any
 
 from attrs import Factory, define, frozen
 
+from benchmarks.interrupts import become_interruptible
 from benchmarks.report import conclude, median, milliseconds, percentile, versions
 from benchmarks.stack import Stack, stack
 from benchmarks.terminals import Terminal, run_directly
@@ -212,6 +213,7 @@ def _size(name: str, default: int) -> int:
 
 def main() -> int:
     """Run it; the status of an interrupted run is 130."""
+    become_interruptible()
     sizes = _size("ROUNDS", 200), _size("TERMINALS", 200), _size("SECONDS", 10)
     try:
         with stack(WEBSPACES) as target:

@@ -66,7 +66,11 @@ def _webspaced(folder: Path, settings: Mapping[str, Any]) -> Iterator[None]:
         raise CannotGoOn(f"nothing was served within {LONGEST:g} s\nwebspaced's last words:\n{tail(log)}") from error
     finally:
         child.terminate()
-        child.wait()
+        try:
+            child.wait(LONGEST)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
 
 
 async def _served(front: tuple[str, int], host: str) -> float:
@@ -111,7 +115,7 @@ async def _measure(socket: Path, front: tuple[str, int], rounds: int) -> list[fl
         served = asyncio.ensure_future(_served(front, domain))
         await asyncio.sleep(0.05)
         await _change(lxd, domain)
-        lasted.append(await served - await heard)
+        lasted.append(await served - await asyncio.wait_for(heard, LONGEST))
     await updates.aclose()  # type: ignore[attr-defined]
     return lasted
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 # Stops are no part of any measurement; more at once only makes LXD slower.
 PARALLEL_CHANGES = 8
+LONGEST_START = 60.0
 ADDRESS_POLL = 0.05
 
 
@@ -78,12 +80,14 @@ class DirectLxd:
 
     async def address(self, name: str) -> str:
         """Wait for a running container's IPv4 address on eth0, as the former daemon did."""
-        while True:
+        deadline = time.monotonic() + LONGEST_START
+        while time.monotonic() < deadline:
             state = await self.get(f"/1.0/instances/{name}/state")
             for entry in (state["network"] or {}).get("eth0", {}).get("addresses", ()):
                 if entry["family"] == "inet" and entry["scope"] == "global":
                     return str(entry["address"])
             await asyncio.sleep(ADDRESS_POLL)
+        raise LxdFailed(f"{name} has no address after {LONGEST_START:g} s")
 
     async def running(self) -> list[str]:
         """The names of all containers that run."""

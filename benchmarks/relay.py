@@ -46,6 +46,7 @@ from typing import Any
 from attrs import frozen
 
 from benchmarks import relay_load as load
+from benchmarks.interrupts import be_bounded
 from benchmarks.relay_peers import KINDS, ROOT, Peer, available, peer
 from benchmarks.report import conclude, median, percentile, versions
 from harness.saying import CannotGoOn, run_program, say
@@ -242,6 +243,7 @@ def _names() -> tuple[list[str], Mapping[str, str]]:
 
 def main() -> int:
     """Run it."""
+    be_bounded()
     load.raise_limit()
     sizes = Sizes(
         rounds=_size("ROUNDS", 9), busy_rounds=_size("BUSY_ROUNDS", 3), megabytes=_size("MB", 192),

@@ -11,6 +11,8 @@ writes
 stall
     The longest time that the reactor did nothing else during them: a call that is due each millisecond, and the longest
     time by which it was late.
+
+`BENCH_REAL` (1000) and `BENCH_SIMULATED` (10000) change the numbers, and not the names of figures.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall, react
 from twisted.internet.threads import deferToThread
 
+from benchmarks.interrupts import be_bounded
 from benchmarks.report import conclude, median, milliseconds
 from benchmarks.simulated_lxd import simulated
 from benchmarks.webspaces import config_of, settings_for
@@ -35,14 +38,16 @@ from harness import own_lxd, packages, tiny_image
 from harness import ports as port_choice
 from harness.private_lxd import PROFILE
 from harness.rest import Rest
-from harness.saying import say
+from harness.saying import CannotGoOn, say
 from webspaced.assembly import build, this_host
 from webspaced.daemon import Daemon
 from webspaced.lib.deferreds import sleep
 from webspaced.lxd.client import LxdClient
 from webspaced.settings import load
 
-REAL, RUNNING, SIMULATED = 1_000, 50, 10_000
+REAL, RUNNING = int(os.environ.get("BENCH_REAL", "1000")), 50
+SIMULATED = int(os.environ.get("BENCH_SIMULATED", "10000"))
+LONGEST_START = 300.0
 TICK = 0.001
 PARALLEL = 4
 SETTLED_SECONDS = 3.0
@@ -147,6 +152,8 @@ async def _measure_one(reactor: Any, folder: Path, socket: Path, count: int) -> 
     daemon.startService()
     began = time.monotonic()
     while not daemon.ready:
+        if time.monotonic() - began > LONGEST_START:
+            raise CannotGoOn(f"webspaced was not ready within {LONGEST_START:g} s")
         await sleep(reactor, 0.05)
     say(f"  ready after {time.monotonic() - began:.1f} s")
     await sleep(reactor, SETTLED_SECONDS)
@@ -185,6 +192,7 @@ async def _main(reactor: Any) -> None:
 
 def main(reactor: Any) -> Deferred[None]:
     """Run it alone."""
+    be_bounded()
     return Deferred.fromCoroutine(_main(reactor))
 
 

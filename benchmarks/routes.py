@@ -55,12 +55,14 @@ def _part(name: str) -> dict[str, Any]:
 
 
 def _last_line(child: subprocess.Popen[str]) -> dict[str, Any]:
-    figures: dict[str, Any] = {}
+    figures: dict[str, Any] | None = None
     for line in child.stdout or ():
         if line.startswith("{"):
             figures = json.loads(line)
         else:
             say(line.rstrip())
+    if figures is None:
+        raise CannotGoOn("it ended without a result; what it said last is above")
     return figures
 
 

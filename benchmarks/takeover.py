@@ -40,6 +40,7 @@ from benchmarks.webspaces import settings_for
 from harness import places, processes
 from harness.kube_server import KubeServer
 from harness.saying import CannotGoOn, run_program, say, tail
+from webspaced.core.lease import name_of
 
 API, INTERNAL = 8001, 8002
 PATIENCE = 300.0
@@ -107,7 +108,11 @@ class Pod:
         """Stop it in order, and wait for its end."""
         self.ask_to_end()
         if self._process is not None:
-            self._process.wait(PATIENCE)
+            try:
+                self._process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
             self._process = None
 
 
@@ -120,9 +125,13 @@ def _watched(server: KubeServer, path: str) -> Iterator[Mapping[str, Any]]:
     response = connection.getresponse()
 
     def objects() -> Iterator[Mapping[str, Any]]:
+        deadline = time.monotonic() + PATIENCE
         try:
             for line in response:
                 yield json.loads(line)["object"]
+                if time.monotonic() > deadline:
+                    # A lease is renewed for ever: that something comes is no sign that the right thing does.
+                    raise CannotGoOn(f"what was waited for did not come within {PATIENCE:g} s, in {path}")
         finally:
             connection.close()
         raise CannotGoOn(f"the watch of {path} ended")
@@ -149,7 +158,7 @@ def _take_over(server: KubeServer, namespace: str, leaving: Pod, staying: Pod, c
     slices = _watched(server, f"{SLICES.format(namespace)}?{OF_WEBSPACES}")
     written, began = cluster.writes(server), time.monotonic()
     leaving.ask_to_end()
-    next(lease for lease in leases if lease["spec"].get("holderIdentity") == staying.name)
+    next(lease for lease in leases if name_of(lease["spec"].get("holderIdentity") or "") == staying.name)
     leads = time.monotonic()
     names: set[str] = set()
     while len(names) < count:

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from harness import places
-from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY, Config, Webspace
+from webspaced.core.config import Config
+from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY, Webspace
 
 FIRST_BOOT_PORT = 20000
 
 
-def config_of(uid: int) -> Mapping[str, str]:
+def config_of(uid: int, http_port: int = 80) -> Mapping[str, str]:
     """Give the configuration keys of a webspace that nothing needs to be added to."""
-    webspace = Webspace(user=uid, config=Config(startup_delay=3.0, http_port=80, sni_passthrough=False))
+    webspace = Webspace(user=uid, config=Config(startup_delay=3.0, http_port=http_port, sni_passthrough=False))
     return {
         KEY: webspace.dump(),
         USERNAME_KEY: f"m{uid}",

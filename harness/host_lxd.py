@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import places
-from harness.private_lxd import PROFILE, profile_definition
+from harness.private_lxd import PROFILE, guarded_profile
 from harness.rest import Refused, Rest, path_of
 from harness.saying import CannotGoOn, say
 
@@ -64,7 +64,7 @@ def prepare(path: Path) -> Rest:
         server.ask("POST", "/1.0/projects", definition)
     project = Rest(path, PROJECT)
     if not project.exists(path_of("profiles", PROFILE)):
-        project.ask("POST", "/1.0/profiles", profile_definition(_bridge(server), _pool(server)))
+        project.ask("POST", "/1.0/profiles", guarded_profile(_bridge(server), _pool(server)))
     return project
 
 

@@ -32,9 +32,13 @@ def _networks(line: str) -> list[ipaddress.IPv4Network]:
     return [network] if network.prefixlen else []
 
 
-def bridge_definition(name: str, subnet: str, *, nat: bool) -> dict[str, object]:
-    """A managed bridge: DHCP for IPv4, no IPv6, and a way out of the machine only with `nat`."""
+def bridge_definition(name: str, subnet: str, *, nat: bool, reserved: bool = False) -> dict[str, object]:
+    """A managed bridge: DHCP for IPv4, no IPv6, and a way out of the machine only with `nat`.
+
+    `reserved`: all but the last few addresses are given to nobody who merely asks: webspaced writes one on each NIC.
+    """
     network = ipaddress.IPv4Network(subnet)
+    dynamic = {"ipv4.dhcp.ranges": f"{network[-5]}-{network[-2]}"} if reserved else {}
     return {
         "name": name,
         "type": "bridge",
@@ -44,6 +48,7 @@ def bridge_definition(name: str, subnet: str, *, nat: bool) -> dict[str, object]
             "ipv6.address": "none",
             # Nobody asks for them, and two projects may have instances of one name, as tests side by side do.
             "dns.mode": "none",
+            **dynamic,
         },
     }
 

@@ -26,15 +26,18 @@ def known(directory: Path) -> PrivateLxd | None:
     return PrivateLxd(
         directory, facts["bridge"], facts["subnet"],
         mount=Path(facts["mount"]), flavour=_FLAVOURS[facts["flavour"]], nat=facts["nat"],
+        guarded=facts.get("guarded", False),
     )
 
 
-def ensured(directory: Path, *, nat: bool = False, flavour: Flavour | None = None) -> PrivateLxd:
+def ensured(
+    directory: Path, *, nat: bool = False, guarded: bool = False, flavour: Flavour | None = None
+) -> PrivateLxd:
     """The one of a directory, up; installs packages and chooses a network the first time. Needs root.
 
     `flavour` is which of the two, the first time; by default what the distribution has.
     """
-    lxd = known(directory) or _chosen(directory, flavour, nat=nat)
+    lxd = known(directory) or _chosen(directory, flavour, nat=nat, guarded=guarded)
     _install(lxd.flavour)
     say(f"private {lxd.flavour.name}: {lxd.directory}, seen by it as {lxd.mount}, network {lxd.subnet} ...")
     lxd.up()
@@ -45,13 +48,14 @@ def _install(flavour: Flavour) -> None:
     packages.ensure(flavour.packages, f"a private {flavour.name}", backports=flavour is flavours.INCUS)
 
 
-def _chosen(directory: Path, flavour: Flavour | None, *, nat: bool) -> PrivateLxd:
+def _chosen(directory: Path, flavour: Flavour | None, *, nat: bool, guarded: bool) -> PrivateLxd:
     flavour = flavour or flavours.for_this_machine()
     _install(flavour)
     bridge = f"wsd{short_name(directory)}"
-    lxd = PrivateLxd(directory, bridge, network.free_subnet(), flavour=flavour, nat=nat)
+    lxd = PrivateLxd(directory, bridge, network.free_subnet(), flavour=flavour, nat=nat, guarded=guarded)
     facts = {
         "bridge": bridge, "subnet": lxd.subnet, "mount": str(lxd.mount), "flavour": flavour.name, "nat": nat,
+        "guarded": guarded,
     }
     directory.parent.mkdir(parents=True, exist_ok=True)
     write_private(_file(directory), json.dumps(facts, indent=1))

@@ -14,14 +14,16 @@ import subprocess
 import time
 from pathlib import Path
 
-from harness import mounts, network, processes
+from harness import mounts, network, packages, processes
 from harness.flavour import LXD, Flavour
 from harness.rest import Refused, Rest
-from harness.saying import CannotGoOn, tail
+from harness.saying import CannotGoOn, say, tail
 
 MOUNTS = Path("/run/webspaced")
 PROFILE = "webspace"
 POOL = "default"
+POOL_SIZE = "30GiB"
+"""Of a file that takes only what is written."""
 READY_SECONDS = 180
 
 
@@ -38,14 +40,15 @@ class PrivateLxd:
     """One daemon and all that it starts. Needs root.
 
     `directory` holds its state, `bridge` and `subnet` ("10.x.y.0/24") are its network; with `nat` the containers
-    reach what the machine reaches. `mount` is the short path, to be given only when the directory was moved since LXD
-    first saw it.
+    reach what the machine reaches. `guarded`: it is for members, who may be hostile (see `guarded_profile`). `mount` is the
+    short path, to be given only when the directory was moved since LXD first saw it.
     """
 
     def __init__(
         self, directory: Path, bridge: str, subnet: str,
-        *, mount: Path | None = None, flavour: Flavour = LXD, nat: bool = False,
+        *, mount: Path | None = None, flavour: Flavour = LXD, nat: bool = False, guarded: bool = False,
     ) -> None:
+        self.guarded = guarded
         self.directory = directory
         self.bridge = bridge
         self.subnet = subnet
@@ -162,14 +165,27 @@ class PrivateLxd:
         """Network, pool and profile, each when it is not there yet."""
         rest = self.rest
         if not rest.exists(f"/1.0/networks/{self.bridge}"):
-            definition = network.bridge_definition(self.bridge, self.subnet, nat=self.nat)
+            definition = network.bridge_definition(self.bridge, self.subnet, nat=self.nat, reserved=self.guarded)
             rest.ask("POST", "/1.0/networks", definition)
         if not rest.exists(f"/1.0/storage-pools/{POOL}"):
-            rest.ask("POST", "/1.0/storage-pools", {"name": POOL, "driver": "dir"})
+            self._make_pool(rest)
         if not rest.exists(f"/1.0/profiles/{PROFILE}"):
-            rest.ask("POST", "/1.0/profiles", profile_definition(self.bridge, POOL))
+            make = guarded_profile if self.guarded else profile_definition
+            rest.ask("POST", "/1.0/profiles", make(self.bridge, POOL))
         # An image with an automatic update would have LXD ask the network for it.
         rest.ask("PATCH", "/1.0", {"config": {"images.auto_update_interval": "0"}})
+
+    def _make_pool(self, rest: Rest) -> None:
+        """A pool that keeps the bounds of disks, for members; else, and where that cannot be had, a plain folder."""
+        if self.guarded:
+            try:
+                packages.ensure(("btrfs-progs",), "a pool that keeps the bounds of disks")
+                rest.ask("POST", "/1.0/storage-pools", {"name": POOL, "driver": "btrfs", "config": {"size": POOL_SIZE}})
+            except (CannotGoOn, Refused) as error:
+                say(f"the disks of containers have no bound: {error}")
+            else:
+                return
+        rest.ask("POST", "/1.0/storage-pools", {"name": POOL, "driver": "dir"})
 
     def _answers(self) -> bool:
         try:
@@ -214,6 +230,29 @@ class PrivateLxd:
         return processes.find(
             lambda line: bool(line) and Path(line[0]).name in names and any(inside in word for word in line)
         )
+
+
+def guarded_profile(bridge: str, pool: str) -> dict[str, object]:
+    """The same for members: no container sends as somebody else, or takes the whole machine.
+
+    The operator's guide shows it, too. More than 150 of them need more user ids than a distribution gives by itself.
+    """
+    filters = {f"security.{each}_filtering": "true" for each in ("mac", "ipv4", "ipv6")}
+    return {
+        "name": PROFILE,
+        "description": "webspaces",
+        "config": {
+            "boot.autostart": "false",
+            "limits.cpu": "1",
+            "limits.memory": "512MiB",
+            "limits.processes": "500",
+            "security.idmap.isolated": "true",
+        },
+        "devices": {
+            "eth0": {"type": "nic", "name": "eth0", "network": bridge, **filters},
+            "root": {"type": "disk", "path": "/", "pool": pool, "size": "5GiB"},
+        },
+    }
 
 
 def profile_definition(bridge: str, pool: str) -> dict[str, object]:

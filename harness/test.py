@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from harness import flavour, kube, own_lxd, packages, places, venv
+from harness import crds, flavour, kube, own_lxd, packages, places, venv
 from harness.private_lxd import PrivateLxd
 from harness.saying import CannotGoOn, run_program, say
 from harness.tiers import TIERS, Outcome, Tier, is_verdict, reason_against, verdict
@@ -36,6 +36,8 @@ def _arguments() -> argparse.Namespace:
 
 class Bench:
     """What the tiers run with: a tox, one wheel for all, one LXD of our own, and one Incus."""
+
+    _crds: Path | None = None
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
@@ -67,6 +69,7 @@ class Bench:
             self._bring_up_incus() if tier.incus else "",
             self._bring_browser() if tier.browser else "",
             self._bring_servers() if tier.servers else "",
+            self._bring_schemas() if tier.schemas else "",
         )))
         began = time.monotonic()
         verdicts: list[str] = []
@@ -100,9 +103,18 @@ class Bench:
     def _bring_kube(self) -> str:
         """Find or make the programs of a Kubernetes API; gives the reason when there are none."""
         try:
-            self._kube = kube.ensured()
+            self._kube, self._crds = kube.ensured(), crds.ensured()
         except CannotGoOn as error:
             return str(error).strip().splitlines()[-1]
+        return ""
+
+    def _bring_schemas(self) -> str:
+        """Fetch the schemas of custom resources; gives what the tests are without, and why, when they cannot be had."""
+        try:
+            self._crds = crds.ensured()
+        except CannotGoOn as error:
+            say(f"no schemas of custom resources: {error}")
+            return f"schemas: {str(error).strip().splitlines()[-1]}"
         return ""
 
     def _bring_browser(self) -> str:
@@ -133,6 +145,8 @@ class Bench:
         if self._kube is not None:
             environment["WEBSPACED_TEST_KUBE_APISERVER"] = str(self._kube.apiserver)
             environment["WEBSPACED_TEST_ETCD"] = str(self._kube.etcd)
+        if self._crds is not None:
+            environment["WEBSPACED_TEST_CRDS"] = str(self._crds)
         without = "; ".join(filter(None, (self._no_incus, self._no_browser, self._no_servers)))
         if without:
             environment["WEBSPACED_TEST_WITHOUT"] = without
@@ -140,12 +154,8 @@ class Bench:
 
     def _tox(self, tier: Tier, verdicts: list[str]) -> int:
         """Run one environment, its output shown while it comes; gives the exit status, and what trial said at last."""
-        command = [
-            str(self._runner.python), "-m", "tox", "run", "--root", str(places.CHECKOUT), "--workdir", str(places.TOX),
-            "--installpkg", str(self._wheel), "-e", tier.name,
-        ]
         process = subprocess.Popen(
-            command, cwd=places.CHECKOUT, env=self._environment(), text=True, errors="replace",
+            self._command(tier), cwd=places.CHECKOUT, env=self._environment(), text=True, errors="replace",
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )
         assert process.stdout is not None  # noqa: S101 - for mypy: it was asked for
@@ -154,6 +164,15 @@ class Bench:
             if is_verdict(line):
                 verdicts.append(line)
         return process.wait()
+
+
+    def _command(self, tier: Tier) -> list[str]:
+        if tier.program:
+            return [str(venv.ensure_product().python), "-u", "-m", tier.program]
+        return [
+            str(self._runner.python), "-m", "tox", "run", "--root", str(places.CHECKOUT), "--workdir", str(places.TOX),
+            "--installpkg", str(self._wheel), "-e", tier.name,
+        ]
 
 
 def _run_all(wanted: list[Tier]) -> list[Outcome]:

@@ -16,7 +16,9 @@ class Tier:
     `usual`: it is among those that run when none is named.
     `incus`: some of its tests want an Incus beside the LXD. `browser`: some want Chromium.
     `servers`: some want Redis and an ACME server.
-    `kube`: it needs a kube-apiserver and an etcd.
+    `kube`: it needs a kube-apiserver and an etcd, and the schemas of custom resources. `schemas`: some of its tests want
+    those.
+    `program`: it is this module, run with `.venv`, instead of an environment of tox.
     """
 
     name: str
@@ -27,14 +29,17 @@ class Tier:
     browser: bool = False
     servers: bool = False
     kube: bool = False
+    schemas: bool = False
+    program: str = ""
 
 
 TIERS = (
     Tier("lint", trial=False),
-    Tier("unit"),
+    Tier("unit", schemas=True),
     Tier("real", lxd=True, incus=True, browser=True, servers=True),
     Tier("kube", kube=True),
     Tier("faults", lxd=True),
+    Tier("bench", trial=False, servers=True, program="benchmarks.short"),
     Tier("docs", trial=False),
     Tier("soak", usual=False),
 )

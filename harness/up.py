@@ -69,7 +69,7 @@ def bring_up_lxd(stack: ExitStack) -> settings_file.Server | None:
 def _private(stack: ExitStack, directory: Path) -> settings_file.Server:
     # Said before it is begun: what came up half has to go, too.
     stack.callback(own_lxd.put_down, directory)
-    lxd = own_lxd.ensured(directory, nat=True)
+    lxd = own_lxd.ensured(directory, nat=True, guarded=True)
     tiny_image.import_image(lxd.rest, "fast", IMAGE)
     return settings_file.Server(lxd.socket, "default")
 

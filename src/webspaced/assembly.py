@@ -5,15 +5,15 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from attrs import evolve, field, frozen
 
-from webspaced.addresses import address_rule
+from webspaced.addresses import check_own_addresses, claim_rules, ground_of
 from webspaced.cluster import Kubernetes, cluster_for
-from webspaced.core.command import Bounds
+from webspaced.core.config import Config
 from webspaced.core.instance import IPAddress
-from webspaced.core.webspace import Config
 from webspaced.daemon import Daemon, Parts
 from webspaced.dns import DomainRecords, resolver_for
 from webspaced.election import Election, election_for
@@ -22,19 +22,13 @@ from webspaced.forward.lines import ILines
 from webspaced.forward.listeners import Listeners, Where, looks
 from webspaced.forward.refusals import Refusals
 from webspaced.forward.visit import Destination, Means
-from webspaced.http.api import Api, Backing
-from webspaced.http.auth import Auth
-from webspaced.http.health import Health
-from webspaced.http.internal import Internal
 from webspaced.http.routes import RouteDocument
-from webspaced.http.site import Listening, Pages, Sites
-from webspaced.http.terminals import Terminals
-from webspaced.http.tickets import Tickets
 from webspaced.iam.agent import iamd_agent
 from webspaced.iam.client import IamdClient
 from webspaced.iam.iamd import IamdIdentity
 from webspaced.iam.static import UsersFile
-from webspaced.interfaces import IDomainRecords, IExposure, IIdentity, IRouteDocument
+from webspaced.interfaces import IDomainRecords, IIdentity, IRouteDocument
+from webspaced.knowledge import Knowledge, Served
 from webspaced.leadership import Leadership
 from webspaced.lib.addresses import can_bind
 from webspaced.lib.descriptors import Reserve, raise_descriptor_limit, reserve_of
@@ -42,27 +36,30 @@ from webspaced.lib.instance_lock import InstanceLock
 from webspaced.lib.memory import keep_for_good
 from webspaced.lib.periodic import Periodic
 from webspaced.lib.places import Places
+from webspaced.lib.trusted import check_own_folder
 from webspaced.lxd.agent import Connections, endpoints_for
 from webspaced.lxd.client import LxdClient
 from webspaced.lxd.events import EventSubscription
 from webspaced.lxd.insides import LxdInsides
-from webspaced.lxd.instances import LxdInstances, ProfileNetwork, profile_network
+from webspaced.lxd.instances import LxdInstances
+from webspaced.lxd.network import NetworkLeases, ProfileNetwork, profile_network
 from webspaced.lxd.tls import Identities
 from webspaced.lxd.trust import introduce
-from webspaced.publishing import embedded_traefik, exposure_for, route_store
+from webspaced.publishing import asked_traefik, embedded_traefik, exposure_for, route_store
 from webspaced.reconcile.publisher import Publisher
 from webspaced.reconcile.reconciler import Collaborators, Reconciler, Serving
 from webspaced.settings import Settings
-from webspaced.webspaces.adoption import Adoption
+from webspaced.sites import Behind, build_sites
+from webspaced.webspaces.adoption import Adoption, Membership
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.booter import Booter, BootLimits
+from webspaced.webspaces.claims import Claims
 from webspaced.webspaces.conditions import Conditions
 from webspaced.webspaces.creation import Creator, Workshop
 from webspaced.webspaces.documents import Documents
-from webspaced.webspaces.domains import DomainRules, Domains
 from webspaced.webspaces.gate import BootGate
+from webspaced.webspaces.housing import Housing
 from webspaced.webspaces.images import Images
-from webspaced.webspaces.insides import Insides
 from webspaced.webspaces.ports import Ports
 from webspaced.webspaces.power import Power, StopTimes
 from webspaced.webspaces.probe import PortProbe
@@ -83,9 +80,9 @@ class Host:
     """What is used of the machine underneath, beside the reactor; tests and the simulator bring their own.
 
     ``lines`` are visitors' connections; ``can_bind`` tells whether a port of an address is free; ``seats`` are places for
-    visitors of forwards, by descriptors, ``web_seats`` those of boot ports (as many, if none are given), and
-    ``reserve`` is what is kept from all of them; ``pick`` gives a
-    number below its argument that nobody could guess; ``keep`` hears when what is in memory is there to stay.
+    visitors of forwards, by descriptors, ``web_seats`` those of boot ports (as many, if none are given), and ``reserve`` is
+    what is kept from all of them; ``pick`` gives a number below its argument that nobody could guess; ``keep`` hears when
+    what is in memory is there to stay.
     """
 
     lines: ILines
@@ -97,10 +94,14 @@ class Host:
     pick: Callable[[int], int] = secrets.randbelow
     loopback_containers: bool = False
     keep: Callable[[], None] = lambda: None
+    now: Callable[[], float] = time.time
+    """The time of day, in seconds since the epoch: for what is written down, never for waiting."""
 
 
 def this_host(reactor: Any, settings: Settings) -> Host:
-    """Give the real one."""
+    """Give the real one, whose folder and addresses are as they must be; `Invalid` if not."""
+    check_own_folder(settings.data_dir, "data_dir")
+    check_own_addresses(settings, can_bind)
     seats = seats_for(settings.webspaces.max_held, settings.webspaces.max_per_address)
     return Host(
         lines=lines_for(reactor, seats),
@@ -111,32 +112,6 @@ def this_host(reactor: Any, settings: Settings) -> Host:
         reserve=reserve_of(raise_descriptor_limit()),
         keep=keep_for_good,
     )
-
-
-@frozen(kw_only=True)
-class Knowledge:
-    """What is known of webspaces, and how they are woken and changed."""
-
-    conditions: Conditions
-    registry: Registry
-    readiness: ReadinessTable
-    booter: Booter
-    gate: BootGate
-    documents: Documents
-    allocator: Allocator
-
-
-@frozen(kw_only=True)
-class Served:
-    """How visitors get to webspaces: by listeners of ours, by Traefik's routes, by a load balancer's ports.
-
-    ``document``: the routes, where Traefik fetches them from us.
-    """
-
-    listeners: Listeners
-    publisher: Publisher
-    exposure: IExposure
-    document: RouteDocument | None
 
 
 def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
@@ -155,7 +130,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     election = election_for(reactor, settings, client, cluster)
     served = _build_served(reactor, settings, known, host, cluster, election.leadership)
     leads = election.leadership.holds
-    reconciler = _build_reconciler(reactor, settings, known, identity, served, leads)
+    reconciler = _build_reconciler(reactor, settings, known, identity, served, leads, host.now)
     insides = LxdInsides(client, connections.endpoints)
     service = _build_service(reactor, settings, known, instances, insides, served.listeners, reconciler, leads)
     daemon = Daemon(
@@ -164,9 +139,11 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             lock=InstanceLock(settings.data_dir),
             election=election,
             network=lambda: _first_contact(client, settings),
-            rule=lambda network: address_rule(settings, network, loopback=host.loopback_containers),
+            ground=lambda network: ground_of(
+                reactor, settings, network, NetworkLeases(client, network.name), loopback=host.loopback_containers
+            ),
+            housing=known.housing,
             registry=known.registry,
-            conditions=known.conditions,
             allocator=known.allocator,
             publisher=served.publisher,
             reconciler=reconciler,
@@ -179,24 +156,8 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             keep=host.keep,
         ),
     )
-    listening = Listening.by(settings.http, reactor, host.reserve.connections)
-    backing = Backing(
-        service=service,
-        domains=_build_domains(settings, known, host, reconciler),
-        insides=_build_insides(settings, known, insides),
-        terminals=Terminals(reactor, host.reserve.terminals, settings.webspaces.exec.max_terminals),
-        commands=(host.reserve.commands, settings.webspaces.exec.max_commands),
-        auth=Auth(identity, listening.limits, listening.cors, Tickets(reactor)),
-        resync=reconciler.resync,
-    )
-    pages = Pages(
-        api=Api(backing),
-        health=Health(lambda: daemon.ready, lambda: reconciler.connected_to_lxd),
-        routes=served.document,
-        internal=_build_internal(identity, listening, known, service),
-        opened=settings.traefik.webspaced_url is not None,
-    )
-    daemon.sites = Sites(reactor, pages, listening, leads)
+    behind = Behind(identity, known, served, service, insides, reconciler, host.records, host.reserve)
+    daemon.sites = build_sites(reactor, settings, behind, leads, lambda: daemon.ready)
     return daemon
 
 
@@ -237,6 +198,7 @@ def _build_knowledge(reactor: Any, settings: Settings, instances: LxdInstances, 
         max_concurrent=webspaces.max_concurrent_boots,
         max_running=webspaces.max_running,
         ip_timeout=webspaces.ip_timeout,
+        departed=partial(_has_departed, settings.iam.grace, host.now),
     )
     booter = Booter(reactor, registry, instances, conditions, limits)
     gate = BootGate(
@@ -248,10 +210,13 @@ def _build_knowledge(reactor: Any, settings: Settings, instances: LxdInstances, 
         ready_timeout=webspaces.ready_timeout,
         domain=webspaces.domain,
     )
+    rules = claim_rules(settings)
+    claims = Claims(reactor, registry, conditions, rules, host.now)
     allocator = Allocator(
         reactor,
         registry,
-        external=range(webspaces.ports.start, webspaces.ports.end + 1),
+        claims,
+        external=rules.ports,
         boot=range(webspaces.boot_ports.start, webspaces.boot_ports.end + 1),
         pick=host.pick,
         can_bind=lambda port: host.can_bind(settings.traefik.boot_address, port),
@@ -263,8 +228,14 @@ def _build_knowledge(reactor: Any, settings: Settings, instances: LxdInstances, 
         booter=booter,
         gate=gate,
         documents=Documents(registry, instances),
+        claims=claims,
         allocator=allocator,
+        housing=Housing(host.pick),
     )
+
+
+def _has_departed(grace: float, now: Callable[[], float], since: float) -> bool:
+    return grace > 0 and now() - since > grace
 
 
 def _config_defaults(settings: Settings) -> Config:
@@ -303,21 +274,29 @@ def _build_served(
     store = route_store(reactor, settings, cluster)
     return Served(
         listeners=_build_listeners(reactor, settings, known, host),
-        publisher=Publisher(reactor, store, settings.traefik.settle_time, leadership.holds),
+        publisher=Publisher(
+            reactor, store, settings.traefik.settle_time, leadership.holds, asked_traefik(reactor, settings)
+        ),
         exposure=exposure_for(reactor, settings, cluster, leadership.holds),
         document=RouteDocument(store) if IRouteDocument.providedBy(store) else None,
     )
 
 
 def _build_reconciler(
-    reactor: Any, settings: Settings, known: Knowledge, identity: IIdentity, served: Served, leads: Callable[[], bool]
-) -> Reconciler:
+    reactor: Any, settings: Settings, known: Knowledge, identity: IIdentity, served: Served, leads: Callable[[], bool],
+    now: Callable[[], float],
+) -> Reconciler:  # fmt: skip
     serving = Serving(
         domain=settings.webspaces.domain,
         boot_address=settings.traefik.boot_address,
         settle_time=settings.traefik.settle_time,
     )
-    adoption = Adoption(known.registry, known.documents, known.allocator, identity, known.conditions, leads)
+    departed = partial(_has_departed, settings.iam.grace, now)
+    membership = Membership(may_write=leads, departed=departed, now=now)
+    adoption = Adoption(
+        known.registry, known.documents, known.allocator, known.claims, known.housing, identity, known.conditions,
+        membership,
+    )  # fmt: skip
     return Reconciler(
         reactor,
         serving,
@@ -327,6 +306,7 @@ def _build_reconciler(
             booter=known.booter,
             gate=known.gate,
             adoption=adoption,
+            claims=known.claims,
             conditions=known.conditions,
             publisher=served.publisher,
             listeners=served.listeners,
@@ -350,6 +330,7 @@ def _build_service(
         power=power,
         booter=known.booter,
         allocator=known.allocator,
+        housing=known.housing,
         ports=ports,
         routes=reconciler,
         provision=Provision(reactor, insides, webspaces.install_timeout),
@@ -362,21 +343,6 @@ def _build_service(
     reconciler.after_pass(creator.sweep)
     most = webspaces.max_startup_delay
     return WebspaceService(known.registry, instances, known.documents, power, creator, ports, reconciler, most)
-
-
-def _build_internal(identity: IIdentity, listening: Listening, known: Knowledge, service: WebspaceService) -> Internal:
-    # Old Traefiks ask on behalf of all visitors with one admin's token: as often as they like.
-    return Internal(Auth(identity, listening.limits, counts_members=False), known.gate, service.read)
-
-
-def _build_domains(settings: Settings, known: Knowledge, host: Host, reconciler: Reconciler) -> Domains:
-    rules = DomainRules(service=settings.webspaces.domain, max=settings.webspaces.domains.max)
-    return Domains(known.documents, known.allocator, host.records, reconciler, rules)
-
-
-def _build_insides(settings: Settings, known: Knowledge, inside: LxdInsides) -> Insides:
-    bounds = Bounds(seconds=settings.webspaces.exec.timeout, output=settings.webspaces.exec.max_output)
-    return Insides(known.registry, known.documents, known.booter, inside, bounds)
 
 
 def _build_periodic(

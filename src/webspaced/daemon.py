@@ -18,7 +18,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from webspaced.core.address import AddressRule
+from webspaced.addresses import Ground
 from webspaced.election import Election
 from webspaced.errors import Conflict, DeadlineExceeded, Distrusted, Invalid, Unavailable, WebspacedError
 from webspaced.forward.lines import ILines
@@ -31,12 +31,12 @@ from webspaced.lib.ephemeral import collision_advice, ephemeral_ports, reserved_
 from webspaced.lib.instance_lock import InstanceLock
 from webspaced.lib.periodic import Periodic
 from webspaced.lxd.events import EventSubscription
-from webspaced.lxd.instances import ProfileNetwork
+from webspaced.lxd.network import ProfileNetwork
 from webspaced.reconcile.publisher import Publisher
 from webspaced.reconcile.reconciler import Reconciler
 from webspaced.traefik.embedded import EmbeddedTraefik
 from webspaced.webspaces.allocator import Allocator
-from webspaced.webspaces.conditions import Conditions, Kind
+from webspaced.webspaces.housing import Housing
 from webspaced.webspaces.registry import Registry
 
 CONTACT_PAUSE = 0.5
@@ -49,7 +49,7 @@ DRAIN_SHARE = 0.8
 
 @frozen(kw_only=True)
 class Parts:
-    """What the daemon starts and stops. ``network`` asks LXD for the webspaces' network, ``rule`` makes the rule of it.
+    """What the daemon starts and stops. ``network`` asks LXD for the webspaces' network, ``ground`` what follows from it.
 
     ``lock`` keeps a second process from the same folder; ``keep`` hears when what is in memory is there to stay.
     """
@@ -57,9 +57,9 @@ class Parts:
     lock: InstanceLock
     election: Election
     network: Callable[[], Coroutine[Any, Any, ProfileNetwork]]
-    rule: Callable[[ProfileNetwork], AddressRule]
+    ground: Callable[[ProfileNetwork], Ground]
+    housing: Housing
     registry: Registry
-    conditions: Conditions
     allocator: Allocator
     publisher: Publisher
     reconciler: Reconciler
@@ -130,7 +130,14 @@ class Daemon(Service):
     async def _see(self) -> None:
         parts = self._parts
         network = await self._reached(parts.network)
-        parts.registry.prepare(network.nic, self._checked_rule(network))
+        ground = parts.ground(network)
+        if not ground.rule.networks:
+            message = "LXD does not tell the subnet of the webspaces' bridge: set webspaces.networks to it"
+            raise Invalid(message)
+        for advice in ground.advice:
+            self.log.warn("{advice}", advice=advice)
+        parts.registry.prepare(network.nic, ground.rule, ground.ownership)
+        parts.housing.prepare(ground.site, ground.rule, ground.ownership)
         parts.events.startService()
         await parts.reconciler.seen
 
@@ -172,13 +179,6 @@ class Daemon(Service):
                 self.log.warn("{error}; trying again", error=str(error))
                 await sleep(self._reactor, CONTACT_PAUSE)
 
-    def _checked_rule(self, network: ProfileNetwork) -> AddressRule:
-        rule = self._parts.rule(network)
-        if not rule.networks:
-            message = "LXD does not tell the subnet of the webspaces' bridge: set webspaces.networks to it"
-            raise Invalid(message)
-        return rule
-
     def _warn_of_collisions(self) -> None:
         allocator = self._parts.allocator
         for what, ours in (("webspaces.ports", allocator.external), ("webspaces.boot_ports", allocator.boot)):
@@ -189,12 +189,10 @@ class Daemon(Service):
                 )
 
     def _check_boot_ports(self) -> None:
-        conditions = self._parts.conditions
-        for observed in self._parts.registry:
-            detail = conditions.of(observed.uid).get(Kind.BOOT_PORT_UNBOUND)
-            if detail is not None:
-                message = f"cannot bind {detail}: another range can be set as webspaces.boot_ports"
-                raise Unavailable(message)
+        detail = self._parts.reconciler.no_boot_port
+        if detail:
+            message = f"cannot bind {detail}: see traefik.boot_address and webspaces.boot_ports"
+            raise Unavailable(message)
 
     def _start_failed(self, failure: Failure) -> None:
         if not self.running or failure.check(CancelledError):

@@ -14,6 +14,7 @@ from webspaced.core.lease import LeaseTimes
 from webspaced.interfaces import ILeaderMark
 from webspaced.kube.lease import KubeLease, PodLabel
 from webspaced.leadership import Leadership
+from webspaced.lib.clocks import time_with_sleep
 from webspaced.lib.instance_lock import installation_name
 from webspaced.lxd.client import LxdClient
 from webspaced.lxd.owner import OwnerLease
@@ -47,7 +48,8 @@ def election_for(reactor: Any, settings: Settings, client: LxdClient, cluster: K
     if settings.leadership.lease == "kubernetes" and cluster is not None:
         return _in_kubernetes(reactor, settings, cluster)
     lease = OwnerLease(client, settings.lxd.project, settings.webspaces.instance_prefix)
-    return Election(Leadership(reactor, lease, installation_name(settings.data_dir), OWNER_TIMES, queues=False))
+    name, now = installation_name(settings.data_dir), time_with_sleep(reactor)
+    return Election(Leadership(reactor, lease, name, OWNER_TIMES, queues=False, now=now))
 
 
 def _in_kubernetes(reactor: Any, settings: Settings, cluster: Kubernetes) -> Election:
@@ -55,4 +57,4 @@ def _in_kubernetes(reactor: Any, settings: Settings, cluster: Kubernetes) -> Ele
     pod = settings.leadership.pod or socket.gethostname()
     lease = KubeLease(cluster.client, cluster.namespace, settings.leadership.name, LEASE_TIMES.duration, time.time)
     label: ILeaderMark = PodLabel(cluster.client, cluster.namespace, pod)
-    return Election(Leadership(reactor, lease, pod, LEASE_TIMES), label)
+    return Election(Leadership(reactor, lease, pod, LEASE_TIMES, now=time_with_sleep(reactor)), label)

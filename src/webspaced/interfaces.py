@@ -19,6 +19,7 @@ from webspaced.core.command import Bounds, Command, Completed, Size
 from webspaced.core.creation import Progress
 from webspaced.core.instance import Image, Instance, InstanceState, NewInstance
 from webspaced.core.lease import Claim
+from webspaced.core.ownership import Lease
 from webspaced.core.routes import Route
 from webspaced.core.user import Caller, User
 from webspaced.core.webspace import Forward
@@ -39,11 +40,17 @@ class IInstances(Interface):
         What ``told`` raises ends it, and is raised.
         """
 
+    async def go_through_others(told: Callable[[Instance], None]) -> None:
+        """Tell every instance of all other projects that may be seen."""
+
+    async def is_busy(name: str) -> bool:
+        """Whether LXD carries out an operation on an instance now."""
+
     async def get(name: str) -> Instance:
         """Give one instance with its ETag; ``NotFound`` if there is none."""
 
-    async def state(name: str) -> InstanceState:
-        """Give run state, addresses and counters; ``NotFound`` if there is no such instance."""
+    async def state(name: str, project: str = "") -> InstanceState:
+        """Give run state, addresses and counters, also of another project's instance; ``NotFound`` if there is none."""
 
     async def images() -> Sequence[Image]:
         """Give the images that a webspace can be made of."""
@@ -68,6 +75,16 @@ class IInstances(Interface):
 
     async def configure(name: str, changes: Mapping[str, str], etag: str) -> None:
         """Set configuration keys; ``Changed`` if the instance is no longer the one that was read."""
+
+    async def give_devices(name: str, devices: Mapping[str, Mapping[str, str]], etag: str) -> None:
+        """Give an instance devices of its own, beside those that it has; errors as of :meth:`configure`."""
+
+
+class ILeases(Interface):
+    """Which addresses the DHCP server of the webspaces' network gave to whom."""
+
+    async def leases() -> Sequence[Lease]:
+        """Give all that are valid now; ``Unavailable``, ``RemoteError``, ``DeadlineExceeded``, ``NotFound``."""
 
 
 class IInsides(Interface):
@@ -157,6 +174,13 @@ class IBootGate(Interface):
         """
 
 
+class IPortLook(Interface):
+    """Finding out whether ports answer, where nobody visits."""
+
+    async def look_at(uid: int, port: int, *, http: bool = False) -> None:
+        """Find that out of a running webspace, for all who ask later; errors as of :meth:`IBootGate.ready`. Wakes nobody."""
+
+
 class IRoutes(Interface):
     """What the webspaces' rules ask of the reconciler."""
 
@@ -173,11 +197,13 @@ class IRouteStore(Interface):
         Before anything else; ``Unavailable`` if the store cannot be reached.
         """
 
-    async def apply(put: Mapping[str, Route], remove: Sequence[str]) -> None:
+    async def apply(put: Mapping[str, Route], remove: Sequence[str]) -> int | None:
         """Write all of this as one change. Idempotent: after a failure the same difference is tried again.
 
         Done when Traefik will take it up within the settle time. A store that cannot tell does not wait.
         Called with nothing at the start: what is there is then renewed if this version would write it differently.
+
+        Gives the generation that tells of it, by which :class:`ITraefik` can be asked; ``None`` if none does.
         """
 
     async def differs() -> Collection[str] | None:
@@ -194,6 +220,13 @@ class IRouteStore(Interface):
 
     async def stop() -> None:
         """Watch no more and end connections. What is published stays."""
+
+
+class ITraefik(Interface):
+    """Whoever reads what is stored, asked what of it is in effect."""
+
+    async def has(generation: int) -> bool | None:
+        """Whether a generation is in effect; ``None`` if that cannot be asked. It is answered within a second."""
 
 
 class IRouteDocument(Interface):
@@ -305,7 +338,9 @@ __all__ = [
     "IInstances",
     "ILeaderMark",
     "ILease",
+    "ILeases",
     "IListeners",
+    "IPortLook",
     "IRouteDocument",
     "IRouteStore",
     "IRoutes",

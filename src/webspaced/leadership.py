@@ -7,6 +7,7 @@ visitors; when it can again, and nobody took the lease, it writes on. If somebod
 from __future__ import annotations
 
 import enum
+import math
 import secrets
 from collections.abc import Callable
 
@@ -19,6 +20,10 @@ from webspaced.core.lease import Claim, LeaseTimes, Sighting, holder_of, is_aliv
 from webspaced.errors import Changed, Conflict, WebspacedError
 from webspaced.interfaces import ILease
 from webspaced.lib.deferreds import bounded
+
+NEVER = -math.inf
+SOON = 0.0001
+"""Seconds until the end of a lease is looked for again by another clock than the one that woke us."""
 
 
 class Standing(enum.Enum):
@@ -38,17 +43,27 @@ class Leadership:
     log = Logger()
 
     def __init__(
-        self, clock: IReactorTime, lease: ILease, name: str, times: LeaseTimes | None = None, *, queues: bool = True
+        self,
+        clock: IReactorTime,
+        lease: ILease,
+        name: str,
+        times: LeaseTimes | None = None,
+        *,
+        queues: bool = True,
+        now: Callable[[], float] | None = None,
     ) -> None:
         """:param name: is the same at each start, and no other daemon's.
 
         :param queues: whether a standby waits for its turn; else it fails with ``Conflict`` when another one leads.
+        :param now: the clock by which the lease is judged, if it is another one than what is waited by. It counts the time
+            for which the machine was suspended, as others count it, too: a leader that slept for an hour leads no more.
         """
         self.predecessor = ""
         """The name of who held the lease last, if that was another one."""
         self.standing = Standing.STANDBY
         self.queues = queues
         self._clock = clock
+        self._now = now or clock.seconds
         self._lease = lease
         self._name = name
         self._me = holder_of(name, secrets.token_hex(4))
@@ -71,7 +86,10 @@ class Leadership:
 
         It is asked before each write, as a process that was stopped for a while runs on before any timer fires.
         """
-        return self.standing is Standing.LEADING and self._clock.seconds() < self._renewed + self._times.deadline
+        if self._now() < self._renewed:
+            # A clock that was set back tells nothing, and no more when it comes here again: only the next renewal does.
+            self._renewed = NEVER
+        return self.standing is Standing.LEADING and self._now() < self._renewed + self._times.deadline
 
     def run(self) -> Deferred[None]:
         """Begin to struggle, and fire when this daemon leads; ``Conflict`` if another one does and there is no queue."""
@@ -140,7 +158,7 @@ class Leadership:
                 self.log.info("the lease changed meanwhile: {error}", error=str(error))
                 self._claim = None
         before = self._sighting
-        self._sighting = sighted(before, await self._lease.read(), self._clock.seconds())
+        self._sighting = sighted(before, await self._lease.read(), self._now())
         if self._may_take(before, self._sighting):
             self._claim = self._sighting.claim
             await self._write()
@@ -148,7 +166,7 @@ class Leadership:
 
     async def _write(self) -> None:
         # What counts is when the request was sent: it may arrive at once, and its answer late.
-        began = self._clock.seconds()
+        began = self._now()
         self._claim = await self._lease.write(self._me, self._claim)
         self._renewed = began
         self._set_alarm()
@@ -156,10 +174,10 @@ class Leadership:
 
     def _set_alarm(self) -> None:
         """Be told of the deadline when it comes, whatever is waited for then."""
-        delay = self._renewed + self._times.deadline - self._clock.seconds()
+        delay = self._renewed + self._times.deadline - self._now()
         if self._alarm is not None and self._alarm.active():
             self._alarm.cancel()
-        self._alarm = self._clock.callLater(max(0.0, delay), self._judge)
+        self._alarm = self._clock.callLater(max(SOON, delay), self._judge)
 
     def _may_take(self, before: Sighting | None, now: Sighting) -> bool:
         holder = now.claim.holder if now.claim else ""
@@ -169,7 +187,7 @@ class Leadership:
             self._become(Standing.OVER)
             return False
         self.predecessor = "" if name_of(holder) == self._name else name_of(holder)
-        if is_free(now, self._name, self._clock.seconds(), self._times.duration):
+        if is_free(now, self._name, self._now(), self._times.duration):
             return True
         if not self.queues and is_alive(before, now):
             message = f"{name_of(holder)} serves these webspaces already"
@@ -188,7 +206,10 @@ class Leadership:
             self._become(Standing.LEADING)
 
     def _judge(self) -> None:
-        if self.standing is Standing.LEADING and not self.holds():
+        if self.holds():
+            # The clock that it is judged by has not come that far.
+            self._set_alarm()
+        elif self.standing is Standing.LEADING:
             self.log.error("the lease could not be renewed: nothing is written until it can be")
             self._become(Standing.SUSPENDED)
 

@@ -10,12 +10,13 @@ from twisted.logger import Logger
 
 from webspaced.cluster import Kubernetes
 from webspaced.errors import Invalid
-from webspaced.interfaces import IExposure, IRouteStore
+from webspaced.interfaces import IExposure, IRouteStore, ITraefik
 from webspaced.kube.exposure import ServicePorts
 from webspaced.lib.threads import Threads
 from webspaced.reconcile.unexposed import Unexposed
 from webspaced.settings import Address, Settings, TraefikRedis, resolver_of
 from webspaced.traefik.embedded import Acme, EmbeddedTraefik, Embedding, find_traefik
+from webspaced.traefik.entry_point import EntryPoint
 from webspaced.traefik.file import FileStore
 from webspaced.traefik.keys import Keyspace
 from webspaced.traefik.kube_objects import Cluster, instance_of
@@ -40,8 +41,17 @@ def route_store(reactor: Any, settings: Settings, kubernetes: Kubernetes | None)
         copy = settings.data_dir / "traefik" / "fetched.yml"
         served: IRouteStore = ServedStore(reactor, copy, entry_points(settings), traefik.settle_time)
         return served
-    file: IRouteStore = FileStore(traefik.file.path, entry_points(settings))
+    file: IRouteStore = FileStore(traefik.file.path, entry_points(settings), reactor, traefik.settle_time)
     return file
+
+
+def asked_traefik(reactor: Any, settings: Settings) -> ITraefik | None:
+    """Give where Traefik is asked whether a change is in effect, if that is known."""
+    url = settings.traefik.probe_url
+    if url is None:
+        return None
+    asked: ITraefik = EntryPoint(reactor, url)
+    return asked
 
 
 def _redis_store(reactor: Any, settings: Settings) -> IRouteStore:
@@ -122,6 +132,7 @@ def _kubernetes_store(reactor: Any, settings: Settings, kubernetes: Kubernetes) 
         entry_points=entry_points(settings),
         default_secret=chosen.default_secret,
         cluster_issuer=chosen.cluster_issuer,
+        is_asked=settings.traefik.probe_url is not None,
     )
     namespace = chosen.namespace or kubernetes.namespace
     store: IRouteStore = KubernetesStore(kubernetes.client, reactor, namespace, cluster, kubernetes.close)
@@ -138,6 +149,7 @@ def entry_points(settings: Settings) -> EntryPoints:
         resolver=resolver_of(traefik),
         default_sans=traefik.default_sans,
         each=traefik.acme.email is not None,
+        asked_over_tls=(traefik.probe_url or "").startswith("https:"),
     )
 
 

@@ -17,9 +17,11 @@ from twisted.python.usage import Options as TwistedOptions
 from twisted.python.usage import UsageError
 
 from webspaced.errors import WebspacedError
+from webspaced.lib.clocks import go_by_monotonic_time
 from webspaced.lib.logs import log_observer
 from webspaced.lib.second_signal import on_second_signal
-from webspaced.settings import SETTINGS, Settings, SettingsError, find_config, load, resolver_of
+from webspaced.lib.trusted import strange_above
+from webspaced.settings import SETTINGS, Settings, SettingsError, exposed_files, find_config, load, resolver_of
 
 log = Logger()
 
@@ -80,6 +82,8 @@ def makeService(options: Options) -> IService:
     """Build the daemon, or end with a line for each mistake and an exit status that is not 0."""
     from twisted.internet import reactor  # noqa: PLC0415, TID251  (the plugin's entry: the one place that picks it)
 
+    # Before anything is scheduled: whatever waits here does not care when somebody sets the machine's clock.
+    go_by_monotonic_time(reactor)
     try:
         settings, services = _simulated(reactor, options) if options["simulate"] else _real(reactor, options)
     except (SettingsError, WebspacedError) as error:
@@ -90,6 +94,8 @@ def makeService(options: Options) -> IService:
 
 def _real(reactor: Any, options: Options) -> tuple[Settings, Sequence[IService]]:
     settings = _load(options)
+    for strange in strange_above(settings.data_dir):
+        log.warn("data_dir can be replaced by others: {strange}", strange=strange)
     from webspaced.assembly import build  # noqa: PLC0415  (settings are checked before the rest is loaded)
 
     for key in _not_used(settings):
@@ -115,7 +121,10 @@ def _logs_to_terminal(options: Options) -> bool:
 def _load(options: Options) -> Settings:
     given = options["config"]
     path = Path(given) if given else find_config(Path.cwd())
-    return load(path, os.environ)
+    settings = load(path, os.environ)
+    for each in exposed_files(path, os.environ):
+        log.warn("{path} holds a secret, and others than its owner may read it (chmod 600, or 640 and a group)", path=each)
+    return settings
 
 
 def _not_used(settings: Settings) -> list[str]:

@@ -65,6 +65,25 @@ class ExposureContract:
     # --- the tests
 
     @contract
+    async def test_a_former_daemons_are_adopted_with_their_names_and_node_ports(self) -> None:
+        former = [{"name": f"ws-fwd-{port}", "port": port, "targetPort": port} for port in (50001, 50002, 50003)]
+        await self.service(*OPERATORS, *former)
+        before = await self.ports()
+        self.expose()
+        self.exposure.want(1, [50001])
+        self.exposure.want(2, [50004])
+        self.exposure.open()
+        found = await self.until(443, 53, 50001, 50004)
+        for port in (443, 53, 50001):
+            self.assertEqual(found[port], before[port])
+        self.assertEqual(found[50004]["name"], "webspaced-50004")
+        # What was written beside it has made it ours, and it goes like any other.
+        self.exposure.want(1, ())
+        found = await self.until(443, 53, 50004)
+        for port in (443, 53):
+            self.assertEqual(found[port], before[port])
+
+    @contract
     async def test_ours_come_and_go_and_all_others_and_node_ports_stay(self) -> None:
         await self.service(*OPERATORS)
         before = await self.ports()

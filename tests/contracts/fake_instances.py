@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
@@ -18,8 +18,9 @@ from zope.interface import implementer
 from webspaced.core.address import Endpoint
 from webspaced.core.creation import Progress, Step
 from webspaced.core.instance import Image, Instance, InstanceState, Interface, IPAddress, NewInstance, Status
+from webspaced.core.ownership import Lease
 from webspaced.errors import Changed, NotFound, RemoteError, Unavailable
-from webspaced.interfaces import IEventListener, IInstances
+from webspaced.interfaces import IEventListener, IInstances, ILeases
 
 FINGERPRINT = "f" * 64
 NIC = "eth0"
@@ -60,17 +61,23 @@ class Container:
     starting: bool = False
     crashes: bool = False
     has_network: bool = True
+    leased: bool = True
     head: int = 200
     extra: list[tuple[IPAddress, str]] = field(factory=list)
     opens: dict[int, float | None] = field(factory=dict)
+    devices: dict[str, dict[str, str]] = field(factory=dict)
 
 
-@implementer(IInstances)
+@implementer(IInstances, ILeases)
 class FakeInstances:
     """See :class:`webspaced.interfaces.IInstances`. ``calls`` has every call with the instance's name."""
 
     def __init__(self, clock: IReactorTime, timings: Timings | None = None, network: str = "10.7.0.") -> None:
         self.containers: dict[str, Container] = {}
+        self.others: dict[str, Container] = {}
+        """Instances of another project."""
+        self.busy: set[str] = set()
+        """Names of those that LXD carries out an operation on."""
         self.calls: list[tuple[str, str]] = []
         self.listeners: list[IEventListener] = []
         self.away = False
@@ -95,14 +102,29 @@ class FakeInstances:
         for instance in await self.list_all():
             told(instance)
 
+    async def go_through_others(self, told: Callable[[Instance], None]) -> None:
+        await self._request("list_others", "")
+        for each in self.others.values():
+            told(evolve(self._instance(each, etag=""), project="other"))
+
+    async def is_busy(self, name: str) -> bool:
+        await self._request("is_busy", name)
+        return name in self.busy
+
+    async def leases(self) -> Sequence[Lease]:
+        """See :class:`webspaced.interfaces.ILeases`: whatever ran once has one, as DHCP servers remember."""
+        await self._request("leases", "")
+        every = [*self.containers.values(), *self.others.values()]
+        return [Lease(address=each.address, mac=each.mac) for each in every if each.leased]
+
     async def get(self, name: str) -> Instance:
         await self._request("get", name)
         container = self._found(name)
         return self._instance(container, etag=f'"{container.version}"')
 
-    async def state(self, name: str) -> InstanceState:
+    async def state(self, name: str, project: str = "") -> InstanceState:
         await self._request("state", name)
-        container = self._found(name)
+        container = self.others[name] if project == "other" else self._found(name)
         nics = () if container.status is Status.STOPPED else (self._nic(container),)
         document = {"status_code": int(container.status), "processes": len(nics), "network": {}}
         return InstanceState(status=container.status, interfaces=nics, document=document)
@@ -165,6 +187,14 @@ class FakeInstances:
             raise Changed("ETag doesn't match", 412)
         self.set_keys(name, **changes)
 
+    async def give_devices(self, name: str, devices: Mapping[str, Mapping[str, str]], etag: str) -> None:
+        await self._request("give_devices", name)
+        container = self._found(name)
+        if etag and etag != f'"{container.version}"':
+            raise Changed("ETag doesn't match", 412)
+        self._house(container, devices)
+        self._change(container, container.status)
+
     # --- what happens behind its back
 
     def crash(self, name: str) -> None:
@@ -197,7 +227,7 @@ class FakeInstances:
     def copy(self, name: str, new: str) -> None:
         """Copy it with all that webspaced keeps in it."""
         config = {key: value for key, value in self.containers[name].config.items() if not key.startswith("volatile.")}
-        self._add(new, config)
+        self._house(self._add(new, config), self.containers[name].devices)
         self._tell(new)
 
     def put(self, name: str, *, running: bool = False, **keys: str) -> Container:
@@ -325,8 +355,14 @@ class FakeInstances:
     def _create(self, new: NewInstance) -> None:
         if new.name in self.containers:
             raise RemoteError("Instance already exists", 400)
-        self._add(new.name, dict(new.config))
+        self._house(self._add(new.name, dict(new.config)), new.devices)
         self._tell(new.name)
+
+    def _house(self, container: Container, devices: Mapping[str, Mapping[str, str]]) -> None:
+        container.devices |= {name: dict(device) for name, device in devices.items()}
+        fixed = container.devices.get(NIC, {}).get("ipv4.address")
+        if fixed:
+            container.address = ip_address(fixed)
 
     def _add(self, name: str, config: dict[str, str]) -> Container:
         self._count += 1
@@ -373,7 +409,7 @@ class FakeInstances:
             name=container.name,
             status=container.status,
             config=dict(container.config),
-            expanded_devices={NIC: {"type": "nic", "network": "bridge"}},
+            expanded_devices={NIC: {"type": "nic", "network": "bridge"}, **container.devices},
             created_at=container.created_at,
             last_used_at=container.last_used_at,
             etag=etag,

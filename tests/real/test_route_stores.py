@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 from twisted.internet import reactor
@@ -30,6 +31,7 @@ from webspaced.lib.deferreds import sleep
 from webspaced.reconcile.publisher import Publisher
 from webspaced.settings import Address
 from webspaced.traefik.embedded import Acme, EmbeddedTraefik, Embedding, find_traefik
+from webspaced.traefik.entry_point import EntryPoint
 from webspaced.traefik.file import FileStore
 from webspaced.traefik.render import EntryPoints
 from webspaced.traefik.served import ServedStore
@@ -167,6 +169,40 @@ class OnFile(RealTraefik):
 
 class FileTests(OnFile, PublishedRoutesContract, TestCase):
     """On the file provider."""
+
+    async def test_a_generation_tells_what_is_in_effect(self) -> None:
+        entry_point = EntryPoint(reactor, f"http://{self.http}")
+        generation = None
+        for page, text in ((self.first, "first"), (self.second, "second")) * 3:
+            generation = await self.store.apply({"ws-u1": self.web(page)}, ())
+            while not await entry_point.has(generation):
+                await self.sleep(0.005)
+            self.assertEqual(await self.visit("ws-u1.example.org"), (200, text))
+        self.assertFalse(await entry_point.has(generation + 1))
+
+    async def test_many_are_in_several_files(self) -> None:
+        store = FileStore(self.path, self.entry_points, reactor, SETTLE, most=2)
+        await store.load()
+        entry_point = EntryPoint(reactor, f"http://{self.http}")
+        routes = {f"ws-u{n}": evolve(self.web(self.first), name=f"ws-u{n}", hosts=(f"{n}.example.org",)) for n in range(7)}
+        for put, remove in ((routes, ()), ({"ws-u5": evolve(routes["ws-u5"], backend=self.second)}, ("ws-u6",))):
+            generation = await store.apply(put, remove)
+            while not await entry_point.has(generation):
+                await self.sleep(0.005)
+        for n in range(7):
+            found = await self.visit(f"{n}.example.org")
+            self.assertEqual(found, {5: (200, "second"), 6: (404, "404 page not found\n")}.get(n, (200, "first")))
+
+
+class TlsAskedTests(OnFile, TestCase):
+    """Where the plain entry point cannot be asked."""
+
+    entry_points = EntryPoints(http="web", https="websecure", asked_over_tls=True)
+
+    async def test_traefik_is_asked_over_tls(self) -> None:
+        entry_point = EntryPoint(reactor, f"https://{self.https}")
+        self.assertTrue(await entry_point.has_any())
+        self.assertFalse(await EntryPoint(reactor, f"http://{self.http}").has_any())
 
 
 class OnHttp(RealTraefik):

@@ -40,6 +40,7 @@ from webspaced.testing.process import Process
 from webspaced.traefik.render import read
 
 MEMBERS = {1: "alice", 2: "bob", 3: "carol"}
+ADMIN = "root"
 SERVICE = "example.org"
 API = ("127.0.0.1", 8001)
 EXTERNAL = range(40000, 40010)
@@ -65,6 +66,8 @@ class Deployment:
         self.directory = Path(tempfile.mkdtemp(prefix="webspaced-simulation-"))
         self.published: list[tuple[float, Mapping[str, Route]]] = [(0.0, {})]
         self.lxd_is_away = False
+        self.day = 1.8e9
+        """The time of day at the clock's beginning; whoever sets the machine's clock changes this."""
         self.ends = 0
         """How often the daemon was ended."""
         self.mishaps: list[str] = []
@@ -102,6 +105,7 @@ class Deployment:
     def _write_users(self, tokens: Mapping[int, str]) -> None:
         self.tokens = tokens
         users = [{"id": uid, "username": MEMBERS[uid], "token_sha256": _hash(token)} for uid, token in tokens.items()]
+        users.append({"id": 99, "username": ADMIN, "token_sha256": _hash(ADMIN), "is_admin": True})
         (self.directory / "users.yaml").write_text(yaml.safe_dump({"users": users}))
         (self.directory / "users.yaml").chmod(0o600)
 
@@ -137,6 +141,7 @@ class Deployment:
             can_bind=lambda address, port: not self.reactor.taken((str(address), port)),
             seats=Places(1000, 500),
             pick=Random(0).randrange,  # noqa: S311  (the same in each run)
+            now=lambda: self.day + self.clock.seconds(),
         )
         self.daemon = build(self.process, self._settings, host)
         self.daemon.privilegedStartService()
@@ -220,6 +225,11 @@ class Deployment:
         """Call the API as a member, below their webspace's path."""
         headers = {"Host": "api", "Authorization": f"Bearer {MEMBERS[uid]}"}
         return Exchange(self.reactor, API, method, f"/v1/webspace/self{path}", headers, body)
+
+    def ask_as_admin(self, uid: int, method: str, path: str, body: Any = None) -> Exchange:
+        """Call the API as an admin, below a member's webspace's path."""
+        headers = {"Host": "api", "Authorization": f"Bearer {ADMIN}"}
+        return Exchange(self.reactor, API, method, f"/v1/webspace/{MEMBERS[uid]}{path}", headers, body)
 
     def visit(self, host: str, view: Mapping[str, Route]) -> Exchange | None:
         """Request a page under a name where Traefik would lead to; ``None`` if it has no route for it."""

@@ -13,7 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.simulation.client import Exchange
 from tests.simulation.deployment import EXTERNAL, MEMBERS, SETTLE, Deployment, default_host
-from webspaced.core.webspace import BOOT_PORT_KEY
+from webspaced.core.webspace import BOOT_PORT_KEY, KEY
+from webspaced.testing.lxd.things import Phase
 
 UIDS = st.sampled_from(list(MEMBERS))
 FORWARDS = st.sampled_from([EXTERNAL[0], EXTERNAL[1]])
@@ -24,7 +25,7 @@ THEN = st.sampled_from([0.0, 0.0, 0.03, 0.3, 1.0, 3.0])
 CALM = 700.0
 """Seconds after which everything has come to rest: more than the longest operation, two full passes and a failure's rest."""
 UNHEARD = {0}
-FINE = {200, 201, 204, 400, 404, 409, 502, 503, 504}
+FINE = {200, 201, 204, 400, 403, 404, 409, 502, 503, 504}
 """What the API may answer; 500 would be a bug."""
 REQUESTS = st.sampled_from([
     ("GET", "/1.0/instances*"), ("GET", "/1.0/instances/*"), ("GET", "/1.0/instances/*/state"), ("POST", "/1.0/instances"),
@@ -42,6 +43,9 @@ class Everything(RuleBasedStateMachine):
         self.calls: list[tuple[int, Exchange]] = []
         self.visits: list[tuple[str, Exchange]] = []
         self.commands: list[tuple[int, Exchange]] = []
+        self.snapshots: dict[int, str] = {}
+        self.holders: dict[str, tuple[object, object]] = {}
+        """Of what two documents claimed, who had it when all was calm, and the documents."""
         self.owned: dict[tuple[str, int], float] = {}
         """When a member's webspace was last to be reached under a name or at a port."""
 
@@ -108,6 +112,18 @@ class Everything(RuleBasedStateMachine):
     def remove_domain(self, uid: int, domain: str, then: float) -> None:
         self.do(uid, "DELETE", f"/domains/{domain}", then=then)
 
+    # --- what is wanted
+
+    @rule(uid=UIDS, wish=st.sampled_from(["auto", "auto", "stopped"]), then=THEN)
+    def switch(self, uid: int, wish: str, then: float) -> None:
+        self.do(uid, "PUT", "/desired", {"desired": wish}, then=then)
+
+    @rule(uid=UIDS, off=st.booleans(), then=THEN)
+    def suspend(self, uid: int, off: bool, then: float) -> None:
+        wish = {"desired": "suspended", "reason": "spam"} if off else {"desired": "auto"}
+        self.calls.append((self.d.ends, self.d.ask_as_admin(uid, "PUT", "/desired", wish)))
+        self.time_passes(then)
+
     # --- visitors
 
     def visit(self, host: str, data: st.DataObject) -> None:
@@ -164,7 +180,39 @@ class Everything(RuleBasedStateMachine):
             self.d.lxd_ask("POST", "/instances", {"name": f"ws-u{other}", "source": source})
         self.time_passes(then)
 
+    @rule(uid=UIDS)
+    def take_a_snapshot(self, uid: int) -> None:
+        for other, instance in self.d.instances():
+            if other == uid:
+                self.snapshots[uid] = instance.config[KEY]
+
+    @precondition(lambda self: self.snapshots)
+    @rule(uid=UIDS, then=THEN)
+    def restore_a_snapshot(self, uid: int, then: float) -> None:
+        if uid in self.snapshots and not self.d.lxd_is_away:
+            self.d.lxd_ask("PATCH", f"/instances/ws-u{uid}", {"config": {KEY: self.snapshots[uid]}})
+        self.time_passes(then)
+
+    @rule(uid=UIDS, other=UIDS, then=THEN)
+    def root_takes_an_address(self, uid: int, other: int, then: float) -> None:
+        there = dict(self.d.instances())
+        if uid != other and uid in there and other in there and there[uid].phase.alive:
+            self.d.lxd.machine.add_address(f"ws-u{uid}", f"{there[other].address}/24")
+            self.do(uid, "PATCH", "/state")
+        self.time_passes(then)
+
     # --- mishaps
+
+    @rule(uid=UIDS, untold=st.booleans(), then=THEN)
+    def lxd_cannot_tell(self, uid: int, untold: bool, then: float) -> None:
+        for other, instance in self.d.instances():
+            if other == uid:
+                instance.untold = untold
+        self.time_passes(then)
+
+    @rule(seconds=st.sampled_from([-1e7, -3600.0, 60.0, 3600.0, 1e7]))
+    def somebody_sets_the_clock(self, seconds: float) -> None:
+        self.d.day += seconds
 
     @rule(finish=st.booleans(), seconds=TIMES, then=THEN)
     def lxd_is_away_for(self, seconds: float, finish: bool, then: float) -> None:
@@ -235,6 +283,7 @@ class Everything(RuleBasedStateMachine):
         there = dict(self.d.instances())
         assert sorted(self.d.views()[0]) == sorted(instance.name for instance in there.values())
         self.check_ports()
+        self.check_holders()
         for uid in MEMBERS:
             self.check_names(uid, [*self.names(uid)] if uid in there else [])
             self.check_forwards(uid)
@@ -244,6 +293,11 @@ class Everything(RuleBasedStateMachine):
     def come_to_rest(self) -> None:
         self.d.lxd.faults.waiting.clear()
         self.d.lxd.faults.lose_events(0)
+        for uid, instance in self.d.instances():
+            instance.untold = False
+            if instance.phase is Phase.FROZEN:
+                # Nobody but who froze it thaws it.
+                self.d.put_state(uid, "unfreeze")
         self.d.pass_time(CALM)
         assert self.d.ready, "the daemon is not ready"
 
@@ -259,6 +313,23 @@ class Everything(RuleBasedStateMachine):
         self.commands.clear()
         assert all(visit.done for _, visit in self.visits), self.visits
 
+    def check_holders(self) -> None:
+        """Of two documents that name the same one webspace has it, and always the same one while they stay as they are."""
+        documents = {uid: self.d.document(uid) for uid in MEMBERS}
+        for host in {host for uid in MEMBERS for host in self.names(uid)}:
+            has = sorted(uid for uid in MEMBERS if host in self.served(uid))
+            seen, before = self.holders.get(host, (None, None))
+            assert seen != documents or before == has, (host, before, has)
+            self.holders[host] = (documents, has)
+
+    def served(self, uid: int) -> tuple[str, ...]:
+        route = self.d.views()[0].get(f"ws-u{uid}")
+        return () if route is None else route.hosts
+
+    def wanted(self, uid: int) -> str:
+        desired: str = (self.d.document(uid) or {}).get("desired", {}).get("desired", "auto")
+        return desired
+
     def names(self, uid: int) -> list[str]:
         document = self.d.document(uid)
         return [] if document is None else [default_host(uid), *document["domains"]]
@@ -271,6 +342,10 @@ class Everything(RuleBasedStateMachine):
         served = list(route.hosts) if route is not None else []
         assert set(expected) - set(claimed) <= set(served) <= set(expected), (uid, served, expected)
         config = (self.d.document(uid) or {}).get("config", {})
+        if self.wanted(uid) != "auto":
+            for host in served if not config.get("sniPassthrough") else []:
+                self.refused(self.d.visit(host, self.d.views()[0]))
+            return
         if config.get("httpPort", 80) != 80:
             return
         for host in served:
@@ -283,18 +358,26 @@ class Everything(RuleBasedStateMachine):
         document = self.d.document(uid) or {"ports": {}}
         claimed = [port for other in MEMBERS if other != uid for port in (self.d.document(other) or {"ports": {}})["ports"]]
         for port in document["ports"]:
-            if port not in claimed:
+            if port not in claimed and self.wanted(uid) == "auto":
                 self.reached(uid, self.d.connect("127.0.0.1", int(port)))
 
     def check_ports(self) -> None:
         """What listens is what LXD says: no forward too many, every boot port its own."""
         documents = [self.d.document(uid) or {} for uid in MEMBERS]
-        wanted = {int(port) for document in documents for port in document.get("ports", {})}
-        assert {port for port in EXTERNAL if self.d.reactor.taken(("127.0.0.1", port))} == wanted
+        every = {int(port) for document in documents for port in document.get("ports", {})}
+        suspended = [uid for uid in MEMBERS if self.wanted(uid) == "suspended"]
+        closed = {int(port) for uid in suspended for port in (self.d.document(uid) or {}).get("ports", {})}
+        taken = {port for port in EXTERNAL if self.d.reactor.taken(("127.0.0.1", port))}
+        assert every - closed <= taken <= every, (every, closed, taken)
         boot = [instance.config[BOOT_PORT_KEY] for _, instance in self.d.instances()]
         assert len(set(boot)) == len(boot), boot
         bound = {port for port in range(20000, 20031) if self.d.reactor.taken(("127.0.0.1", port))}
         assert bound == {int(port) for port in boot}
+
+    def refused(self, exchange: Exchange | None) -> None:
+        assert exchange is not None
+        assert self.d.clock.run_until(lambda: exchange.done), f"{exchange} waits for ever"
+        assert exchange.status == 503, exchange
 
     def reached(self, uid: int, exchange: Exchange | None) -> None:
         assert exchange is not None

@@ -25,7 +25,7 @@ from webspaced.core.routes import Route
 from webspaced.daemon import Daemon
 from webspaced.forward.stock import StockLines
 from webspaced.iam.users_file import hash_token
-from webspaced.lxd.instances import ProfileNetwork
+from webspaced.lxd.network import ProfileNetwork
 from webspaced.settings import Settings, load
 from webspaced.traefik.render import read
 
@@ -68,6 +68,9 @@ class Machine(MemoryReactorClock, Time):
 class AssembledCase(SynchronousTestCase):
     """`settings` are merged into a file that is enough; members are alice, bob and carol, and the admin root."""
 
+    network = NETWORK
+    """What LXD tells of the profile's network."""
+
     def build(self, **settings: Any) -> Daemon:
         """Build a daemon whose LXD is a fake."""
         self.folder = Path(self.mktemp()).absolute()
@@ -77,6 +80,7 @@ class AssembledCase(SynchronousTestCase):
         self.probe = FakeProbe(self.machine, self.lxd)
         self.insides = FakeInsides(self.machine, self.lxd)
         self.patch(assembly, "LxdInstances", lambda _client: self.lxd)
+        self.patch(assembly, "NetworkLeases", lambda *_: self.lxd)
         self.patch(assembly, "LxdInsides", lambda *_: self.insides)
         self.patch(assembly, "PortProbe", lambda _reactor: self.probe)
         self.patch(assembly, "lines_for", lambda reactor, _seats: StockLines(reactor, FakeHangups()))
@@ -140,7 +144,7 @@ class AssembledCase(SynchronousTestCase):
         return None
 
     async def _network(self, _client: Any, _profile: str) -> ProfileNetwork:
-        return NETWORK
+        return self.network
 
     def _events(self, _reactor: Any, _endpoints: Any, _project: str, listener: Any, *_told: Any) -> Service:
         lxd = self.lxd

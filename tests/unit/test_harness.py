@@ -1,5 +1,6 @@
 """What make test says of the tiers is what continuous integration believes."""
 
+import json
 import shutil
 import subprocess
 from contextlib import ExitStack
@@ -9,7 +10,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from harness import kube, own_lxd, packages, places, test
+from harness import crds, kube, own_lxd, packages, places, test
 from harness.network import _networks
 from harness.saying import CannotGoOn
 from harness.test import Bench
@@ -175,3 +176,55 @@ class KubeTests(SynchronousTestCase):
         self.patch(kube.os, "environ", {})
         bench = object.__new__(Bench)
         self.assertIn("no Go to build one", bench._bring_kube())
+
+
+class SchemasTests(SynchronousTestCase):
+    """Out of Go's modules, once for all checkouts."""
+
+    def setUp(self) -> None:
+        self.modules, self.cache = Path(self.mktemp()), Path(self.mktemp())
+        self.sum = "h1:right="
+        self.asked: list[str] = []
+        pinned = self.modules / "modules.json"
+        (self.modules / "crds").mkdir(parents=True)
+        (self.modules / "crds" / "one.yml").write_text("kind: CustomResourceDefinition\n")
+        entry = {"module": "example.org/maker/thing", "version": "v1.0.0", "sum": "h1:right=", "files": "crds/*.yml"}
+        pinned.write_text(json.dumps([entry]))
+        self.patch(crds, "PINNED", pinned)
+        self.patch(places, "cache", lambda: self.cache)
+        self.patch(crds, "say", lambda _: None)
+        self.patch(crds.shutil, "which", lambda _: "/usr/bin/go")
+        self.patch(crds.subprocess, "run", self.go)
+
+    def go(self, command: list[str], **_: object) -> SimpleNamespace:
+        self.asked.append(command[-1])
+        told = {"Sum": self.sum, "Dir": str(self.modules)}
+        return SimpleNamespace(returncode=0, stdout=json.dumps(told), stderr="")
+
+    def test_they_are_fetched_once_and_named_as_tests_look_for_them(self) -> None:
+        first, second = crds.ensured(), crds.ensured()
+        self.assertEqual((first, self.asked), (second, ["example.org/maker/thing@v1.0.0"]))
+        self.assertEqual([each.name for each in first.glob("*.yaml")], ["maker-one.yaml"])
+
+    def test_another_module_than_the_pinned_one_is_refused_and_leaves_nothing(self) -> None:
+        self.sum = "h1:wrong="
+        error = self.assertRaises(CannotGoOn, crds.ensured)
+        self.assertIn("h1:wrong=", str(error))
+        self.assertEqual([each for each in (self.cache / "crds").iterdir() if each.is_dir()], [])
+
+    def test_without_go_it_is_said(self) -> None:
+        self.patch(crds.shutil, "which", lambda _: None)
+        self.assertIn("no Go", str(self.assertRaises(CannotGoOn, crds.ensured)))
+
+
+class PinnedTests(SynchronousTestCase):
+    def test_every_module_has_its_version_its_sum_and_its_files(self) -> None:
+        for entry in json.loads(crds.PINNED.read_text()):
+            self.assertEqual(set(entry), {"module", "version", "sum", "files"})
+
+
+class NothingOutsideTests(SynchronousTestCase):
+    def test_nothing_is_looked_for_beside_the_checkout(self) -> None:
+        for folder in ("harness", "tests", "benchmarks", "tools"):
+            for path in (places.CHECKOUT / folder).rglob("*.py"):
+                self.assertNotIn(f"{'CHECKOUT'}.parent", path.read_text(), path)

@@ -23,8 +23,10 @@ from webspaced.iam.iamd import IamdIdentity
 from webspaced.iam.static import StaticIdentity, UsersFile
 from webspaced.kube.exposure import ServicePorts
 from webspaced.kube.lease import KubeLease, PodLabel
+from webspaced.leases import LeaseFile, LeaseUrl
 from webspaced.lxd.insides import LxdInsides
 from webspaced.lxd.instances import LxdInstances
+from webspaced.lxd.network import NetworkLeases
 from webspaced.lxd.owner import OwnerLease
 from webspaced.lxd.streams import Terminal
 from webspaced.reconcile.reconciler import Reconciler
@@ -35,10 +37,12 @@ from webspaced.webspaces.gate import BootGate
 
 KEPT_BY = {
     interfaces.IInstances: (LxdInstances, FakeInstances),
+    interfaces.ILeases: (NetworkLeases, LeaseFile, LeaseUrl, FakeInstances),
     interfaces.IInsides: (LxdInsides,),
     interfaces.ITerminal: (Terminal,),
     interfaces.IEventListener: (Reconciler,),
     interfaces.IBootGate: (BootGate, FakeGate),
+    interfaces.IPortLook: (BootGate,),
     interfaces.IRoutes: (Reconciler,),
     interfaces.IRouteStore: (FileStore, ServedStore, FakeStore),
     interfaces.ILeaderMark: (PodLabel, FakeMark),

@@ -56,6 +56,58 @@ class LeadershipCase(SynchronousTestCase):
         return party
 
 
+class SuspendedMachineTests(LeadershipCase):
+    def test_who_slept_for_longer_than_the_lease_writes_nothing(self) -> None:
+        """A suspended machine's monotonic clock stands still, and its timers with it; others' clocks went on."""
+        slept = [0.0]
+        leadership = Leadership(
+            self.clock, FakeLease(self.clock, self.stored), "a", TIMES, now=lambda: self.clock.seconds() + slept[0]
+        )
+        leadership.run()
+        self.assertTrue(self.clock.run_until(leadership.holds, 1.0))
+        slept[0] = 3600.0
+        self.assertFalse(leadership.holds())
+        self.clock.run_for(TIMES.deadline)
+        # Nobody took it meanwhile: it is renewed, and counts from then.
+        self.assertTrue(leadership.holds())
+
+    def test_who_slept_finds_out_who_leads_now(self) -> None:
+        slept = [0.0]
+        leadership = Leadership(
+            self.clock, FakeLease(self.clock, self.stored), "a", TIMES, now=lambda: self.clock.seconds() + slept[0]
+        )
+        leadership.run()
+        self.clock.run_until(leadership.holds, 1.0)
+        slept[0] = 3600.0
+        self.clock.result_of(FakeLease(self.clock, self.stored).write("b_1", self.stored.claim))
+        self.clock.run_for(TIMES.pause + 1)
+        self.assertEqual((leadership.holds(), leadership.standing), (False, Standing.OVER))
+
+    def test_a_lease_that_ends_is_noticed_though_its_clock_is_behind(self) -> None:
+        ahead = [0.0]
+        leadership = Leadership(
+            self.clock, lease := FakeLease(self.clock, self.stored), "a", TIMES, now=lambda: self.clock.seconds() - ahead[0]
+        )
+        leadership.run()
+        self.clock.run_until(leadership.holds, 1.0)
+        ahead[0], lease.away = 0.1, True
+        self.clock.run_for(TIMES.deadline + 1)
+        self.assertEqual(leadership.standing, Standing.SUSPENDED)
+
+    def test_a_clock_that_is_set_back_makes_no_second_leader(self) -> None:
+        clocks = [Time(), Time()]
+        first = Party(clocks[0], self.stored, "a")
+        self.assertTrue(clocks[0].run_until(lambda: first.leads, 1.0))
+        clocks[0].run_for(30)
+        second = Party(clocks[1], self.stored, "b")
+        clocks[0].rightNow -= 60
+        for _ in range(240):
+            for clock in clocks:
+                clock.run_for(0.5)
+            self.assertFalse(first.leads and second.leads)
+        self.assertTrue(second.leads)
+
+
 class ElectionTests(LeadershipCase):
     def test_the_first_leads_at_once_and_goes_on(self) -> None:
         party = self.leader()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import time
 from ipaddress import ip_address
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from treq.testing import StubTreq
 from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel
 
+from tests.contracts.fake_instances import NIC
 from tests.unit.assembled import NETWORK, AssembledCase
 from tests.unit.forward.wires import Wire
 from tests.unit.iam.memory import MemoryAgent
@@ -23,11 +25,12 @@ from tests.unit.lxd.fake_lxd import FakeLxd
 from tests.unit.lxd.test_tls import Party
 from tests.unit.timing import watch
 from webspaced import assembly, tap
-from webspaced.addresses import address_rule
-from webspaced.errors import Unavailable
-from webspaced.lxd.instances import profile_network
+from webspaced.addresses import address_rule, claim_rules
+from webspaced.errors import Invalid, Unavailable
+from webspaced.lxd.network import Profile, profile_network
 from webspaced.lxd.tls import Identities
 from webspaced.lxd.trust import introduce
+from webspaced.settings import Settings
 from webspaced.testing.iamd import Iamd
 from webspaced.testing.lxd.timings import Behaviour
 
@@ -81,6 +84,49 @@ class WebspaceTests(AssembledCase):
         self.start(webspaces={"reserved_addresses": ["10.7.0.9"]})
         rule = address_rule(self.settings, NETWORK, loopback=False)
         self.assertEqual([rule.allows(ip_address(a)) for a in ("10.7.0.8", "10.7.0.9")], [True, False])
+
+    def networked(self, **changes: Any) -> None:
+        """Let LXD tell of the network."""
+        device = {"type": "nic", "network": "lxdbr0"}
+        told = {"config": {"ipv4.address": "10.7.0.1/24"}, "profile": Profile(name="webspace", devices={NIC: device})}
+        self.network = evolve(NETWORK, **{**told, **changes})
+
+    def test_fixed_addresses(self) -> None:
+        for fixed in (True, False):
+            self.networked()
+            self.start(webspaces={"fixed_addresses": fixed})
+            self.create()
+            self.assertEqual(NIC in self.lxd.containers["ws-u1"].devices, fixed)
+
+    def test_leases(self) -> None:
+        path = Path(self.mktemp()).absolute()
+        self.networked(managed=False)
+        for leased in ("10.7.0.10", "10.7.0.99"):
+            path.write_text(f"0 00:16:3e:00:00:01 {leased} * *\n")
+            self.start(webspaces={"leases": str(path), "networks": ["10.7.0.0/24"]})
+            self.create()
+            self.lxd.power_on("ws-u1")
+            self.machine.run_for(20)
+            self.ask("PATCH", "self/state")
+            status, webspace = self.ask("GET", "self")
+            clashes = [each["kind"] for each in webspace.get("conditions", [])]
+            self.assertEqual((status, clashes), (200, [] if leased == "10.7.0.10" else ["address-clash", "no-address"]))
+
+    def test_reserved_names(self) -> None:
+        for names, expected in ((["alice"], []), ([], ["alice.example.org"])):
+            self.start(webspaces={"reserved_names": names})
+            self.create()
+            self.assertEqual(self.ask("GET", "self/domains")[1], expected)
+
+    def test_the_services_own_hosts_are_reserved_by_themselves(self) -> None:
+        rules = claim_rules(self.load_in_folder({"iam": {"url": "https://alice.example.org/v1"}}))
+        self.assertTrue(rules.is_reserved("alice"))
+        self.assertFalse(rules.is_reserved("bob"))
+        self.assertTrue(rules.is_reserved("www"))
+
+    def load_in_folder(self, settings: dict[str, Any]) -> Settings:
+        self.build()
+        return self.load(settings)
 
     def test_resync_interval(self) -> None:
         self.start(webspaces={"resync_interval": "20s"})
@@ -292,6 +338,14 @@ class ListenTests(AssembledCase):
             treq.flush()
             self.assertEqual(asking.value.code, images)
 
+    def test_an_address_that_the_machine_lacks_ends_the_start_with_that_reason(self) -> None:
+        self.build()
+        self.patch(assembly, "can_bind", lambda address, port: not str(address).startswith("192.0.2.") or port != 0)
+        for section, key in (("traefik", "traefik.boot_address"), ("webspaces", "webspaces.ports.listen_address")):
+            more = {"boot_address": "192.0.2.3"} if section == "traefik" else {"ports": {"listen_address": "192.0.2.3"}}
+            error = self.assertRaises(Invalid, assembly.build, self.machine, self.load({section: more}))
+            self.assertIn(f"{key} is 192.0.2.3, which is no address of this machine", str(error))
+
     def test_boot_address(self) -> None:
         self.start(traefik={"boot_address": "192.0.2.3"})
         self.create()
@@ -307,6 +361,22 @@ class IamTests(AssembledCase):
         self.assertEqual(self.ask("GET", "self")[0], 403)
         self.start(iam={"provider": "static", "url": "https://iam.example.org"})
         self.assertEqual(self.ask("GET", "self")[0], 404)
+
+    def test_grace(self) -> None:
+        for grace, woken in (("1h", False), ("0", True)):
+            iamd = Iamd(now=lambda: 0.0)
+            iamd.add(1, "alice")
+            iamd.add(9, "webspaced", is_admin=True)
+            self.patch(assembly, "iamd_agent", lambda *_, iamd=iamd, **__: MemoryAgent(iamd))
+            self.build(iam={"url": "https://iam.example.org/v1", "token": iamd.token(9), "grace": grace})
+            keys = {"": '{"user": 2}', "_username": "bob", "_boot_port": "20002", "_unknown_since": str(time.time() - 7200)}
+            self.lxd.put("ws-u2", **{f"user._webspaced{key}": value for key, value in keys.items()})
+            self.daemon.privilegedStartService()
+            self.daemon.startService()
+            self.machine.run_for(5)
+            said = self.machine.said(self.machine.connect(20002))
+            self.machine.run_for(5)
+            self.assertEqual(("start", "ws-u2") in self.lxd.calls, woken, said)
 
     def test_provider_iamd_with_its_url_and_token(self) -> None:
         iamd = Iamd(now=lambda: 0.0)
@@ -407,6 +477,8 @@ class DaemonTests(AssembledCase):
     def logged(self, **settings: Any) -> str:
         """Give what the daemon would log of a detail, a fact and a worry."""
         self.build(**settings)
+        # The tests' own reactor stays as it is.
+        self.patch(tap, "go_by_monotonic_time", lambda _reactor: None)
         options = tap.Options()
         options.parseOptions(["--config", str(self.folder / "webspaced.yaml")])
         options.parent = {"nodaemon": True, "logfile": None, "syslog": False, "logger": None}

@@ -40,6 +40,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "iam.users_file": (f"{HERE}.IamTests.test_users_file",),
     "iam.url": (f"{HERE}.IamTests.test_provider_iamd_with_its_url_and_token",),
     "iam.token": (f"{HERE}.IamTests.test_provider_iamd_with_its_url_and_token",),
+    "iam.grace": (f"{HERE}.IamTests.test_grace",),
     "iam.allow_insecure": (
         f"{HERE}.IamTests.test_provider_iamd_with_its_url_and_token",
         "tests.unit.iam.test_agent.AgentTests.test_it_verifies_unless_told_otherwise_and_says_so_loudly",
@@ -79,6 +80,9 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{HERE}.WebspaceTests.test_domains_resolvers",
         "tests.unit.test_dns.ServerTests.test_every_record",
     ),
+    "webspaces.leases": (f"{HERE}.WebspaceTests.test_leases",),
+    "webspaces.fixed_addresses": (f"{HERE}.WebspaceTests.test_fixed_addresses",),
+    "webspaces.reserved_names": (f"{HERE}.WebspaceTests.test_reserved_names",),
     "webspaces.networks": (f"{HERE}.WebspaceTests.test_networks",),
     "webspaces.reserved_addresses": (f"{HERE}.WebspaceTests.test_reserved_addresses",),
     "webspaces.boot_ports.start": (f"{HERE}.PortTests.test_boot_ports",),
@@ -133,6 +137,11 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "traefik.default_sans": (f"{TRAEFIK}.TraefikTests.test_cert_resolver_and_default_sans",),
     "traefik.boot_address": (f"{HERE}.ListenTests.test_boot_address",),
     "traefik.settle_time": (f"{HERE}.StopTests.test_drain_time_and_settle_time",),
+    "traefik.probe_url": (
+        f"{TRAEFIK}.TraefikTests.test_probe_url",
+        f"{TRAEFIK}.TraefikTests.test_probe_url_over_tls",
+        "tests.real.test_route_stores.FileTests.test_a_generation_tells_what_is_in_effect",
+    ),
     "traefik.webspaced_url": (f"{HTTP}.test_webspaced_url",),
     "traefik.iam_token": LATER,
     "traefik.file.path": (f"{TRAEFIK}.TraefikTests.test_provider_file_and_its_path",),
@@ -203,6 +212,8 @@ class ReadTests(AssembledCase):
         build = assembly.build
         self.patch(assembly, "build", lambda _reactor, given: build(self.machine, given))
         self.patch(tap, "_load", lambda _options: settings)
+        # The tests' own reactor stays as it is.
+        self.patch(tap, "go_by_monotonic_time", lambda _reactor: None)
         # What is only compared with its default to be warned of is not in use.
         self.patch(tap, "_not_used", lambda _settings: [])
         options = tap.Options()

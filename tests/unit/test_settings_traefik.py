@@ -6,11 +6,16 @@ import json
 from pathlib import Path
 
 from tests.unit.assembled import AssembledCase
-from tests.unit.timing import watch
+from tests.unit.forward.wires import Wire
+from tests.unit.timing import Watched, watch
 from webspaced import publishing
 
 
 class TraefikTests(AssembledCase):
+    def begin_creation(self) -> Watched:
+        headers = {"Authorization": "Bearer alice", "Content-Type": "application/json"}
+        return watch(self.public.post("http://webspaced.test/v1/webspace/self", data=b'{"image": "fast"}', headers=headers))
+
     def test_provider_file_and_its_path(self) -> None:
         path = Path(self.mktemp()).absolute() / "watched" / "routes.yml"
         self.start(traefik={"provider": "file", "file": {"path": str(path)}})
@@ -57,6 +62,40 @@ class TraefikTests(AssembledCase):
         self.assertEqual(found, {"web": "192.0.2.8:8180", "https": "192.0.2.9:8143"})
         self.start(traefik={"embedded": False})
         self.assertEqual(self.machine.processes, [])
+
+    def test_probe_url(self) -> None:
+        self.start(traefik={"probe_url": "http://192.0.2.7:8180", "settle_time": "60s"})
+        creating = self.begin_creation()
+        self.machine.run_for(20)
+        self.assertFalse(creating.done)
+        asked = {client[:2] for client in self.machine.tcpClients}
+        self.assertEqual(asked, {("192.0.2.7", 8180)})
+        self.assertEqual(self.document()["http"]["routers"]["webspaced"]["entryPoints"], ["http"])
+        factory = self.machine.tcpClients[-1][2]
+        protocol = factory.buildProtocol(None)
+        protocol.makeConnection(Wire())
+        protocol.dataReceived(b"HTTP/1.1 418 I'm a teapot\r\n\r\n")
+        self.machine.run_for(1)
+        self.public.flush()
+        self.assertEqual(creating.value.code, 201)
+
+    def test_probe_url_over_tls(self) -> None:
+        self.start(traefik={"probe_url": "https://192.0.2.7:8180"})
+        self.create()
+        self.assertEqual(self.document()["http"]["routers"]["webspaced"]["entryPoints"], ["https"])
+
+    def test_the_embedded_one_is_found_by_itself(self) -> None:
+        for more, url in (
+            ({"http_address": ":8080"}, "http://127.0.0.1:8080"),
+            ({"http_address": "[2001:db8::1]:8080"}, "http://[2001:db8::1]:8080"),
+            ({"http_address": "0.0.0.0:8080"}, "http://127.0.0.1:8080"),
+            ({"http_address": "127.0.0.1:0"}, None),
+        ):
+            self.patch(publishing, "find_traefik", lambda: "/usr/bin/traefik")
+            self.build(traefik={"embedded": True, **more})
+            self.assertEqual(self.settings.traefik.probe_url, url)
+        self.build()
+        self.assertIsNone(self.settings.traefik.probe_url)
 
     def test_acme(self) -> None:
         self.patch(publishing, "find_traefik", lambda: "/usr/bin/traefik")

@@ -78,7 +78,7 @@ class QueueTests(StandingCase):
         self.assertEqual((status, "standby" in problem["message"]), (503, True))
         self.assertEqual(self.ask("GET", "self")[0], 404)
         self.assertFalse(self.settings.traefik.file.path.exists())
-        self.assertEqual({call for call, _ in self.lxd.calls} - {"list_all", "get", "state"}, set())
+        self.assertEqual({call for call, _ in self.lxd.calls} - {"list_all", "get", "state", "leases"}, set())
 
     def test_it_takes_over_when_the_other_gives_up(self) -> None:
         self.given(rival=True)
@@ -120,7 +120,7 @@ class LossTests(StandingCase):
         self.lxd.put("ws-u2", **{KEY: Webspace(user=2, config=DEFAULTS).dump()})
         self.lxd.calls.clear()
         self.machine.run_for(700)
-        self.assertEqual({call for call, _ in self.lxd.calls} - {"list_all", "get", "state"}, set())
+        self.assertEqual({call for call, _ in self.lxd.calls} - {"list_all", "get", "state", "leases"}, set())
         self.lease.away = False
         self.machine.run_for(TIMES.pause + 1)
         self.assertEqual(self.document()["http"].get("services", {}), {})

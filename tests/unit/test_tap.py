@@ -6,14 +6,21 @@ from pathlib import Path
 
 import yaml
 from twisted.application.service import IServiceMaker, ServiceMaker
+from twisted.logger import capturedLogs, formatEvent
 from twisted.plugin import getPlugins
 from twisted.trial.unittest import SynchronousTestCase
 
+from webspaced import tap
 from webspaced.settings import load
 from webspaced.tap import NOT_USED, Options, _not_used, makeService
 
 
 class TapCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        # The tests' own reactor stays as it is.
+        self.clocked: list[object] = []
+        self.patch(tap, "go_by_monotonic_time", self.clocked.append)
+
     def options(self, text: str) -> Options:
         self.path = Path(self.mktemp())
         self.path.write_text(text)
@@ -26,6 +33,24 @@ class TapTests(TapCase):
     def test_a_mistake_ends_the_start(self) -> None:
         ended = self.assertRaises(SystemExit, makeService, self.options("nonsense: 1\n"))
         self.assertIn("nonsense", str(ended))
+
+    def test_the_reactor_goes_by_a_clock_that_nobody_sets(self) -> None:
+        self.assertRaises(SystemExit, makeService, self.options("nonsense: 1\n"))
+        self.assertEqual([hasattr(each, "callLater") for each in self.clocked], [True])
+
+    def test_files_and_folders_in_others_hands_are_named_before_anything_is_built(self) -> None:
+        data = Path(self.mktemp()).absolute()
+        data.mkdir(mode=0o777)
+        data.chmod(0o777)
+        more = "webspaces: {domain: example.org}\ntraefik: {redis: {password: x}}\n"
+        options = self.options(f"data_dir: {data}\n{more}")
+        self.path.chmod(0o644)
+        with capturedLogs() as logs:
+            ended = self.assertRaises(SystemExit, makeService, options)
+        self.assertIn(f"{data} (data_dir) may be written to by others", str(ended))
+        self.assertEqual(list(data.iterdir()), [])
+        said = [formatEvent(event) for event in logs]
+        self.assertTrue(any(str(self.path) in text and "secret" in text for text in said), said)
 
     def test_what_is_set_and_changes_nothing_yet_is_named(self) -> None:
         self.options("webspaces: {domain: example.org}\ntraefik: {iam_token: a-token}\n")

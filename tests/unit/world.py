@@ -24,17 +24,21 @@ from webspaced.lib.deferreds import sleep
 from webspaced.reconcile.publisher import Publisher
 from webspaced.reconcile.reconciler import Collaborators, Reconciler, Serving
 from webspaced.reconcile.unexposed import Unexposed
-from webspaced.webspaces.adoption import Adoption
+from webspaced.settings.webspaces import RESERVED_NAMES
+from webspaced.webspaces.adoption import Adoption, Membership
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.booter import Booter, BootLimits
+from webspaced.webspaces.claims import ClaimRules, Claims
 from webspaced.webspaces.conditions import Conditions
 from webspaced.webspaces.creation import Creator, Workshop
 from webspaced.webspaces.documents import Documents
 from webspaced.webspaces.domains import DomainRules, Domains
 from webspaced.webspaces.gate import BootGate
+from webspaced.webspaces.housing import Housing
 from webspaced.webspaces.images import Images
 from webspaced.webspaces.insides import Insides
 from webspaced.webspaces.observed import Observed
+from webspaced.webspaces.ownership import Ownership
 from webspaced.webspaces.ports import Ports
 from webspaced.webspaces.power import Power, StopTimes
 from webspaced.webspaces.progress import Creations
@@ -49,6 +53,7 @@ BOOT_ADDRESS = ip_address("127.0.0.1")
 DOMAIN = "example.org"
 SETTLE, DRAIN, GRACE = 0.3, 1.0, 5.0
 INSTALL_TIMEOUT = 600.0
+GRACE_OF_IAM = 7 * 86400.0
 EXTERNAL, BOOT = range(49152, 49162), range(20000, 20050)
 SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOhlw7EP23vl/l4skU1mByrz+lpgq09gAPeOQiE/Kq3F alice@example"
 """Of a member's account; the other half was thrown away."""
@@ -130,22 +135,28 @@ class FakeListeners:
 
 @implementer(IRouteStore)
 class FakeStore:
-    """Routes in a dictionary; ``errors`` are raised by the next writes, ``delay`` is what a write takes."""
+    """Routes in a dictionary; ``errors`` are raised by the next writes, ``delay`` is what a write takes.
+
+    ``times`` has when each write began that came to something; ``tells``: each has a generation.
+    """
 
     def __init__(self, clock: Time) -> None:
         self.routes: dict[str, Route] = {}
         self.writes: list[tuple[dict[str, Route], list[str]]] = []
+        self.times: list[float] = []
         self.errors: list[Exception] = []
         self.different: Collection[str] | None = None
         self.stopped = False
         self.delay = 0.0
+        self.tells = False
         self.writing = self.most_at_once = 0
         self._clock = clock
 
     async def load(self) -> Mapping[str, Route]:
         return dict(self.routes)
 
-    async def apply(self, put: Mapping[str, Route], remove: Sequence[str]) -> None:
+    async def apply(self, put: Mapping[str, Route], remove: Sequence[str]) -> int | None:
+        began = self._clock.seconds()
         self.writing += 1
         self.most_at_once = max(self.most_at_once, self.writing)
         try:
@@ -156,7 +167,9 @@ class FakeStore:
         finally:
             self.writing -= 1
         self.writes.append((dict(put), list(remove)))
+        self.times.append(began)
         self.routes = {name: route for name, route in {**self.routes, **put}.items() if name not in remove}
+        return len(self.writes) if self.tells else None
 
     async def differs(self) -> Collection[str] | None:
         return self.different
@@ -225,6 +238,7 @@ class World:
         self._max_concurrent = max_concurrent
         self.clock = Time()
         self.lxd = FakeInstances(self.clock)
+        self.ownership = Ownership(NIC, self.lxd)
         self.insides = FakeInsides(self.clock, self.lxd)
         self.probe = FakeProbe(self.clock, self.lxd)
         self.listeners = FakeListeners()
@@ -234,14 +248,25 @@ class World:
         self.conditions = Conditions()
         self.registry = Registry(self.clock, self.lxd, "ws-", DEFAULTS, self.conditions)
         self.readiness = ReadinessTable()
-        limits = BootLimits(max_concurrent=max_concurrent, max_running=max_running, ip_timeout=10.0)
+        limits = BootLimits(
+            max_concurrent=max_concurrent, max_running=max_running, ip_timeout=10.0, departed=self.has_departed
+        )
         self.booter = Booter(self.clock, self.registry, self.lxd, self.conditions, limits)
         self.gate = BootGate(
             self.clock, self.registry, self.booter, self.readiness, self.probe, ready_timeout=ready_timeout, domain=DOMAIN
         )
         self.documents = Documents(self.registry, self.lxd)
-        self.allocator = Allocator(self.clock, self.registry, external=EXTERNAL, boot=BOOT, pick=lambda _: 0)
-        self.adoption = Adoption(self.registry, self.documents, self.allocator, self.identity, self.conditions)
+        rules = ClaimRules(domain=DOMAIN, ports=EXTERNAL, reserved=frozenset(RESERVED_NAMES))
+        self.claims = Claims(self.clock, self.registry, self.conditions, rules, self.clock.seconds)
+        self.allocator = Allocator(
+            self.clock, self.registry, self.claims, external=EXTERNAL, boot=BOOT, pick=lambda _: 0
+        )
+        membership = Membership(departed=self.has_departed, now=self.clock.seconds)
+        self.housing = Housing(lambda _: 0)
+        self.adoption = Adoption(
+            self.registry, self.documents, self.allocator, self.claims, self.housing, self.identity, self.conditions,
+            membership,
+        )  # fmt: skip
         self.publisher = Publisher(self.clock, self.store, SETTLE)
         self.reconciler = self._reconciler()
         times = StopTimes(drain=DRAIN, graceful=GRACE)
@@ -252,7 +277,9 @@ class World:
             self.registry, self.lxd, self.documents, self.power, self.creator, self.ports, self.reconciler, 60.0
         )
         domain_rules = DomainRules(service=DOMAIN, max=3)
-        self.domains = Domains(self.documents, self.allocator, self.records, self.reconciler, domain_rules)
+        self.domains = Domains(
+            self.documents, self.allocator, self.claims, self.records, self.reconciler, domain_rules
+        )
         bounds = Bounds(seconds=60, output=1000)
         self.interior = Insides(self.registry, self.documents, self.booter, self.insides, bounds)
         self.reconciler.after_pass(self.creator.sweep)
@@ -266,6 +293,7 @@ class World:
             power=self.power,
             booter=self.booter,
             allocator=self.allocator,
+            housing=self.housing,
             ports=self.ports,
             routes=self.reconciler,
             provision=Provision(self.clock, self.insides, INSTALL_TIMEOUT),
@@ -282,6 +310,7 @@ class World:
             booter=self.booter,
             gate=self.gate,
             adoption=self.adoption,
+            claims=self.claims,
             conditions=self.conditions,
             publisher=self.publisher,
             listeners=self.listeners,
@@ -291,10 +320,11 @@ class World:
 
     def start(self) -> World:
         """Prepare, read the store and make the first full pass."""
-        self.registry.prepare(NIC, RULE)
+        self.registry.prepare(NIC, RULE, self.ownership)
         self.clock.result_of(self.publisher.load())
         self.connect()
         self.clock.result_of(self.reconciler.lead())
+        self.let_names_come()
         return self
 
     def connect(self) -> None:
@@ -306,7 +336,17 @@ class World:
                 self.clock.run_for(0.1)
             else:
                 break
-        self.clock.settle()
+        # Routes may have been written a moment ago; then the next ones wait. A time that floats have exactly.
+        self.clock.run_for(0.125)
+        self.let_names_come()
+
+    def let_names_come(self) -> None:
+        """Wait until everybody's name was asked for: nobody else does."""
+        self.clock.run_until(lambda: not self.reconciler.refreshing)
+
+    def has_departed(self, since: float) -> bool:
+        """Whether a member has been unknown for too long."""
+        return self.clock.seconds() - since > GRACE_OF_IAM
 
     def lose_lxd(self, *, finish: bool = False) -> None:
         """LXD goes away."""

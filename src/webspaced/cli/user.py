@@ -8,6 +8,7 @@ from pathlib import Path
 from webspaced.cli.command import Command, add_config_option, give, say, settings_of
 from webspaced.errors import Invalid
 from webspaced.iam.users_file import edited, parse_users
+from webspaced.lib.trusted import spot
 
 HIGHEST_ID = 10**18 - 1
 """What instances' names can carry."""
@@ -58,7 +59,9 @@ def _remove(arguments: argparse.Namespace) -> int:
 
 def _list(arguments: argparse.Namespace) -> int:
     path = _users_file(arguments)
-    for user, token_hash in sorted(parse_users(path, path.read_bytes()), key=lambda pair: pair[0].id):
+    with spot(path) as where:
+        content, _ = where.read()
+    for user, token_hash in sorted(parse_users(path, content), key=lambda pair: pair[0].id):
         marks = [*(["admin"] if user.is_admin else []), *([] if token_hash else ["no token"])]
         give("\t".join([str(user.id), user.username, ", ".join(marks)]).rstrip())
     return 0

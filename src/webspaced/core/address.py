@@ -2,17 +2,20 @@
 
 A container's root can put any address on any interface and LXD reports them all, so an address counts only if it is on
 the NIC with the hardware address that LXD gave it, of global scope, inside the networks of webspaces, not reserved, and
-claimed by no other running instance. Everything else on it is ignored, whatever sorts first.
+its own (:mod:`webspaced.core.ownership`). Everything else on it is ignored, whatever sorts first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network
+from itertools import islice
 
 from attrs import frozen
 
 from webspaced.core.instance import InstanceState, IPAddress
+
+MOST_ADDRESSES = 32
+"""So many of a container's addresses are read; whoever shows more harms nobody else."""
 
 
 @frozen
@@ -53,26 +56,21 @@ class AddressRule:
     def claims(self, state: InstanceState, mac: str | None) -> tuple[IPAddress, ...]:
         """Give the allowed addresses on the NIC with this hardware address, in LXD's order, IPv4 first.
 
-        Several interfaces may show the same hardware address (root can set it): each one's addresses are claims, and
-        the clash rule of :func:`choose` sees to it that claiming more than one's own gains nothing.
+        Several interfaces may show the same hardware address (root can set it): the first addresses of all of them count.
         """
         if mac is None:
             return ()
-        found = [
+        addresses = (
             address
             for interface in state.interfaces
             if interface.mac == mac
             for address, scope in interface.addresses
-            if scope == "global" and self.allows(address)
-        ]
+            if scope == "global"
+        )
+        found = [address for address in islice(addresses, MOST_ADDRESSES) if self.allows(address)]
         return tuple(sorted(dict.fromkeys(found), key=lambda address: address.version))
 
 
 def _edges(network: IPv4Network | IPv6Network) -> tuple[IPAddress, ...]:
     # The network's own address and the broadcast address belong to no container (a /31 or /32 has neither).
     return (network.network_address, network.broadcast_address) if network.num_addresses > 2 else ()  # noqa: PLR2004
-
-
-def choose(claims: Iterable[IPAddress], claimed_by_others: frozenset[IPAddress]) -> IPAddress | None:
-    """Give the first claim that nobody else makes, or ``None``."""
-    return next((address for address in claims if address not in claimed_by_others), None)

@@ -10,11 +10,14 @@ import enum
 
 from attrs import evolve, frozen
 
+from webspaced.core.desired import AUTO, Desired, Wish
 from webspaced.core.instance import Status
 
 FIRST_BACK_OFF = 1.0
 LONGEST_BACK_OFF = 60.0
-QUIET_AFTER_STOP = 2.0
+UNWANTED_PAUSE = 300.0
+"""Seconds after which asking again makes sense for a webspace that somebody wants to stay off."""
+DELETING_PAUSE = 2.0
 
 
 class Act(enum.Enum):
@@ -23,9 +26,12 @@ class Act(enum.Enum):
     SERVE = "serve"
     """It runs: go on to its address and port."""
     START = "start"
-    RESUME = "resume"
     WAIT = "wait"
-    """LXD is in the middle of something: look again shortly."""
+    """LXD is in the middle of something, or cannot tell: look again shortly."""
+    STAND_BY = "stand by"
+    """webspaced itself is in the middle of something: go on when that is over."""
+    PAUSED = "paused"
+    """Somebody else froze it: wait as long as LXD works on it, and leave it frozen."""
     REFUSE = "refuse"
     """Do not wake it: the error says why and until when."""
 
@@ -38,7 +44,6 @@ class Hold(enum.Enum):
     """Visitors come through webspaced already and are still served."""
     STOPPING = "is being stopped"
     RESTARTING = "is being restarted"
-    """Visitors wait until it is back."""
     DELETING = "is being deleted"
 
 
@@ -61,17 +66,14 @@ class Memory:
         """Give the memory after a boot that worked."""
         return evolve(self, failures=0, reason="", not_before=0.0)
 
-    def stopped(self, now: float) -> Memory:
-        """Give the memory after an orderly stop: not woken again at once by a visitor that is still clicking."""
-        return evolve(self, hold=Hold.NONE, reason="was stopped a moment ago", not_before=now + QUIET_AFTER_STOP)
+    def rest(self, now: float) -> float:
+        """Give for how many seconds visitors are still refused; never longer than any failure lets them be."""
+        return min(LONGEST_BACK_OFF, self.not_before - now)
 
 
 @frozen(kw_only=True)
 class Decision:
-    """The act, and for a refusal its reason and the seconds after which asking again makes sense.
-
-    Refusals during a stop name the quiet time after it: nobody knows how long the stop itself takes.
-    """
+    """The act, and for a refusal its reason and the seconds after which asking again makes sense."""
 
     act: Act
     reason: str = ""
@@ -82,25 +84,47 @@ _ACTS = {
     Status.RUNNING: Act.SERVE,
     Status.READY: Act.SERVE,
     Status.STOPPED: Act.START,
-    # LXD reports a failed state as an error; a start is then the only way to learn more.
-    Status.ERROR: Act.START,
-    Status.FROZEN: Act.RESUME,
+    # LXD cannot tell: it may run as well.
+    Status.ERROR: Act.WAIT,
+    Status.FROZEN: Act.PAUSED,
     Status.STARTING: Act.WAIT,
     Status.STOPPING: Act.WAIT,
     Status.FREEZING: Act.WAIT,
 }
 
 
-def decide(status: Status, memory: Memory, now: float, *, by_api: bool) -> Decision:
+def unwanted(desired: Desired, *, departed: bool = False) -> str:
+    """Give why visitors are not to have a webspace, in words for everybody; empty if they may."""
+    if desired.wish is Wish.SUSPENDED:
+        return f"it is suspended: {desired.public}" if desired.public else "it is suspended"
+    if desired.wish is Wish.STOPPED:
+        return "its owner has switched it off"
+    return "its owner is no longer a member" if departed else ""
+
+
+def decide(
+    status: Status,
+    memory: Memory,
+    now: float,
+    *,
+    by_api: bool,
+    desired: Desired = AUTO,
+    departed: bool = False,
+) -> Decision:
     """Decide what a boot does next.
 
-    :param by_api: the member asked for it: neither a remembered failure nor the quiet time after a stop counts then.
+    :param by_api: the member asked for it: a remembered failure does not count then.
+    :param departed: IAM has not known the member for too long: nothing is started, and what runs is served.
     """
-    if memory.hold is Hold.RESTARTING:
-        return Decision(act=Act.WAIT)
+    if memory.hold is Hold.DELETING:
+        return Decision(act=Act.REFUSE, reason=memory.hold.value, retry_after=DELETING_PAUSE)
     act = _ACTS[status]
-    if memory.hold in (Hold.STOPPING, Hold.DELETING) or (memory.hold is Hold.DRAINING and act is not Act.SERVE):
-        return Decision(act=Act.REFUSE, reason=memory.hold.value, retry_after=QUIET_AFTER_STOP)
-    if act is not Act.SERVE and not by_api and now < memory.not_before:
-        return Decision(act=Act.REFUSE, reason=memory.reason, retry_after=memory.not_before - now)
+    reason = unwanted(desired, departed=departed and act is not Act.SERVE)
+    if reason:
+        return Decision(act=Act.REFUSE, reason=reason, retry_after=UNWANTED_PAUSE)
+    if memory.hold in (Hold.STOPPING, Hold.RESTARTING) or (memory.hold is Hold.DRAINING and act is not Act.SERVE):
+        # Whoever comes now is served by the next boot: nobody is refused because of timing.
+        return Decision(act=Act.STAND_BY)
+    if act is not Act.SERVE and not by_api and memory.rest(now) > 0:
+        return Decision(act=Act.REFUSE, reason=memory.reason, retry_after=memory.rest(now))
     return Decision(act=act)

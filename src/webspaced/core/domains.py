@@ -9,6 +9,10 @@ import idna
 from webspaced.core.names import LONGEST_DOMAIN, is_domain
 from webspaced.errors import Invalid
 
+SPECIAL = frozenset({"invalid", "local", "localhost", "onion", "test"})
+"""Top-level names of special use. webspaced's own router stands below ``invalid``."""
+PROOF_LABEL = "_webspaced"
+
 
 def parse_own_domain(text: str, service_domain: str) -> str:
     """Give a domain as DNS and certificates have it: lower case, international labels as ``xn--`` (RFC 5891, UTS 46).
@@ -25,6 +29,9 @@ def parse_own_domain(text: str, service_domain: str) -> str:
         message = f"{text!r} is an address, not a domain"
         raise Invalid(message)
     domain = _encoded(name)
+    if is_special(domain):
+        message = f"{domain} is not a name of the public DNS (RFC 6761)"
+        raise Invalid(message)
     if _is_address(domain):
         # Full-width digits and the like became plain ones.
         message = f"{text!r} is an address, not a domain"
@@ -36,6 +43,21 @@ def parse_own_domain(text: str, service_domain: str) -> str:
         message = f"{domain} is above this service's own domain"
         raise Invalid(message)
     return domain
+
+
+def is_special(domain: str) -> bool:
+    """Whether a name lies where none can be anybody's (RFC 6761, 6762, 7686): what resolves there differs by network."""
+    return domain.rpartition(".")[2] in SPECIAL
+
+
+def is_servable(domain: str) -> bool:
+    """Whether a name out of a document may be routed: a DNS name that can be somebody's."""
+    return is_domain(domain) and not is_special(domain)
+
+
+def proof_names(domain: str) -> tuple[str, str]:
+    """Give the names at which a domain is proved: itself, and one below it, as nothing can stand beside a CNAME."""
+    return domain, f"{PROOF_LABEL}.{domain}"
 
 
 def normalized(text: str) -> str:

@@ -46,7 +46,13 @@ class Instance:
     created_at: str = ""
     last_used_at: str = ""
     location: str = "none"
+    project: str = "default"
     etag: str = field(default="", repr=False)
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """Tells it from every other instance of the server: project and name."""
+        return self.project, self.name
 
     @property
     def untold(self) -> bool:
@@ -96,9 +102,10 @@ class Image:
 
 @frozen(kw_only=True)
 class NewInstance:
-    """What is to be created: a container of an image under a profile, with configuration keys."""
+    """What is to be created: a container of an image under a profile, with configuration keys and devices of its own."""
 
     name: str
     fingerprint: str
     profile: str
     config: Mapping[str, str] = field(repr=False)
+    devices: Mapping[str, Mapping[str, str]] = field(factory=dict)

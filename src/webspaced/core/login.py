@@ -30,10 +30,13 @@ _BASE64 = re.compile("[A-Za-z0-9+/]+={0,2}")
 def check_password(password: str) -> str:
     """Give a password that ``chpasswd`` takes for what it is: its input is lines of ``name:password``.
 
-    Colons are fine: only the first one of a line counts.
+    Colons are fine: only the first one of a line counts. One line break at the end is no part of it: programs that read a
+    password from a terminal or a file send it along.
 
     :raises Invalid: it is empty, too long, or would not stay on its line; the text never holds the password.
     """
+    if password.endswith("\n"):
+        password = password[:-1].removesuffix("\r")
     if not password:
         message = "the password is empty"
         raise Invalid(message)

@@ -7,113 +7,32 @@ is written back, so that an older or newer webspaced loses nothing.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 from attrs import evolve, field, frozen
 
-from webspaced.core.brief import unknown_among
-from webspaced.core.domains import normalized
-from webspaced.core.names import is_domain, parse_username
+from webspaced.core.claims import Grants, load_grants
+from webspaced.core.config import Config, load_config, parse_port
+from webspaced.core.desired import AUTO, Desired, Wish, load_desired
+from webspaced.core.domains import is_servable, normalized
+from webspaced.core.names import parse_username
 from webspaced.core.proxy_protocol import ProxyProtocol, is_proxy_protocol
 from webspaced.errors import Invalid
 
 KEY = "user._webspaced"
 BOOT_PORT_KEY = "user._webspaced_boot_port"
 USERNAME_KEY = "user._webspaced_username"
+UNKNOWN_SINCE_KEY = "user._webspaced_unknown_since"
+"""Since when (seconds since the epoch) IAM has not known the member."""
 CREATING_KEY = "user._webspaced_creating"
 """Holds the instance's name from a creation's first moment to its end: what has it is not served, and does not stay so."""
 
-_MEMBERS = ("user", "config", "domains", "ports", "proxyProtocol")
-_PORTS = range(1, 65536)
-_PORT = re.compile("[0-9]{1,5}")
-
-
-def _number(value: object) -> float | None:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return None
-    try:
-        return float(value)
-    except OverflowError:
-        return None
-
-
-def parse_port(value: object) -> int:
-    """Give a TCP port from an int or decimal text.
-
-    :raises Invalid: it is not a whole number from 1 to 65535.
-    """
-    text = str(value)
-    if isinstance(value, bool) or not _PORT.fullmatch(text) or int(text) not in _PORTS:
-        message = f"{value!r} is not a port (1 to 65535)"
-        raise Invalid(message)
-    return int(text)
-
-
-@frozen(kw_only=True)
-class Config:
-    """What a member may set. ``startup_delay`` is in seconds: the longest wait for the web server's first good answer."""
-
-    startup_delay: float
-    http_port: int
-    sni_passthrough: bool
-    extra: Mapping[str, Any] = field(default=MappingProxyType({}), repr=False)
-    """Members that are not ours: kept in LXD, not shown."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Give the contract's Config object."""
-        return {
-            "startupDelay": self.startup_delay,
-            "httpPort": self.http_port,
-            "sniPassthrough": self.sni_passthrough,
-        }
-
-    def patched(self, patch: Mapping[str, object], *, max_startup_delay: float) -> Config:
-        """Give this with the fields of a partial Config object changed; an absent field stays.
-
-        :raises Invalid: a field is unknown, has the wrong type, or is out of range.
-        """
-        unknown = unknown_among(patch, _FIELDS)
-        if unknown:
-            message = f"unknown field in config: {unknown}"
-            raise Invalid(message)
-        changes = {attribute: parse(patch[name]) for name, (attribute, parse) in _FIELDS.items() if name in patch}
-        changed = evolve(self, **changes)
-        if changed.startup_delay > max_startup_delay:
-            message = f"startupDelay must be at most {max_startup_delay:g} seconds"
-            raise Invalid(message)
-        return changed
-
-
-def _parse_startup_delay(value: object) -> float:
-    number = _number(value)
-    if number is None or not 0 <= number < float("inf"):
-        message = "startupDelay must be a number of seconds, 0 or more"
-        raise Invalid(message)
-    return number
-
-
-def _parse_http_port(value: object) -> int:
-    if not isinstance(value, int):
-        message = "httpPort must be a whole number from 1 to 65535"
-        raise Invalid(message)
-    return parse_port(value)
-
-
-def _parse_sni_passthrough(value: object) -> bool:
-    if not isinstance(value, bool):
-        message = "sniPassthrough must be true or false"
-        raise Invalid(message)
-    return value
-
-
-_FIELDS: dict[str, tuple[str, Any]] = {
-    "startupDelay": ("startup_delay", _parse_startup_delay),
-    "httpPort": ("http_port", _parse_http_port),
-    "sniPassthrough": ("sni_passthrough", _parse_sni_passthrough),
-}
+_MEMBERS = ("user", "config", "domains", "ports", "proxyProtocol", "desired", "granted")
+NO_GRANTS = Grants()
+NOBODY = -1
+"""The user of a document that names none."""
 
 
 def _freeze(ports: Mapping[int, int]) -> Mapping[int, int]:
@@ -146,10 +65,16 @@ class Webspace:
     """By external port: the forwards that tell the container who the visitor is."""
     unread_versions: Mapping[int, Any] = field(default=MappingProxyType({}), repr=False)
     """What else the document has there, such as a newer webspaced's versions: kept in LXD, not shown."""
+    desired: Desired = AUTO
+    grants: Grants = NO_GRANTS
+    wrong: tuple[str, ...] = ()
+    """What could not be understood in the document, and has its default."""
     extra: Mapping[str, Any] = field(default=MappingProxyType({}), repr=False)
 
     def to_json(self) -> dict[str, Any]:
-        """Give the contract's Webspace object. Old clients do not know ``proxyProtocol``: no forward, no member."""
+        """Give the contract's Webspace object. Old clients know neither ``proxyProtocol`` nor ``desired``: no member
+        without a forward that has it, and none for what is usual.
+        """
         versions = {str(external): int(version) for external, version in self.proxy_protocol.items()}
         return {
             "user": self.user,
@@ -157,6 +82,7 @@ class Webspace:
             "domains": list(self.domains),
             "ports": {str(external): internal for external, internal in self.ports.items()},
             **({"proxyProtocol": versions} if versions else {}),
+            **({} if self.desired.wish is Wish.AUTO else {"desired": self.desired.wish.value}),
         }
 
     def dump(self) -> str:
@@ -164,6 +90,11 @@ class Webspace:
         config = {**self.config.extra, **self.config.to_json()}
         domains = [*self.domains, *self.unserved]
         document = {**self.extra, **self.to_json(), "config": config, "domains": domains}
+        if self.desired != AUTO:
+            document["desired"] = self.desired.to_json()
+        granted = self.grants.only(self.ports, self.domains).to_json()
+        if granted:
+            document["granted"] = granted
         if self.unread_versions:
             document["proxyProtocol"] = {**self.unread_versions, **self.proxy_protocol}
         return json.dumps(document, separators=(",", ":"))
@@ -172,9 +103,24 @@ class Webspace:
         """Give this with another Config."""
         return evolve(self, config=config)
 
-    def with_domain(self, domain: str) -> Webspace:
-        """Give this with one more domain."""
-        return evolve(self, domains=(*self.domains, domain))
+    def with_desired(self, desired: Desired) -> Webspace:
+        """Give this with another wish."""
+        return evolve(self, desired=desired)
+
+    def with_name_granted(self, granted: float) -> Webspace:
+        """Give this with its default domain granted anew."""
+        return evolve(self, grants=evolve(self.grants, name=granted))
+
+    def of(self, uid: int) -> Webspace:
+        """Give this as the document of a user's instance: what another user's document claims counts for nothing."""
+        if self.user == uid:
+            return self
+        return Webspace(user=uid, config=self.config, wrong=self.wrong, extra=self.extra)
+
+    def with_domain(self, domain: str, granted: float = 0.0) -> Webspace:
+        """Give this with a domain, and the time of its grant."""
+        domains = self.domains if domain in self.domains else (*self.domains, domain)
+        return evolve(self, domains=domains, grants=self.grants.with_domain(domain, granted))
 
     def without_domain(self, domain: str, text: str) -> Webspace:
         """Give this without one of its domains, or without one that cannot be served, as it stands in the document."""
@@ -186,9 +132,10 @@ class Webspace:
         """What external ports lead to."""
         return {e: Forward(i, self.proxy_protocol.get(e)) for e, i in self.ports.items()}
 
-    def with_forward(self, external: int, forward: Forward) -> Webspace:
-        """Give this with one more forward."""
-        more = evolve(self, ports={**self.ports, external: forward.internal})
+    def with_forward(self, external: int, forward: Forward, granted: float = 0.0) -> Webspace:
+        """Give this with one more forward, and the time of its grant."""
+        grants = self.grants.with_port(external, granted)
+        more = evolve(self, ports={**self.ports, external: forward.internal}, grants=grants)
         return more.with_proxy_protocol(external, forward.proxy_protocol)
 
     def with_proxy_protocol(self, external: int, version: ProxyProtocol | None) -> Webspace:
@@ -215,20 +162,27 @@ def load_webspace(text: str, defaults: Config) -> Webspace:
     except ValueError as error:
         message = f"{KEY} is not JSON"
         raise Invalid(message) from error
-    if not isinstance(document, dict) or not isinstance(document.get("user"), int):
-        message = f"{KEY} has no user"
+    if not isinstance(document, dict):
+        message = f"{KEY} is not a JSON object"
         raise Invalid(message)
-    domains = _texts(document.get("domains"))
-    ports = _load_ports(document.get("ports") or {})
+    wrong: list[str] = []
+    texts = _texts(document.get("domains"), wrong)
+    domains = tuple(dict.fromkeys(name for name in map(normalized, texts) if is_servable(name)))
+    ports = _load_ports(document.get("ports"), wrong)
     versions = _load_versions(document.get("proxyProtocol"), ports)
+    config, wrong_config = load_config(document.get("config"), defaults)
+    desired = _load_desired(document.get("desired"), wrong)
     return Webspace(
-        user=document["user"],
-        config=_load_config(document.get("config") or {}, defaults),
-        domains=tuple(dict.fromkeys(name for name in map(normalized, domains) if is_domain(name))),
-        unserved=tuple(name for name in domains if not is_domain(normalized(name))),
+        user=_load_user(document.get("user"), wrong),
+        config=config,
+        domains=domains,
+        unserved=tuple(name for name in texts if not is_servable(normalized(name))),
         ports=ports,
         proxy_protocol={e: ProxyProtocol(v) for e, v in versions.items() if is_proxy_protocol(v)},
         unread_versions={e: v for e, v in versions.items() if not is_proxy_protocol(v)},
+        desired=desired,
+        grants=load_grants(document.get("granted"), ports, domains),
+        wrong=(*wrong, *wrong_config),
         extra={name: value for name, value in document.items() if name not in _MEMBERS},
     )
 
@@ -251,20 +205,51 @@ def boot_port_of(config: Mapping[str, str]) -> int | None:
         return None
 
 
-def _load_config(document: object, defaults: Config) -> Config:
-    members = document if isinstance(document, dict) else {}
-    known = {name: value for name, value in members.items() if name in _FIELDS}
-    extra = {name: value for name, value in members.items() if name not in _FIELDS}
-    # What is stored was accepted once: a bound that was lowered since must not make the webspace unreadable.
-    return evolve(defaults.patched(known, max_startup_delay=float("inf")), extra=extra)
+def unknown_since_of(config: Mapping[str, str]) -> float | None:
+    """Give since when IAM has not known the member, out of an instance's keys; ``None`` while it does."""
+    try:
+        return float(config.get(UNKNOWN_SINCE_KEY, ""))
+    except ValueError:
+        return None
 
 
-def _texts(document: object) -> list[str]:
-    return [text for text in document if isinstance(text, str)] if isinstance(document, list) else []
+def _load_user(value: object, wrong: list[str]) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    wrong.append("user is not a user's id")
+    return NOBODY
 
 
-def _load_ports(document: object) -> dict[int, int]:
-    return {parse_port(e): parse_port(i) for e, i in document.items()} if isinstance(document, dict) else {}
+def _load_desired(document: object, wrong: list[str]) -> Desired:
+    try:
+        return load_desired(document)
+    except Invalid as error:
+        wrong.append(str(error))
+        return AUTO
+
+
+def _texts(document: object, wrong: list[str]) -> list[str]:
+    if document is None:
+        return []
+    if not isinstance(document, list):
+        wrong.append("domains is not a list")
+        return []
+    return [text for text in document if isinstance(text, str)]
+
+
+def _load_ports(document: object, wrong: list[str]) -> dict[int, int]:
+    if document is None:
+        return {}
+    if not isinstance(document, dict):
+        wrong.append("ports is not an object")
+        return {}
+    ports: dict[int, int] = {}
+    for external, internal in document.items():
+        try:
+            ports[parse_port(external)] = parse_port(internal)
+        except Invalid as error:
+            wrong.append(f"ports: {error}")
+    return ports
 
 
 def _load_versions(document: object, ports: Mapping[int, int]) -> dict[int, Any]:

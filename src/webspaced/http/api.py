@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IConsumer
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 
-from webspaced.core.webspace import parse_port
+from webspaced.core.config import parse_port
 from webspaced.http import creation, messages, pieces, views
 from webspaced.http.auth import Auth
 from webspaced.http.bodies import (
@@ -30,11 +30,13 @@ from webspaced.http.bodies import (
     text_member,
 )
 from webspaced.http.commands import Commands
+from webspaced.http.desired import desired_of
 from webspaced.http.problems import answer, whole
 from webspaced.http.terminals import Offer, Terminals
 from webspaced.http.tickets import ticket_path
 from webspaced.http.upgrade import Upgrade
 from webspaced.lib.deferreds import shield
+from webspaced.webspaces.conditions import Conditions
 from webspaced.webspaces.domains import Domains
 from webspaced.webspaces.insides import Insides
 from webspaced.webspaces.service import WebspaceService
@@ -60,6 +62,7 @@ class Backing:
     commands: tuple[int, int]
     auth: Auth
     resync: Callable[[int], Coroutine[Any, Any, None]]
+    conditions: Conditions
     now: Callable[[], float] = time.time
 
 
@@ -88,6 +91,7 @@ class Api:
         self._auth = backing.auth
         self._resync = backing.resync
         self._now = backing.now
+        self._conditions = backing.conditions
 
     def close(self) -> Deferred[Any]:
         """Say goodbye to whoever sits at a terminal; fires when that is done."""
@@ -111,7 +115,7 @@ class Api:
     async def read_webspace(self, request: IRequest, who: str) -> bytes:
         """Give a webspace."""
         webspace = await self._for(request, who, self._service.read)
-        return _json(request, 200, webspace.to_json())
+        return _json(request, 200, views.webspace(webspace, self._conditions.of(webspace.user)))
 
     @app.route(WEBSPACE, methods=["POST"])
     async def create_webspace(self, request: IRequest, who: str) -> bytes:
@@ -185,6 +189,20 @@ class Api:
         user = await self._auth.subject(request, who)
         old = await shield(self._service.set_config(user.id, read_object(request)))
         return _json(request, 200, old.to_json())
+
+    @app.route(f"{WEBSPACE}/desired", methods=["GET"])
+    async def read_desired(self, request: IRequest, who: str) -> bytes:
+        """Give what is wanted of a webspace, with a suspension's reasons."""
+        webspace = await self._for(request, who, self._service.read)
+        return _json(request, 200, webspace.desired.to_json())
+
+    @app.route(f"{WEBSPACE}/desired", methods=["PUT"])
+    async def set_desired(self, request: IRequest, who: str) -> bytes:
+        """Say what is wanted of a webspace; only an admin suspends one, and ends that."""
+        grant = await self._auth.grant(request, who)
+        desired = desired_of(read_object(request), grant.caller)
+        await shield(self._service.power.want(grant.subject.id, desired, by_admin=grant.caller.user.is_admin))
+        return _json(request, 200, desired.to_json())
 
     @app.route(DOMAINS, methods=["GET"])
     async def read_domains(self, request: IRequest, who: str) -> bytes:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
 from attrs import frozen
@@ -17,11 +18,14 @@ from twisted.web.iweb import IRequest
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from webspaced import errors
-from webspaced.http.about import about_of, shown
+from webspaced.http.about import about_of, header, shown
 
 CONTENT_TYPE = "application/problem+json"
 LONGEST_REFUSAL, LONGEST_FAILURE = 300, 2000
 """Characters: an error repeats little of what was sent; what LXD says of a failure may take some lines."""
+HIDDEN_FROM_FORMER = frozenset({502, 503, 504})
+"""Statuses that the former daemon did not have; it said 500."""
+_FORMER_CLIENT = re.compile(r"OpenAPI-Generator/\S+/go\b", re.ASCII)
 BUG = "webspaced made a mistake; the operator finds it in the log"
 log = Logger()
 
@@ -78,8 +82,15 @@ class Problem:
         for name, value in self.headers:
             request.setHeader(name.encode(), value.encode())
         about = about_of(request)
+        status = 500 if self.status in HIDDEN_FROM_FORMER and is_former_client(request) else self.status
         document = {**self.document(), **({} if about is None else {"requestId": about.id})}
-        return whole(request, self.status, CONTENT_TYPE.encode(), json.dumps(document).encode())
+        return whole(request, status, CONTENT_TYPE.encode(), json.dumps(document).encode())
+
+
+def is_former_client(request: IRequest) -> bool:
+    """Whether a client is one of the former daemon's time, generated for Go: of some errors it shows no text at all."""
+    agent = header(request, b"user-agent")
+    return agent is not None and _FORMER_CLIENT.match(agent) is not None
 
 
 def problem_of(error: BaseException | None) -> Problem:

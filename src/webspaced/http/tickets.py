@@ -89,7 +89,7 @@ class Tickets:
         now = self._clock.seconds()
         while self._kept:
             key, first = next(iter(self._kept.items()))
-            # The clock is the wall's: set back, it must not prolong anything.
+            # Set back, a clock must not prolong anything.
             if first.until - LIFETIME <= now < first.until:
                 return
             del self._kept[key]

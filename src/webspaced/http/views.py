@@ -8,10 +8,18 @@ from itertools import islice
 from typing import Any
 
 from webspaced.core.instance import Image, InstanceState
+from webspaced.core.webspace import Webspace
+from webspaced.webspaces.conditions import Kind
 from webspaced.webspaces.observed import Observed
 
 MOST_SHOWN = 32
 """Interfaces, and addresses of each: root of a container can make thousands."""
+
+
+def webspace(value: Webspace, conditions: Mapping[Kind, str]) -> dict[str, Any]:
+    """Give the contract's Webspace object; where something is wrong with it now, also what."""
+    told = [{"kind": kind.value, "detail": detail} for kind, detail in conditions.items()]
+    return {**value.to_json(), **({"conditions": told} if told else {})}
 
 
 def image(value: Image) -> dict[str, Any]:

@@ -4,31 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from OpenSSL.SSL import Connection
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
-from twisted.internet.ssl import CertificateOptions
 from twisted.logger import Logger
 from twisted.web.client import Agent, BrowserLikePolicyForHTTPS, HTTPConnectionPool
 from twisted.web.iweb import IAgent, IPolicyForHTTPS
 from zope.interface import implementer
 
+from webspaced.lib.unverified_tls import UnverifiedConnections
+
 CONNECT_TIMEOUT = 3.0
 log = Logger()
-
-
-@implementer(IOpenSSLClientConnectionCreator)
-class _UnverifiedConnections:
-    """Makes TLS connections to a host of which no proof is wanted."""
-
-    def __init__(self, host: bytes) -> None:
-        self._host = host
-        self._context = CertificateOptions(verify=False).getContext()
-
-    def clientConnectionForTLS(self, tlsProtocol: Any) -> Connection:
-        """Give a connection that names its host: one address may serve several."""
-        connection = Connection(self._context, None)
-        connection.set_tlsext_host_name(self._host)
-        return connection
 
 
 @implementer(IPolicyForHTTPS)
@@ -37,7 +22,7 @@ class UnverifiedHTTPS:
 
     def creatorForNetloc(self, hostname: bytes, port: int) -> IOpenSSLClientConnectionCreator:
         """See :class:`twisted.web.iweb.IPolicyForHTTPS`."""
-        creator: IOpenSSLClientConnectionCreator = _UnverifiedConnections(hostname)
+        creator: IOpenSSLClientConnectionCreator = UnverifiedConnections(hostname)
         return creator
 
 

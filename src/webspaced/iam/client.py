@@ -22,6 +22,7 @@ REQUEST_TIMEOUT = 5.0
 """Seconds; a person waits for it, and IAM is near."""
 RETRY_AFTER = 2.0
 LARGEST_ANSWER = 64 * 1024
+LONGEST_REASON = 200
 
 
 @frozen
@@ -86,6 +87,18 @@ class IamdClient:
         except (ValueError, RecursionError, Invalid) as error:
             what = str(error) if isinstance(error, Invalid) else "something that is not JSON"
             raise self.nonsense(path, what) from error
+
+
+def refusal_reason(body: bytes, token: str) -> str | None:
+    """Give what a problem document of IAM's says, as ``token is expired by 5m``; never what holds the token."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    said = document.get("message") if isinstance(document, dict) else None
+    if not isinstance(said, str) or token in said or len(said) > LONGEST_REASON or not said.isprintable():
+        return None
+    return said or None
 
 
 def _user(document: Any) -> User:

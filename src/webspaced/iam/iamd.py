@@ -17,7 +17,7 @@ from zope.interface import implementer
 
 from webspaced.core.user import Caller, User
 from webspaced.errors import Forbidden, Invalid, NotFound, Unavailable
-from webspaced.iam.client import Answer, IamdClient
+from webspaced.iam.client import Answer, IamdClient, refusal_reason
 from webspaced.iam.tokens import Claims, is_bearer_token, read_claims
 from webspaced.interfaces import IIdentity
 from webspaced.lib.deferreds import Flights
@@ -75,8 +75,8 @@ class IamdIdentity:
     async def _validate(self, key: bytes, token: str, claims: Claims) -> User:
         answer = await self._client.get(VALIDATE, token)
         if answer.status == UNAUTHORIZED:
-            message = "IAM refuses the token"
-            raise Forbidden(message)
+            why = refusal_reason(answer.body, token)
+            raise Forbidden(f"IAM refuses the token: {why}" if why else "IAM refuses the token")
         if answer.status != NO_CONTENT:
             raise self._client.nonsense(VALIDATE, f"status {answer.status}")
         user = await self._self(token)

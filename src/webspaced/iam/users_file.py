@@ -7,9 +7,7 @@ webspace of a member who is gone stays under its id.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 import re
 import secrets
 from collections import Counter
@@ -24,7 +22,7 @@ from attrs import define
 from webspaced.core.names import parse_username
 from webspaced.core.user import LARGEST_ID, User
 from webspaced.errors import Conflict, Invalid, NotFound
-from webspaced.lib.files import make_private_directory
+from webspaced.lib.trusted import spot
 
 HEAD = "# Written by `webspaced user`. Only hashes of tokens are here: a lost token is replaced by `webspaced user token`.\n"
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -176,44 +174,17 @@ class UsersEditor:
 def edited(path: Path) -> Iterator[UsersEditor]:
     """Hold the file's lock, give its users, and write them back unless the block raises. A missing file is begun.
 
-    :raises Invalid: it is no users file.
+    :raises Invalid: it is no users file, or somebody else's link leads to it.
     """
     # A link's target is replaced, and not the link.
-    path = path.resolve()
-    make_private_directory(path.parent)
-    with _locked(path.parent):
+    with spot(path, make=True) as where, where.locked():
         try:
-            content, owner = path.read_bytes(), path.stat()
+            content, owner = where.read()
         except FileNotFoundError:
-            content, owner = b"users: []\n", path.parent.stat()
+            content, owner = b"users: []\n", where.owner()
         parse_users(path, content)
         editor = UsersEditor(path, _document(path, content))
         yield editor
         text = HEAD + yaml.safe_dump(editor.document, sort_keys=False, allow_unicode=True)
         parse_users(path, text.encode())
-        _replace(path, text.encode(), owner)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    # The folder's own lock: the file itself is another one after each edit, and a file beside it would need an owner.
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _replace(path: Path, content: bytes, owner: os.stat_result) -> None:
-    """Replace a file in one step and for good. Whoever could read it still can: root edits it for a daemon that is not."""
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        if os.geteuid() == 0:
-            os.fchown(descriptor, owner.st_uid, owner.st_gid)
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
-    temporary.replace(path)
+        where.replace(text.encode(), owner)

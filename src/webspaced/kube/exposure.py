@@ -6,7 +6,7 @@ created here, its other ports and all nodePorts stay, and its list of ports is n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -23,6 +23,8 @@ from webspaced.lib.deferreds import sleep
 
 PREFIX = "webspaced-"
 """What the names of our ports begin with; the number follows (15 letters at most: RFC 6335)."""
+FORMER_PREFIX = "ws-fwd-"
+"""What a former daemon named them; they keep their names, and so their nodePorts."""
 GATHER = 0.1
 """Seconds in which changes gather."""
 
@@ -126,10 +128,16 @@ class ServicePorts:
         if not wanted and not foreign and ours:
             # Its last one stays, and leads nowhere, until another comes.
             wanted = {min(ours)}
-        if (wanted != ours.keys() or not all(ours.values())) and self._may_write():
+        gone = {port for port, each in ours.items() if each["name"] != f"{PREFIX}{port}"} - wanted
+        if gone and self._may_write():
+            await self._remove_former(service, gone)
+            # The rest, over what is there then.
+            self._differs = True
+        elif (wanted != ours.keys() or not all(map(_leads, ours.values()))) and self._may_write():
             # Forced: what others changed in our entries, and in no others, is ours again. But only over what was read: by
             # now another daemon may have written.
-            document = self._document(wanted, service["metadata"]["resourceVersion"])
+            names = {port: each["name"] for port, each in ours.items()}
+            document = self._document(wanted, names, service["metadata"]["resourceVersion"])
             await self._client.apply(SERVICE, self._namespace, self._name, document, force=True)
             self.log.info("the Service {name} has {count} forwarded ports", name=self._name, count=len(wanted))
 
@@ -142,22 +150,37 @@ class ServicePorts:
         self._told = taken
         return wanted - taken
 
-    def _document(self, ports: Iterable[int], version: str) -> dict[str, Any]:
+    async def _remove_former(self, service: Document, ports: Collection[int]) -> None:
+        """Remove entries that a former daemon made. Applying without them would not do: they are that one's for ever.
+
+        All others are put back as they were read, with their nodePorts: only without these would they get new ones.
+        """
+        left = [each for each in service["spec"]["ports"] if int(each["port"]) not in ports or not _is_tcp(each)]
+        document = {**service, "spec": {**service["spec"], "ports": left}}
+        await self._client.replace(SERVICE, self._namespace, self._name, document)
+        self.log.info("{count} ports that a former webspaced left are removed from the Service {name}",
+                      count=len(ports), name=self._name)  # fmt: skip
+
+    def _document(self, ports: Iterable[int], names: Mapping[int, str], version: str) -> dict[str, Any]:
         entries = [
-            {"name": f"{PREFIX}{port}", "port": port, "protocol": "TCP", "targetPort": port} for port in sorted(ports)
+            {"name": names.get(port, f"{PREFIX}{port}"), "port": port, "protocol": "TCP", "targetPort": port}
+            for port in sorted(ports)
         ]
         metadata = {"name": self._name, "namespace": self._namespace, "resourceVersion": version}
         return SERVICE.document(metadata, spec={"ports": entries})
 
 
-def _split(entries: Iterable[Document]) -> tuple[dict[int, bool], set[int]]:
-    """Give our TCP ports, with whether each is as we wrote it, and the others'."""
-    ours: dict[int, bool] = {}
-    foreign: set[int] = set()
-    for entry in entries:
-        port = int(entry["port"])
-        if entry.get("name") == f"{PREFIX}{port}":
-            ours[port] = entry.get("targetPort") == port
-        elif entry.get("protocol", "TCP") == "TCP":
-            foreign.add(port)
-    return ours, foreign
+def _split(entries: Iterable[Document]) -> tuple[dict[int, Document], set[int]]:
+    """Give our TCP ports, those of a former daemon too, and the others'."""
+    tcp = {int(entry["port"]): entry for entry in entries if _is_tcp(entry)}
+    ours = {port: each for port, each in tcp.items() if each.get("name") in (f"{PREFIX}{port}", f"{FORMER_PREFIX}{port}")}
+    return ours, tcp.keys() - ours.keys()
+
+
+def _is_tcp(entry: Document) -> bool:
+    return bool(entry.get("protocol", "TCP") == "TCP")
+
+
+def _leads(entry: Document) -> bool:
+    """Whether an entry of ours leads where we wrote it to."""
+    return bool(entry.get("targetPort") == int(entry["port"]))

@@ -65,7 +65,7 @@ class Buckets(Generic[K]):
 
     def _of(self, key: K) -> float:
         full_at, seen = self._kept.pop(key, (0.0, 0.0))
-        # The reactor's clock is the wall's: set back, it must not lock anybody out.
+        # Set back, a clock must not lock anybody out.
         return full_at - max(0.0, seen - self._clock.seconds())
 
     def _keep(self, key: K, full_at: float) -> None:

@@ -31,6 +31,36 @@ def bounded(clock: IReactorTime, seconds: float, work: Coroutine[Any, Any, T], w
     return Deferred.fromCoroutine(work).addTimeout(seconds, clock, expired)
 
 
+def while_heard(
+    clock: IReactorTime, seconds: float, work: Callable[[Callable[[], None]], Coroutine[Any, Any, T]], what: str
+) -> Deferred[T]:
+    """Run a coroutine for as long as it says that it gets on, and cancel it after so many seconds of silence.
+
+    :param work: is given what it calls when it gets on.
+    """
+
+    def silent() -> None:
+        expired.append(True)
+        running.cancel()
+
+    def stopped(result: Any) -> Any:
+        if patience.active():
+            patience.cancel()
+        if not expired:
+            return result
+        message = f"{what} stopped for longer than {seconds:g} s"
+        return Failure(DeadlineExceeded(message))
+
+    def heard() -> None:
+        if patience.active():
+            patience.reset(seconds)
+
+    expired: list[bool] = []
+    patience = clock.callLater(seconds, silent)
+    running = Deferred.fromCoroutine(work(heard))
+    return running.addBoth(stopped)
+
+
 async def together(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """Run coroutines side by side and give their results in order; the first failure cancels the others and is raised."""
     running = [Deferred.fromCoroutine(work) for work in works]
@@ -50,7 +80,10 @@ async def together(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
 class Flight(Generic[T]):
     """One run of something, and whoever waits for it. Observers may be cancelled; the run goes on."""
 
-    def __init__(self, run: Deferred[T]) -> None:
+    def __init__(self, run: Deferred[T], may_end: Callable[[], bool] = lambda: False) -> None:
+        """:param may_end: asked when the last observer was cancelled: whether the run is to be cancelled, too."""
+        self._run = run
+        self._may_end = may_end
         self._observers: list[Deferred[T]] = []
         self._result: T | Failure | None = None
         self._landed = False
@@ -68,6 +101,8 @@ class Flight(Generic[T]):
     def _observers_remove(self, observer: Deferred[T]) -> None:
         if observer in self._observers:
             self._observers.remove(observer)
+            if not self._observers and not self._landed and self._may_end():
+                self._run.cancel()
 
     def _land(self, result: T | Failure) -> None:
         self._landed = True
@@ -95,8 +130,13 @@ class Flights(Generic[K, T]):
     def __contains__(self, key: K) -> bool:
         return key in self._flying
 
-    def join(self, key: K, start: Callable[[], Coroutine[Any, Any, T]]) -> Deferred[T]:
-        """Wait for the key's run, starting one if there is none."""
+    def join(
+        self, key: K, start: Callable[[], Coroutine[Any, Any, T]], may_end: Callable[[], bool] = lambda: False
+    ) -> Deferred[T]:
+        """Wait for the key's run, starting one if there is none.
+
+        :param may_end: whether a run that this starts is given up when nobody waits for it any more.
+        """
         flight = self._flying.get(key)
         if flight is not None:
             return flight.observe()
@@ -104,7 +144,7 @@ class Flights(Generic[K, T]):
         if run.called:
             # Done without waiting for anything: nothing to share.
             return run
-        flight = self._flying[key] = Flight(run.addBoth(self._landed, key))
+        flight = self._flying[key] = Flight(run.addBoth(self._landed, key), may_end)
         return flight.observe()
 
     def _landed(self, result: Any, key: K) -> Any:

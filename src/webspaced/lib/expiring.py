@@ -27,7 +27,7 @@ class ExpiringCache(Generic[K, V]):
         if key not in self._kept:
             return None
         value, since, until = self._kept[key]
-        # The reactor's clock is the wall's: set back, it must not prolong anything.
+        # Set back, a clock must not prolong anything.
         if since <= self._clock.seconds() < until:
             return value
         del self._kept[key]

@@ -23,7 +23,7 @@ class InstanceLock:
         """Take it; ``Conflict`` if another process has it, ``Unavailable`` if the folder cannot be written."""
         try:
             make_private_directory(self._path.parent)
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise Unavailable(f"{self._path.parent} (data_dir) cannot be written: {error.strerror}") from error
         try:

@@ -28,13 +28,15 @@ from zope.interface import implementer
 REQUEST_ID: ContextVar[str] = ContextVar("request_id")
 """The id of the request on whose behalf code runs; none outside of requests."""
 
-# Twisted has no level below debug.
+# Twisted has no level below debug, and one above error.
 LEVELS = {
     "trace": LogLevel.debug,
     "debug": LogLevel.debug,
     "info": LogLevel.info,
     "warn": LogLevel.warn,
     "error": LogLevel.error,
+    "fatal": LogLevel.critical,
+    "panic": LogLevel.critical,
 }
 # These tell of every connection that is opened and closed.
 CHATTY = ("twisted.web.client", "twisted.web.http", "twisted.internet.protocol")

@@ -32,3 +32,7 @@ class Multimap(Generic[K, V]):
     def owners(self, key: K) -> frozenset[V]:
         """Give the owners of a key."""
         return frozenset(self._owners.get(key, ()))
+
+    def keys_of(self, owner: V) -> frozenset[K]:
+        """Give the keys of an owner."""
+        return self._keys.get(owner, frozenset())

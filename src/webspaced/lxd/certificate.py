@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import socket
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from webspaced.errors import Conflict
-from webspaced.lib.files import make_private_directory
+from webspaced.lib.trusted import spot
 
 # As LXD's own clients do.
 VALIDITY = dt.timedelta(days=3650)
@@ -47,21 +46,14 @@ def write_certificate(certificate: Path, key: Path, now: dt.datetime) -> None:
     """Make a certificate and its key in new files; the key is readable by its owner only.
 
     :raises Conflict: one of the files exists: LXD may trust what is in it.
+    :raises Invalid: somebody else's link is on the way.
     """
-    for path in (certificate, key):
-        if path.exists():
-            message = f"{path} exists already; remove it first, or name another file"
-            raise Conflict(message)
-        make_private_directory(path.parent)
-    shown, secret = make_certificate(f"webspaced@{socket.gethostname()}"[:64], now)
-    _create(key, secret, 0o600)
-    _create(certificate, shown, 0o644)
-
-
-def _create(path: Path, content: bytes, mode: int) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-        if os.geteuid() == 0:
-            # Whose directory it is runs webspaced, and has to read them.
-            owner = path.parent.stat()
-            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
-        file.write(content)
+    with spot(certificate, make=True) as shown_at, spot(key, make=True) as secret_at:
+        for path, where in ((certificate, shown_at), (key, secret_at)):
+            if where.exists():
+                message = f"{path} exists already; remove it first, or name another file"
+                raise Conflict(message)
+        shown, secret = make_certificate(f"webspaced@{socket.gethostname()}"[:64], now)
+        # Whose directory it is runs webspaced, and has to read them.
+        secret_at.create(secret, 0o600, secret_at.owner())
+        shown_at.create(shown, 0o644, shown_at.owner())

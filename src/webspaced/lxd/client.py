@@ -21,7 +21,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.iweb import IAgent
 
 from webspaced.errors import Changed, DeadlineExceeded, Distrusted, NotFound, RemoteError, Unavailable
-from webspaced.lib.deferreds import bounded, sleep
+from webspaced.lib.deferreds import bounded, sleep, while_heard
 from webspaced.lib.webclient import UNREACHABLE, BodyTooLarge, BytesBody, feed_body, read_body
 from webspaced.lxd.tls import openssl_says
 
@@ -67,7 +67,7 @@ class LxdClient:
         self._http = HTTPClient(agent)
         self.clock = self._clock = clock
         self._reactor: Any = clock
-        self._project = project
+        self.project = self._project = project
         self._base = base
 
     async def get(self, path: str, *, largest: int | None = None, **query: str) -> Reply:
@@ -82,16 +82,27 @@ class LxdClient:
 
         What ``told`` raises ends it.
         """
-        url = self._url(path, query)
-        await self._bounded(REQUEST_TIMEOUT, self._each(url, told), f"LXD's answer to GET {path}")
+        url, what = self._url(path, query), f"LXD's answer to GET {path}"
 
-    async def _each(self, url: str, told: Callable[[Any], object]) -> None:
+        async def each() -> None:
+            # However long the list is, it may take its time as long as it comes.
+            silence = SUSPECT_TIMEOUT if self._suspect() else REQUEST_TIMEOUT
+            await while_heard(self._clock, silence, lambda heard: self._each(url, told, heard), what)
+
+        await self._bounded(None, each(), what)
+
+    async def _each(self, url: str, told: Callable[[Any], object], heard: Callable[[], None]) -> None:
         response = await self._http.request("GET", url, unbuffered=True, reactor=self._reactor)
         if response.code >= 400:  # noqa: PLR2004
             _reply(response.code, await read_body(response.original, LARGEST_ANSWER), "")
         elements = _Elements(told)
+
+        def feed(data: bytes) -> None:
+            heard()
+            elements.feed(data)
+
         try:
-            await feed_body(response.original, LARGEST_ANSWER, elements.feed)
+            await feed_body(response.original, LARGEST_ANSWER, feed)
             elements.end()
         except BodyTooLarge as error:
             message = f"LXD's answer has {error}"

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from ipaddress import ip_address
+from itertools import islice
 from typing import Any
 
 from webspaced.core.instance import Image, Instance, InstanceState, Interface, IPAddress, Status
+from webspaced.core.ownership import Lease
+
+MOST_READ = 64
+"""So many addresses of an interface are read: a container's root can put thousands there."""
+MOST_INTERFACES = 64
 
 
 def instance(document: Mapping[str, Any], etag: str = "") -> Instance:
@@ -20,6 +26,7 @@ def instance(document: Mapping[str, Any], etag: str = "") -> Instance:
         created_at=document.get("created_at", ""),
         last_used_at=document.get("last_used_at", ""),
         location=document.get("location", "none"),
+        project=document.get("project", "default"),
         etag=etag,
     )
 
@@ -28,15 +35,25 @@ def state(document: Mapping[str, Any]) -> InstanceState:
     """Read ``/1.0/instances/<name>/state``. A stopped instance has no network there."""
     return InstanceState(
         status=Status(document["status_code"]),
-        interfaces=tuple(_interface(name, nic) for name, nic in (document.get("network") or {}).items()),
+        interfaces=tuple(_interface(name, nic) for name, nic in islice(_network(document).items(), MOST_INTERFACES)),
         document=document,
     )
+
+
+def lease(document: Mapping[str, Any]) -> Lease | None:
+    """Read an element of ``/1.0/networks/<name>/leases``; those of the network itself belong to nobody."""
+    address, mac = _address(document.get("address", "")), document.get("hwaddr", "").lower()
+    return Lease(address=address, mac=mac, location=document.get("location", "none")) if address and mac else None
+
+
+def _network(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    return document.get("network") or {}
 
 
 def _interface(name: str, document: Mapping[str, Any]) -> Interface:
     addresses = [
         (address, entry.get("scope", ""))
-        for entry in document.get("addresses") or ()
+        for entry in (document.get("addresses") or ())[:MOST_READ]
         if (address := _address(entry.get("address", ""))) is not None
     ]
     return Interface(name=name, mac=document.get("hwaddr", "").lower(), addresses=tuple(addresses))

@@ -11,10 +11,11 @@ from twisted.python.failure import Failure
 
 from webspaced.core.address import Endpoint
 from webspaced.core.instance import IPAddress
-from webspaced.core.routes import Difference, Route, difference
-from webspaced.interfaces import IRouteStore
+from webspaced.core.routes import Difference, Route
+from webspaced.interfaces import IRouteStore, ITraefik
 from webspaced.lib.backoff import pauses
-from webspaced.lib.deferreds import sleep
+from webspaced.lib.buckets import Buckets, Rate
+from webspaced.reconcile.settling import Settling
 
 FOREVER = float("inf")
 LAZY_DELAY, LAZY_INTERVAL = 0.02, 1.0
@@ -23,6 +24,11 @@ LAZY_DELAY, LAZY_INTERVAL = 0.02, 1.0
 Traefik rebuilds everything at each change. When a hundred webspaces boot at once, a write for each took a fifth of the
 machine from the boots themselves (``make bench BENCH=boot``: burst_ratio).
 """
+FLOOR = 0.1
+"""Seconds between two writes, however urgent: what is urgent meanwhile is written together. A first one after a rest does
+not wait. One member's calls, as many as are allowed, made 45 writes a second, and Traefik did nothing but read routes."""
+OFTEN, MANY = Rate(per_second=1.0, burst=10.0), 10_000
+"""How often one webspace's route may change: whoever turns a switch on and off all the time waits, and nobody else."""
 WRITE_LIMIT = 10.0
 """Seconds for which a member waits for a store that cannot be written; the wish stays, and is written when it can be."""
 
@@ -33,16 +39,24 @@ class Publisher:
     log = Logger()
 
     def __init__(
-        self, clock: IReactorTime, store: IRouteStore, settle_time: float, may_write: Callable[[], bool] = lambda: True
-    ) -> None:
-        """:param may_write: asked before each write: whether no other daemon can be writing."""
+        self, clock: IReactorTime, store: IRouteStore, settle_time: float, may_write: Callable[[], bool] = lambda: True,
+        traefik: ITraefik | None = None,
+    ) -> None:  # fmt: skip
+        """:param may_write: asked before each write: whether no other daemon can be writing.
+
+        :param traefik: asked whether a change is in effect; without it that is believed after the settle time.
+        """
         self._may_write = may_write
         self._clock = clock
         self._store = store
         self._settle_time = settle_time
         self._wanted: dict[str, Route] = {}
         self._actual: dict[str, Route] = {}
-        self._changed: dict[str, float] = {}
+        self._differing: set[str] = set()
+        self._settling = Settling(clock, traefik)
+        self._changed: dict[str, tuple[float, int | None]] = {}
+        self._often: Buckets[str] = Buckets(clock, OFTEN, MANY)
+        self._held: dict[str, float] = {}
         self._naming: dict[IPAddress, dict[str, float]] = {}
         self._named: dict[str, set[IPAddress]] = {}
         self._open = False
@@ -60,8 +74,9 @@ class Publisher:
     async def load(self) -> Collection[Endpoint]:
         """Read what is published, and give the backends that it names."""
         self._actual = dict(await self._store.load())
-        for route in self._actual.values():
+        for name, route in self._actual.items():
             self._name(route)
+            self._compare(name)
         self._store.watch(self.mark_stale)
         return {route.backend for route in self._actual.values()}
 
@@ -129,6 +144,7 @@ class Publisher:
             del self._wanted[name]
         else:
             self._wanted[name] = route
+        self._compare(name)
         self._kick(self._lazy_delay() if lazy else 0.0)
 
     def keep(self, name: str) -> Route | None:
@@ -136,10 +152,18 @@ class Publisher:
         route = self._actual.get(name)
         if route is not None:
             self._wanted.setdefault(name, route)
+            self._compare(name)
         return route
 
+    def _compare(self, name: str) -> None:
+        # One at a time: of ten thousand all could not be compared at each change.
+        if self._wanted.get(name) == self._actual.get(name):
+            self._differing.discard(name)
+        else:
+            self._differing.add(name)
+
     def settled(self, name: str) -> Deferred[None]:
-        """Fire once the wanted route of a name is published and Traefik has had the time to take it up."""
+        """Fire once the wanted route of a name is published and Traefik has taken it up, or had the time to."""
         return Deferred.fromCoroutine(self._settle(name))
 
     async def _settle(self, name: str) -> None:
@@ -150,9 +174,11 @@ class Publisher:
             if not await written.addTimeout(WRITE_LIMIT, self._clock, lambda *_: False):
                 self.log.warn("the route of {name} could not be published yet; going on", name=name)
                 return
-        rest = self._changed.get(name, 0.0) + self._settle_time - self._clock.seconds()
-        if name in self._changed and rest > 0:
-            await sleep(self._clock, rest)
+        if name in self._changed:
+            changed, generation = self._changed[name]
+            rest = changed + self._settle_time - self._clock.seconds()
+            # Of a change that was just made, never more: whatever a clock says.
+            await self._settling.wait(generation, min(rest, self._settle_time))
 
     def close(self) -> Deferred[None] | None:
         """Write no more; gives a Deferred for a write that is under way."""
@@ -167,13 +193,17 @@ class Publisher:
         await self._store.stop()
 
     def _lazy_delay(self) -> float:
-        next_write = self._written + LAZY_INTERVAL - self._clock.seconds()
-        return max(LAZY_DELAY, next_write)
+        return max(LAZY_DELAY, self._left_of(LAZY_INTERVAL))
+
+    def _left_of(self, interval: float) -> float:
+        """Give the seconds until so long has gone by since the last write; never more than that."""
+        return min(interval, max(0.0, self._written + interval - self._clock.seconds()))
 
     def _kick(self, delay: float = 0.0) -> None:
         """Write after so many seconds, or earlier; 0 is the end of this turn of the reactor, so that changes gather."""
         if not self._open or self._flushing is not None:
             return
+        delay = max(delay, self._left_of(FLOOR))
         if self._pending is None or not self._pending.active():
             self._pending = self._clock.callLater(delay, self._begin)
         elif self._pending.getTime() > self._clock.seconds() + delay:
@@ -184,7 +214,9 @@ class Publisher:
             return
         flushing = Deferred.fromCoroutine(self._flush())
         flushing.addErrback(self._flush_failed)
-        if not flushing.called:
+        if flushing.called:
+            self._come_back()
+        else:
             self._flushing = flushing.addCallback(self._flushed)
 
     def _flush_failed(self, failure: Failure) -> None:
@@ -193,6 +225,12 @@ class Publisher:
 
     def _flushed(self, _result: None) -> None:
         self._flushing = None
+        self._come_back()
+
+    def _come_back(self) -> None:
+        """Write what had to wait, when it may."""
+        if self._held:
+            self._kick(max(0.0, min(self._held.values()) - self._clock.seconds()))
 
     async def _flush(self) -> None:
         waits = pauses(0.1, 10.0)
@@ -203,7 +241,7 @@ class Publisher:
             try:
                 # What differs anew while this is written is written again.
                 self._renew, marks = False, self._marks
-                await self._store.apply(todo.put, sorted(todo.remove))
+                generation = await self._store.apply(todo.put, sorted(todo.remove))
             except CancelledError:
                 self._uncertain = True
                 self._mark([*todo.put, *todo.remove])
@@ -219,10 +257,12 @@ class Publisher:
             self._written = self._clock.seconds()
             self._stale = {name: mark for name, mark in self._stale.items() if mark > marks}
             for name in todo.remove:
-                self._took_effect(name, None)
+                self._took_effect(name, None, generation)
             for name, route in todo.put.items():
-                self._took_effect(name, route)
+                self._took_effect(name, route, generation)
             self._tell_waiting()
+            if self._differing or self._renew:
+                await self._rest(FLOOR)
         if self._uncertain and self._open:
             self._uncertain = False
             self._expire_unnamed()
@@ -236,9 +276,11 @@ class Publisher:
             self._resting.callback(None)
 
     def _todo(self) -> Difference:
-        todo = difference(self._actual, self._wanted)
-        again = {name: self._wanted[name] for name in self._stale if name in self._wanted}
-        return Difference(put={**todo.put, **again}, remove=todo.remove | (self._stale.keys() - self._wanted.keys()))
+        now = self._clock.seconds()
+        self._held = {name: until for name, until in self._held.items() if now < until <= now + 1 / OFTEN.per_second}
+        names = (self._differing - self._held.keys()) | self._stale.keys()
+        put = {name: self._wanted[name] for name in names if name in self._wanted}
+        return Difference(put=put, remove=frozenset(names - put.keys()))
 
     def _is_published(self, name: str) -> bool:
         return name not in self._stale and self._wanted.get(name) == self._actual.get(name)
@@ -255,7 +297,7 @@ class Publisher:
             if not kept:
                 del self._named[name]
 
-    def _took_effect(self, name: str, route: Route | None) -> None:
+    def _took_effect(self, name: str, route: Route | None, generation: int | None) -> None:
         now = self._clock.seconds()
         host = None if route is None else route.backend.host
         for address in self._named.pop(name, set()) - {host}:
@@ -266,7 +308,10 @@ class Publisher:
         else:
             self._actual[name] = route
             self._name(route)
-        self._changed[name] = now
+        self._compare(name)
+        self._changed[name] = (now, generation)
+        if wait := self._often.take(name):
+            self._held[name] = now + wait
         self._forget_expired(now)
 
     def _name(self, route: Route) -> None:
@@ -282,7 +327,7 @@ class Publisher:
                     self._naming[address] = alive
                 else:
                     del self._naming[address]
-            self._changed = {n: at for n, at in self._changed.items() if at + self._settle_time > now}
+            self._changed = {n: (at, g) for n, (at, g) in self._changed.items() if at + self._settle_time > now}
 
     def _tell_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []

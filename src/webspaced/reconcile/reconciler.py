@@ -6,11 +6,12 @@ that a webspace should have now and hands it to the listeners and the publisher;
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import errno
+from collections.abc import Callable
 from typing import Any
 
 from attrs import frozen
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, succeed
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -19,22 +20,27 @@ from zope.interface import implementer
 
 from webspaced.core.address import Endpoint
 from webspaced.core.boot import Hold
-from webspaced.core.hosts import HostClaims
+from webspaced.core.desired import Wish
 from webspaced.core.instance import IPAddress
-from webspaced.core.names import default_domain
 from webspaced.core.routes import Readiness, Standing, wanted_route
 from webspaced.errors import WebspacedError
-from webspaced.interfaces import IBootGate, IEventListener, IExposure, IListeners, IRoutes
+from webspaced.interfaces import IEventListener, IExposure, IListeners, IPortLook, IRoutes
+from webspaced.lib.deferreds import bounded
 from webspaced.lib.keyed import Coalesced
 from webspaced.reconcile.publisher import Publisher
 from webspaced.webspaces.adoption import Adoption
 from webspaced.webspaces.booter import Booter
+from webspaced.webspaces.claims import Claims
 from webspaced.webspaces.conditions import Conditions, Kind
 from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.readiness import Probe, ReadinessTable
 from webspaced.webspaces.registry import Registry
 
 PARALLEL_ADOPTIONS = 8
+ADOPTION_BUDGET = 15.0
+"""Seconds that IAM and LXD may take for one webspace."""
+NO_PORT_AT_ALL = frozenset({errno.EACCES, errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""Why a boot port cannot be bound where another number would not help."""
 
 
 @frozen(kw_only=True)
@@ -44,8 +50,9 @@ class Collaborators:
     registry: Registry
     readiness: ReadinessTable
     booter: Booter
-    gate: IBootGate
+    gate: IPortLook
     adoption: Adoption
+    claims: Claims
     conditions: Conditions
     publisher: Publisher
     listeners: IListeners
@@ -71,6 +78,8 @@ class Reconciler:
         self.seen: Deferred[None] = Deferred()
         """Fires once everything has been seen."""
         self.connected_to_lxd = False
+        self.no_boot_port = ""
+        """Why no boot port can be bound on this machine, if so."""
         self._clock = clock
         self._serving = serving
         self._with = with_
@@ -78,12 +87,15 @@ class Reconciler:
         self._kept: frozenset[int] = frozenset()
         self._again: dict[int, IDelayedCall] = {}
         self._after_pass: list[Callable[[], None]] = []
-        self._hosts = HostClaims()
         self._served: dict[int, tuple[str, int | None]] = {}
-        self._adoptions: Coalesced[int, None] = Coalesced(with_.adoption.complete)
+        self._adoptions: Coalesced[int, None] = Coalesced(self._adopt)
+        self._adopting = DeferredSemaphore(PARALLEL_ADOPTIONS)
+        self._next_refresh = 0
+        self._refreshing: Deferred[None] | None = None
         with_.registry.subscribe(self.act)
         with_.readiness.subscribe(self.act)
         with_.booter.subscribe(self.act)
+        with_.claims.subscribe(self.act)
 
     # --- what happens in LXD
 
@@ -104,7 +116,7 @@ class Reconciler:
         self.connected_to_lxd = False
 
     def _not_seen(self, failure: Failure, uid: int) -> None:
-        failure.trap(WebspacedError)
+        failure.trap(WebspacedError, CancelledError)
         self.log.info("webspace {uid} could not be looked at: {error}", uid=uid, error=failure.getErrorMessage())
 
     def after_pass(self, listener: Callable[[], None]) -> None:
@@ -132,10 +144,10 @@ class Reconciler:
         self._keep_unseen()
         gently = self._with.registry.gently
         await gently.each([observed.uid for observed in self._with.registry], self.act)
-        await self._adopt_all()
         self._with.listeners.retry()
         self._with.publisher.open()
         self._with.exposure.open()
+        self._refresh()
         for listener in self._after_pass:
             listener()
 
@@ -146,14 +158,13 @@ class Reconciler:
         for uid in self._kept - unseen:
             if registry.get(uid) is None:
                 publisher.want(registry.name_of(uid), None)
-                self._release_hosts(uid, ())
+                self._with.claims.drop(uid)
         for uid in unseen:
             route = publisher.keep(registry.name_of(uid))
             if route is not None:
                 # Visitors are still led there: nobody else may listen on that port, or be served under these names.
                 self._with.adoption.leave(route.backend.port)
-                for host in route.hosts:
-                    self._hosts.claim(host, uid)
+                self._with.claims.keep(uid, route.hosts)
         self._kept = unseen
 
     def return_of_members(self) -> Deferred[None]:
@@ -173,12 +184,46 @@ class Reconciler:
         """Read the addresses of all that run: no event tells what their root does with them."""
         return Deferred.fromCoroutine(self._with.registry.read_addresses()) if self.connected_to_lxd else succeed(None)
 
-    async def _adopt_all(self) -> None:
-        async def adopt(uid: int) -> None:
-            await self._adoptions.request(uid).addErrback(self._not_seen, uid)
+    async def _adopt(self, uid: int) -> None:
+        """Complete one webspace, a few at a time: IAM may be slow, and there may be thousands."""
+        await self._adopting.run(self._completed, uid)
 
-        uids = [observed.uid for observed in self._with.registry]
-        await self._with.registry.gently.side_by_side(PARALLEL_ADOPTIONS, uids, adopt)
+    def _completed(self, uid: int) -> Deferred[None]:
+        what = f"completing webspace {uid}"
+        return bounded(self._clock, ADOPTION_BUDGET, self._with.adoption.complete(uid), what)
+
+    @property
+    def refreshing(self) -> bool:
+        """Whether names are being asked for."""
+        return self._refreshing is not None
+
+    def _refresh(self) -> None:
+        """Begin to ask IAM for everybody's name, unless that is under way: nobody waits for it."""
+        if self._refreshing is None:
+            refreshing = Deferred.fromCoroutine(self._refresh_all())
+            refreshing.addErrback(self._refresh_failed)
+            if not refreshing.called:
+                self._refreshing = refreshing.addCallback(self._refreshed)
+
+    async def _refresh_all(self) -> None:
+        """Go through all, beginning where the last time ended."""
+        async def refresh(uid: int) -> None:
+            if self._leads:
+                self._next_refresh = uid
+                await self._adoptions.request(uid).addErrback(self._not_seen, uid)
+
+        uids = sorted(observed.uid for observed in self._with.registry)
+        first = next((n for n, uid in enumerate(uids) if uid >= self._next_refresh), 0)
+        # Half of the places: who lacks something to be served does not wait behind all names.
+        await self._with.registry.gently.side_by_side(PARALLEL_ADOPTIONS // 2, uids[first:] + uids[:first], refresh)
+        self._next_refresh = 0
+
+    def _refresh_failed(self, failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            self.log.failure("names could not be refreshed", failure)
+
+    def _refreshed(self, _result: None) -> None:
+        self._refreshing = None
 
     # --- one webspace
 
@@ -203,6 +248,8 @@ class Reconciler:
     def close(self) -> None:
         """Act no more: the daemon stops."""
         self._leads = False
+        if self._refreshing is not None:
+            self._refreshing.cancel()
         for again in self._again.values():
             if again.active():
                 again.cancel()
@@ -237,7 +284,6 @@ class Reconciler:
         self._with.listeners.want_forwards(uid, {})
         self._with.exposure.want(uid, ())
         self._with.listeners.want_boot_port(uid, None)
-        self._release_hosts(uid, ())
         self._with.publisher.want(self._with.registry.name_of(uid), None)
         self._with.readiness.forget(uid)
         self._with.booter.forget(uid)
@@ -253,7 +299,8 @@ class Reconciler:
 
     def _listen(self, observed: Observed) -> None:
         deleting = self._with.booter.memory(observed.uid).hold is Hold.DELETING
-        forwards = {} if deleting else observed.webspace.forwards
+        own, suspended = self._with.claims.forwards(observed), self._note_wish(observed)
+        forwards = {} if deleting or suspended else own
         self._with.listeners.want_forwards(observed.uid, forwards)
         self._with.exposure.want(observed.uid, forwards)
         port = observed.boot_port if self._with.adoption.owns_boot_port(observed) else None
@@ -262,11 +309,27 @@ class Reconciler:
         except CannotListenError as error:
             detail = f"boot port {port}: {error.socketError}"
             self._with.conditions.note(observed.uid, Kind.BOOT_PORT_UNBOUND, detail)
+            if port is not None and getattr(error.socketError, "errno", None) not in NO_PORT_AT_ALL:
+                # Somebody else's program has it, and may have it for long: another number serves as well.
+                self._with.adoption.give_up(observed.uid, port)
+                self._adoptions.request(observed.uid).addErrback(self._not_seen, observed.uid)
+            else:
+                self.no_boot_port = detail
         else:
             self._with.conditions.note(observed.uid, Kind.BOOT_PORT_UNBOUND, None)
 
+    def _note_wish(self, observed: Observed) -> bool:
+        """Note that an admin wants a webspace to stay off, if so."""
+        desired = observed.webspace.desired
+        suspended = desired.wish is Wish.SUSPENDED
+        self._with.conditions.note(observed.uid, Kind.SUSPENDED, desired.reason if suspended else None)
+        return suspended
+
     def _route(self, observed: Observed) -> None:
         publisher = self._with.publisher
+        if observed.untold and not observed.runs and publisher.keep(observed.name) is not None:
+            # It may run as well: what is published stays.
+            return
         standing = self._standing(observed)
         if standing is None:
             publisher.want(observed.name, None)
@@ -293,7 +356,7 @@ class Reconciler:
 
     def _standing(self, observed: Observed) -> Standing | None:
         hold = self._with.booter.memory(observed.uid).hold
-        hosts = self._own_hosts(observed)
+        hosts = self._with.claims.hosts(observed)
         if hold is Hold.DELETING or not hosts or not self._with.adoption.owns_boot_port(observed):
             return None
         return Standing(
@@ -304,30 +367,11 @@ class Reconciler:
             boot=Endpoint(self._serving.boot_address, observed.boot_port or 0),
             address=observed.address if observed.runs else None,
             readiness=self._with.readiness.get(observed, self._web(observed)),
-            diverted=hold is not Hold.NONE,
+            diverted=hold is not Hold.NONE or observed.webspace.desired.wish is not Wish.AUTO,
         )
 
     def _web(self, observed: Observed) -> Probe:
         return Probe(observed.webspace.config.http_port, observed.web_is_http)
-
-    def _own_hosts(self, observed: Observed) -> tuple[str, ...]:
-        """Give the names under which this webspace alone is served; the first that claims a name keeps it."""
-        inside = f".{self._serving.domain}"
-        default = [default_domain(observed.username, self._serving.domain)] if observed.username else []
-        # A name inside the service's own domain is some member's default domain, whatever a document says.
-        wanted = default + [d for d in observed.webspace.domains if not d.endswith(inside) and d != self._serving.domain]
-        self._release_hosts(observed.uid, wanted)
-        own = tuple(host for host in wanted if self._hosts.claim(host, observed.uid))
-        lost = [f"{host} is served for another webspace" for host in wanted if host not in own]
-        self._with.conditions.note(observed.uid, Kind.HOST_CLASH, "; ".join(lost) or None)
-        return own
-
-    def _release_hosts(self, uid: int, keep: Collection[str]) -> None:
-        if self._hosts.release(uid, keep):
-            # Somebody may be waiting for such a name.
-            for other in self._with.registry:
-                if Kind.HOST_CLASH in self._with.conditions.of(other.uid):
-                    self._clock.callLater(0, self.act, other.uid)
 
     def _probe_failed(self, failure: Failure) -> None:
         failure.trap(WebspacedError)
@@ -336,8 +380,10 @@ class Reconciler:
         """Ask a running webspace's web port, whoever started it, so that its route can become direct."""
         if not observed.runs or self._with.booter.memory(observed.uid).hold is not Hold.NONE:
             return
+        if self._with.booter.unwanted(observed):
+            return
         web = self._web(observed)
         if self._with.readiness.get(observed, web) is Readiness.UNKNOWN:
-            asked = self._with.gate.ready(observed.uid, web.port, http=web.http)
+            asked = Deferred.fromCoroutine(self._with.gate.look_at(observed.uid, web.port, http=web.http))
             # The gate remembers and logs what it found; there is no visitor to tell.
             asked.addErrback(self._probe_failed)

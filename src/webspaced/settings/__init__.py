@@ -18,6 +18,7 @@ from webspaced.settings.loader import load
 from webspaced.settings.problems import SettingsError
 from webspaced.settings.redis import TraefikRedis, TraefikRedisSentinel, TraefikRedisTls
 from webspaced.settings.schema import SETTINGS, Settings, Timeouts
+from webspaced.settings.secrecy import exposed_files
 from webspaced.settings.sources import STANDALONE, find_config
 from webspaced.settings.traefik import Traefik, TraefikAcme, TraefikFile, TraefikKubernetes, resolver_of
 from webspaced.settings.values import Address, format_duration, parse_duration
@@ -47,6 +48,7 @@ __all__ = [
     "TraefikRedisSentinel",
     "TraefikRedisTls",
     "Webspaces",
+    "exposed_files",
     "find_config",
     "format_duration",
     "load",

@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 
 from webspaced.settings.fields import secret, section, setting
-from webspaced.settings.kinds import FLAG, LXD_URL, NAME, PATH, PEM, SECRET, WEB_URL, choice
+from webspaced.settings.kinds import FLAG, LXD_URL, NAME, PATH, PEM, SECRET, WEB_URL, choice, duration
 
 
 @attrs.frozen(kw_only=True)
@@ -35,6 +35,13 @@ class Iam:
         SECRET,
         "webspaced's own admin token, with which it looks members up by their id; without one,"
         " renamed members are not followed.",
+    )
+    grace: float = setting(
+        duration(),
+        "How long a webspace is still woken whose member IAM no longer knows; its data is kept. 0 sets no bound. An IAM"
+        " that is only away counts for nothing.",
+        default=7 * 86400.0,
+        unit="seconds",
     )
     allow_insecure: bool = setting(
         FLAG,

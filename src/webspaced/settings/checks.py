@@ -9,12 +9,14 @@ from typing import Any, Final
 
 import attrs
 
-from webspaced.settings.values import Address
+from webspaced.settings.values import MAX_PORT, Address
 
 Values = Mapping[str, Any]
 
 _FORWARDS = "webspaces.ports"
 _BOOTS = "webspaces.boot_ports"
+# Below are the ports that web servers usually have, ours too.
+_LOWEST, _FEW = 9000, 1000
 _LISTENERS = (
     "http.listen_address",
     "http.internal_address",
@@ -49,8 +51,19 @@ def _apart(values: Values) -> str | None:
         return None
     return (
         f"{_FORWARDS} ({first} to {last}) and {_BOOTS} ({boot_first} to {boot_last})"
-        " must not have ports in common"
+        f" must not have ports in common: {_hint(first, last, boot_last - boot_first + 1)}"
     )
+
+
+def _hint(first: int, last: int, wanted: int) -> str:
+    """Say where there is room for boot ports, of which each webspace needs one."""
+    above, below = MAX_PORT - last, first - _LOWEST
+    room = max(above, below)
+    if room < min(wanted, _FEW):
+        return f"each webspace needs a boot port of its own, so end {_FORWARDS} earlier or begin it later"
+    start = last + 1 if above >= below else max(_LOWEST, first - wanted)
+    end = min(MAX_PORT, start + wanted - 1) if above >= below else first - 1
+    return f"each webspace needs a boot port of its own, for which {_BOOTS}.start: {start} and .end: {end} are free"
 
 
 def _in_use(listener: str, values: Values) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -10,8 +12,14 @@ from typing import Any, Final
 import attrs
 
 from webspaced.settings.kinds import PATH
+from webspaced.settings.values import Address, IPAddress
 
 Values = Mapping[str, Any]
+
+
+ENVIRON: Final = "the environment"
+"""Beside the settings by their keys: the variables that the platform sets, which are none of ours."""
+POD_IP_VARIABLES: Final = ("POD_IP", "WSD_POD_IP")
 
 
 @attrs.frozen
@@ -52,6 +60,31 @@ def _lease(values: Values) -> str:
     return "kubernetes" if values["traefik.provider"] == "kubernetes" else "lxd"
 
 
+def _boot_address(values: Values) -> IPAddress:
+    environ: Mapping[str, str] = values[ENVIRON]
+    server = environ.get("KUBERNETES_SERVICE_HOST")
+    if not server or values["traefik.embedded"]:
+        return ipaddress.IPv4Address("127.0.0.1")
+    given = next((environ[name] for name in POD_IP_VARIABLES if environ.get(name)), None)
+    if given is not None:
+        return ipaddress.ip_address(given)
+    return address_towards(server, int(environ.get("KUBERNETES_SERVICE_PORT") or 443))
+
+
+def address_towards(host: str, port: int) -> IPAddress:
+    """Give the address of this machine from which another one is reached. Nothing is sent.
+
+    :raises ValueError: there is no way to it.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as trial:
+        try:
+            trial.connect((host, port))
+        except OSError as error:
+            raise ValueError(f"cannot be found out: the API server ({host}) is not reached: {error}") from None
+        return ipaddress.ip_address(trial.getsockname()[0])
+
+
 _SETTLE_TIMES: Final = {"http": (7.5, 0.7), "redis": (3.0, 0.8)}
 """Seconds, of an operator's own Traefik and of the embedded one, where it is not what suits the others.
 
@@ -66,6 +99,15 @@ def _settle_time(values: Values) -> float:
     return embedded if values["traefik.embedded"] else own
 
 
+def _probe_url(values: Values) -> str | None:
+    if not values["traefik.embedded"]:
+        return None
+    address: Address = values["traefik.http_address"]
+    # What listens everywhere listens on loopback, too.
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104  (compared)
+    return f"http://{attrs.evolve(address, host=host)}" if address.port else None
+
+
 COMPUTED: Final = (
     Computed("data_dir", (), lambda _values: default_data_dir()),
     Computed("iam.provider", ("iam.url",), _provider),
@@ -74,6 +116,8 @@ COMPUTED: Final = (
     Computed("leadership.lease", ("traefik.provider",), _lease),
     Computed("traefik.cert_resolver", ("traefik.acme.email",), _cert_resolver),
     Computed("traefik.redis.cert_resolver", ("traefik.cert_resolver",), _redis_cert_resolver),
+    Computed("traefik.probe_url", ("traefik.embedded", "traefik.http_address"), _probe_url),
+    Computed("traefik.boot_address", ("traefik.embedded",), _boot_address),
     Computed("traefik.settle_time", ("traefik.embedded", "traefik.provider"), _settle_time),
 )
 """In an order in which each finds what it needs."""

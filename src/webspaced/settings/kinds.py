@@ -91,6 +91,18 @@ def choice(*options: str) -> Kind[str]:
     return _of_text(" \\| ".join(options), parse)
 
 
+def level(*options: str, **other: str) -> Kind[str]:
+    """One of some words in any case; ``other`` words stand for one of them."""
+    known = {option: option for option in options} | other
+
+    def parse(text: str) -> str:
+        if text.lower() not in known:
+            raise ValueError(f"must be one of {', '.join(known)}")
+        return known[text.lower()]
+
+    return _of_text(" \\| ".join(options), parse)
+
+
 def _in_range(value: T, low: float, high: float, found: float, unit: str) -> T:
     if not low <= found <= high:
         bound = f"at least {low:g}" if math.isinf(high) else f"between {low:g} and {high:g}"
@@ -253,15 +265,21 @@ def _split(text: str) -> SplitResult | None:
 
 
 def _secret(text: str) -> str:
-    if not text:
+    # Editors, templates and YAML's | end a text with a line break that is no part of the secret.
+    secret = text.rstrip("\r\n")
+    if not secret:
         raise ValueError("is empty")
-    return text
+    return secret
 
 
 def _pem(text: str) -> str:
     if "-----BEGIN " not in text:
         raise ValueError("must be PEM text itself, not a path")
     return text
+
+
+def _leases(text: str) -> str:
+    return _web_url(text) if "://" in text else str(_path(text))
 
 
 FLAG = Kind("true \\| false", _flag, bool)
@@ -279,6 +297,8 @@ LXD_URL = _of_text("URL", _lxd_url, echo=False)
 SECRET = _of_text("secret", _secret, echo=False)
 PEM = _of_text("PEM", _pem, echo=False)
 NAME = matching("name", r"[!-~]+", "a name without spaces")
+LABEL = matching("name", r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "one label of a host name, in small letters")
+LEASES = _of_text("path or URL", _leases)
 ENTRYPOINT = matching("name", r"[A-Za-z0-9_-]+", "letters, digits, - and _")
 # What LXD allows at the start of an instance's name, with room left for the number that follows.
 INSTANCE_PREFIX = matching(

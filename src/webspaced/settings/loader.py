@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from webspaced.settings.checks import CHECKS
-from webspaced.settings.derive import COMPUTED
+from webspaced.settings.derive import COMPUTED, ENVIRON
 from webspaced.settings.kinds import PATH
 from webspaced.settings.problems import SettingsError, describe
 from webspaced.settings.schema import FILE_SUFFIX, SETTINGS, TWINS, Settings, build
@@ -30,7 +30,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     loading.parse()
     if not base.broken:
         loading.require()
-        loading.compute()
+        loading.compute(environ)
         loading.check()
     if problems:
         raise SettingsError(problems)
@@ -68,14 +68,14 @@ class _Loading:
                     f"{key} is required, and neither the file nor a variable has it"
                 )
 
-    def compute(self) -> None:
-        """Find the defaults that follow from other settings."""
+    def compute(self, environ: Mapping[str, str]) -> None:
+        """Find the defaults that follow from other settings, or from what the platform says by variables."""
         for computed in COMPUTED:
             known = all(need in self.values for need in computed.needs)
             if computed.key in self.given or not known:
                 continue
             try:
-                self.values[computed.key] = computed.find(self.values)
+                self.values[computed.key] = computed.find({**self.values, ENVIRON: environ})
             except ValueError as error:
                 self._say("default", computed.key, str(error))
 

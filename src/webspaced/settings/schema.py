@@ -13,7 +13,7 @@ import attrs
 from webspaced.settings.backends import Iam, Lxd
 from webspaced.settings.fields import SECTION, SETTING, Setting, section, setting
 from webspaced.settings.http import Http
-from webspaced.settings.kinds import PATH, choice, duration
+from webspaced.settings.kinds import PATH, choice, duration, level
 from webspaced.settings.leadership import Leadership
 from webspaced.settings.traefik import Traefik
 from webspaced.settings.webspaces import Webspaces
@@ -37,8 +37,8 @@ class Settings:
     """The settings of webspaced."""
 
     log_level: str = setting(
-        choice("trace", "debug", "info", "warn", "error"),
-        "The least weighty messages to log.",
+        level("trace", "debug", "info", "warn", "error", "fatal", "panic", warning="warn"),
+        "The least weighty messages to log; in any case, and `warning` is `warn`.",
         default="info",
     )
     log_format: str = setting(

@@ -16,6 +16,8 @@ from webspaced.settings.problems import describe, printable
 from webspaced.settings.schema import SECTIONS, SETTINGS, TWINS, VARIABLES
 
 _PREFIX = "WSD_"
+OF_THE_PLATFORM: Final = frozenset({"WSD_POD_IP"})
+"""Variables that are named like ours and set nothing: they tell what a default follows from."""
 _SYSTEM_FILE = Path("/run/config/webspaced.yaml")
 _EVERY_KEY = (*SECTIONS, *SETTINGS, *TWINS)
 
@@ -77,6 +79,8 @@ def from_environment(environ: Mapping[str, str]) -> Sourced:
     found = Sourced()
     for name in sorted(name for name in environ if name.startswith(_PREFIX)):
         key = VARIABLES.get(name)
+        if key is None and name in OF_THE_PLATFORM:
+            continue
         if key is None:
             found.problems.append(
                 f"{printable(name)}: unknown variable{_suggest(name, tuple(VARIABLES))}"

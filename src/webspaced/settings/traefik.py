@@ -137,18 +137,31 @@ class Traefik:
     )
     boot_address: IPAddress = setting(
         IP,
-        "The address at which Traefik reaches webspaced's boot ports; in a pod, the pod's own.",
+        "The address at which Traefik reaches webspaced's boot ports: one of this machine's. In a pod it is found by"
+        " itself: the variable `POD_IP` (of the downward API, `status.podIP`), else the address from which the API server"
+        " is reached.",
         default=ipaddress.IPv4Address("127.0.0.1"),
+        computed="in a pod its own address, unless `traefik.embedded` is true; else `127.0.0.1`",
     )
     settle_time: float = setting(
         duration(),
         "How long Traefik may take to act on changed routes: a little more than its `providersThrottleDuration`, which is"
-        " 2s, and with its http provider that and its `pollInterval`, which is 5s. Every stop of a webspace waits for it:"
-        " set both lower (100ms is good), and then this.",
+        " 2s, and with its http provider that and its `pollInterval`, which is 5s. Where Traefik can be asked"
+        " (`traefik.probe_url`) it is the bound, and each change takes as long as it takes; else every creation, deletion"
+        " and stop of a webspace waits for it: set both lower (100ms is good), and then this.",
         default=2.5,
         computed="`2.5s`, with the provider `http` `7.5s`, with `redis` `3s`; when `traefik.embedded` is true `500ms`,"
         " `700ms`, `800ms`",
         unit="seconds",
+    )
+    probe_url: str | None = setting(
+        WEB_URL,
+        "An entry point of Traefik's at which webspaced asks whether a change is in effect, as"
+        " `http://127.0.0.1:80`: the entry point `traefik.http_entrypoint`, or with `https://` `traefik.https_entrypoint`."
+        " One Traefik must answer there: leave it out where several share the visitors, or where it redirects everything.",
+        default=None,
+        computed="that of the embedded Traefik where `traefik.embedded` is true, else none",
+        example="http://127.0.0.1:80",
     )
     webspaced_url: str | None = setting(
         WEB_URL,

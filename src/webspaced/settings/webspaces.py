@@ -14,6 +14,8 @@ from webspaced.settings.kinds import (
     HOST,
     INSTANCE_PREFIX,
     IP,
+    LABEL,
+    LEASES,
     NAME,
     NETWORK,
     PORT,
@@ -23,6 +25,15 @@ from webspaced.settings.kinds import (
     number,
 )
 from webspaced.settings.values import Address, IPAddress, IPNetwork
+
+RESERVED_NAMES = (
+    "abuse", "account", "accounts", "admin", "api", "app", "assets", "auth", "autoconfig", "autodiscover", "cdn",
+    "cloud", "console", "dashboard", "dns", "docs", "ftp", "git", "help", "hostmaster", "iam", "imap", "incus",
+    "isatap", "ldap", "localhost", "login", "lxd", "mail", "mta-sts", "mx", "noc", "ns", "ns1", "ns2", "panel", "pop",
+    "postmaster", "root", "security", "smtp", "ssh", "sso", "static", "status", "support", "traefik", "vpn",
+    "webmail", "webmaster", "webspaced", "wiki", "wpad", "www",
+)  # fmt: skip
+"""What services are usually called, and what programs look for by themselves (RFC 2142, WPAD, ISATAP)."""
 
 
 @attrs.frozen(kw_only=True)
@@ -150,6 +161,28 @@ class Webspaces:
         "Addresses within those networks that no container may claim: other machines are there.",
         default=(),
         example=("10.20.0.2",),
+    )
+    leases: str | None = setting(
+        LEASES,
+        "Who gave which address to whom, where LXD does not manage the network: the path of dnsmasq's lease file,"
+        " or a URL that gives a JSON list of objects with `address`, `hwaddr` and perhaps `expires` (seconds since"
+        " the epoch). Without it, whoever had an address first keeps it.",
+        default=None,
+        example="/var/lib/misc/dnsmasq.leases",
+    )
+    fixed_addresses: bool = setting(
+        FLAG,
+        "Write an address of its own on the NIC of each new webspace, where LXD manages the network: no other"
+        " container can take it.",
+        default=True,
+    )
+    reserved_names: tuple[str, ...] | None = setting(
+        listing(LABEL),
+        "Names below `webspaces.domain` that the service needs for itself: a member of that name gets no default"
+        " domain. The hosts that other settings name are reserved by themselves.",
+        default=None,
+        computed="what services are usually called: " + ", ".join(RESERVED_NAMES),
+        example=("api", "mail", "www"),
     )
     boot_ports: BootPorts = section(BootPorts)
     exec: Exec = section(Exec)

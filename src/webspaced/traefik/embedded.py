@@ -26,7 +26,8 @@ from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import sleep
 from webspaced.lib.files import make_private_directory, replace_file
 from webspaced.settings import Address
-from webspaced.traefik.render import SENTINEL_HOST, SENTINEL_STATUS, EntryPoints
+from webspaced.traefik.entry_point import EntryPoint
+from webspaced.traefik.render import EntryPoints
 from webspaced.webspaces.probe import PortProbe
 
 THROTTLE = "10ms"
@@ -188,7 +189,8 @@ class EmbeddedTraefik(Service):
         probe = PortProbe(self._reactor)
         while not await probe.accepts(_endpoint(self._embedding.https), 1.0):
             await sleep(self._reactor, POLL)
-        while await probe.head(_endpoint(self._embedding.http), SENTINEL_HOST) != SENTINEL_STATUS:
+        entry_point = EntryPoint(self._reactor, asked_at(self._embedding))
+        while not await entry_point.has_any():
             await sleep(self._reactor, POLL)
 
     def _signal(self, name: str) -> None:
@@ -233,6 +235,12 @@ class EmbeddedTraefik(Service):
         environment = {name: value for name, value in os.environ.items() if not name.startswith("WSD_")}
         self._transport = self._reactor.spawnProcess(self._child, sys.executable, arguments, env=environment)
         return self._child.ended
+
+
+def asked_at(embedding: Embedding) -> str:
+    """Give the URL of the entry point that has webspaced's own router."""
+    secure = "tls" in embedding.entry_points.asked
+    return f"https://{_endpoint(embedding.https)}" if secure else f"http://{_endpoint(embedding.http)}"
 
 
 def _endpoint(address: Address) -> Endpoint:

@@ -7,7 +7,7 @@ skips an empty value, and one that it cannot read freezes its whole provider.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from attrs import field, frozen
@@ -75,8 +75,10 @@ class Keyspace:
     def _match_ours(self) -> re.Pattern[str]:
         root, name = re.escape(self.root), f"{re.escape(self.prefix)}u[0-9]+"
         routes = rf"(?:http|tcp)/(?:routers|services)/(?P<name>{name})(?:-https|{OWN_DOMAINS})?"
+        # A former daemon's middlewares are of a kind that only its own Traefik knows: any other takes up nothing at all.
+        former = rf"(?:http|tcp)/middlewares/(?P<former>{name})-boot"
         shared = rf"(?:http|tcp)/(?:routers|services|serversTransports|serverstransports)/(?P<shared>{SENTINEL})"
-        return re.compile(rf"{root}/(?:{routes}|{shared})(?:/.*)?", re.DOTALL | re.ASCII)
+        return re.compile(rf"{root}/(?:{routes}|{former}|{shared})(?:/.*)?", re.DOTALL | re.ASCII)
 
     @property
     def mark(self) -> str:
@@ -86,7 +88,7 @@ class Keyspace:
     def owner(self, key: str) -> str | None:
         """Give the name of the route that a key belongs to, :data:`SENTINEL`, or ``None``: it is not ours."""
         match = self._pattern.fullmatch(key)
-        return None if match is None else match["name"] or match["shared"]
+        return None if match is None else match["name"] or match["former"] or match["shared"]
 
     def owned(self, keys: Mapping[str, str]) -> Owned:
         """Sort our keys by their owners; the others are left out."""
@@ -101,10 +103,13 @@ class Keyspace:
         """Give what makes a route."""
         return self.owned(dict(flatten(render({route.name: route}, entry_points), self.root)))[route.name]
 
-    def shared(self, entry_points: EntryPoints) -> Keys:
-        """Give what is there whatever the routes are: Traefik ignores a set of keys that became empty."""
+    def shared(self, entry_points: EntryPoints, generations: Sequence[int] = ()) -> Keys:
+        """Give what is there whatever the routes are: Traefik ignores a set of keys that became empty.
+
+        :param generations: see :func:`webspaced.traefik.render.sentinel`.
+        """
         tcp = {"serversTransports": {TRANSPORT: {"dialTimeout": DIAL_TIMEOUT}}}
-        return dict(flatten({**render({}, entry_points), "tcp": tcp}, self.root))
+        return dict(flatten({**render({}, entry_points, generations), "tcp": tcp}, self.root))
 
     def routes(self, owned: Owned) -> dict[str, Route]:
         """Give the routes that these make; what cannot be read is left out."""

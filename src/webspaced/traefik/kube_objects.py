@@ -29,7 +29,7 @@ from webspaced.kube.resources import (
     Resource,
     name_of,
 )
-from webspaced.traefik.render import DIAL_TIMEOUT, EntryPoints
+from webspaced.traefik.render import DIAL_TIMEOUT, EntryPoints, generations_in, sentinel
 
 Key: TypeAlias = tuple[Resource, str]
 """Kind and name."""
@@ -59,6 +59,8 @@ class Cluster:
     """The Secret with the certificate of the default domains."""
     cluster_issuer: str | None = None
     """Who issues certificates for members' own domains."""
+    is_asked: bool = False
+    """Whether Traefik is asked what it has taken up: then there is a route of webspaced's own, written at each change."""
 
     @property
     def labels(self) -> dict[str, str]:
@@ -90,8 +92,11 @@ def _digest(text: str, length: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
-def shared(cluster: Cluster) -> Objects:
-    """Give the objects that all routes refer to."""
+def shared(cluster: Cluster, generations: Sequence[int] = ()) -> Objects:
+    """Give the objects that all routes refer to, and webspaced's own route where Traefik is asked for it.
+
+    :param generations: see :func:`webspaced.traefik.render.sentinel`.
+    """
     metadata = {"name": cluster.transport, "labels": cluster.labels}
     http = {"forwardingTimeouts": {"dialTimeout": DIAL_TIMEOUT}}
     return {
@@ -99,7 +104,32 @@ def shared(cluster: Cluster) -> Objects:
         (SERVERS_TRANSPORT_TCP, cluster.transport): SERVERS_TRANSPORT_TCP.document(
             metadata, spec={"dialTimeout": DIAL_TIMEOUT}
         ),
+        **(_own_route(cluster, generations) if cluster.is_asked else {}),
     }
+
+
+def own_route_key(cluster: Cluster) -> Key:
+    """Give which object is webspaced's own route."""
+    return INGRESS_ROUTE, cluster.transport
+
+
+def _own_route(cluster: Cluster, generations: Sequence[int]) -> Objects:
+    router = sentinel(cluster.entry_points, generations)
+    rule = {
+        "kind": "Rule", "match": router["rule"], "priority": router["priority"],
+        "services": [{"kind": "TraefikService", "name": router["service"]}],
+    }  # fmt: skip
+    spec = {name: router[name] for name in ("entryPoints", "tls") if name in router}
+    document = INGRESS_ROUTE.document({"name": cluster.transport, "labels": cluster.labels}, spec={**spec, "routes": [rule]})
+    return {own_route_key(cluster): document}
+
+
+def told_by(document: Document | None) -> list[int]:
+    """Give the generations that webspaced's own route tells."""
+    try:
+        return generations_in(document["spec"]["routes"][0]["match"]) if document is not None else []
+    except (KeyError, IndexError, TypeError):
+        return []
 
 
 def certificates(route: Route, cluster: Cluster, existing: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:

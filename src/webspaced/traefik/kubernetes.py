@@ -22,7 +22,7 @@ from webspaced.kube.answers import AlreadyExists
 from webspaced.kube.client import KubeClient
 from webspaced.kube.resources import CERTIFICATE, ENDPOINTS, INGRESS_ROUTE, INGRESS_ROUTE_TCP, Document, name_of
 from webspaced.lib.deferreds import sleep, together
-from webspaced.traefik.file import changed
+from webspaced.traefik.document import changed
 from webspaced.traefik.kube_mirror import Mirror, webspace_of
 from webspaced.traefik.kube_objects import (
     INSTANCE,
@@ -35,8 +35,8 @@ from webspaced.traefik.kube_objects import (
     read,
     render,
     replacement,
-    shared,
 )
+from webspaced.traefik.kube_shared import Shared
 
 AT_ONCE = 16
 """Requests; an API server serves them side by side."""
@@ -98,7 +98,8 @@ class KubernetesStore:
         self._cluster = cluster
         self._close = close
         self._mirror = Mirror(client, clock, namespace, cluster, self._noticed)
-        self._shared = shared(cluster)
+        self._shared = Shared(cluster)
+        self._has_written = False
         self._routes: dict[str, Route] = {}
         self._busy: set[str] = set()
         self._unjudged: set[tuple[str, Key]] = set()
@@ -111,6 +112,7 @@ class KubernetesStore:
 
     async def load(self) -> Mapping[str, Route]:
         await self._mirror.begin()
+        self._shared.found(self._mirror.get(self._shared.key))
         self._routes = {}
         async for name in self._in_turns(self._mirror.webspaces()):
             route = read(name, self._mirror.of(name))
@@ -118,19 +120,30 @@ class KubernetesStore:
                 self._routes[name] = route
         return dict(self._routes)
 
-    async def apply(self, put: Mapping[str, Route], remove: Sequence[str]) -> None:
+    async def apply(self, put: Mapping[str, Route], remove: Sequence[str]) -> int | None:
         self._routes = changed(self._routes, put, remove)
         self._warn_of_certificates(put.values())
         # The first time, and whenever nothing in particular is meant, everything is looked at.
         everything = not self._is_renewed or not (put or remove)
         names = await self._unsettled() if everything else put.keys() | set(remove)
+        self._has_written = False
         failures = await self._write_all([SHARED, *sorted(names)])
+        written = None if failures else await self._mark(failures)
         if failures:
             # Part of it may be written: the caller tries all of it again.
             raise failures[0]
         if not self._is_renewed:
             await self._retire_endpoints()
         self._is_renewed = True
+        return written
+
+    async def _mark(self, failures: list[Exception]) -> int | None:
+        """Tell a generation after whatever was written: by one more small write, and only where Traefik is asked for it."""
+        if not self._cluster.is_asked or not self._has_written:
+            return None
+        generation = self._shared.tell()
+        failures += await self._write_all([SHARED])
+        return generation
 
     async def differs(self) -> Collection[str] | None:
         await self._mirror.refresh()
@@ -197,13 +210,14 @@ class KubernetesStore:
 
     def _wanted(self, webspace: str) -> Objects:
         if webspace == SHARED:
-            return self._shared
+            return self._shared.objects
         route = self._routes.get(webspace)
         return {} if route is None else render(route, self._cluster, self._mirror.domains(webspace))
 
     def _plan(self, webspace: str) -> Plan:
         wanted = self._wanted(webspace)
-        there = {} if webspace == SHARED else self._mirror.of(webspace)
+        own = [self._shared.key] if self._mirror.get(self._shared.key) else []
+        there = own if webspace == SHARED else self._mirror.of(webspace)
         deletions = sorted((key for key in there if key not in wanted), key=lambda key: key[1])
         return Plan(
             tuple(key for key in wanted if not self._is_wanted(key, wanted)),
@@ -308,6 +322,7 @@ class KubernetesStore:
 
     async def _put(self, key: Key, wanted: Document, webspace: str) -> None:
         resource, name = key
+        self._has_written = True
         found = self._mirror.get(key)
         try:
             if found is None:
@@ -330,6 +345,7 @@ class KubernetesStore:
         if found is None:
             return
         version = found["metadata"]["resourceVersion"]
+        self._has_written = True
         try:
             await self._client.delete(key[0], self._namespace, key[1], version)
         except NotFound:

@@ -18,9 +18,10 @@ from webspaced.errors import Unavailable
 from webspaced.interfaces import IRouteStore
 from webspaced.lib.deferreds import sleep
 from webspaced.lib.threads import Threads
+from webspaced.traefik.generations import Generations
 from webspaced.traefik.keys import Keyspace, Owned, differing, least_change
 from webspaced.traefik.redis_server import NEEDED, NOTIFY, News, Notifications, RedisServer
-from webspaced.traefik.render import SENTINEL, EntryPoints
+from webspaced.traefik.render import SENTINEL, EntryPoints, generations_in
 
 RETRY = 0.25
 """Seconds between tries to reach a Redis that went away: what it lost is to be back within a second of its return."""
@@ -50,8 +51,9 @@ class RedisStore:
         self._keyspace = keyspace
         self._entry_points = entry_points
         self._lock = DeferredLock()
-        self._shared = keyspace.shared(entry_points)
-        self._wanted: Owned = {SENTINEL: self._shared}
+        self._generations = Generations()
+        self._recent: list[int] = []
+        self._wanted: Owned = {SENTINEL: keyspace.shared(entry_points)}
         self._found: Owned = {}
         self._suspect: set[str] = set()
         self._is_certain = False
@@ -67,18 +69,21 @@ class RedisStore:
             await self._read()
             # In a thread: of many, this takes its time.
             routes, wanted = await self._threads.run(self._understand, self._found)
-            self._wanted = {**wanted, SENTINEL: self._shared}
+            self._recent = generations_in(self._found.get(SENTINEL, {}).get(self._keyspace.mark, ""))
+            self._generations.found(self._recent)
+            self._wanted = {**wanted, SENTINEL: self._keyspace.shared(self._entry_points, self._recent)}
             self._suspect.update(self._found, self._wanted)
             return routes
 
-    async def apply(self, put: Mapping[str, Route], remove: Sequence[str]) -> None:
+    async def apply(self, put: Mapping[str, Route], remove: Sequence[str]) -> int | None:
         async with self._lock:
             self._want(put, remove)
             if not self._is_certain:
                 await self._read()
                 self._suspect |= differing(self._found, self._wanted)
-            await self._write()
+            written = await self._write()
             self._is_published = True
+            return written
 
     async def differs(self) -> Collection[str] | None:
         async with self._lock:
@@ -116,9 +121,14 @@ class RedisStore:
             self._wanted[name] = self._keyspace.keys_of(route, self._entry_points)
         self._suspect.update(put, gone)
 
-    async def _write(self) -> None:
+    async def _write(self) -> int | None:
         put, remove = least_change(self._found, self._wanted, self._suspect)
         if put or remove:
+            # All of it is one transaction.
+            self._recent = self._generations.following(self._recent)
+            self._wanted[SENTINEL] = self._keyspace.shared(self._entry_points, self._recent)
+            self._suspect.add(SENTINEL)
+            put, remove = least_change(self._found, self._wanted, self._suspect)
             # Until Redis has answered, and if it does not, nobody knows what is there.
             self._is_certain = False
             await self._threads.run(self._server.write, put, remove)
@@ -129,6 +139,7 @@ class RedisStore:
             else:
                 self._found.pop(name, None)
         self._suspect.clear()
+        return self._recent[0] if put or remove else None
 
     async def _read(self) -> None:
         self._found = await self._threads.run(self._read_now)
@@ -151,7 +162,7 @@ class RedisStore:
     async def _remind(self) -> None:
         """Let Traefik look again: whoever was cut off from Redis for a moment has missed what was changed then."""
         mark = self._keyspace.mark
-        await self._threads.run(self._server.write, {mark: self._shared[mark]}, ())
+        await self._threads.run(self._server.write, {mark: self._wanted[SENTINEL][mark]}, ())
 
     # --- watching
 

@@ -6,9 +6,9 @@ Only checked values are rendered (design decision 12): one bad value would stop 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, TypeAlias
 
 from attrs import frozen
 
@@ -19,11 +19,16 @@ TRANSPORT = "webspaced"
 SENTINEL = "webspaced"
 SENTINEL_HOST = "webspaced.invalid"
 SENTINEL_STATUS = 418
+SENTINEL_PRIORITY = 10**9
+"""Traefik goes by the length of a rule where none is given, as with members' routers: with all their domains they do not
+come near."""
 OWN_DOMAINS = "-domains"
 """What the name of a router for members' own domains ends with."""
 DIAL_TIMEOUT = "2s"
 """Traefik's own default of 30 s would let a visitor stare at a container that lost its power."""
 _HOST = re.compile(r"`([^`]*)`")
+# So long a number that nobody comes to its end, and so short that everybody can count on.
+_GENERATION = re.compile(rf"`g([0-9]{{1,15}})\.{re.escape(SENTINEL_HOST)}`", re.ASCII)
 
 
 @frozen(kw_only=True)
@@ -43,39 +48,82 @@ class EntryPoints:
     """With a resolver: the names on the one certificate of all default domains."""
     each: bool = False
     """Without those: the resolver gives each default domain a certificate of its own."""
+    asked_over_tls: bool = False
+    """Where Traefik is asked what it has taken up: at the entry point ``https``, even if there is ``http``."""
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """Give the entry point at which webspaced's own router is."""
+        if self.asked_over_tls or not self.http:
+            return {"entryPoints": [self.https], "tls": {}}
+        return {"entryPoints": [self.http]}
 
 
-def render(routes: Mapping[str, Route], entry_points: EntryPoints) -> dict[str, Any]:
-    """Give the whole dynamic configuration for these routes. Equal routes give equal documents."""
-    http: dict[str, Any] = {"routers": {}, "services": {}}
-    tcp: dict[str, Any] = {"routers": {}, "services": {}}
-    for name, route in sorted(routes.items()):
-        if route.passthrough:
-            tcp["routers"][name] = _tcp_router(route, entry_points)
-            tcp["services"][name] = _tcp_service(route.backend)
-        else:
-            http["routers"].update(_http_routers(route, entry_points))
-            http["services"][name] = _http_service(route.backend)
-    http["routers"][SENTINEL] = _sentinel(entry_points)
-    transport = {"forwardingTimeouts": {"dialTimeout": DIAL_TIMEOUT}}
-    if not http["services"]:
-        # Traefik refuses sections that are there and empty.
-        del http["services"]
-    document: dict[str, Any] = {"http": {**http, "serversTransports": {TRANSPORT: transport}}}
-    if tcp["routers"]:
-        document["tcp"] = {**tcp, "serversTransports": {TRANSPORT: {"dialTimeout": DIAL_TIMEOUT}}}
+Section: TypeAlias = tuple[str, str]
+"""Where something stands in the document: ``http`` or ``tcp``, and ``routers``, ``services`` or ``serversTransports``."""
+
+
+def render(
+    routes: Mapping[str, Route], entry_points: EntryPoints, generations: Sequence[int] = ()
+) -> dict[str, Any]:
+    """Give the whole dynamic configuration for these routes. Equal routes give equal documents.
+
+    :param generations: see :func:`sentinel`.
+    """
+    document: dict[str, Any] = {"http": {"routers": {}}}
+    for _, route in sorted(routes.items()):
+        _merge(document, route_sections(route, entry_points))
+    _merge(document, {("http", "routers"): {SENTINEL: sentinel(entry_points, generations)}})
+    _merge(document, transports(tcp="tcp" in document))
     return document
 
 
-def _sentinel(entry_points: EntryPoints) -> dict[str, Any]:
+def _merge(document: dict[str, Any], sections: Mapping[Section, Mapping[str, Any]]) -> None:
+    for (kind, section), entries in sections.items():
+        document.setdefault(kind, {}).setdefault(section, {}).update(entries)
+
+
+def route_sections(route: Route, entry_points: EntryPoints) -> dict[Section, dict[str, Any]]:
+    """Give what makes one route. Traefik refuses sections that are there and empty: none is."""
+    name = route.name
+    if route.passthrough:
+        return {
+            ("tcp", "routers"): {name: _tcp_router(route, entry_points)},
+            ("tcp", "services"): {name: _tcp_service(route.backend)},
+        }
+    return {
+        ("http", "routers"): _http_routers(route, entry_points),
+        ("http", "services"): {name: _http_service(route.backend)},
+    }
+
+
+def transports(*, tcp: bool) -> dict[Section, dict[str, Any]]:
+    """Give what says how backends are dialled, for all routes together."""
+    http = {("http", "serversTransports"): {TRANSPORT: {"forwardingTimeouts": {"dialTimeout": DIAL_TIMEOUT}}}}
+    return {**http, ("tcp", "serversTransports"): {TRANSPORT: {"dialTimeout": DIAL_TIMEOUT}}} if tcp else http
+
+
+def sentinel(entry_points: EntryPoints, generations: Sequence[int] = ()) -> dict[str, Any]:
     """Give a router that is always there: its answer tells that Traefik has taken the document up.
 
     It leads to Traefik's own service that answers 418 to everything.
+
+    :param generations: what its hosts tell besides: as which of all changes this one was written, and some before it.
     """
-    entry_point = (
-        {"entryPoints": [entry_points.http]} if entry_points.http else {"entryPoints": [entry_points.https], "tls": {}}
-    )
-    return {"rule": f"Host(`{SENTINEL_HOST}`)", "service": "noop@internal", **entry_point}
+    hosts = [*map(generation_host, generations), SENTINEL_HOST]
+    return {
+        "rule": _hosts(hosts), "service": "noop@internal", "priority": SENTINEL_PRIORITY, **entry_points.asked,
+    }  # fmt: skip
+
+
+def generation_host(generation: int) -> str:
+    """Give the host that answers once Traefik has taken a generation up."""
+    return f"g{generation}.{SENTINEL_HOST}"
+
+
+def generations_in(rule: str) -> list[int]:
+    """Give the generations that a rule of webspaced's own router tells, as they stand there."""
+    return [int(number) for number in _GENERATION.findall(rule)]
 
 
 def _http_routers(route: Route, entry_points: EntryPoints) -> dict[str, Any]:

@@ -16,7 +16,9 @@ from zope.interface import implementer
 
 from webspaced.core.routes import Route
 from webspaced.interfaces import IRouteDocument, IRouteStore
-from webspaced.traefik.file import DocumentFile, changed, document
+from webspaced.traefik.document import DocumentFile
+from webspaced.traefik.generations import Generations
+from webspaced.traefik.pieces import Pieces
 from webspaced.traefik.render import EntryPoints
 
 PATIENCE = 30.0
@@ -38,9 +40,11 @@ class ServedStore:
         """Keep the copy there; a Traefik that works polls more often than each ``settle_time`` seconds."""
         self._clock = clock
         self._copy = DocumentFile(copy)
-        self._entry_points = entry_points
+        self._pieces = Pieces(entry_points)
+        self._generations = Generations()
+        self._recent: list[int] = []
+        self._fetched_recent: list[int] = []
         self._interval = settle_time
-        self._routes: dict[str, Route] = {}
         self._document = b""
         self._fetched = b""
         self._polled: float | None = None
@@ -48,15 +52,30 @@ class ServedStore:
         self._waiting: list[Deferred[bool]] = []
 
     async def load(self) -> Mapping[str, Route]:
-        self._routes = self._copy.load()
+        routes = self._copy.load()
+        self._pieces.change(routes, ())
+        self._recent = self._fetched_recent = self._copy.generations
+        self._generations.found(self._recent)
         self._fetched = self._copy.content
-        return dict(self._routes)
+        return routes
 
-    async def apply(self, put: Mapping[str, Route], remove: Sequence[str]) -> None:
-        self._routes = changed(self._routes, put, remove)
-        self._document = document(self._routes, self._entry_points)
+    async def apply(self, put: Mapping[str, Route], remove: Sequence[str]) -> int | None:
+        is_changed = self._pieces.change(put, remove)
+        if not self._is_polled() and self._pieces.document(self._fetched_recent) == self._fetched:
+            # Back to what Traefik has: nothing has to be fetched.
+            self._recent, self._document = self._fetched_recent, self._fetched
+        else:
+            self._render(is_changed=is_changed)
         if self._is_awaited and self._document != self._fetched and not self._is_polled():
             await self._until_fetched()
+        return self._recent[0] if self._recent else None
+
+    def _render(self, *, is_changed: bool) -> None:
+        if not is_changed and self._document:
+            return
+        if is_changed or self._pieces.document(self._recent) != self._fetched:
+            self._recent = self._generations.following(self._recent)
+        self._document = self._pieces.document(self._recent)
 
     async def differs(self) -> Collection[str] | None:
         # Nobody else can change what is served from here.
@@ -75,7 +94,7 @@ class ServedStore:
         self._polled = self._clock.seconds()
         self._is_awaited = True
         if self._fetched is not self._document:
-            self._fetched = self._document
+            self._fetched, self._fetched_recent = self._document, self._recent
             self._keep_copy()
             self._tell(fetched=True)
         return self._document

@@ -6,18 +6,44 @@ Webspaces of a former daemon lack them; a renamed or copied instance carries ano
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 
+from attrs import frozen
 from twisted.logger import Logger
 
-from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY
+from webspaced.core.webspace import BOOT_PORT_KEY, KEY, UNKNOWN_SINCE_KEY, USERNAME_KEY
 from webspaced.errors import NotFound, WebspacedError
 from webspaced.interfaces import IIdentity
 from webspaced.webspaces.allocator import Allocator
+from webspaced.webspaces.claims import Claims
 from webspaced.webspaces.conditions import Conditions, Kind
 from webspaced.webspaces.documents import Documents
+from webspaced.webspaces.housing import Housing
 from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.registry import Registry
+
+
+@frozen(kw_only=True)
+class Membership:
+    """What adoption is told: ``may_write`` whether no other daemon can be giving away the same numbers; ``departed`` whether
+    a member has been unknown for too long, by the time (seconds since the epoch) since when; ``now`` that time.
+    """
+
+    may_write: Callable[[], bool] = lambda: True
+    departed: Callable[[float], bool] = lambda _since: False
+    now: Callable[[], float] = time.time
+
+
+@frozen
+class _Member:
+    """What IAM says of a webspace's member. ``username`` is the last known one while ``known`` is not ``True``.
+
+    ``known``: ``None`` if IAM cannot tell now.
+    """
+
+    username: str | None
+    known: bool | None
 
 
 class Adoption:
@@ -30,21 +56,32 @@ class Adoption:
         registry: Registry,
         documents: Documents,
         allocator: Allocator,
+        claims: Claims,
+        housing: Housing,
         identity: IIdentity,
         conditions: Conditions,
-        may_write: Callable[[], bool] = lambda: True,
+        membership: Membership,
     ) -> None:
-        """:param may_write: whether no other daemon can be giving away the same numbers."""
-        self._may_write = may_write
         self._registry = registry
         self._documents = documents
         self._allocator = allocator
+        self._claims = claims
+        self._housing = housing
         self._identity = identity
         self._conditions = conditions
+        self._membership = membership
+        self._given_up: dict[int, int] = {}
+        """Boot ports that somebody else's program has, by webspace."""
 
     def lacks(self, observed: Observed) -> bool:
         """Whether a webspace needs something without which it cannot be served."""
-        return observed.username is None or not self.owns_boot_port(observed)
+        if observed.username is None or not self.owns_boot_port(observed):
+            return True
+        return self._housing.is_anothers(observed.instance)
+
+    def give_up(self, uid: int, boot_port: int) -> None:
+        """Say that a webspace's boot port cannot be had: it needs another one."""
+        self._given_up[uid] = boot_port
 
     def leave(self, boot_port: int | None) -> None:
         """Say that a webspace is gone, or not to be seen, whose route may still name this boot port."""
@@ -58,41 +95,72 @@ class Adoption:
     async def complete(self, uid: int) -> None:
         """Write to LXD what is missing, and refresh the member's name. IAM being away leaves the name as it is."""
         observed = self._registry.get(uid)
-        if observed is None or observed.unfinished or not self._may_write():
+        if observed is None or observed.unfinished or observed.untold or not self._membership.may_write():
             return
-        username = await self._username(observed)
-        self._conditions.note(uid, Kind.NAMELESS, None if username else "IAM has told no username for it")
-        if not self._keys(observed, username, spare=0):
-            return
-        with self._allocator.boot_port() as spare:
-            await self._documents.change_keys(uid, lambda present: self._keys(present, username, spare))
+        if self._housing.is_anothers(observed.instance):
+            await self._rehouse(uid)
+        member = await self._member(observed)
+        self._conditions.note(uid, Kind.NAMELESS, None if member.username else "IAM has told no username for it")
+        if self._keys(observed, member, spare=0):
+            with self._allocator.boot_port() as spare:
+                await self._documents.change_keys(uid, lambda present: self._keys(present, member, spare))
+        self._note_departure(uid)
 
-    def _keys(self, present: Observed, username: str | None, spare: int) -> dict[str, str]:
-        keys: dict[str, str] = {}
+    async def _rehouse(self, uid: int) -> None:
+        """Give a copy an address of its own."""
+        await self._housing.look()
+        with self._housing.devices() as devices:
+            await self._documents.give_devices(uid, devices)
+        self.log.info("webspace {uid} had another one's address on its NIC, and has one of its own now", uid=uid)
+
+    def _note_departure(self, uid: int) -> None:
+        observed = self._registry.get(uid)
+        since = None if observed is None else observed.unknown_since
+        gone = since is not None and self._membership.departed(since)
+        detail = "IAM has not known its member for too long (iam.grace): it is kept, and not woken"
+        self._conditions.note(uid, Kind.DEPARTED, detail if gone else None)
+
+    def _keys(self, present: Observed, member: _Member, spare: int) -> dict[str, str]:
+        keys = self._membership_keys(present, member)
         if not self.owns_boot_port(present):
             keys[BOOT_PORT_KEY] = str(spare)
-        if (username or "") != (present.instance.config.get(USERNAME_KEY) or ""):
-            keys[USERNAME_KEY] = username or ""
-        if json.loads(present.instance.config[KEY]).get("user") != present.uid:
-            keys[KEY] = present.webspace.dump()
+        webspace = present.webspace
+        # Also one that a copy brought along: it is not its member's.
+        if (member.username or "") != present.instance.config.get(USERNAME_KEY, ""):
+            keys[USERNAME_KEY] = member.username or ""
+            webspace = webspace.with_name_granted(self._claims.granting() if spare else 1.0)
+        if webspace != present.webspace or _user_in(present) != present.uid:
+            keys[KEY] = webspace.dump()
         return keys
+
+    def _membership_keys(self, present: Observed, member: _Member) -> dict[str, str]:
+        since = present.instance.config.get(UNKNOWN_SINCE_KEY, "")
+        if member.known is False and present.unknown_since is None:
+            return {UNKNOWN_SINCE_KEY: str(round(self._membership.now()))}
+        return {UNKNOWN_SINCE_KEY: ""} if member.known and since else {}
 
     def owns_boot_port(self, observed: Observed) -> bool:
         """Whether its boot port is its own and inside the range."""
         port = observed.boot_port
-        if port is None or port not in self._allocator.boot:
+        if port is None or port not in self._allocator.boot or self._given_up.get(observed.uid) == port:
             return False
         # A copied instance has its original's number: the older one keeps it.
         return observed.uid == min(self._registry.with_boot_port(port), key=_age, default=observed).uid
 
-    async def _username(self, observed: Observed) -> str | None:
+    async def _member(self, observed: Observed) -> _Member:
         try:
-            return (await self._identity.by_id(observed.uid)).username
+            return _Member((await self._identity.by_id(observed.uid)).username, known=True)
         except NotFound:
-            return None
+            # It keeps its name: whoever bears it next was granted it later.
+            return _Member(observed.username, known=False)
         except WebspacedError as error:
             self.log.info("IAM could not name user {uid}: {error}", uid=observed.uid, error=str(error))
-            return observed.username
+            return _Member(observed.username, known=None)
+
+
+def _user_in(observed: Observed) -> object:
+    """Give whom an instance's document names."""
+    return json.loads(observed.instance.config[KEY]).get("user")
 
 
 def _age(observed: Observed) -> tuple[str, int]:

@@ -6,13 +6,14 @@ LXD holds what was given; this only adds what is new.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from contextlib import contextmanager
 
 from twisted.internet.interfaces import IReactorTime
 
 from webspaced.core.ports import free_ports
 from webspaced.errors import Conflict, DeadlineExceeded, Unavailable
+from webspaced.webspaces.claims import Claims
 from webspaced.webspaces.registry import Registry
 
 WRITTEN_PERHAPS = (Unavailable, DeadlineExceeded)
@@ -28,6 +29,7 @@ class Allocator:
         self,
         clock: IReactorTime,
         registry: Registry,
+        claims: Claims,
         *,
         external: range,
         boot: range,
@@ -38,6 +40,7 @@ class Allocator:
         self.boot = boot
         self._clock = clock
         self._registry = registry
+        self._claims = claims
         self._pick = pick
         self._can_bind = can_bind
         self._claimed_external: set[int] = set()
@@ -46,6 +49,10 @@ class Allocator:
         self._doubtful_ports: dict[int, int] = {}
         self._doubtful_domains: dict[str, int] = {}
         self._resting: dict[int, float] = {}
+
+    def granting(self) -> float:
+        """Give the time of a grant that is made now (seconds since the epoch), later than all others."""
+        return self._claims.granting()
 
     def rest(self, boot_ports: Iterable[int]) -> None:
         """Keep boot ports from being given for ten minutes: a route of a webspace that is gone may still name them."""
@@ -68,9 +75,12 @@ class Allocator:
             self._claimed_external.discard(port)
 
     @contextmanager
-    def domain(self, domain: str, uid: int) -> Iterator[None]:
-        """Hold a domain for a webspace while it is proved and written to LXD; ``Conflict`` if a webspace has it."""
-        had = any(domain in observed.webspace.domains for observed in self._registry)
+    def domain(self, domain: str, uid: int, *, instead_of: Collection[int] = ()) -> Iterator[None]:
+        """Hold a domain for a webspace while it is proved and written to LXD; ``Conflict`` if a webspace has it.
+
+        :param instead_of: webspaces that have it without being entitled to it any more.
+        """
+        had = set(self._claims.claimants(domain)) - {uid, *instead_of}
         if had or domain in self._claimed_domains or self._doubtful_domains.get(domain, uid) != uid:
             message = f"{domain} is in use"
             raise Conflict(message)

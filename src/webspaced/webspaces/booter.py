@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred, DeferredSemaphore, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from webspaced.core.boot import Act, Decision, Hold, Memory, decide
+from webspaced.core.boot import UNWANTED_PAUSE, Act, Decision, Hold, Memory, decide, unwanted
 from webspaced.core.instance import Status
 from webspaced.errors import BootFailed, DeadlineExceeded, NotFound, Refused
 from webspaced.interfaces import IInstances
@@ -27,7 +27,12 @@ FREEZING_LIMIT = 5.0
 """Seconds: an LXD that was killed within a freeze says "Freezing" for ever, and a resume does not help (seen on 5.0.2)."""
 UNFINISHED_PAUSE = 5.0
 """Seconds after which asking again makes sense for a webspace that is still being created."""
-ADDRESS_POLL_FIRST, ADDRESS_POLL_LONGEST = 0.02, 0.2
+ADDRESS_POLL_FIRST, ADDRESS_POLL_LONGEST = 0.04, 0.2
+"""Seconds between reads of the addresses after a start: a container has its own 0.12 s after it at the earliest."""
+PAUSED_PAUSE, PAUSED_RETRY_AFTER = 0.5, 30.0
+"""Seconds between looks whether LXD still works on a webspace that somebody else froze, and for visitors after that."""
+UNTOLD_LIMIT = 15.0
+"""Seconds that visitors wait for an LXD that cannot tell a webspace's state."""
 
 
 class StoppedAgain(BootFailed):
@@ -41,17 +46,23 @@ class _Course:
     patience: Patience
     acted: bool = False
     started: bool = False
+    asked: bool = False
+    """Whether LXD was asked for a start: that goes on, whether anybody waits for it or not."""
     unfinished: bool = False
     """Whether it is for who creates the webspace."""
 
 
 @frozen(kw_only=True)
 class BootLimits:
-    """Bounds on boots; ``max_running`` of 0 means none. ``ip_timeout`` is in seconds."""
+    """Bounds on boots; ``max_running`` of 0 means none. ``ip_timeout`` is in seconds.
+
+    ``departed``: since when (seconds since the epoch) a webspace has had no member, and whether that is too long.
+    """
 
     max_concurrent: int
     max_running: int
     ip_timeout: float
+    departed: Callable[[float], bool] = lambda _since: False
 
 
 class Booter:
@@ -77,6 +88,7 @@ class Booter:
         self._starting: set[int] = set()
         self._asked_by_api: set[int] = set()
         self._memories: dict[int, Memory] = {}
+        self._standing_by: dict[int, list[Deferred[None]]] = {}
         self._listeners: list[Callable[[int], None]] = []
 
     def subscribe(self, listener: Callable[[int], None]) -> None:
@@ -91,10 +103,6 @@ class Booter:
         """Say what is being done to a webspace; ``Hold.NONE`` when it is over."""
         self._remember(uid, evolve(self.memory(uid), hold=hold))
 
-    def stopped(self, uid: int) -> None:
-        """Say that an orderly stop is done: visitors that are still clicking do not wake it again at once."""
-        self._remember(uid, self.memory(uid).stopped(self._clock.seconds()))
-
     def forget(self, uid: int) -> None:
         """Drop what is remembered of a webspace that is gone."""
         self._memories.pop(uid, None)
@@ -105,28 +113,37 @@ class Booter:
         if observed is not None and observed.unfinished:
             return fail(_unfinished())
         if observed is not None and observed.runs and observed.address and self.memory(uid).hold is Hold.NONE:
-            return succeed(observed)
+            reason = self.unwanted(observed)
+            return fail(Refused(_sentence(reason), UNWANTED_PAUSE)) if reason else succeed(observed)
         if by_api:
             # Also where a visitor's boot is under way that would be refused.
             self._asked_by_api.add(uid)
-        return self._flights.join(uid, lambda: self._boot(uid))
+        course = _Course(Patience(self._clock))
+        return self._flights.join(uid, lambda: self._boot(uid, course), lambda: not course.asked)
+
+    def unwanted(self, observed: Observed) -> str:
+        """Give why visitors are not to have a webspace that runs, in words for everybody; empty if they may."""
+        return unwanted(observed.webspace.desired)
 
     async def boot_unfinished(self, uid: int) -> Observed:
         """Boot a webspace for who creates it, and for nobody else beside."""
         self._asked_by_api.add(uid)
-        return await self._boot(uid, unfinished=True)
+        return await self._boot(uid, _Course(Patience(self._clock), unfinished=True))
 
     def _remember(self, uid: int, memory: Memory) -> None:
         before = self.memory(uid)
         self._memories[uid] = memory
         if before.hold is not memory.hold:
+            for waiting in self._standing_by.pop(uid, []):
+                if not waiting.called:
+                    waiting.callback(None)
             for listener in self._listeners:
                 listener(uid)
 
-    async def _boot(self, uid: int, *, unfinished: bool = False) -> Observed:
+    async def _boot(self, uid: int, course: _Course) -> Observed:
         began = self._clock.seconds()
         try:
-            observed = await self._come_up(uid, _Course(Patience(self._clock), unfinished=unfinished))
+            observed = await self._come_up(uid, course)
         except (BootFailed, DeadlineExceeded) as error:
             self._remember(uid, self.memory(uid).failed(self._clock.seconds(), str(error)))
             detail = getattr(error, "detail", "")
@@ -164,25 +181,42 @@ class Booter:
                 raise NotFound(message)
             if observed.unfinished and not course.unfinished:
                 raise _unfinished()
-            by_api = uid in self._asked_by_api
-            decision = decide(observed.instance.status, self.memory(uid), self._clock.seconds(), by_api=by_api)
+            decision = self._decide(observed)
             if decision.act is Act.SERVE:
                 return
             course.acted = True
             if decision.act is Act.START and course.started:
                 message = "it stopped again at once"
                 raise BootFailed(message)
-            course.started = await self._carry_out(decision, observed, course.patience)
+            course.started = await self._carry_out(decision, observed, course)
             observed = await self._registry.look(uid)
 
-    async def _carry_out(self, decision: Decision, observed: Observed, patience: Patience) -> bool:
+    def _decide(self, observed: Observed) -> Decision:
+        since = observed.unknown_since
+        return decide(
+            # One that was seen running runs on, whatever LXD can tell; one that was not is not started.
+            Status.ERROR if observed.untold and not observed.runs else observed.instance.status,
+            self.memory(observed.uid),
+            self._clock.seconds(),
+            by_api=observed.uid in self._asked_by_api,
+            desired=observed.webspace.desired,
+            departed=since is not None and self._limits.departed(since),
+        )
+
+    async def _carry_out(self, decision: Decision, observed: Observed, course: _Course) -> bool:
         """Act; whether a start was asked for and went well."""
+        patience = course.patience
         if decision.act is Act.REFUSE:
             raise Refused(_sentence(decision.reason), decision.retry_after)
         if decision.act is Act.START:
-            return await self._start(observed, patience)
-        if decision.act is Act.RESUME:
-            await patience.tried(self._instances.resume(observed.name))
+            return await self._start(observed, course)
+        if decision.act is Act.STAND_BY:
+            await self._hold_changed(observed.uid)
+        elif decision.act is Act.PAUSED:
+            await self._unpaused(observed)
+        elif observed.untold and patience.busy_for() > UNTOLD_LIMIT:
+            message = "LXD cannot tell whether it runs"
+            raise Refused(message, PAUSED_RETRY_AFTER)
         elif observed.instance.status is Status.FREEZING and patience.busy_for() > FREEZING_LIMIT:
             self.log.warn("{name} is stuck in freezing and is stopped by force", name=observed.name)
             await patience.tried(self._instances.stop(observed.name, FREEZING_LIMIT, force=True))
@@ -190,19 +224,42 @@ class Booter:
             await patience.wait()
         return False
 
-    async def _start(self, observed: Observed, patience: Patience) -> bool:
+    def _hold_changed(self, uid: int) -> Deferred[None]:
+        """Fire when webspaced is done with what it does to a webspace, or goes on to something else."""
+        waiting: Deferred[None] = Deferred()
+        self._standing_by.setdefault(uid, []).append(waiting)
+        return waiting
+
+    async def _unpaused(self, observed: Observed) -> None:
+        """Wait a moment for LXD, which freezes containers for snapshots; what it does not work on is somebody's wish."""
+        if await self._instances.is_busy(observed.name):
+            await sleep(self._clock, PAUSED_PAUSE)
+            return
+        again = await self._registry.look(observed.uid)
+        if again is None or again.instance.status is not Status.FROZEN:
+            return
+        message = "it is paused"
+        self._conditions.note(observed.uid, Kind.PAUSED, "it was frozen by somebody else, and is left so")
+        raise Refused(message, PAUSED_RETRY_AFTER)
+
+    async def _start(self, observed: Observed, course: _Course) -> bool:
         self._check_room(observed.uid)
         self._starting.add(observed.uid)
         try:
-            return await self._places.run(Deferred.fromCoroutine, self._start_in_place(observed, patience))
+            # Who hangs up at once is noticed within two turns of the reactor: its own, and the one that looks at sockets.
+            await sleep(self._clock, 0)
+            await sleep(self._clock, 0)
+            return await self._places.run(Deferred.fromCoroutine, self._start_in_place(observed, course))
         finally:
             self._starting.discard(observed.uid)
 
-    async def _start_in_place(self, observed: Observed, patience: Patience) -> bool:
-        # While this waited for its place, the webspace may have been claimed by a stop or a deletion.
-        if self.memory(observed.uid).hold is not Hold.NONE:
+    async def _start_in_place(self, observed: Observed, course: _Course) -> bool:
+        # While this waited for its place, the webspace may have been claimed by a stop or a deletion, or be wanted off.
+        current = self._registry.get(observed.uid)
+        if current is None or self._decide(current).act is not Act.START:
             return False
-        return await patience.tried(self._instances.start(observed.name))
+        course.asked = True
+        return await course.patience.tried(self._instances.start(observed.name))
 
     def _check_room(self, uid: int) -> None:
         running = {other.uid for other in self._registry if other.runs} | self._starting
@@ -226,7 +283,7 @@ class Booter:
             await sleep(self._clock, pause)
             observed = await self._registry.read_address(uid)
             memory = self.memory(uid)
-            rest = memory.not_before - self._clock.seconds()
+            rest = memory.rest(self._clock.seconds())
             if not patient and (observed is None or observed.address is None) and memory.failures and rest > 0:
                 # It had none a moment ago, and has none now: nobody needs to wait for that again yet.
                 raise Refused(_sentence(memory.reason), rest)

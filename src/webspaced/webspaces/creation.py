@@ -15,10 +15,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from webspaced.core import ssh
+from webspaced.core.config import Config
 from webspaced.core.creation import Step, Wishes
 from webspaced.core.instance import Image, NewInstance
 from webspaced.core.user import User
-from webspaced.core.webspace import BOOT_PORT_KEY, CREATING_KEY, KEY, USERNAME_KEY, Config, Webspace
+from webspaced.core.webspace import BOOT_PORT_KEY, CREATING_KEY, KEY, USERNAME_KEY, Webspace
 from webspaced.errors import Conflict, NotFound, RemoteError, WebspacedError
 from webspaced.interfaces import IInstances, IRoutes
 from webspaced.lib.deferreds import shield
@@ -26,6 +27,7 @@ from webspaced.lib.keyed import KeyedLock
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.booter import Booter
 from webspaced.webspaces.documents import Documents
+from webspaced.webspaces.housing import Devices, Housing
 from webspaced.webspaces.images import Images
 from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.ports import Ports
@@ -34,6 +36,8 @@ from webspaced.webspaces.progress import Creation, Creations
 from webspaced.webspaces.provision import Provision
 from webspaced.webspaces.registry import Registry
 
+HOUSING_TRIES = 3
+"""Addresses that are tried for a new webspace, where others take them in the same moment."""
 BEING_CREATED = "the webspace is being created"
 
 
@@ -47,6 +51,7 @@ class Workshop:
     power: Power
     booter: Booter
     allocator: Allocator
+    housing: Housing
     ports: Ports
     routes: IRoutes
     provision: Provision
@@ -125,9 +130,8 @@ class Creator:
 
     async def _create(self, user: User, image: Image, wishes: Wishes, creation: Creation) -> Webspace:
         with self._with.allocator.boot_port() as boot_port:
-            new = self._new(user, image, boot_port)
             try:
-                await self._unpack(new, creation)
+                await self._unpack(user, image, boot_port, creation)
                 if wishes.inside:
                     await self._set_up(await self._seen(user.id), image, wishes, creation)
                 creation.at(Step.FINISH)
@@ -136,22 +140,39 @@ class Creator:
                 await self._undo(user.id, boot_port)
                 raise
 
-    async def _unpack(self, new: NewInstance, creation: Creation) -> None:
+    async def _unpack(self, user: User, image: Image, boot_port: int, creation: Creation) -> None:
         """Let LXD make it, as one of few; who waits for that says so, and may be cancelled."""
         if not self._places.tokens:
             creation.at(Step.WAIT)
         await self._places.acquire()
         try:
             creation.at(Step.UNPACK)
-            await self._with.instances.create(new, creation.tell)
+            await self._make(user, image, boot_port, creation)
         finally:
             self._places.release()
 
-    def _new(self, user: User, image: Image, boot_port: int) -> NewInstance:
-        webspace = Webspace(user=user.id, config=self._defaults)
+    async def _make(self, user: User, image: Image, boot_port: int, creation: Creation) -> None:
+        """Have LXD create it, with an address of its own: another one where somebody else had it sooner."""
+        housing = self._with.housing
+        for left in reversed(range(HOUSING_TRIES)):
+            await housing.look()
+            with housing.devices() as devices:
+                try:
+                    await self._with.instances.create(self._new(user, image, boot_port, devices), creation.tell)
+                except RemoteError:
+                    await housing.look()
+                    if not left or not housing.is_taken(devices):
+                        raise
+                else:
+                    return
+
+    def _new(self, user: User, image: Image, boot_port: int, devices: Devices) -> NewInstance:
+        webspace = Webspace(user=user.id, config=self._defaults).with_name_granted(self._with.allocator.granting())
         name = self._with.registry.name_of(user.id)
         keys = {KEY: webspace.dump(), USERNAME_KEY: user.username, BOOT_PORT_KEY: str(boot_port), CREATING_KEY: name}
-        return NewInstance(name=name, fingerprint=image.fingerprint, profile=self._profile, config=keys)
+        return NewInstance(
+            name=name, fingerprint=image.fingerprint, profile=self._profile, config=keys, devices=devices
+        )
 
     async def _seen(self, uid: int) -> Observed:
         observed = await self._with.registry.look(uid)

@@ -56,6 +56,13 @@ class Documents:
         message = "the webspace changes too often to be changed"
         raise Unavailable(message)
 
+    async def give_devices(self, uid: int, devices: Mapping[str, Mapping[str, str]]) -> None:
+        """Give a webspace's instance devices of its own; ``Changed`` if it changed in that moment."""
+        async with self._turn(uid):
+            before = await self.present(uid)
+            await self._instances.give_devices(before.name, devices, before.instance.etag)
+            await self._see(uid)
+
     async def _see(self, uid: int) -> None:
         try:
             await self._registry.look(uid)

@@ -1,21 +1,22 @@
 """Under which names a webspace is served: its default domain, and its member's own ones.
 
-A domain is proved once, when it is added, by a TXT record of the domain itself. It is not asked for again: a record that is
-gone, or a DNS server that is away, never takes a site from its visitors. Who may no longer have one is for people to say.
+A domain is proved when it is added, by a TXT record of the domain itself or of ``_webspaced`` below it (nothing can stand
+beside a CNAME). It is asked for again only when somebody else has proved it: then whoever has it keeps it as long as the old
+proof is there. A record that is gone, or a DNS server that is away, never takes a site from its visitors by itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from attrs import frozen
 
-from webspaced.core.domains import normalized, parse_own_domain, proof
-from webspaced.core.names import default_domain
+from webspaced.core.domains import PROOF_LABEL, normalized, parse_own_domain, proof, proof_names
 from webspaced.core.webspace import Webspace
 from webspaced.errors import Conflict, Invalid, NotFound
 from webspaced.interfaces import IDomainRecords, IRoutes
 from webspaced.webspaces.allocator import Allocator
+from webspaced.webspaces.claims import Claims
 from webspaced.webspaces.documents import Documents
 from webspaced.webspaces.observed import Observed
 
@@ -32,8 +33,10 @@ class Domains:
     """The domains of webspaces by user id. Every method raises ``NotFound`` where there is no webspace."""
 
     def __init__(
-        self, documents: Documents, allocator: Allocator, records: IDomainRecords, routes: IRoutes, rules: DomainRules
-    ) -> None:
+        self, documents: Documents, allocator: Allocator, claims: Claims, records: IDomainRecords, routes: IRoutes,
+        rules: DomainRules,
+    ) -> None:  # fmt: skip
+        self._claims = claims
         self._documents = documents
         self._allocator = allocator
         self._records = records
@@ -52,14 +55,13 @@ class Domains:
         ``Unavailable`` if DNS does not answer.
         """
         domain = parse_own_domain(text, self._rules.service)
-        self._with_domain((await self._documents.present(uid)).webspace, domain)
+        self._with_domain((await self._documents.present(uid)).webspace, domain, 0.0)
         self._documents.check_all_seen()
-        with self._allocator.domain(domain, uid):
-            # Somebody's already: no need to ask the DNS.
-            pass
-        await self._prove(uid, domain)
-        with self._allocator.domain(domain, uid):
-            await self._documents.change(uid, lambda webspace: self._with_domain(webspace, domain))
+        texts = await self._texts(domain, uid)
+        self._check_proof(uid, domain, texts)
+        with self._allocator.domain(domain, uid, instead_of=self._no_longer_entitled(domain, texts)):
+            granted = self._allocator.granting()
+            await self._documents.change(uid, lambda webspace: self._with_domain(webspace, domain, granted))
         # Whoever opens the page upon our answer shall not be told that there is none.
         await self._routes.settled(uid)
 
@@ -81,19 +83,45 @@ class Domains:
 
         await self._documents.change(uid, changed)
 
-    def _default(self, observed: Observed) -> list[str]:
-        return [default_domain(observed.username, self._rules.service)] if observed.username else []
+    def _default(self, observed: Observed) -> Sequence[str]:
+        return self._claims.rules.default_domain(observed)
 
-    async def _prove(self, uid: int, domain: str) -> None:
-        if proof(uid) not in await self._records.texts(domain):
-            message = f"{domain} is not verified: give it a TXT record with the text {proof(uid)}, then try again"
-            raise Invalid(message)
+    async def _texts(self, domain: str, uid: int) -> Collection[str]:
+        """Give what stands where a domain is proved; the second name is asked only where the first does not settle it."""
+        texts: list[str] = []
+        for name in proof_names(domain):
+            texts += await self._records.texts(name)
+            if proof(uid) in texts and not self._rivals(domain, uid):
+                break
+        return texts
 
-    def _with_domain(self, webspace: Webspace, domain: str) -> Webspace:
+    def _rivals(self, domain: str, uid: int) -> Collection[int]:
+        return set(self._claims.claimants(domain)) - {uid}
+
+    def _check_proof(self, uid: int, domain: str, texts: Collection[str]) -> None:
+        if proof(uid) in texts:
+            return
+        if self._rivals(domain, uid):
+            message = f"{domain} is in use"
+            raise Conflict(message)
+        message = (
+            f"{domain} is not verified: give it, or {PROOF_LABEL}.{domain}, a TXT record with the text {proof(uid)},"
+            " then try again"
+        )
+        raise Invalid(message)
+
+    def _no_longer_entitled(self, domain: str, texts: Collection[str]) -> Collection[int]:
+        """Give who has a domain whose proof is gone, now that somebody else has proved it."""
+        return [uid for uid in self._claims.claimants(domain) if proof(uid) not in texts]
+
+    def _with_domain(self, webspace: Webspace, domain: str, granted: float) -> Webspace:
         if domain in webspace.domains:
+            if self._claims.holder(domain) not in {None, webspace.user}:
+                # It was granted to somebody else since: proved again, it is granted anew.
+                return webspace.with_domain(domain, granted)
             message = f"{domain} is a domain of this webspace already"
             raise Conflict(message)
         if len(webspace.domains) >= self._rules.max:
             message = f"a webspace has at most {self._rules.max} domains of its own"
             raise Invalid(message)
-        return webspace.with_domain(domain)
+        return webspace.with_domain(domain, granted)

@@ -12,7 +12,7 @@ from webspaced.core.boot import Hold
 from webspaced.core.names import default_domain
 from webspaced.core.routes import Readiness
 from webspaced.errors import BootFailed, PortSilent
-from webspaced.interfaces import IBootGate
+from webspaced.interfaces import IBootGate, IPortLook
 from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import Flights, sleep
 from webspaced.webspaces.booter import Booter
@@ -34,9 +34,9 @@ class StoppedMeanwhile(BootFailed):
     """The incarnation that was probed is over."""
 
 
-@implementer(IBootGate)
+@implementer(IBootGate, IPortLook)
 class BootGate:
-    """See :class:`webspaced.interfaces.IBootGate`."""
+    """See :class:`webspaced.interfaces.IBootGate` and :class:`webspaced.interfaces.IPortLook`."""
 
     log = Logger()
 
@@ -70,6 +70,7 @@ class BootGate:
             and observed.runs
             and self._readiness.get(observed, Probe(port, http)) is Readiness.READY
             and self._booter.memory(uid).hold in (Hold.NONE, Hold.DRAINING)
+            and not self._booter.unwanted(observed)
         ):
             return Endpoint(observed.address, port)
         return None
@@ -78,6 +79,12 @@ class BootGate:
         """See :meth:`webspaced.interfaces.IBootGate.ready`."""
         endpoint = self.ready_now(uid, port, http=http)
         return Deferred.fromCoroutine(self._ready(uid, Probe(port, http))) if endpoint is None else succeed(endpoint)
+
+    async def look_at(self, uid: int, port: int, *, http: bool = False) -> None:
+        """See :meth:`webspaced.interfaces.IPortLook.look_at`."""
+        observed = self._registry.get(uid)
+        if observed is not None and observed.runs:
+            await self._boot_and_probe(uid, Probe(port, http))
 
     async def suspect(self, uid: int, endpoint: Endpoint, *, refused: bool, http: bool = False) -> None:
         """See :meth:`webspaced.interfaces.IBootGate.suspect`."""

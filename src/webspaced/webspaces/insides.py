@@ -13,6 +13,7 @@ from webspaced.errors import BootFailed, NotRunning, RemoteError
 from webspaced.interfaces import IInsides
 from webspaced.webspaces.booter import Booter
 from webspaced.webspaces.documents import Documents
+from webspaced.webspaces.power import check_wanted
 from webspaced.webspaces.registry import Registry
 
 T = TypeVar("T")
@@ -32,8 +33,8 @@ class Insides:
         self._bounds = bounds
 
     async def exists(self, uid: int) -> None:
-        """Make sure that there is such a webspace."""
-        await self._documents.present(uid)
+        """Make sure that there is such a webspace, and that it may run: ``Forbidden`` or ``Conflict`` if not."""
+        check_wanted(await self._documents.present(uid))
 
     async def run(self, uid: int, command: Command) -> Completed:
         """Run a command to its end; ``OutputTooLarge`` or ``DeadlineExceeded`` if it does more than is good."""
@@ -68,6 +69,7 @@ class Insides:
 
     async def _running(self, uid: int) -> str:
         observed = await self._documents.present(uid)
+        check_wanted(observed)
         if not observed.runs or self._booter.memory(uid).hold not in (Hold.NONE, Hold.DRAINING):
             await self._boot(uid)
         return observed.name

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from attrs import evolve, frozen
 
-from webspaced.core.instance import Instance, IPAddress
-from webspaced.core.webspace import CREATING_KEY, KEY, Config, Webspace, boot_port_of, load_webspace, username_of
+from webspaced.core.config import Config
+from webspaced.core.instance import Instance, IPAddress, Status
+from webspaced.core.webspace import (
+    CREATING_KEY,
+    KEY,
+    Webspace,
+    boot_port_of,
+    load_webspace,
+    unknown_since_of,
+    username_of,
+)
 from webspaced.errors import Invalid
 
 
 @frozen(kw_only=True)
 class Observed:
-    """A webspace as last seen. ``claims`` are its possible addresses, ``None`` while not read in this incarnation."""
+    """A webspace as last seen. ``claims`` are the addresses that it shows, ``None`` while not read in this incarnation."""
 
     uid: int
     instance: Instance
@@ -20,6 +29,10 @@ class Observed:
     boot_port: int | None
     claims: tuple[IPAddress, ...] | None = None
     address: IPAddress | None = None
+    untold: bool = False
+    """Whether LXD cannot tell its state now: that of ``instance`` is what was seen last."""
+    unknown_since: float | None = None
+    """Since when (seconds since the epoch) IAM has not known its member."""
     unfinished: bool = False
     """Whether it is being created, or is what a creation left that nobody could undo: for nobody to use."""
 
@@ -32,6 +45,14 @@ class Observed:
     def runs(self) -> bool:
         """Whether its processes run now."""
         return self.instance.status.runs
+
+    def as_it_was(self, known: Observed | None) -> Observed:
+        """Give this with the state in which it was seen last, where LXD cannot tell the present one."""
+        if not self.untold or known is None:
+            return self
+        was = known.instance
+        instance = evolve(self.instance, status=was.status, last_used_at=was.last_used_at)
+        return evolve(self, instance=instance, claims=known.claims, address=known.address)
 
     @property
     def web_is_http(self) -> bool:
@@ -50,9 +71,11 @@ def observe(uid: int, instance: Instance, defaults: Config) -> Observed:
     return Observed(
         uid=uid,
         instance=instance,
-        webspace=evolve(webspace, user=uid),
+        webspace=webspace.of(uid),
         username=username_of(instance.config) if own else None,
         boot_port=boot_port_of(instance.config) if own else None,
+        untold=instance.status is Status.ERROR,
+        unknown_since=unknown_since_of(instance.config) if own else None,
         # Of a copy, or of one that somebody renamed meanwhile, the marker tells nothing.
         unfinished=instance.config.get(CREATING_KEY) == instance.name,
     )

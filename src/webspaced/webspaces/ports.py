@@ -79,7 +79,7 @@ class Ports:
         if len(webspace.ports) >= self._most:
             message = f"a webspace has at most {self._most} forwarded ports"
             raise Invalid(message)
-        return webspace.with_forward(external, forward)
+        return webspace.with_forward(external, forward, self._allocator.granting())
 
     async def set_proxy_protocol(self, uid: int, external: int, version: ProxyProtocol | None) -> None:
         """Tell the container of later visitors of a forward, or no more; ``NotFound`` if the webspace does not have it."""

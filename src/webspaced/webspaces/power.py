@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 from attrs import frozen
@@ -11,7 +11,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from webspaced.core.boot import Hold
-from webspaced.errors import Conflict, DeadlineExceeded, NotRunning, RemoteError
+from webspaced.core.desired import AUTO, Desired, Wish
+from webspaced.core.instance import Status
+from webspaced.core.webspace import Webspace
+from webspaced.errors import Conflict, DeadlineExceeded, Forbidden, NotRunning, RemoteError
 from webspaced.interfaces import IInstances, IRoutes
 from webspaced.lib.deferreds import sleep
 from webspaced.lib.keyed import Busy, KeyedLock, Line
@@ -60,7 +63,10 @@ class Power:
         self._line: Line[int, None] = Line()
 
     async def boot(self, uid: int) -> None:
-        """Start a webspace and wait until it has an address; ``Conflict`` if it runs already."""
+        """Start a webspace and wait until it has an address; ``Conflict`` if it runs already.
+
+        It is the member's word that it shall run: one that was switched off is so no longer.
+        """
         await self._in_line(uid, "boot", self._boot)
 
     async def shut_down(self, uid: int) -> None:
@@ -81,28 +87,51 @@ class Power:
     async def _boot(self, uid: int) -> None:
         async with self._turn(uid):
             observed = await self._documents.present(uid)
+            check_wanted(observed, but_for=Wish.STOPPED)
             if observed.runs:
                 message = "the webspace is running already"
                 raise Conflict(message)
+            if observed.webspace.desired.wish is Wish.STOPPED:
+                await self._documents.change(uid, _switched_on)
             await self._booter.boot(uid, by_api=True)
 
     async def _shut_down(self, uid: int) -> None:
         async with self._turn(uid):
             observed = await self._running(uid)
+            check_not_paused(observed)
             with self._held(uid, Hold.DRAINING):
                 await self._drained(uid)
                 self._booter.hold(uid, Hold.STOPPING)
                 await self.halt(observed)
-            self._booter.stopped(uid)
 
     async def _reboot(self, uid: int) -> None:
         async with self._turn(uid):
             observed = await self._running(uid)
+            check_wanted(observed)
+            check_not_paused(observed)
             with self._held(uid, Hold.DRAINING):
                 await self._drained(uid)
                 self._booter.hold(uid, Hold.RESTARTING)
                 await self.halt(observed)
             await self._booter.boot(uid, by_api=True)
+
+    async def want(self, uid: int, desired: Desired, *, by_admin: bool = False) -> None:
+        """Say what is wanted of a webspace; unless it is ``auto``, it is stopped in order.
+
+        ``Forbidden`` where an admin has suspended it and no admin asks.
+        """
+
+        def changed(webspace: Webspace) -> Webspace:
+            if webspace.desired.wish is Wish.SUSPENDED and not by_admin:
+                raise Forbidden(_suspended(webspace.desired))
+            return webspace.with_desired(desired)
+
+        await self._documents.change(uid, changed)
+        now = self._registry.get(uid)
+        if desired.wish is not Wish.AUTO and now is not None and now.instance.status is not Status.FROZEN:
+            # Not behind what its member asks for: an admin's word waits for nobody's clicks.
+            with suppress(NotRunning):
+                await self._shut_down(uid)
 
     @asynccontextmanager
     async def for_deletion(self, uid: int) -> AsyncIterator[Observed]:
@@ -175,6 +204,32 @@ class Power:
             # A start that was under way may have ended after the stop.
             await self.force(observed)
             raise
+
+
+def check_wanted(observed: Observed, *, but_for: Wish = Wish.AUTO) -> None:
+    """See to it that a webspace may run: ``Forbidden`` if it is suspended, ``Conflict`` if its member switched it off."""
+    desired = observed.webspace.desired
+    if desired.wish is Wish.SUSPENDED:
+        raise Forbidden(_suspended(desired))
+    if desired.wish is Wish.STOPPED and desired.wish is not but_for:
+        message = "the webspace is switched off (desired: stopped)"
+        raise Conflict(message)
+
+
+def check_not_paused(observed: Observed) -> None:
+    """See to it that nobody else froze a webspace: it is left so."""
+    if observed.instance.status is Status.FROZEN:
+        message = "the webspace is paused by somebody who looks after LXD; it cannot be started or stopped meanwhile"
+        raise Conflict(message)
+
+
+def _suspended(desired: Desired) -> str:
+    by = f" by {desired.by}" if desired.by else ""
+    return f"the webspace is suspended{by}: {desired.reason}"
+
+
+def _switched_on(webspace: Webspace) -> Webspace:
+    return webspace.with_desired(AUTO)
 
 
 def _is_stopped(observed: Observed) -> bool:

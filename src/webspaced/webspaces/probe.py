@@ -85,10 +85,15 @@ class PortProbe:
 
     async def head(self, endpoint: Endpoint, host: str) -> int | None:
         """Give the status of ``HEAD /``; ``None`` if the answer is no HTTP, or takes longer than 250 ms."""
-        factory = _Probes.forProtocol(lambda: _Head(host))
-        try:
-            protocol: Any = await client_endpoint(self._reactor, endpoint, HEAD_TIMEOUT).connect(factory)
-        except ConnectError:
-            return None
-        answered: Deferred[int | None] = protocol.answered
-        return await answered.addTimeout(HEAD_TIMEOUT, self._clock, lambda *_: None)
+        return await ask_head(self._clock, client_endpoint(self._reactor, endpoint, HEAD_TIMEOUT), host, HEAD_TIMEOUT)
+
+
+async def ask_head(clock: IReactorTime, endpoint: IStreamClientEndpoint, host: str, timeout: float) -> int | None:
+    """Give the status of ``HEAD /`` at an endpoint; ``None`` if nobody answers within so many seconds, or not in HTTP."""
+    factory = _Probes.forProtocol(lambda: _Head(host))
+    try:
+        protocol: Any = await endpoint.connect(factory)
+    except ConnectError:
+        return None
+    answered: Deferred[int | None] = protocol.answered
+    return await answered.addTimeout(timeout, clock, lambda *_: None)

@@ -6,7 +6,7 @@ a change subscribes.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from attrs import Factory, define, evolve
@@ -14,19 +14,24 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from webspaced.core.address import AddressRule, choose
-from webspaced.core.instance import Instance, IPAddress
+from webspaced.core.address import AddressRule
+from webspaced.core.config import Config
+from webspaced.core.instance import Instance, IPAddress, Status
 from webspaced.core.names import instance_name, uid_of_instance
-from webspaced.core.webspace import Config
-from webspaced.errors import DeadlineExceeded, Invalid, NotFound, RemoteError, Unavailable
+from webspaced.errors import Invalid, NotFound, RemoteError, Unavailable, WebspacedError
 from webspaced.interfaces import IInstances
+from webspaced.lib.deferreds import bounded
 from webspaced.lib.gently import Gently
 from webspaced.lib.keyed import Coalesced
 from webspaced.lib.multimap import Multimap
+from webspaced.webspaces.addressing import Addressing
 from webspaced.webspaces.conditions import Conditions, Kind
 from webspaced.webspaces.observed import Observed, observe
+from webspaced.webspaces.ownership import Ownership
 
 PARALLEL_READS = 8
+ADDRESS_BUDGET = 5.0
+"""Seconds that the look at one webspace's addresses may take: one that hangs must not keep the others from theirs."""
 AWAY_PAUSE = 10.0
 """Seconds after which asking for a webspace again makes sense whose cluster member is away."""
 
@@ -39,6 +44,8 @@ class _Found:
     changed: dict[int, Instance] = Factory(dict)
     away: dict[int, str] = Factory(dict)
     strangers: list[Instance] = Factory(list)
+    others: set[IPAddress] = Factory(set)
+    """Addresses that may have another owner now."""
 
 
 class Registry:
@@ -51,16 +58,16 @@ class Registry:
     ) -> None:
         self.gently = Gently(clock)
         """For work on all of them."""
+        self._clock = clock
         self._instances = instances
         self._prefix = prefix
         self._defaults = defaults
         self._conditions = conditions
-        self._nic = ""
-        self._rule: AddressRule | None = None
+        self._addressing: Addressing | None = None
         self._seen: dict[int, Observed] = {}
         self._versions: dict[int, int] = {}
-        self._strangers: dict[str, frozenset[IPAddress]] = {}
         self._claimants: Multimap[IPAddress, int] = Multimap()
+        self._next_read = 0
         self._boot_ports: Multimap[int, int] = Multimap()
         self._listeners: list[Callable[[int], None]] = []
         self.away: dict[int, str] = {}
@@ -69,9 +76,9 @@ class Registry:
         """Whether everything has been seen once: before that, nobody can say what is free."""
         self._looks: Coalesced[int, Observed | None] = Coalesced(self._look)
 
-    def prepare(self, nic: str, rule: AddressRule) -> None:
-        """Say which NIC and which addresses count, once LXD told."""
-        self._nic, self._rule = nic, rule
+    def prepare(self, nic: str, rule: AddressRule, ownership: Ownership) -> None:
+        """Say which NIC and which addresses count, and who knows whose they are, once LXD told."""
+        self._addressing = Addressing(self._instances, nic, rule, ownership, self._conditions)
 
     def subscribe(self, listener: Callable[[int], None]) -> None:
         """Call ``listener(uid)`` after each change, deletion included. It must not raise."""
@@ -105,22 +112,23 @@ class Registry:
 
     async def sync(self) -> None:
         """Read every webspace of LXD. What is looked at meanwhile wins over the list."""
-        if self._rule is None:
-            message = "webspaced is still starting"
-            raise Unavailable(message)
+        addressing = self._ready()
         before = dict(self._versions)
-        found = _Found()
+        found = _Found(others=set(await addressing.ownership.renew()))
         await self._instances.go_through(lambda instance: self._find(instance, found))
-        await self._read_strangers(found.strangers)
+        await addressing.look_at_strangers(found.strangers)
         self.away = found.away
         gone = [uid for uid in self._seen if uid not in found.uids]
         await self._in_parallel(gone, lambda uid: self._take(uid, None, before.get(uid)))
         changed = found.changed
         await self._in_parallel(changed, lambda uid: self._take(uid, changed[uid], before.get(uid)))
+        self._judge_again(found.others)
         self.complete = True
 
     def _find(self, instance: Instance, found: _Found) -> None:
         """Note what is to be done about an element of the list; of what is as it was, nothing is kept."""
+        if not instance.untold:
+            found.others |= self._ready().ownership.note(instance)
         uid = self.uid_of(instance.name)
         if uid is None:
             found.strangers.append(instance)
@@ -135,11 +143,24 @@ class Registry:
             found.changed[uid] = instance
 
     async def read_addresses(self) -> None:
-        """Read the addresses of all that run, one by one: root may have changed them since."""
-        for observed in list(self._seen.values()):
-            if observed.runs and observed.uid not in self.away:
-                await self.read_address(observed.uid)
+        """Read the addresses of all that run, one by one, each within a bound of its own: root may have changed them.
 
+        Who was not reached this time, because LXD went away, is the first one next time.
+        """
+        self._judge_again(await self._ready().ownership.renew())
+        running = sorted(each.uid for each in self._seen.values() if each.runs and each.uid not in self.away)
+        first = next((n for n, uid in enumerate(running) if uid >= self._next_read), 0)
+        for uid in running[first:] + running[:first]:
+            self._next_read = uid
+            await self.gently.pause()
+            try:
+                what = f"reading the addresses of webspace {uid}"
+                await bounded(self._clock, ADDRESS_BUDGET, self.read_address(uid), what)
+            except Unavailable:
+                raise
+            except WebspacedError as error:
+                self.log.info("{error}", error=str(error))
+        self._next_read = 0
 
     async def somebody_is_back(self) -> bool:
         """Whether LXD tells of other webspaces now than in the last full pass that their cluster member is away."""
@@ -168,8 +189,9 @@ class Registry:
         """Store what the list says of a webspace, unless somebody has looked meanwhile: then look again."""
         observed = None if instance is None else self._read(uid, instance)
         if observed is not None and observed.runs and observed.address is None:
-            # Read before anybody hears of it: without its address, a running webspace's direct route would be given up.
-            observed = await self._with_address_if_readable(observed)
+            # Before anybody hears of it: without its address, a running webspace's direct route would be given up.
+            addressing = self._ready()
+            observed = await addressing.located(observed) if observed.claims is None else addressing.judged(observed)
         if self._versions.get(uid) != version or instance is None:
             await self.look(uid)
         elif observed is None:
@@ -189,38 +211,14 @@ class Registry:
 
         await self.gently.side_by_side(PARALLEL_READS, uids, attempt)
 
-    async def _read_strangers(self, strangers: Sequence[Instance]) -> None:
-        """Collect what running instances that are no webspaces claim: such an address is never a webspace's."""
-        # What is on a cluster member that is away keeps what it had.
-        claims = {i.name: self._strangers.get(i.name, frozenset()) for i in strangers if i.untold}
-        self._strangers = claims | {i.name: await self._stranger_claims(i.name) for i in strangers if i.status.runs}
-        claimed = self._claimed_by_strangers()
-        for observed in list(self._seen.values()):
-            if observed.address in claimed:
-                self._take_address(observed)
-
-    async def _stranger_claims(self, name: str) -> frozenset[IPAddress]:
-        rule = self._ready_rule()
-        try:
-            state = await self._instances.state(name)
-        except NotFound:
-            return frozenset()
-        except (RemoteError, DeadlineExceeded):
-            # It cannot be read in this moment: what it claimed last is still the best that is known.
-            return self._strangers.get(name, frozenset())
-        return frozenset(a for nic in state.interfaces for a, scope in nic.addresses if scope == "global" and rule.allows(a))
-
-    def _claimed_by_strangers(self) -> frozenset[IPAddress]:
-        return frozenset().union(*self._strangers.values())
-
-    def _ready_rule(self) -> AddressRule:
-        if self._rule is None:
+    def _ready(self) -> Addressing:
+        if self._addressing is None:
             message = "webspaced is still starting"
             raise Unavailable(message)
-        return self._rule
+        return self._addressing
 
     async def _look(self, uid: int) -> Observed | None:
-        self._ready_rule()
+        ownership = self._ready().ownership
         try:
             instance = await self._instances.get(self.name_of(uid))
         except NotFound:
@@ -232,11 +230,13 @@ class Registry:
                 message = f"the cluster member {self.away[uid]}, which has the webspace, is away"
                 raise Unavailable(message, retry_after=AWAY_PAUSE) from error
             raise
+        others = ownership.note(instance)
         observed = self._read(uid, instance)
         if observed is None:
             self.forget(uid)
         else:
             self._store(observed)
+        self._judge_again(others)
         return observed
 
     def _read(self, uid: int, instance: Instance) -> Observed | None:
@@ -245,9 +245,14 @@ class Registry:
         except Invalid as error:
             self._conditions.note(uid, Kind.UNREADABLE, str(error))
             return None
-        self._conditions.note(uid, Kind.UNREADABLE, None)
+        if instance.status is not Status.FROZEN:
+            self._conditions.note(uid, Kind.PAUSED, None)
         known = self._seen.get(uid)
-        if known is None or known.instance.incarnation != instance.incarnation or not observed.runs:
+        observed = observed.as_it_was(known)
+        self._conditions.note(uid, Kind.UNREADABLE, None)
+        self._conditions.note(uid, Kind.BAD_FIELD, "; ".join(observed.webspace.wrong) or None)
+        self._conditions.note(uid, Kind.UNTOLD, "LXD cannot tell its state" if observed.untold else None)
+        if known is None or known.instance.incarnation != observed.instance.incarnation or not observed.runs:
             return observed
         return evolve(observed, claims=known.claims, address=known.address)
 
@@ -259,95 +264,47 @@ class Registry:
         observed = self._seen.get(uid)
         if observed is None or not observed.runs:
             return observed
+        addressing = self._ready()
         try:
-            renewed = await self._with_address(observed)
+            claims = await addressing.read(observed)
         except RemoteError as error:
             self.log.info("the addresses of {name} cannot be read: {error}", name=observed.name, error=str(error))
             return await self.look(uid)
+        if claims is not None and addressing.is_worth_asking(observed, claims):
+            self._judge_again(await addressing.ownership.renew())
         current = self._seen.get(uid)
-        if current is None or current.instance.incarnation != observed.instance.incarnation:
+        if claims is None or current is None or current.instance.incarnation != observed.instance.incarnation:
             return current
-        renewed = evolve(current, claims=renewed.claims, address=renewed.address)
+        renewed = addressing.judged(evolve(current, claims=claims))
         self._store(renewed)
         return renewed
 
-    async def _with_address_if_readable(self, observed: Observed) -> Observed:
-        try:
-            return await self._with_address(observed)
-        except (RemoteError, DeadlineExceeded) as error:
-            # It is there all the same: its boot port serves it, and the booter goes on asking.
-            self.log.warn("the addresses of {name} cannot be read: {error}", name=observed.name, error=str(error))
-            return observed
-
-    async def _with_address(self, observed: Observed) -> Observed:
-        claims = await self._read_claims(observed)
-        if claims is None:
-            return observed
-        for rival in {uid for a in claims for uid in self._claimants.owners(a)} - {observed.uid}:
-            # What it claimed at its start may be long gone.
-            await self._read_again(rival)
-        return self._decided(observed, claims)
-
-    async def _read_again(self, uid: int) -> None:
-        before = self._seen.get(uid)
-        try:
-            claims = await self._read_claims(before) if before is not None and before.runs else None
-        except RemoteError:
-            # It keeps what it claimed last: that is no reason for its rival not to come up.
-            return
-        current = self._seen.get(uid)
-        if before and current and claims is not None and current.instance.incarnation == before.instance.incarnation:
-            self._store(self._decided(current, claims))
-
-    async def _read_claims(self, observed: Observed) -> tuple[IPAddress, ...] | None:
-        try:
-            state = await self._instances.state(observed.name)
-        except NotFound:
-            return None
-        return self._ready_rule().claims(state, observed.instance.nic_mac(self._nic))
-
-    def _decided(self, observed: Observed, claims: tuple[IPAddress, ...]) -> Observed:
-        others = self._claimed_by_others(observed.uid, claims)
-        self._note_clash(observed.uid, [address for address in claims if address in others])
-        # The present address stays while it counts, so that a new one beside it changes nothing.
-        ordered = sorted(claims, key=lambda address: address != observed.address)
-        return evolve(observed, claims=claims, address=choose(ordered, others))
-
-    def _claimed_by_others(self, uid: int, claims: Iterable[IPAddress]) -> frozenset[IPAddress]:
-        strangers = self._claimed_by_strangers()
-        return frozenset(a for a in claims if a in strangers or self._claimants.owners(a) - {uid})
-
-    def _note_clash(self, uid: int, clashing: list[IPAddress]) -> None:
-        detail = ", ".join(str(address) for address in clashing) if clashing else None
-        self._conditions.note(uid, Kind.ADDRESS_CLASH, detail and f"{detail} is claimed by another instance, too")
+    def _judge_again(self, addresses: Collection[IPAddress]) -> None:
+        """Find out anew where webspaces are that may have got or lost one of these addresses."""
+        for uid in {uid for address in addresses for uid in self._claimants.owners(address)}:
+            known = self._seen[uid]
+            judged = self._ready().judged(known)
+            if judged != known:
+                self._store(judged)
 
     def _store(self, observed: Observed) -> None:
         known = self._seen.get(observed.uid)
         self._versions[observed.uid] = self._versions.get(observed.uid, 0) + 1
         self._seen[observed.uid] = observed
-        self._claimants.give(observed.uid, (observed.claims or ()) if observed.runs else ())
+        shown = (*(observed.claims or ()), *([observed.address] if observed.address else ()))
+        self._claimants.give(observed.uid, shown if observed.runs else ())
         self._boot_ports.give(observed.uid, [observed.boot_port] if observed.boot_port else ())
         if known != observed:
             self._tell(observed.uid)
-        self._unseat_rivals(observed)
-
-    def _unseat_rivals(self, observed: Observed) -> None:
-        """Take an address from every other webspace that claims it, too: neither is routed there."""
-        for address in (observed.claims or ()) if observed.runs else ():
-            for uid in self._claimants.owners(address) - {observed.uid}:
-                if self._seen[uid].address == address:
-                    self._take_address(self._seen[uid])
-
-    def _take_address(self, observed: Observed) -> None:
-        self._note_clash(observed.uid, [observed.address] if observed.address else [])
-        self._seen[observed.uid] = evolve(observed, address=None)
-        self._tell(observed.uid)
 
     def forget(self, uid: int) -> None:
         """Take a webspace for gone. If it is not, the next look or full pass tells of it as of a new one."""
         self._versions[uid] = self._versions.get(uid, 0) + 1
         self._claimants.give(uid, ())
         self._boot_ports.give(uid, ())
+        known = self._seen.get(uid)
+        if known is not None and self._addressing is not None:
+            self._judge_again(self._addressing.ownership.forget(known.instance.identity))
         if self._seen.pop(uid, None) is not None:
             self._tell(uid)
 

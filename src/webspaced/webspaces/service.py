@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from webspaced.core.config import Config
 from webspaced.core.creation import wishes
 from webspaced.core.instance import Image, InstanceState
 from webspaced.core.proxy_protocol import ProxyProtocol
 from webspaced.core.user import User
-from webspaced.core.webspace import Config, Forward, Webspace
+from webspaced.core.webspace import Forward, Webspace
 from webspaced.errors import RemoteError, Unavailable
 from webspaced.interfaces import IInstances, IRoutes
 from webspaced.lib.keyed import Coalesced

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from webspaced.core.boot import Act, Hold, Memory, decide
+from webspaced.core.boot import Act, Hold, Memory, decide, unwanted
+from webspaced.core.desired import AUTO, Desired, Wish
 from webspaced.core.instance import Status
 
 NOW = 100.0
@@ -19,37 +20,54 @@ BARE = {
     Status.RUNNING: Act.SERVE,
     Status.READY: Act.SERVE,
     Status.STOPPED: Act.START,
-    Status.ERROR: Act.START,
-    Status.FROZEN: Act.RESUME,
+    Status.ERROR: Act.WAIT,
+    Status.FROZEN: Act.PAUSED,
     Status.STARTING: Act.WAIT,
     Status.STOPPING: Act.WAIT,
     Status.FREEZING: Act.WAIT,
 }
+WISHES = (AUTO, Desired(wish=Wish.STOPPED), Desired(wish=Wish.SUSPENDED, reason="spam"))
 RUNS = (Status.RUNNING, Status.READY)
 
 
-def expected(status: Status, hold: Hold, *, rests: bool, by_api: bool) -> Act:
+def expected(status: Status, hold: Hold, *, rests: bool, by_api: bool, off: bool, departed: bool) -> Act:
     """The table of the design in other words than the code's."""
-    if hold is Hold.RESTARTING:
-        return Act.WAIT
-    if hold in (Hold.STOPPING, Hold.DELETING):
+    runs = status in RUNS
+    if hold is Hold.DELETING or off or (departed and not runs):
         return Act.REFUSE
-    if status in RUNS:
-        return Act.SERVE
-    if hold is Hold.DRAINING or (rests and not by_api):
+    if hold is Hold.NONE and not runs and rests and not by_api:
         return Act.REFUSE
-    return BARE[status]
+    if hold is Hold.NONE or (hold is Hold.DRAINING and runs):
+        return BARE[status]
+    return Act.STAND_BY
 
 
 class DecideTests(SynchronousTestCase):
     def test_the_whole_table(self) -> None:
         self.assertEqual(set(BARE), set(Status))
-        for status, hold, memory, by_api in product(Status, Hold, (FRESH, FAILED), (False, True)):
-            decision = decide(status, evolve(memory, hold=hold), NOW, by_api=by_api)
-            wanted = expected(status, hold, rests=memory is FAILED, by_api=by_api)
-            self.assertIs(decision.act, wanted, (status, hold, memory, by_api))
+        flags = [(False, True)] * 2
+        for status, hold, memory, desired, by_api, departed in product(Status, Hold, (FRESH, FAILED), WISHES, *flags):
+            decision = decide(
+                status, evolve(memory, hold=hold), NOW, by_api=by_api, desired=desired, departed=departed
+            )
+            off = desired is not AUTO
+            wanted = expected(status, hold, rests=memory is FAILED, by_api=by_api, off=off, departed=departed)
+            self.assertIs(decision.act, wanted, (status, hold, memory, desired, by_api, departed))
             # A refusal says why and until when; nothing else does.
             self.assertEqual((decision.reason != "", decision.retry_after > 0), (wanted is Act.REFUSE,) * 2)
+
+    def test_visitors_hear_of_a_suspension_what_is_public(self) -> None:
+        desired = Desired(wish=Wish.SUSPENDED, reason="sends spam", public="for a break", by="root")
+        reason = decide(Status.STOPPED, FRESH, NOW, by_api=False, desired=desired).reason
+        self.assertEqual(reason, "it is suspended: for a break")
+        self.assertEqual(unwanted(Desired(wish=Wish.SUSPENDED, reason="sends spam")), "it is suspended")
+
+    def test_what_cannot_be_known_starts_nothing(self) -> None:
+        for by_api in (False, True):
+            self.assertIs(decide(Status.ERROR, FRESH, NOW, by_api=by_api).act, Act.WAIT)
+
+    def test_a_clock_that_was_set_back_makes_no_rest_longer_than_a_minute(self) -> None:
+        self.assertEqual(decide(Status.STOPPED, FAILED, NOW - 3600, by_api=False).retry_after, 60)
 
     def test_a_refusal_after_a_failure_names_it_and_the_rest_of_the_time(self) -> None:
         decision = decide(Status.STOPPED, FAILED, NOW + 1, by_api=False)
@@ -80,13 +98,6 @@ class MemoryTests(SynchronousTestCase):
 
     def test_a_failure_keeps_the_hold(self) -> None:
         self.assertIs(Memory(hold=Hold.RESTARTING).failed(NOW, "no").hold, Hold.RESTARTING)
-
-    def test_after_an_orderly_stop_it_is_quiet_for_two_seconds(self) -> None:
-        memory = Memory(hold=Hold.STOPPING).stopped(NOW)
-        self.assertIs(memory.hold, Hold.NONE)
-        self.assertIs(decide(Status.STOPPED, memory, NOW + 1.9, by_api=False).act, Act.REFUSE)
-        self.assertIs(decide(Status.STOPPED, memory, NOW + 1.9, by_api=True).act, Act.START)
-        self.assertIs(decide(Status.STOPPED, memory, NOW + 2, by_api=False).act, Act.START)
 
     @settings(deadline=None, max_examples=50)
     @given(st.integers(0, 10_000))

@@ -32,6 +32,12 @@ class PasswordTests(SynchronousTestCase):
         for password in ("a\nroot:b", "a\r", "a\x00b", "\x1b[0m", "a\x7f", "a\x85b", "a\u2028b", "a\ud800"):
             self.assertIn("control", self.refused(password))
 
+    def test_the_line_break_at_its_end_is_no_part_of_it(self) -> None:
+        for typed, taken in (("secret\n", "secret"), ("secret\r\n", "secret"), (" \n", " ")):
+            self.assertEqual(check_password(typed), taken)
+        self.assertIn("control", self.refused("secret\n\n"))
+        self.assertIn("empty", self.refused("\n"))
+
     def test_too_long_and_too_short(self) -> None:
         self.refused("")
         self.refused("x" * (LONGEST_PASSWORD + 1))

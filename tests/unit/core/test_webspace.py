@@ -9,8 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from webspaced.core.claims import Grants
+from webspaced.core.config import Config, parse_port
+from webspaced.core.desired import AUTO, Desired, Wish
 from webspaced.core.proxy_protocol import ProxyProtocol
-from webspaced.core.webspace import Config, Forward, Webspace, load_webspace, parse_port
+from webspaced.core.webspace import Forward, Webspace, load_webspace
 from webspaced.errors import Invalid
 
 DEFAULTS = Config(startup_delay=3.0, http_port=80, sni_passthrough=False)
@@ -29,7 +32,7 @@ FORWARDS = st.dictionaries(PORT, st.builds(Forward, PORT, st.sampled_from([None,
 
 def with_forwards(webspace: Webspace, forwards: dict[int, Forward]) -> Webspace:
     for external, forward in forwards.items():
-        webspace = webspace.with_forward(external, forward)
+        webspace = webspace.with_forward(external, forward, 1000.0 + external)
     return webspace
 
 
@@ -121,25 +124,67 @@ class RoundTripTests(SynchronousTestCase):
         self.assertEqual(written, ["example.org", "xn--bcher-kva.de", "*.shop.org", "my_site.org"])
         self.assertEqual(webspace.without_domain("*.shop.org", "*.shop.org").unserved, ("my_site.org",))
 
+    def test_names_of_special_use_are_nobodys(self) -> None:
+        names = ["webspaced.invalid", "a.localhost", "b.local", "c.onion", "d.test", "ok.example"]
+        webspace = load({"user": 7, "domains": names})
+        self.assertEqual((webspace.domains, webspace.unserved), (("ok.example",), tuple(names[:-1])))
+
+    def test_what_is_wanted_and_when_things_were_granted_is_kept(self) -> None:
+        desired = Desired(wish=Wish.SUSPENDED, reason="spam", public="a break", by="root")
+        webspace = load({"user": 7}).with_desired(desired).with_domain("a.example", 5.0).with_name_granted(4.0)
+        again = load_webspace(webspace.with_forward(49152, Forward(22), 6.0).dump(), DEFAULTS)
+        self.assertEqual(again.desired, desired)
+        self.assertEqual(again.grants, Grants(ports={49152: 6.0}, domains={"a.example": 5.0}, name=4.0))
+        self.assertEqual(again.to_json()["desired"], "suspended")
+        left = json.loads(again.without_forward(49152).without_domain("a.example", "").dump())
+        self.assertEqual(left["granted"], {"name": 4.0})
+
+    def test_what_another_users_document_claims_counts_for_nothing(self) -> None:
+        theirs = load({"user": 7, "domains": ["a.example"], "ports": {"49152": 22}, "desired": "stopped", "x": 1})
+        own = theirs.of(8)
+        self.assertEqual((own.user, own.domains, dict(own.ports), own.desired), (8, (), {}, AUTO))
+        self.assertEqual(own.extra, {"x": 1})
+        self.assertIs(theirs.of(7), theirs)
+
     def test_ports_are_in_order(self) -> None:
         self.assertEqual(list(load({"user": 7, "ports": {"50000": 1, "49152": 2}}).ports), [49152, 50000])
 
 
 class UnreadableTests(SynchronousTestCase):
-    def test_is_told_by_its_member_and_never_by_its_content(self) -> None:
-        for text, said in (
-            ("{", "is not JSON"),
-            ("[]", "has no user"),
-            ('{"user": "secret"}', "has no user"),
-            ('{"user": 7, "config": {"startupDelay": "secret"}}', "startupDelay"),
-            ('{"user": 7, "config": {"startupDelay": NaN}}', "startupDelay"),
-            ('{"user": 7, "config": {"sniPassthrough": 1}}', "sniPassthrough"),
-            ('{"user": 7, "ports": {"0": 1}}', "port"),
-            ('{"user": 7, "ports": {"80": "x"}}', "port"),
-        ):
+    def test_is_told_and_never_by_its_content(self) -> None:
+        for text, said in (("{", "is not JSON"), ("[]", "is not a JSON object"), ('"secret"', "is not a JSON object")):
             error = self.assertRaises(Invalid, load_webspace, text, DEFAULTS)
             self.assertIn(said, str(error))
             self.assertNotIn("secret", str(error))
+
+    def test_one_bad_field_has_its_default_and_the_others_count(self) -> None:
+        good = {"user": 7, "config": {"httpPort": 81}, "domains": ["a.example"], "ports": {"49152": 22}}
+        for bad, said in (
+            ({"config": {"httpPort": 0}}, "port"),
+            ({"config": {"httpPort": "80"}}, "httpPort"),
+            ({"config": {"startupDelay": "long"}}, "startupDelay"),
+            ({"config": {"startupDelay": float("nan")}}, "startupDelay"),
+            ({"config": {"sniPassthrough": 1}}, "sniPassthrough"),
+            ({"config": []}, "config"),
+            ({"domains": "a.example"}, "domains"),
+            ({"ports": [22]}, "ports"),
+            ({"desired": "perhaps"}, "desired"),
+            ({"user": "seven"}, "user"),
+        ):
+            webspace = load({**good, **bad})
+            self.assertEqual(len(webspace.wrong), 1, bad)
+            self.assertIn(said, webspace.wrong[0])
+            kept = [name for name in ("domains", "ports") if name not in bad]
+            self.assertEqual({name: webspace.to_json()[name] for name in kept}, {name: good[name] for name in kept})
+            if "config" in bad:
+                self.assertEqual(webspace.config, DEFAULTS)
+            self.assertEqual(load_webspace(webspace.of(7).dump(), DEFAULTS).wrong, ())
+
+    def test_one_bad_forward_is_left_out(self) -> None:
+        for external, internal in (("0", 1), ("80", "x"), ("x", 80)):
+            webspace = load({"user": 7, "ports": {external: internal, "49152": 22}})
+            self.assertEqual(dict(webspace.ports), {49152: 22})
+            self.assertEqual(len(webspace.wrong), 1)
 
     @settings(deadline=None, max_examples=60)
     @given(JSON | st.fixed_dictionaries({"user": st.integers()}, optional={"config": JSON, "domains": JSON, "ports": JSON}))
@@ -168,12 +213,22 @@ class PatchTests(SynchronousTestCase):
         self.assertIn("httpport, zzz", self.refusal(zzz=1, httpport=80))
 
     def test_a_wrong_field_is_named(self) -> None:
-        for value in (-1, "3", None, True, float("nan"), float("inf"), []):
+        for value in (-1, "3", True, float("nan"), float("inf"), []):
             self.assertIn("startupDelay", self.refusal(startupDelay=value))
-        for value in ("80", 80.0, None, True, 0, 65536, -1, []):
+        for value in ("80", 80.0, True, 0, 65536, -1, []):
             self.assertRegex(self.refusal(httpPort=value), "httpPort|is not a port")
-        for value in (0, 1, "true", None):
+        for value in (0, 1, "true"):
             self.assertIn("sniPassthrough", self.refusal(sniPassthrough=value))
+
+    def test_null_changes_nothing(self) -> None:
+        nothing = {"httpPort": None, "startupDelay": None, "sniPassthrough": None}
+        self.assertEqual(DEFAULTS.patched(nothing, max_startup_delay=60), DEFAULTS)
+
+    def test_what_is_above_the_bound_stays_until_it_is_changed(self) -> None:
+        slow = DEFAULTS.patched({"startupDelay": 600}, max_startup_delay=600)
+        self.assertEqual(slow.patched({"httpPort": 81}, max_startup_delay=60).startup_delay, 600)
+        self.assertEqual(slow.patched({"startupDelay": 600}, max_startup_delay=60).startup_delay, 600)
+        self.assertRaises(Invalid, slow.patched, {"startupDelay": 599}, max_startup_delay=60)
 
     def test_the_bound_of_startup_delay(self) -> None:
         self.assertEqual(DEFAULTS.patched({"startupDelay": 60}, max_startup_delay=60).startup_delay, 60)

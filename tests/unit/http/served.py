@@ -166,6 +166,7 @@ class ServedCase(SynchronousTestCase):
                     auth=self.auth,
                     resync=resync,
                     now=lambda: 1000.0,
+                    conditions=self.w.conditions,
                 )
             ),
             health=Health(ready=lambda: True, healthy=lambda: True),

@@ -59,6 +59,7 @@ class ApiCase(SynchronousTestCase):
             auth=Auth(identity),
             resync=resync,
             now=lambda: 1000.0,
+            conditions=self.w.conditions,
         )
         self.api = api = Api(backing)
         self.is_ready, self.is_healthy = True, True

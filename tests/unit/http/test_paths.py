@@ -97,6 +97,8 @@ TABLE: dict[tuple[str, str], Row] = {
     ("DELETE", f"{WEBSPACE}/state"): member(404),
     ("GET", f"{WEBSPACE}/config"): member(200),
     ("PATCH", f"{WEBSPACE}/config"): member(200, {"httpPort": 8080}),
+    ("GET", f"{WEBSPACE}/desired"): member(200),
+    ("PUT", f"{WEBSPACE}/desired"): member(200, {"desired": "stopped"}),
     ("GET", f"{WEBSPACE}/domains"): member(200),
     ("POST", f"{WEBSPACE}/domains/<domain>"): member(201, domain="own.example"),
     ("DELETE", f"{WEBSPACE}/domains/<domain>"): member(404, domain="own.example"),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import json
 
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.test.requesthelper import DummyRequest
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from webspaced import errors
@@ -71,3 +73,27 @@ class TableTests(SynchronousTestCase):
         self.assertEqual(problem_of(errors.NotFound("why")).document(), {
             "message": "why", "title": "Not Found", "status": 404, "detail": "why",
         })  # fmt: skip
+
+
+class FormerClientTests(SynchronousTestCase):
+    """Go's generated client shows no text of a status that its document did not name."""
+
+    def answered(self, error: Exception, agent: bytes) -> tuple[int, dict[str, object]]:
+        request = DummyRequest([b""])
+        request.requestHeaders.setRawHeaders(b"user-agent", [agent])
+        body = problem_of(error).write(request)
+        return request.responseCode, json.loads(body)
+
+    def test_what_it_does_not_know_is_a_500_with_the_same_document(self) -> None:
+        for error in (errors.Unavailable("away"), errors.BootFailed("no"), errors.DeadlineExceeded("long")):
+            status, document = self.answered(error, b"curl/8.0")
+            self.assertEqual(status, problem_of(error).status)
+            self.assertEqual(self.answered(error, b"OpenAPI-Generator/0.1.0/go"), (500, document))
+
+    def test_what_it_knows_stays(self) -> None:
+        for error, status in ((errors.Conflict("there"), 409), (errors.Invalid("no"), 400), (TooManyRequests("slow"), 429)):
+            self.assertEqual(self.answered(error, b"OpenAPI-Generator/0.1.0/go")[0], status)
+
+    def test_others_are_told_the_truth(self) -> None:
+        for agent in (b"OpenAPI-Generator/0.1.0/python", b"Mozilla OpenAPI-Generator/1/go", b"OpenAPI-Generator/1/golang"):
+            self.assertEqual(self.answered(errors.Unavailable("away"), agent)[0], 503)

@@ -17,6 +17,7 @@ from webspaced.http.routes import RouteDocument
 from webspaced.http.site import Listening, Pages, Sites
 from webspaced.http.terminals import Terminals
 from webspaced.settings import Address
+from webspaced.webspaces.conditions import Conditions
 
 
 class SitesTests(SynchronousTestCase):
@@ -31,6 +32,7 @@ class SitesTests(SynchronousTestCase):
             auth=None,
             resync=None,
             now=lambda: 0.0,
+            conditions=Conditions(),
         )
         api = Api(backing)
         health = Health(ready=lambda: True, healthy=lambda: True)

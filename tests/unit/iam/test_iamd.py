@@ -68,6 +68,20 @@ class TokenTests(IamdCase):
             self.assertTrue(request.startswith(f"GET {BASE}/users/self"))
             self.assertEqual(headers["authorization"], [f"Bearer {self.alice}"])
 
+    def test_iams_reason_is_passed_on_if_it_is_one(self) -> None:
+        for said, passed in (
+            (b'{"message": "token is expired by 5m3s"}', "IAM refuses the token: token is expired by 5m3s"),
+            (f'{{"message": "what is {self.alice}"}}'.encode(), "IAM refuses the token"),
+            (b'{"message": "a\\nb"}', "IAM refuses the token"),
+            (b'{"message": 3}', "IAM refuses the token"),
+            (b'{"message": ""}', "IAM refuses the token"),
+            (b'["message"]', "IAM refuses the token"),
+            (b'{"message": "%s"}' % (b"x" * 1000), "IAM refuses the token"),
+            (b"<html>", "IAM refuses the token"),
+        ):
+            self.iamd.next_answers = [(401, said)]
+            self.assertEqual(str(self.fails(Forbidden, self.identity.authenticate(self.alice))), passed)
+
     def test_refused_ones(self) -> None:
         expired, early = self.iamd.token(ALICE, lifetime=-1), self.iamd.token(ALICE, nbf=self.clock.seconds() + 1)
         outdated = self.iamd.token(ROOT)

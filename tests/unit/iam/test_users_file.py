@@ -13,9 +13,9 @@ import yaml
 from tests.unit.iam.test_static import StaticCase
 from webspaced.core.user import LARGEST_ID
 from webspaced.errors import Conflict, Invalid, NotFound
-from webspaced.iam import users_file
 from webspaced.iam.static import UsersFile
 from webspaced.iam.users_file import edited, hash_token, parse_users
+from webspaced.lib import trusted
 
 
 class UsersFileTests(StaticCase):
@@ -177,6 +177,6 @@ class EditTests(StaticCase):
         owner = mock.Mock(st_uid=1234, st_gid=5678)
         with mock.patch.object(os, "geteuid", lambda: 0), mock.patch.object(
             os, "fchown", lambda _file, uid, gid: given.append((uid, gid))
-        ):
-            users_file._replace(self.path, b"users: []", owner)
+        ), trusted.spot(self.path) as where:
+            where.replace(b"users: []", owner)
         self.assertEqual(given, [(1234, 5678)])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gc
+from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.timing import Time, watch
-from webspaced.errors import Conflict, DeadlineExceeded
-from webspaced.lib.deferreds import Flight, Flights, bounded, shield, sleep, together
+from webspaced.errors import Conflict, DeadlineExceeded, NotFound
+from webspaced.lib.deferreds import Flight, Flights, bounded, shield, sleep, together, while_heard
 
 
 class Run:
@@ -217,3 +218,57 @@ class TogetherTests(SynchronousTestCase):
         self.run_.gates.clear()
         gc.collect()
         self.assertEqual((self.flushLoggedErrors(), self.run_.cancelled), ([], 0))
+
+
+class WhileHeardTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Time()
+
+    async def steps(self, heard: Any, pauses: list[float]) -> str:
+        for pause in pauses:
+            await sleep(self.clock, pause)
+            heard()
+        return "done"
+
+    def test_it_may_take_its_time_as_long_as_it_gets_on(self) -> None:
+        work = while_heard(self.clock, 10, lambda heard: self.steps(heard, [9.0] * 50), "the list")
+        self.assertEqual(self.clock.result_of(work), "done")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_silence_ends_it(self) -> None:
+        work = while_heard(self.clock, 10, lambda heard: self.steps(heard, [9.0, 11.0]), "the list")
+        error = self.assertRaises(DeadlineExceeded, self.clock.result_of, work)
+        self.assertEqual(str(error), "the list stopped for longer than 10 s")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_its_own_error_is_told(self) -> None:
+        async def fail(_heard: Any) -> None:
+            await sleep(self.clock, 1)
+            raise NotFound("gone")
+
+        work = while_heard(self.clock, 10, fail, "the list")
+        self.assertRaises(NotFound, self.clock.result_of, work)
+
+
+class DesertedTests(SynchronousTestCase):
+    def test_a_run_that_may_end_ends_with_the_last_who_waits(self) -> None:
+        clock, flights, ended = Time(), Flights(), []
+
+        async def run() -> None:
+            try:
+                await sleep(clock, 5)
+            finally:
+                ended.append(clock.seconds())
+
+        for may_end, expected in ((False, 5.0), (True, 1.0)):
+            began = clock.seconds()
+            first, second = (flights.join("a", run, lambda may_end=may_end: may_end) for _ in range(2))
+            clock.run_for(1)
+            first.cancel()
+            self.assertEqual(len(ended), int(may_end))
+            second.cancel()
+            clock.run_for(10)
+            self.assertEqual(ended[-1] - began, expected)
+            self.assertNotIn("a", flights)
+            for each in (first, second):
+                self.failureResultOf(each, CancelledError)

@@ -29,6 +29,8 @@ class LogTests(SynchronousTestCase):
         self.assertEqual([line.partition("] ")[2] for line in lines], ["webspace 7 is up", "a worry"])
         self.assertIn("a detail", self.written("trace", "text"))
         self.assertNotIn("is up", self.written("warn", "text"))
+        for level in ("fatal", "panic"):
+            self.assertEqual(self.written(level, "text"), "")
 
     def test_a_question_to_a_dns_server_is_no_four_lines(self) -> None:
         stream = io.StringIO()

@@ -12,7 +12,8 @@ from webspaced.core.instance import NewInstance, Status
 from webspaced.errors import Changed, NotFound, RemoteError
 from webspaced.lxd import parse
 from webspaced.lxd.client import LxdClient
-from webspaced.lxd.instances import LxdInstances, profile_network
+from webspaced.lxd.instances import LxdInstances
+from webspaced.lxd.network import profile_network
 
 INSTANCE = {
     "name": "ws-u7", "status": "Running", "status_code": 103, "type": "container", "location": "none",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
+from itertools import pairwise
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -10,7 +11,7 @@ from tests.unit.timing import Time, watch
 from tests.unit.world import SETTLE, FakeStore
 from webspaced.core.address import Endpoint
 from webspaced.core.routes import Route
-from webspaced.reconcile.publisher import Publisher
+from webspaced.reconcile.publisher import FLOOR, Publisher
 
 
 def route(name: str, host: str = "127.0.0.1", port: int = 80) -> Route:
@@ -32,8 +33,10 @@ class PublisherCase(SynchronousTestCase):
         for name in published:
             self.publisher.want(name, self.store.routes[name])
         self.publisher.open()
-        self.clock.settle()
+        # What comes next is not hurried.
+        self.clock.run_for(FLOOR)
         self.store.writes.clear()
+        self.store.times.clear()
 
     def want(self, name: str, host: str | None) -> None:
         self.publisher.want(name, None if host is None else route(name, host))
@@ -243,6 +246,99 @@ class SettledTests(PublisherCase):
         self.assertFalse(settled.done)
         self.clock.run_for(1 + SETTLE)
         self.assertTrue(settled.done)
+
+
+class FloorTests(PublisherCase):
+    """Each write is work for all of Traefik: what is urgent gathers, and nobody keeps it busy."""
+
+    def test_the_first_after_a_rest_is_written_at_once(self) -> None:
+        self.opened(x=A)
+        self.want("x", B)
+        self.clock.settle()
+        self.assertEqual(len(self.store.writes), 1)
+
+    def test_urgent_ones_gather(self) -> None:
+        self.opened()
+        began = self.clock.seconds()
+        for n in range(100):
+            self.want(f"x{n}", A)
+            self.clock.run_for(0.01)
+        self.clock.run_for(1)
+        self.assertLessEqual(len(self.store.writes), 1 + 1.0 / FLOOR)
+        self.assertEqual(len(self.store.routes), 100)
+        self.assertEqual(self.store.times[0], began)
+        for before, after in pairwise(self.store.times):
+            self.assertGreaterEqual(after - before, FLOOR - 1e-9)
+
+    def test_so_they_do_while_a_write_takes_its_time(self) -> None:
+        self.opened()
+        self.store.delay = 0.03
+        for n in range(100):
+            self.want(f"x{n}", A)
+            self.clock.run_for(0.01)
+        self.clock.run_for(1)
+        self.assertEqual(len(self.store.routes), 100)
+        for before, after in pairwise(self.store.times):
+            self.assertGreaterEqual(after - before, FLOOR - 1e-9)
+
+    def test_one_that_changes_all_the_time_waits_and_the_others_do_not(self) -> None:
+        self.opened(y=A)
+        for n in range(1200):
+            self.want("x", (A, B)[n % 2])
+            self.clock.run_for(0.05)
+        mine = [put for put, _ in self.store.writes if "x" in put]
+        # Some at once, and then about two a second.
+        self.assertLess(len(mine), 10 + 2 * 60 + 5)
+        self.want("y", B)
+        self.clock.run_for(FLOOR)
+        self.assertEqual(self.store.backend("y"), f"{B}:80")
+        settled = watch(self.publisher.settled("x"))
+        self.clock.run_for(1 + FLOOR + SETTLE)
+        self.assertTrue(settled.done)
+        self.assertEqual(self.store.routes["x"], route("x", B))
+
+    def test_one_that_is_gone_at_last_is_removed(self) -> None:
+        self.opened(x=A)
+        for n in range(100):
+            self.want("x", (A, B)[n % 2])
+            self.clock.run_for(0.05)
+        self.want("x", None)
+        self.clock.run_for(1 + FLOOR)
+        self.assertEqual(self.store.routes, {})
+
+    def test_an_end_does_not_wait(self) -> None:
+        self.opened(x=A)
+        self.store.delay = 0.01
+        self.want("x", B)
+        self.clock.run_for(0.005)
+        self.want("y", B)
+        self.clock.run_for(0.01)
+        # Nothing is being written; what would be is not waited for.
+        self.assertIsNone(self.publisher.close())
+        self.clock.run_for(10)
+        self.assertEqual(list(self.store.routes), ["x"])
+
+
+class ClockTests(PublisherCase):
+    """Nothing here goes by the time of day; if a clock is set back all the same, nobody waits for it to come back."""
+
+    def test_what_was_written_long_ago_is_settled(self) -> None:
+        self.opened(x=A)
+        self.want("x", B)
+        self.clock.run_for(600)
+        self.clock.rightNow -= 3600
+        settled = watch(self.publisher.settled("x"))
+        self.clock.run_for(SETTLE + 0.01)
+        self.assertTrue(settled.done)
+
+    def test_what_is_to_be_written_is(self) -> None:
+        self.opened(x=A)
+        self.clock.run_for(600)
+        self.clock.rightNow -= 3600
+        self.want("x", B)
+        self.publisher.want("y", route("y"), lazy=True)
+        self.clock.run_for(1.1)
+        self.assertEqual(sorted(self.store.routes), ["x", "y"])
 
 
 class NamingTests(PublisherCase):

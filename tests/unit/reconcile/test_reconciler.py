@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+from unittest import mock
+
+from twisted.internet.error import CannotListenError
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.timing import watch
@@ -25,7 +29,7 @@ class FirstPassTests(ReconcilerCase):
     def test_nothing_is_published_or_bound_before_everything_is_known(self) -> None:
         self.w.webspace(1)
         self.w.webspace(2)
-        self.w.registry.prepare(NIC, RULE)
+        self.w.registry.prepare(NIC, RULE, self.w.ownership)
         self.w.clock.result_of(self.w.registry.look(1))
         self.w.clock.run_for(10)
         self.assertEqual((self.w.store.writes, self.w.listeners.boot_ports), ([], {}))
@@ -42,14 +46,14 @@ class FirstPassTests(ReconcilerCase):
     def test_a_standby_sees_everything_and_touches_nothing(self) -> None:
         self.w.webspace(1)
         self.w.webspace(2, running=True)
-        self.w.registry.prepare(NIC, RULE)
+        self.w.registry.prepare(NIC, RULE, self.w.ownership)
         self.w.connect()
         self.w.webspace(3)
         for _ in range(3):
             self.w.clock.result_of(self.w.reconciler.periodic_pass())
             self.w.clock.run_for(60)
         self.assertEqual(len(list(self.w.registry)), 3)
-        changes = {call for call, _ in self.w.lxd.calls} - {"list_all", "get", "state"}
+        changes = {call for call, _ in self.w.lxd.calls} - {"list_all", "get", "state", "leases"}
         self.assertEqual((self.w.store.writes, self.w.listeners.boot_ports, changes), ([], {}, set()))
         self.w.clock.result_of(self.w.publisher.load())
         self.w.clock.result_of(self.w.reconciler.lead())
@@ -58,7 +62,7 @@ class FirstPassTests(ReconcilerCase):
 
     def test_a_pass_that_failed_is_made_again(self) -> None:
         self.w.webspace(1)
-        self.w.registry.prepare(NIC, RULE)
+        self.w.registry.prepare(NIC, RULE, self.w.ownership)
         self.w.lxd.fail_next("list_all", RemoteError("no", 500))
         self.assertRaises(RemoteError, self.w.clock.result_of, self.w.reconciler.connected())
         self.w.start()
@@ -154,11 +158,19 @@ class ActTests(ReconcilerCase):
         self.w.webspace(2)
         self.w.webspace(3)
         self.w.connect()
-        self.assertIn("20002", self.w.conditions.of(2)[Kind.BOOT_PORT_UNBOUND])
-        self.assertEqual(self.w.listeners.boot_ports, {1: 20001, 3: 20003})
-        self.w.listeners.taken.clear()
-        self.w.connect()
+        self.w.clock.run_for(5)
+        self.assertEqual({uid: self.w.listeners.boot_ports[uid] for uid in (1, 3)}, {1: 20001, 3: 20003})
+        self.assertNotEqual(self.w.listeners.boot_ports[2], 20002)
         self.assertEqual(dict(self.w.conditions.of(2)), {})
+
+    def test_where_no_port_can_be_bound_none_is_given(self) -> None:
+        nowhere = CannotListenError("192.0.2.1", 20002, OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address"))
+        self.patch(self.w.listeners, "want_boot_port", mock.Mock(side_effect=nowhere))
+        self.w.webspace(2)
+        self.w.connect()
+        self.w.clock.run_for(5)
+        self.assertIn("Cannot assign", self.w.reconciler.no_boot_port)
+        self.assertEqual(self.w.seen(2).boot_port, 20002)
 
     def test_lxd_away_changes_nothing(self) -> None:
         self.w.lxd.power_on("ws-u1")
@@ -222,7 +234,7 @@ class AddressTests(ReconcilerCase):
         self.w.clock.run_for(3 * SETTLE)
         self.assertEqual(self.backend(2), "10.7.0.10:80")
 
-    def test_a_stolen_address_is_nobodys_route(self) -> None:
+    def test_a_stolen_address_stays_its_owners_route(self) -> None:
         self.w.webspace(1, running=True)
         self.w.start()
         self.w.clock.run_for(5)
@@ -230,7 +242,7 @@ class AddressTests(ReconcilerCase):
         self.w.lxd.power_on("ws-u2")
         thief.extra.append((self.w.lxd.containers["ws-u1"].address, "global"))
         self.w.clock.run_for(5)
-        self.assertEqual(self.backend(1), "127.0.0.1:20001")
+        self.assertEqual(self.backend(1), "10.7.0.10:80")
         self.assertEqual(self.backend(2), "10.7.0.11:80")
 
 

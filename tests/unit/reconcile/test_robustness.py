@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.timing import watch
 from tests.unit.world import NIC, RULE, World
+from webspaced.core.instance import Status
 from webspaced.core.user import User
 from webspaced.core.webspace import USERNAME_KEY
 from webspaced.errors import BootFailed, Refused, RemoteError, Unavailable
@@ -38,18 +39,10 @@ class AddressTests(RobustnessCase):
         self.running(1, 2)
         self.w.lxd.containers["ws-u2"].extra.append((self.w.lxd.containers["ws-u1"].address, "global"))
         self.full_pass()
-        self.assertIn(Kind.ADDRESS_CLASH, self.w.conditions.of(1))
-        self.assertEqual(self.w.store.backend("ws-u1"), "127.0.0.1:20001")
-
-    def test_when_the_thief_lets_go_the_victim_is_served_again(self) -> None:
-        thief, victim = self.w.webspace(2, running=True), self.w.webspace(1, running=True)
-        thief.extra.append((victim.address, "global"))
-        self.running()
-        self.assertEqual(self.w.store.backend("ws-u1"), "127.0.0.1:20001")
-        thief.extra.clear()
-        self.full_pass()
-        self.assertEqual(self.w.store.backend("ws-u1"), f"{victim.address}:80")
+        self.assertIn(Kind.ADDRESS_CLASH, self.w.conditions.of(2))
         self.assertEqual(dict(self.w.conditions.of(1)), {})
+        self.assertEqual(self.w.store.backend("ws-u1"), "10.7.0.10:80")
+        self.assertEqual(self.w.store.backend("ws-u2"), "10.7.0.11:80")
 
     def test_an_address_that_changed_is_followed(self) -> None:
         self.running(1)
@@ -92,9 +85,9 @@ class FirstPassTests(RobustnessCase):
 
     def test_lxd_going_away_within_it_costs_nobody_the_route(self) -> None:
         after = self.another_daemon()
-        after.registry.prepare(NIC, RULE)
+        after.registry.prepare(NIC, RULE, after.ownership)
         after.clock.result_of(after.publisher.load())
-        after.lxd.fail_next("state", Unavailable("LXD cannot be reached"))
+        after.lxd.fail_next("list_all", Unavailable("LXD cannot be reached"))
         self.assertRaises(Unavailable, after.clock.result_of, after.reconciler.connected())
         after.clock.run_for(5)
         self.assertEqual(sorted(after.store.routes), ["ws-u1", "ws-u2"])
@@ -102,10 +95,29 @@ class FirstPassTests(RobustnessCase):
         after.clock.run_for(5)
         self.assertEqual(sorted(after.store.routes), ["ws-u1", "ws-u2"])
 
+    def test_a_state_that_cannot_be_told_changes_and_starts_nothing(self) -> None:
+        self.w.webspace(1, running=True, ports={49152: 22})
+        self.running()
+        before = self.w.store.backend("ws-u1")
+        self.w.lxd.containers["ws-u1"].status = Status.ERROR
+        self.w.lxd.calls.clear()
+        self.full_pass()
+        self.assertEqual((self.w.store.backend("ws-u1"), self.w.listeners.cut), (before, []))
+        self.assertEqual(self.w.calls("start"), [])
+        self.assertIn(Kind.UNTOLD, self.w.conditions.of(1))
+
+    def test_one_whose_state_was_never_told_keeps_what_is_published(self) -> None:
+        after = self.another_daemon()
+        before = dict(after.store.routes)
+        after.lxd.containers["ws-u1"].status = Status.ERROR
+        after.start()
+        after.clock.run_for(60)
+        self.assertEqual(after.store.routes, before)
+
     def test_nothing_is_given_away_before_everything_was_seen(self) -> None:
         self.w.webspace(1, ports={49152: 22})
         self.w.webspace(2)
-        self.w.registry.prepare(NIC, RULE)
+        self.w.registry.prepare(NIC, RULE, self.w.ownership)
         adding = watch(self.w.service.add_port(2, 49152, 22))
         creating = watch(self.w.service.create(User(id=3, username="carol"), "fast"))
         self.w.clock.run_for(5)
@@ -126,18 +138,6 @@ class FirstPassTests(RobustnessCase):
         self.w.start()
         self.w.clock.run_for(5)
         self.assertNotIn("ws-u1", self.w.store.routes)
-
-    def test_a_boot_port_that_somebody_else_has_is_not_published_and_tried_again(self) -> None:
-        self.w.listeners.taken.add(20001)
-        self.w.webspace(1)
-        self.w.start()
-        self.w.clock.run_for(5)
-        self.assertNotIn("ws-u1", self.w.store.routes)
-        self.w.listeners.taken.clear()
-        self.w.reconciler.retry_unbound()
-        self.w.clock.run_for(5)
-        self.assertEqual(self.w.store.backend("ws-u1"), "127.0.0.1:20001")
-        self.assertEqual(dict(self.w.conditions.of(1)), {})
 
 
 class CreationTests(RobustnessCase):

@@ -159,7 +159,50 @@ class SourceTests(LoadingTestCase):
             self.assertEqual(self.load(f"lxd: {{url: '{given_url}'}}").lxd.url, expected)
 
 
+class LogLevelTests(LoadingTestCase):
+    def test_the_former_daemons_in_any_case(self) -> None:
+        for written, level in (
+            ("TRACE", "trace"), ("DEBUG", "debug"), ("Info", "info"), ("warning", "warn"), ("WARN", "warn"),
+            ("Error", "error"), ("fatal", "fatal"), ("Panic", "panic"),
+        ):  # fmt: skip
+            self.assertEqual(self.load(f"log_level: {written}").log_level, level)
+            self.assertEqual(self.load(WSD_LOG_LEVEL=written).log_level, level)
+
+
+class BootAddressTests(LoadingTestCase):
+    """In a pod it is the pod's own, if nobody says otherwise."""
+
+    POD = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": "6443"}  # noqa: RUF012
+
+    def found(self, text: str = "", **environ: str) -> str:
+        return str(self.load(text, **environ).traefik.boot_address)
+
+    def test_elsewhere_it_is_on_loopback(self) -> None:
+        self.assertEqual(self.found(POD_IP="10.1.2.3"), "127.0.0.1")
+
+    def test_the_downward_api_says_it(self) -> None:
+        for name in ("POD_IP", "WSD_POD_IP"):
+            self.assertEqual(self.found(**self.POD, **{name: "10.1.2.3"}), "10.1.2.3")
+        self.assertEqual(self.found(**self.POD, POD_IP="fd00::7"), "fd00::7")
+
+    def test_else_it_is_where_the_api_server_is_reached_from(self) -> None:
+        # On loopback that is the server's own address.
+        self.assertEqual(self.found(KUBERNETES_SERVICE_HOST="127.0.0.9"), "127.0.0.1")
+
+    def test_what_is_set_counts(self) -> None:
+        self.assertEqual(self.found("traefik: {boot_address: 10.9.9.9}", **self.POD, POD_IP="10.1.2.3"), "10.9.9.9")
+        self.assertEqual(self.found("traefik: {embedded: true}", **self.POD, POD_IP="10.1.2.3"), "127.0.0.1")
+
+    def test_a_variable_that_is_none_is_told(self) -> None:
+        (line,) = self.problems("", **self.POD, POD_IP="nonsense")
+        self.assertIn("traefik.boot_address", line)
+
+
 class SecretTests(LoadingTestCase):
+    def test_the_line_break_at_the_end_of_a_text_is_no_part_of_it_either(self) -> None:
+        self.assertEqual(self.load('iam: {token: "s3cret \\n"}').iam.token, "s3cret ")
+        self.assertEqual(self.load(WSD_TRAEFIK_REDIS_PASSWORD="x\r\n").traefik.redis.password, "x")
+
     def test_read_from_a_file_without_its_last_line_break(self) -> None:
         path = self.write("token", "s3cret \r\n")
         settings = self.load(f"iam: {{token_file: {path}}}")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from tests.unit.settings.loading import LoadingTestCase
@@ -93,7 +94,9 @@ class KeyTests(LoadingTestCase):
 
 
 WRONG = {
-    "log_level: loud": "log_level: must be one of trace, debug, info, warn, error, not 'loud'",
+    "log_level: loud": (
+        "log_level: must be one of trace, debug, info, warn, error, fatal, panic, warning, not 'loud'"
+    ),
     "log_level: 1": "log_level: must be text (put it in quotes), not 1",
     "timeouts: {startup: 30}": "timeouts.startup: must be a duration with its unit,",
     "timeouts: {startup: false}": "timeouts.startup: must be a duration with its unit,",
@@ -215,8 +218,21 @@ class RuleTests(LoadingTestCase):
         line = self.one("webspaces: {domain: a.example, ports: {start: 29999}}")
         expected = "webspaces.ports (29999 to 65535) and webspaces.boot_ports (20000 to 29999)"
         self.assertIn(f"{expected} must not have ports in common", line)
+        self.assertIn("webspaces.boot_ports.start: 19999 and .end: 29998 are free", line)
         self.load("webspaces: {domain: a.example, ports: {start: 30000}}")
         self.load("webspaces: {domain: a.example, ports: {start: 10000, end: 19999}}")
+
+    def test_where_there_is_room_for_boot_ports_is_said_and_true(self) -> None:
+        for start, end in ((9000, 40000), (15000, 65535), (9500, 60000), (9100, 64000)):
+            line = self.one(f"webspaces: {{domain: a.example, ports: {{start: {start}, end: {end}}}}}")
+            found = re.search("start: ([0-9]+) and .end: ([0-9]+) are free", line)
+            assert found is not None, line
+            self.load(
+                f"webspaces: {{domain: a.example, ports: {{start: {start}, end: {end}}},"
+                f" boot_ports: {{start: {found[1]}, end: {found[2]}}}}}"
+            )
+        line = self.one("webspaces: {domain: a.example, ports: {start: 8500, end: 65535}}")
+        self.assertIn("end webspaces.ports earlier or begin it later", line)
 
     def test_listeners_outside_the_ranges(self) -> None:
         line = self.one("http: {listen_address: ':50000'}")

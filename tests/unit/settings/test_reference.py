@@ -35,6 +35,8 @@ class SampleTests(LoadingTestCase):
                 domain="example.org",
                 networks=settings.webspaces.networks,
                 reserved_addresses=settings.webspaces.reserved_addresses,
+                leases=settings.webspaces.leases,
+                reserved_names=settings.webspaces.reserved_names,
                 ports=settings.webspaces.ports,
                 domains=settings.webspaces.domains,
             ),

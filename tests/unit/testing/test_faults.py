@@ -16,7 +16,8 @@ from webspaced.errors import DeadlineExceeded, NotFound, RemoteError, Unavailabl
 from webspaced.lxd.agent import Connections, UnixEndpoints
 from webspaced.lxd.client import LxdClient
 from webspaced.lxd.events import SILENCE_LIMIT, EventSubscription
-from webspaced.lxd.instances import LxdInstances, profile_network
+from webspaced.lxd.instances import LxdInstances
+from webspaced.lxd.network import profile_network
 from webspaced.testing.lxd.flavour import INCUS
 from webspaced.testing.lxd.simulator import SimulatedLxd
 from webspaced.testing.lxd.timings import VARIANTS, Timings

@@ -215,3 +215,56 @@ class NoIssuerTests(StoreCase):
             self.put(route())
             self.put(route(hosts=OWN, passthrough=True))
         self.assertEqual(self.warnings(events), [])
+
+
+class AskedTests(StoreCase):
+    """Where Traefik can be asked, a route of webspaced's own tells what was written."""
+
+    cluster = cluster(is_asked=True)
+
+    def own(self) -> Document | None:
+        return self.objects(INGRESS_ROUTE).get(self.cluster.transport)
+
+    def apply(self, *routes: Route, remove: tuple[str, ...] = ()) -> int | None:
+        return self.clock.result_of(self.store.apply({each.name: each for each in routes}, remove))
+
+    def test_each_change_is_told_after_it_was_written(self) -> None:
+        self.apply(route())
+        self.writes()
+        generation = self.apply(route(backend=DIRECT))
+        self.assertEqual(self.writes(), ["PUT endpointslices/ws-u1", f"PUT ingressroutes/{self.cluster.transport}"])
+        rule = self.own()["spec"]["routes"][0]
+        self.assertTrue(rule["match"].startswith(f"Host(`g{generation}.webspaced.invalid`) || "), rule)
+        self.assertEqual(rule["services"], [{"kind": "TraefikService", "name": "noop@internal"}])
+        self.assertEqual(rule["priority"], 10**9)
+
+    def test_what_changes_nothing_is_not_told(self) -> None:
+        self.apply(route())
+        self.writes()
+        self.assertIsNone(self.apply(route()))
+        self.assertEqual(self.writes(), [])
+
+    def test_a_restart_counts_on(self) -> None:
+        first = self.apply(route())
+        self.store = self.renew()
+        self.clock.result_of(self.store.load())
+        self.writes()
+        self.assertIsNone(self.apply())
+        self.assertEqual(self.writes(), [])
+        self.assertEqual(self.apply(route(backend=DIRECT)), first + 1)
+
+    def test_what_others_did_to_it_is_undone(self) -> None:
+        self.apply(route())
+        before = self.own()["spec"]
+        self.clock.result_of(self.client.delete(INGRESS_ROUTE, self.namespace, self.cluster.transport))
+        self.assertIsNotNone(self.clock.result_of(self.store.differs()))
+        self.apply()
+        self.assertIn(before["routes"][0]["match"].split(" ")[0], self.own()["spec"]["routes"][0]["match"])
+
+    def test_it_goes_when_traefik_is_not_asked_any_more(self) -> None:
+        self.apply(route())
+        self.store = self.renew(cluster=cluster())
+        self.clock.result_of(self.store.load())
+        self.assertIsNone(self.apply())
+        self.assertIsNone(self.own())
+        self.assertIn("ws-u1", self.objects(INGRESS_ROUTE))

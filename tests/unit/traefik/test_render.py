@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from ipaddress import ip_address
 
 from hypothesis import given, settings
@@ -12,7 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from webspaced.core.address import Endpoint
 from webspaced.core.names import is_domain
 from webspaced.core.routes import Route
-from webspaced.traefik.render import EntryPoints, read, render
+from webspaced.traefik.pieces import Pieces
+from webspaced.traefik.render import EntryPoints, generations_in, read, render
 
 BOTH, HTTPS = EntryPoints(http="web", https="websecure"), EntryPoints(http="", https="websecure")
 HOST = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?(\.[a-z0-9]{1,5}){0,2}", fullmatch=True)
@@ -35,6 +37,14 @@ JSON = st.recursive(
 )
 
 
+def plain(content: str | bytes) -> object:
+    """Give a document as it is without any generation."""
+    found = json.loads(content)
+    for router in found["http"]["routers"].values():
+        router["rule"] = re.sub(r"Host\(`g[0-9]+\.webspaced\.invalid`\) \|\| ", "", router["rule"])
+    return found
+
+
 def route(*, passthrough: bool = False) -> Route:
     backend = Endpoint(ip_address("10.7.0.5"), 80)
     return Route(name="ws-u7", hosts=("alice.example.org", "alice.net"), backend=backend, passthrough=passthrough)
@@ -52,6 +62,7 @@ class RenderTests(SynchronousTestCase):
                     "ws-u7-https": {"rule": rule, "service": "ws-u7", "entryPoints": ["websecure"], "tls": {}},
                     "webspaced": {
                         "rule": "Host(`webspaced.invalid`)", "service": "noop@internal", "entryPoints": ["web"],
+                        "priority": 1_000_000_000,
                     },
                 },
                 "services": {
@@ -62,6 +73,36 @@ class RenderTests(SynchronousTestCase):
                 "serversTransports": {"webspaced": {"forwardingTimeouts": {"dialTimeout": "2s"}}},
             },
         })  # fmt: skip
+
+    def test_generations_are_hosts_of_our_own_router_the_latest_first(self) -> None:
+        rule = "Host(`g17.webspaced.invalid`) || Host(`g16.webspaced.invalid`) || Host(`webspaced.invalid`)"
+        self.assertEqual(render({}, BOTH, [17, 16])["http"]["routers"]["webspaced"]["rule"], rule)
+        self.assertEqual(generations_in(rule), [17, 16])
+        self.assertEqual(plain(json.dumps(render({}, BOTH, [17, 16]))), render({}, BOTH))
+
+    def test_traefik_is_asked_over_tls_where_there_is_nothing_else_or_it_is_wished(self) -> None:
+        for points in (HTTPS, EntryPoints(http="web", https="websecure", asked_over_tls=True)):
+            router = render({}, points)["http"]["routers"]["webspaced"]
+            self.assertEqual((router["entryPoints"], router["tls"]), (["websecure"], {}))
+
+    def test_no_members_router_comes_before_our_own(self) -> None:
+        hosts = tuple(f"{n}.{'a' * 240}.org" for n in range(1000))
+        long = Route(name="ws-u7", hosts=hosts, backend=route().backend)
+        routers = render({"ws-u7": long}, BOTH)["http"]["routers"]
+        ours = routers.pop("webspaced")["priority"]
+        for router in routers.values():
+            self.assertNotIn("priority", router)
+            self.assertLess(len(router["rule"]), ours)
+
+    @given(TABLES, st.lists(st.integers(1, 99), max_size=3))
+    def test_put_together_of_pieces_it_is_the_same(self, routes: dict[str, Route], generations: list[int]) -> None:
+        for points in (BOTH, HTTPS):
+            pieces = Pieces(points)
+            pieces.change({"gone": route()}, ())
+            pieces.change(routes, ("gone",))
+            self.assertEqual(json.loads(pieces.document(generations)), render(routes, points, generations))
+            self.assertEqual(read(json.loads(pieces.part("webspaced-part-1", generations))), routes)
+            self.assertFalse(pieces.change(routes, ("gone",)))
 
     def routers(self, **more: object) -> dict[str, object]:
         entry_points = EntryPoints(http="web", https="tls", domain="example.org", **more)

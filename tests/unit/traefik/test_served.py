@@ -11,8 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.contracts.route_store import DIRECT, route
 from tests.unit.timing import Time, Watched, watch
-from tests.unit.traefik.test_render import BOTH
-from tests.unit.world import SETTLE, World
+from tests.unit.traefik.test_render import BOTH, plain
+from tests.unit.world import NIC, RULE, SETTLE, World
 from webspaced.core.address import Endpoint
 from webspaced.lib.deferreds import sleep
 from webspaced.traefik.render import render
@@ -44,7 +44,7 @@ class DocumentTests(ServedCase):
     def test_there_is_none_before_the_first_change(self) -> None:
         self.assertIsNone(self.store.fetch())
         self.apply()
-        self.assertEqual(json.loads(self.store.fetch()), render({}, BOTH))
+        self.assertEqual(plain(self.store.fetch()), render({}, BOTH))
 
     def test_it_is_rendered_once_for_all_who_fetch(self) -> None:
         self.apply(route())
@@ -232,7 +232,7 @@ class RestartTests(SynchronousTestCase):
     def test_numbers_that_traefik_still_has_rest(self) -> None:
         second = self.second()
         del second.lxd.containers["ws-u2"]
-        second.registry.prepare("eth0", second.registry._rule)
+        second.registry.prepare(NIC, RULE, second.ownership)
         named = second.clock.result_of(second.publisher.load())
         self.assertIn(20002, [backend.port for backend in named])
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.unit.world import BOOT, World, keys_of
-from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY
+from tests.unit.world import BOOT, GRACE_OF_IAM, World, keys_of
+from webspaced.core.webspace import BOOT_PORT_KEY, KEY, UNKNOWN_SINCE_KEY, USERNAME_KEY
+from webspaced.errors import Refused
 from webspaced.webspaces.conditions import Kind
 
 
@@ -29,6 +30,7 @@ class AdoptionTests(SynchronousTestCase):
         self.w.lxd.put("ws-u1", **{KEY: keys_of(1)[KEY]})
         self.w.start()
         self.assertEqual((self.config(1)[BOOT_PORT_KEY], self.config(1)[USERNAME_KEY]), ("20000", "alice"))
+        self.w.clock.run_for(1)
         self.assertEqual(self.w.store.backend("ws-u1"), "127.0.0.1:20000")
         self.assertEqual(len(self.w.calls("configure")), 1)
 
@@ -47,13 +49,64 @@ class AdoptionTests(SynchronousTestCase):
         self.assertEqual(self.w.store.routes["ws-u1"].hosts, ("alice.example.org",))
         self.assertEqual(self.w.calls("configure"), [])
 
-    def test_one_whose_member_iam_does_not_know_is_nameless(self) -> None:
+    def test_one_whose_member_iam_does_not_know_is_served_on_and_after_the_grace_not_woken(self) -> None:
         self.put(1)
         del self.w.identity.members[1]
         self.w.start()
-        self.assertNotIn(USERNAME_KEY, self.config(1))
-        self.assertIn(Kind.NAMELESS, self.w.conditions.of(1))
-        self.assertEqual(self.w.store.routes, {})
+        self.assertEqual(self.w.store.routes["ws-u1"].hosts, ("alice.example.org",))
+        self.assertTrue(self.w.clock.result_of(self.w.booter.boot(1)))
+        self.w.lxd.crash("ws-u1")
+        self.w.clock.run_for(1)
+        self.w.clock.run_for(GRACE_OF_IAM + 1)
+        self.w.connect()
+        error = self.assertRaises(Refused, self.w.clock.result_of, self.w.booter.boot(1))
+        self.assertIn("no longer a member", str(error))
+        self.assertIn(Kind.DEPARTED, self.w.conditions.of(1))
+        self.assertEqual(len(self.w.calls("start")), 1)
+        # Somebody took the wrong one out of the list.
+        self.w.identity.members[1] = "alice"
+        self.w.connect()
+        self.assertTrue(self.w.clock.result_of(self.w.booter.boot(1)))
+        self.assertNotIn(Kind.DEPARTED, self.w.conditions.of(1))
+        self.assertNotIn(UNKNOWN_SINCE_KEY, self.config(1))
+
+    def test_iam_being_away_for_long_makes_nobody_leave(self) -> None:
+        self.put(1)
+        self.w.identity.away = True
+        self.w.start()
+        self.w.clock.run_for(2 * GRACE_OF_IAM)
+        self.w.connect()
+        self.assertTrue(self.w.clock.result_of(self.w.booter.boot(1)))
+        self.assertNotIn(UNKNOWN_SINCE_KEY, self.config(1))
+
+    def test_the_name_of_somebody_who_left_is_its_next_bearers(self) -> None:
+        self.put(1)
+        self.put(2)
+        self.w.start()
+        del self.w.identity.members[1]
+        self.w.identity.members[2] = "alice"
+        self.w.connect()
+        self.assertEqual(self.w.store.routes["ws-u2"].hosts, ("alice.example.org",))
+        self.assertIn(Kind.HOST_CLASH, self.w.conditions.of(1))
+
+    def test_a_copy_gets_neither_the_name_nor_the_claims_of_its_original_while_iam_is_away(self) -> None:
+        self.put(1)
+        self.w.start()
+        self.w.identity.away = True
+        self.w.lxd.copy("ws-u1", "ws-u2")
+        self.w.clock.run_for(10)
+        self.assertNotIn(USERNAME_KEY, self.config(2))
+        self.assertEqual(self.w.store.routes["ws-u1"].hosts, ("alice.example.org",))
+        self.assertNotIn("ws-u2", self.w.store.routes)
+
+    def test_a_boot_port_that_a_program_has_is_replaced(self) -> None:
+        self.put(1)
+        self.w.listeners.taken.add(20001)
+        self.w.start()
+        self.w.clock.run_for(5)
+        self.assertNotEqual(self.config(1)[BOOT_PORT_KEY], "20001")
+        self.assertEqual(self.w.store.backend("ws-u1"), f"127.0.0.1:{self.config(1)[BOOT_PORT_KEY]}")
+        self.assertNotIn(Kind.BOOT_PORT_UNBOUND, self.w.conditions.of(1))
 
     def test_copies_get_what_is_their_own_and_the_original_keeps_its(self) -> None:
         self.put(1)

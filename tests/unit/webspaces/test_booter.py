@@ -81,13 +81,70 @@ class OneBootTests(BooterCase):
         self.w.lxd.remove("ws-u1")
         self.refusal(NotFound)
 
-    def test_a_frozen_one_is_resumed(self) -> None:
+    def test_one_that_somebody_froze_is_left_frozen(self) -> None:
         self.world()
         self.booted()
         self.w.lxd.freeze("ws-u1")
         self.w.clock.run_for(1)
+        for by_api in (False, True):
+            self.assertIn("paused", str(self.refusal(Refused, by_api=by_api)))
+        self.assertIn(Kind.PAUSED, self.w.conditions.of(1))
+        self.assertEqual((self.starts(), self.w.calls("resume")), (1, []))
+        self.w.clock.result_of(self.w.lxd.resume("ws-u1"))
         self.assertEqual(self.booted(), "10.7.0.10")
-        self.assertEqual((self.starts(), len(self.w.calls("resume"))), (1, 1))
+        self.assertNotIn(Kind.PAUSED, self.w.conditions.of(1))
+
+    def test_who_comes_while_lxd_takes_a_snapshot_waits_for_its_end(self) -> None:
+        self.world()
+        self.booted()
+        self.w.lxd.freeze("ws-u1")
+        self.w.lxd.busy.add("ws-u1")
+        self.w.clock.run_for(1)
+        waiting = self.boot()
+        self.w.clock.run_for(20)
+        self.assertFalse(waiting.done)
+        self.w.clock.result_of(self.w.lxd.resume("ws-u1"))
+        self.w.clock.run_for(5)
+        self.assertEqual(str(waiting.value.address), "10.7.0.10")
+        self.assertEqual(self.starts(), 1)
+
+    def test_everybody_leaving_before_lxd_is_asked_starts_nothing(self) -> None:
+        self.world()
+        first, second = self.boot(), self.boot()
+        first.deferred.cancel()
+        second.deferred.cancel()
+        self.w.clock.run_for(5)
+        self.assertEqual(self.starts(), 0)
+        self.assertTrue(self.booted())
+
+    def test_everybody_leaving_while_it_waits_for_its_place_starts_nothing(self) -> None:
+        self.world(1, 2, max_concurrent=1)
+        self.boot(1)
+        second = self.boot(2)
+        self.w.clock.run_for(0.1)
+        second.deferred.cancel()
+        self.w.clock.run_for(5)
+        self.assertEqual(self.w.calls("start"), [("start", "ws-u1")])
+
+    def test_what_lxd_cannot_tell_is_waited_for_and_not_started(self) -> None:
+        self.world()
+        self.w.lxd.containers["ws-u1"].status = Status.ERROR
+        self.w.clock.result_of(self.w.reconciler.periodic_pass())
+        waiting = self.boot()
+        self.w.clock.run_for(5)
+        self.assertFalse(waiting.done)
+        self.assertIn(Kind.UNTOLD, self.w.conditions.of(1))
+        self.w.lxd.containers["ws-u1"].status = Status.STOPPED
+        self.w.clock.run_for(5)
+        self.assertEqual((str(waiting.value.address), self.starts()), ("10.7.0.10", 1))
+        self.assertNotIn(Kind.UNTOLD, self.w.conditions.of(1))
+
+    def test_an_lxd_that_never_can_tell_is_not_waited_for_for_ever(self) -> None:
+        self.world()
+        self.w.lxd.containers["ws-u1"].status = Status.ERROR
+        self.w.clock.result_of(self.w.reconciler.periodic_pass())
+        self.assertIn("cannot tell", str(self.refusal(Refused)))
+        self.assertEqual(self.starts(), 0)
 
     def test_one_that_somebody_else_starts_meanwhile(self) -> None:
         self.world()
@@ -311,21 +368,37 @@ class HoldTests(BooterCase):
     def setUp(self) -> None:
         self.world()
 
-    def test_one_that_is_being_stopped_or_deleted_is_not_woken(self) -> None:
-        for hold in (Hold.STOPPING, Hold.DELETING):
-            self.w.booter.hold(1, hold)
-            for by_api in (False, True):
-                error = self.refusal(Refused, by_api=by_api)
-                self.assertEqual(str(error), f"the webspace {hold.value}")
+    def test_one_that_is_being_deleted_is_not_woken(self) -> None:
+        self.w.booter.hold(1, Hold.DELETING)
+        for by_api in (False, True):
+            error = self.refusal(Refused, by_api=by_api)
+            self.assertEqual(str(error), "the webspace is being deleted")
         self.assertEqual(self.starts(), 0)
 
-    def test_one_that_drains_is_served_while_it_runs_and_not_woken(self) -> None:
+    def test_who_comes_while_it_is_stopped_is_served_by_the_next_boot(self) -> None:
+        for hold in (Hold.DRAINING, Hold.STOPPING):
+            self.w.booter.hold(1, hold)
+            waiting = self.boot()
+            self.w.clock.run_for(20)
+            self.assertEqual((waiting.done, self.starts()), (False, 0))
+            self.w.booter.hold(1, Hold.NONE)
+            self.w.clock.run_for(5)
+            self.assertTrue(waiting.value)
+            self.w.lxd.crash("ws-u1")
+            self.w.clock.run_for(1)
+            self.w.lxd.calls.clear()
+
+    def test_waiting_for_our_own_stop_asks_lxd_nothing(self) -> None:
+        self.w.booter.hold(1, Hold.STOPPING)
+        self.boot()
+        self.w.lxd.calls.clear()
+        self.w.clock.run_for(30)
+        self.assertEqual(self.w.lxd.calls, [])
+
+    def test_one_that_drains_is_served_while_it_runs(self) -> None:
         self.booted()
         self.w.booter.hold(1, Hold.DRAINING)
         self.assertTrue(self.booted())
-        self.w.lxd.crash("ws-u1")
-        self.w.clock.run_for(1)
-        self.refusal(Refused)
 
     def test_who_comes_during_a_restart_waits_until_it_is_back(self) -> None:
         self.w.booter.hold(1, Hold.RESTARTING)
@@ -336,20 +409,13 @@ class HoldTests(BooterCase):
         self.w.clock.run_for(5)
         self.assertTrue(waiting.value)
 
-    def test_after_an_orderly_stop_it_is_quiet_for_visitors_only(self) -> None:
-        self.w.booter.stopped(1)
-        error = self.refusal(Refused)
-        self.assertEqual(str(error), "the webspace was stopped a moment ago")
-        self.assertAlmostEqual(error.retry_after, 2.0)
-        self.assertTrue(self.booted(by_api=True))
-
     def test_listeners_hear_of_holds_and_of_nothing_else(self) -> None:
         heard: list[int] = []
         self.w.booter.subscribe(heard.append)
         self.w.booter.hold(1, Hold.STOPPING)
         self.w.booter.hold(1, Hold.STOPPING)
         self.assertEqual(heard, [1])
-        self.w.booter.stopped(1)
+        self.w.booter.hold(1, Hold.NONE)
         self.assertEqual(heard, [1, 1])
         self.w.booter._remember(1, evolve(self.w.booter.memory(1), failures=3))
         self.assertEqual(heard, [1, 1])

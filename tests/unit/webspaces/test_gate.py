@@ -12,6 +12,7 @@ from tests.unit.timing import Watched, watch
 from tests.unit.world import DEFAULTS, DOMAIN, World
 from webspaced.core.address import Endpoint
 from webspaced.core.boot import Hold
+from webspaced.core.desired import AUTO, Desired, Wish
 from webspaced.core.routes import Readiness
 from webspaced.core.webspace import USERNAME_KEY
 from webspaced.errors import BootFailed, NotFound, PortSilent, Refused, Unavailable
@@ -83,10 +84,22 @@ class ReadyTests(GateCase):
             self.w.clock.run_for(5)
             self.assertEqual(str(staying.value), "10.7.0.10:22")
 
-    def test_everybody_leaving_still_wakes_it(self) -> None:
+    def test_everybody_leaving_before_the_start_wakes_nothing(self) -> None:
         self.ready().deferred.cancel()
         self.w.clock.run_for(5)
+        self.assertEqual(self.w.calls("start"), [])
+
+    def test_everybody_leaving_after_it_still_wakes_it(self) -> None:
+        visitor = self.ready()
+        self.w.clock.run_until(lambda: bool(self.w.calls("start")))
+        visitor.deferred.cancel()
+        self.w.clock.run_for(5)
         self.assertEqual(str(self.w.seen(1).address), "10.7.0.10")
+
+    def test_a_look_wakes_nobody(self) -> None:
+        self.w.clock.result_of(self.w.gate.look_at(1, 22))
+        self.w.clock.run_for(5)
+        self.assertEqual(self.w.calls("start"), [])
 
     def test_errors_of_the_boot_come_through(self) -> None:
         self.assertRaises(NotFound, self.w.clock.result_of, self.w.ready(4))
@@ -115,11 +128,18 @@ class ReadyTests(GateCase):
         self.reached()
         self.w.booter.hold(1, Hold.DRAINING)
         self.assertTrue(self.ready().value)
-        for hold in (Hold.STOPPING, Hold.DELETING):
+        self.w.booter.hold(1, Hold.DELETING)
+        self.assertIsInstance(self.ready().error, Refused)
+        for hold in (Hold.STOPPING, Hold.RESTARTING):
             self.w.booter.hold(1, hold)
-            self.assertIsInstance(self.ready().error, Refused)
-        self.w.booter.hold(1, Hold.RESTARTING)
-        self.assertFalse(self.ready().done)
+            self.assertFalse(self.ready().done)
+
+    def test_one_that_is_wanted_off_is_for_nobody_even_while_it_runs(self) -> None:
+        self.reached()
+        self.w.clock.result_of(self.w.documents.change(1, lambda w: w.with_desired(Desired(wish=Wish.STOPPED))))
+        self.assertIn("switched it off", str(self.ready().error))
+        self.w.clock.result_of(self.w.documents.change(1, lambda w: w.with_desired(AUTO)))
+        self.assertTrue(self.ready().value)
 
     def test_a_new_incarnation_is_probed_anew(self) -> None:
         self.reached()

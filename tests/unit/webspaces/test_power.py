@@ -10,8 +10,14 @@ from tests.contracts.fake_instances import Timings
 from tests.unit.timing import Watched, watch
 from tests.unit.world import DRAIN, SETTLE, World
 from webspaced.core.boot import Hold
+from webspaced.core.desired import AUTO, Desired, Wish
 from webspaced.core.instance import Status
-from webspaced.errors import Conflict, NotFound, NotRunning, Refused, RemoteError, Unavailable
+from webspaced.core.webspace import Forward
+from webspaced.errors import Conflict, Forbidden, NotFound, NotRunning, Refused, RemoteError, Unavailable
+from webspaced.webspaces.conditions import Kind
+
+OFF = Desired(wish=Wish.STOPPED)
+SUSPENDED = Desired(wish=Wish.SUSPENDED, reason="sends spam", public="for a break", by="root")
 
 
 class PowerCase(SynchronousTestCase):
@@ -54,17 +60,17 @@ class StopTests(PowerCase):
         self.assertIs(self.container.status, Status.STOPPED)
         self.assertLess(self.w.clock.seconds() - began, SETTLE + DRAIN + 0.5)
 
-    def test_visitors_are_served_while_it_drains_and_told_afterwards(self) -> None:
+    def test_visitors_are_served_while_it_drains_and_by_the_next_boot_afterwards(self) -> None:
         stop = self.begin(self.w.power.shut_down(1))
         self.w.clock.run_for(SETTLE + DRAIN - 0.1)
         self.assertTrue(watch(self.w.ready(1)).value)
         self.w.clock.run_for(0.2)
-        self.assertIsInstance(watch(self.w.ready(1)).error, Refused)
+        late = watch(self.w.ready(1))
         self.w.clock.run_until(lambda: stop.done)
-        late = watch(self.w.ready(1)).error
-        self.assertIn("stopped a moment ago", str(late))
+        self.assertFalse(late.done)
         self.w.clock.run_for(2)
-        self.assertEqual(str(self.w.clock.result_of(self.w.ready(1))), "10.7.0.10:80")
+        self.assertEqual(str(late.value), "10.7.0.10:80")
+        self.assertEqual((self.acts().count("stop"), "start" in self.acts()), (1, True))
 
     def test_one_that_does_not_stop_by_itself_is_stopped_by_force(self) -> None:
         self.w.lxd.timings = Timings(stop=60)
@@ -101,12 +107,13 @@ class StopTests(PowerCase):
             self.assertRaises(NotRunning, self.w.clock.result_of, work(1))
         self.assertRaises(NotFound, self.w.clock.result_of, self.w.power.shut_down(4))
 
-    def test_a_frozen_one_is_stopped_by_force(self) -> None:
+    def test_one_that_somebody_froze_is_left_frozen(self) -> None:
         self.w.lxd.freeze("ws-u1")
         self.w.clock.run_for(1)
-        self.w.clock.result_of(self.w.power.shut_down(1))
-        self.assertIs(self.container.status, Status.STOPPED)
-        self.assertNotIn("stop", self.acts())
+        for work in (self.w.power.shut_down, self.w.power.reboot):
+            self.assertIn("paused", str(self.assertRaises(Conflict, self.w.clock.result_of, work(1))))
+        self.assertIs(self.container.status, Status.FROZEN)
+        self.assertEqual(self.acts(), [])
 
     def test_a_store_that_fails_delays_the_stop_until_it_works(self) -> None:
         self.w.store.errors = [OSError("disk full")] * 3
@@ -184,10 +191,67 @@ class BootTests(PowerCase):
         self.w.clock.result_of(self.w.power.boot(1))
         self.assertTrue(self.w.seen(1).runs)
 
-    def test_a_frozen_one_is_resumed(self) -> None:
+    def test_one_that_somebody_froze_is_left_frozen(self) -> None:
         self.w.lxd.freeze("ws-u1")
+        self.assertRaises(Refused, self.w.clock.result_of, self.w.power.boot(1))
+        self.assertIs(self.container.status, Status.FROZEN)
+
+
+class WishTests(PowerCase):
+    def want(self, desired: Desired, *, by_admin: bool = False) -> None:
+        self.w.clock.result_of(self.w.power.want(1, desired, by_admin=by_admin))
+
+    def visitor(self) -> str:
+        return str(self.assertRaises(Refused, self.w.clock.result_of, self.w.ready(1)))
+
+    def test_what_its_member_switches_off_stays_off_for_visitors(self) -> None:
+        self.want(OFF)
+        self.assertIs(self.container.status, Status.STOPPED)
+        self.assertIn("switched it off", self.visitor())
+        self.assertNotIn("start", self.acts())
+        self.assertEqual(self.w.store.backend("ws-u1"), "127.0.0.1:20001")
+        self.want(AUTO)
+        self.assertTrue(self.w.clock.result_of(self.w.ready(1)))
+
+    def test_a_member_who_boots_it_switches_it_on(self) -> None:
+        self.want(OFF)
         self.w.clock.result_of(self.w.power.boot(1))
-        self.assertTrue(self.w.seen(1).runs)
+        self.assertEqual(self.w.seen(1).webspace.desired, AUTO)
+        self.assertTrue(self.w.clock.result_of(self.w.ready(1)))
+
+    def test_what_an_admin_suspends_only_an_admin_gives_back(self) -> None:
+        self.want(SUSPENDED, by_admin=True)
+        self.assertIs(self.container.status, Status.STOPPED)
+        self.assertEqual(self.visitor(), "it is suspended: for a break")
+        for work in (self.w.power.boot(1), self.w.power.want(1, AUTO), self.w.interior.exists(1)):
+            error = self.assertRaises(Forbidden, self.w.clock.result_of, work)
+            self.assertIn("suspended by root: sends spam", str(error))
+        self.assertNotIn("start", self.acts())
+        self.assertEqual(self.w.conditions.of(1)[Kind.SUSPENDED], "sends spam")
+        self.want(AUTO, by_admin=True)
+        self.assertTrue(self.w.clock.result_of(self.w.ready(1)))
+        self.assertEqual(dict(self.w.conditions.of(1)), {})
+
+    def test_a_suspended_ones_ports_are_closed(self) -> None:
+        self.w.clock.result_of(self.w.ports.add(1, 49152, Forward(22)))
+        self.want(SUSPENDED, by_admin=True)
+        self.assertEqual(self.w.listeners.forwards[1], {})
+        self.want(AUTO, by_admin=True)
+        self.assertEqual(self.w.listeners.forwards[1], {49152: 22})
+
+    def test_somebody_who_starts_it_on_lxd_opens_it_to_nobody(self) -> None:
+        self.want(SUSPENDED, by_admin=True)
+        self.w.lxd.power_on("ws-u1")
+        self.w.clock.run_for(5)
+        self.assertEqual(self.w.store.backend("ws-u1"), "127.0.0.1:20001")
+        self.assertIn("suspended", self.visitor())
+
+    def test_one_that_is_frozen_is_suspended_as_it_is(self) -> None:
+        self.w.lxd.freeze("ws-u1")
+        self.w.clock.run_for(1)
+        self.want(SUSPENDED, by_admin=True)
+        self.assertIs(self.container.status, Status.FROZEN)
+        self.assertIn("suspended", self.visitor())
 
 
 class DeletionTests(PowerCase):

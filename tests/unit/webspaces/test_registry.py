@@ -11,9 +11,10 @@ from tests.contracts.fake_instances import NIC, FakeInstances, Timings
 from tests.unit.timing import Time, watch
 from tests.unit.world import DEFAULTS, RULE, keys_of
 from webspaced.core.webspace import BOOT_PORT_KEY, KEY
-from webspaced.errors import RemoteError, Unavailable
+from webspaced.errors import DeadlineExceeded, RemoteError, Unavailable
 from webspaced.lib.deferreds import sleep
 from webspaced.webspaces.conditions import Conditions, Kind
+from webspaced.webspaces.ownership import Ownership
 from webspaced.webspaces.registry import Registry
 
 
@@ -23,7 +24,7 @@ class RegistryCase(SynchronousTestCase):
         self.lxd = FakeInstances(self.clock)
         self.conditions = Conditions()
         self.registry = Registry(self.clock, self.lxd, "ws-", DEFAULTS, self.conditions)
-        self.registry.prepare(NIC, RULE)
+        self.registry.prepare(NIC, RULE, Ownership(NIC, self.lxd))
         self.heard: list[int] = []
         self.registry.subscribe(self.heard.append)
 
@@ -60,12 +61,14 @@ class SyncTests(RegistryCase):
         self.put(1)
         self.put(2, running=True)
         self.sync()
+        self.clock.result_of(self.registry.read_addresses())
         self.lxd.calls.clear()
         self.heard.clear()
         self.sync()
-        self.assertEqual(self.lxd.calls, [("list_all", "")])
+        self.assertEqual(self.lxd.calls, [("leases", ""), ("list_all", "")])
         self.clock.result_of(self.registry.read_addresses())
-        self.assertEqual(self.lxd.calls[1:], [("state", "ws-u2")])
+        self.assertIn(("state", "ws-u2"), self.lxd.calls)
+        self.assertNotIn(("state", "ws-u1"), self.lxd.calls)
         self.assertEqual(self.heard, [])
 
     def test_what_is_gone_is_forgotten_and_told(self) -> None:
@@ -98,11 +101,35 @@ class SyncTests(RegistryCase):
         self.assertEqual(self.address(1), "10.7.0.10")
 
     def test_one_whose_state_cannot_be_read_leaves_the_others_alone(self) -> None:
-        self.put(1, running=True)
-        self.put(2, running=True)
-        self.lxd.fail_next("state", RemoteError("no", 500))
+        for uid in (1, 2, 3):
+            self.put(uid, running=True)
         self.sync()
-        self.assertEqual([self.address(1), self.address(2)], [None, "10.7.0.11"])
+        self.lxd.containers["ws-u3"].address = ip_address("10.7.0.99")
+        for error in (RemoteError("no", 500), DeadlineExceeded("too long")):
+            self.lxd.fail_next("state", error)
+            self.clock.result_of(self.registry.read_addresses())
+        self.assertEqual(self.address(3), "10.7.0.99")
+
+    def test_one_whose_state_hangs_has_a_budget_of_its_own(self) -> None:
+        for uid in (1, 2):
+            self.put(uid, running=True)
+        self.sync()
+        slow = self.lxd._pass
+
+        async def passing(seconds: float) -> None:
+            await slow(10_000.0 if self.lxd.calls[-1] == ("state", "ws-u1") else seconds)
+
+        self.lxd._pass = passing
+        self.lxd.containers["ws-u2"].address = ip_address("10.7.0.99")
+        self.clock.result_of(self.registry.read_addresses(), 60)
+        self.assertEqual(self.address(2), "10.7.0.99")
+
+    def test_a_pass_asks_no_container(self) -> None:
+        for uid in (1, 2):
+            self.put(uid, running=True)
+        self.sync()
+        self.assertEqual([self.address(1), self.address(2)], ["10.7.0.10", "10.7.0.11"])
+        self.assertEqual({call for call, _ in self.lxd.calls}, {"leases", "list_all"})
 
     def test_what_is_looked_at_meanwhile_wins_over_the_list(self) -> None:
         self.put(1)
@@ -195,7 +222,7 @@ class UnreadableTests(RegistryCase):
     def test_is_told_as_a_condition_and_leaves_the_others_alone(self) -> None:
         self.put(1)
         self.put(2)
-        for broken in ("{", "[]", '{"user": 1, "ports": {"x": 1}}'):
+        for broken in ("{", "[]", '"x"'):
             self.lxd.set_keys("ws-u1", **{KEY: broken})
             self.sync()
             self.assertIsNone(self.registry.get(1))
@@ -222,51 +249,62 @@ class UnreadableTests(RegistryCase):
         self.assertIsNone(self.look(1).boot_port)
 
 
-class ClashTests(RegistryCase):
+class OwnershipTests(RegistryCase):
     def setUp(self) -> None:
         super().setUp()
         self.put(1, running=True)
         self.put(2, running=True)
         self.theft = (self.lxd.containers["ws-u1"].address, "global")
 
-    def test_both_claimants_lose_the_address_and_have_a_condition(self) -> None:
+    def test_a_thief_harms_itself_alone(self) -> None:
         self.look(1)
-        two = self.lxd.containers["ws-u2"]
-        two.address = self.theft[0]
+        thief = self.lxd.containers["ws-u2"]
+        thief.extra.append(self.theft)
         self.look(2)
-        self.assertEqual([self.address(1), self.address(2)], [None, None])
-        for uid in (1, 2):
-            self.assertIn("10.7.0.10 is claimed by another", self.conditions.of(uid)[Kind.ADDRESS_CLASH])
-
-    def test_a_thief_keeps_its_own_address_but_wins_nothing(self) -> None:
-        self.look(1)
-        self.lxd.containers["ws-u2"].extra.append(self.theft)
-        self.look(2)
-        self.assertEqual([self.address(1), self.address(2)], [None, "10.7.0.11"])
-
-    def test_when_the_thief_stops_the_address_counts_again(self) -> None:
-        self.look(1)
-        self.lxd.containers["ws-u2"].extra.append(self.theft)
-        self.look(2)
-        self.lxd.crash("ws-u2")
-        self.look(2)
-        self.look(1)
-        self.assertEqual(self.address(1), "10.7.0.10")
+        self.assertEqual([self.address(1), self.address(2)], ["10.7.0.10", "10.7.0.11"])
+        self.clock.result_of(self.registry.read_addresses())
+        self.assertIn("10.7.0.10", self.conditions.of(2)[Kind.ADDRESS_CLASH])
         self.assertNotIn(Kind.ADDRESS_CLASH, self.conditions.of(1))
+        # It gives its own up for the other one's.
+        thief.has_network = False
+        self.clock.result_of(self.registry.read_addresses())
+        self.assertEqual([self.address(1), self.address(2)], ["10.7.0.10", None])
 
-    def test_an_instance_that_is_no_webspace_counts_as_a_claimant(self) -> None:
-        stranger = self.lxd.put("builder", running=True)
-        self.clock.advance(1)
-        stranger.extra.append(self.theft)
-        self.sync()
-        self.assertEqual([self.address(1), self.address(2)], [None, "10.7.0.11"])
-        self.assertIn(Kind.ADDRESS_CLASH, self.conditions.of(1))
+    def test_the_address_of_another_projects_instance_is_nobodys_here(self) -> None:
+        self.look(1)
+        self.lxd.containers["ws-u1"].has_network = False
+        self.lxd.containers["ws-u1"].extra = [(ip_address("10.7.0.200"), "global")]
+        self.clock.result_of(self.registry.read_addresses())
+        self.assertIsNone(self.address(1))
+        self.assertIn("10.7.0.200", self.conditions.of(1)[Kind.ADDRESS_CLASH])
 
-    def test_a_stopped_stranger_claims_nothing(self) -> None:
-        stranger = self.lxd.put("builder")
-        stranger.address = self.theft[0]
+    def test_an_address_that_was_leased_to_another_one_moves(self) -> None:
         self.sync()
-        self.assertEqual(self.address(1), "10.7.0.10")
+        one, two = self.lxd.containers["ws-u1"], self.lxd.containers["ws-u2"]
+        # Its lease ran out, and somebody else got the address; root goes on using it.
+        one.extra = [(one.address, "global")]
+        two.address, one.address = one.address, ip_address("10.7.0.50")
+        one.has_network = False
+        self.clock.result_of(self.registry.read_address(2))
+        self.assertEqual([self.address(1), self.address(2)], ["10.7.0.50", "10.7.0.10"])
+        self.clock.result_of(self.registry.read_address(1))
+        self.assertEqual([self.address(1), self.address(2)], [None, "10.7.0.10"])
+
+    def test_what_is_on_the_nic_counts_before_any_lease(self) -> None:
+        self.sync()
+        one, two = self.lxd.containers["ws-u1"], self.lxd.containers["ws-u2"]
+        two.devices = {NIC: {"type": "nic", "network": "bridge", "ipv4.address": str(one.address)}}
+        two.extra = [(one.address, "global")]
+        self.look(2)
+        self.clock.result_of(self.registry.read_addresses())
+        self.assertEqual([self.address(1), self.address(2)], [None, "10.7.0.10"])
+
+    def test_leases_that_cannot_be_read_stay_as_they_were(self) -> None:
+        self.sync()
+        self.lxd.fail_next("leases", RemoteError("no", 500), Unavailable("gone"), DeadlineExceeded("late"))
+        for _ in range(3):
+            self.clock.result_of(self.registry.sync())
+        self.assertEqual([self.address(1), self.address(2)], ["10.7.0.10", "10.7.0.11"])
 
     def test_root_may_take_whatever_is_not_a_webspaces_and_gains_nothing(self) -> None:
         for text in ("10.96.0.1", "169.254.169.254", "127.0.0.9", "10.7.0.1", "10.7.0.0", "10.7.0.255"):
@@ -285,3 +323,57 @@ class ClashTests(RegistryCase):
         self.clock.run_for(1)
         self.assertEqual(reading.value.instance.last_used_at, self.lxd.containers["ws-u1"].last_used_at)
         self.assertNotEqual(self.address(1), "10.7.0.10")
+
+
+class HearsayTests(RegistryCase):
+    """Nobody can be asked whose an address is."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.registry.prepare(NIC, RULE, Ownership(NIC))
+        self.put(1, running=True)
+        self.put(2, running=True)
+        self.theft = (self.lxd.containers["ws-u1"].address, "global")
+
+    def test_who_had_it_first_keeps_it(self) -> None:
+        self.sync()
+        self.lxd.containers["ws-u2"].extra.append(self.theft)
+        self.clock.result_of(self.registry.read_addresses())
+        self.assertEqual([self.address(1), self.address(2)], ["10.7.0.10", "10.7.0.11"])
+        self.assertNotIn(Kind.ADDRESS_CLASH, self.conditions.of(1))
+
+    def test_one_has_one_of_each_family(self) -> None:
+        self.sync()
+        free = ip_address("10.7.0.99")
+        self.lxd.containers["ws-u2"].extra.append((free, "global"))
+        self.clock.result_of(self.registry.read_addresses())
+        self.lxd.containers["ws-u1"].address = free
+        self.clock.result_of(self.registry.read_addresses())
+        self.assertEqual([self.address(1), self.address(2)], ["10.7.0.99", "10.7.0.11"])
+
+    def test_what_other_instances_have_is_theirs(self) -> None:
+        for where in (self.lxd.containers, self.lxd.others):
+            stranger = self.lxd.put("builder", running=True)
+            where["builder"] = self.lxd.containers.pop("builder")
+            self.clock.advance(1)
+            self.sync()
+            self.lxd.containers["ws-u1"].address = stranger.address
+            self.clock.result_of(self.registry.read_addresses())
+            self.assertIsNone(self.address(1))
+            del where["builder"]
+            self.lxd.containers["ws-u1"].address = self.theft[0]
+            self.clock.result_of(self.registry.read_addresses())
+
+    def test_a_stranger_whose_state_cannot_be_read_does_not_stop_the_pass(self) -> None:
+        self.lxd.put("builder", running=True)
+        self.lxd.fail_next("state", RemoteError("stopping", 500))
+        self.sync()
+        self.assertEqual(self.address(1), "10.7.0.10")
+
+    def test_the_address_of_one_that_stopped_is_free(self) -> None:
+        self.sync()
+        self.lxd.crash("ws-u1")
+        self.look(1)
+        self.lxd.containers["ws-u2"].address = self.theft[0]
+        self.clock.result_of(self.registry.read_addresses())
+        self.assertEqual(self.address(2), "10.7.0.10")

@@ -5,14 +5,14 @@ from typing import Any
 from tests.unit.timing import watch
 from tests.unit.webspaces.test_registry import RegistryCase as _Case
 from webspaced.core.webspace import KEY
-from webspaced.errors import RemoteError
 from webspaced.webspaces.conditions import Kind
 
 
 class RaceTests(_Case):
-    def _sync_with_a_slow_state(self) -> Any:
-        """The list said running; its state is being read when the container ends and is looked at."""
+    def _reading_slowly(self) -> Any:
+        """Its addresses are being read when the container ends and is looked at."""
         self.put(1, running=True)
+        self.sync()
         slow = self.lxd._pass
 
         async def passing(seconds: float) -> None:
@@ -20,22 +20,22 @@ class RaceTests(_Case):
             await slow(1.0 if call == "state" else seconds)
 
         self.lxd._pass = passing
-        syncing = watch(self.registry.sync())
+        reading = watch(self.registry.read_addresses())
         self.clock.run_for(0.5)
         self.assertEqual(self.lxd.calls[-1], ("state", "ws-u1"))
-        return syncing
+        return reading
 
-    def test_a_stop_that_is_looked_at_while_a_pass_reads_the_address_wins(self) -> None:
-        syncing = self._sync_with_a_slow_state()
+    def test_a_stop_that_is_looked_at_while_the_address_is_read_wins(self) -> None:
+        reading = self._reading_slowly()
         self.lxd.crash("ws-u1")
         self.clock.result_of(self.registry.look(1))
         self.assertFalse(self.registry.get(1).runs)
         self.clock.run_for(5)
-        self.assertTrue(syncing.done)
+        self.assertTrue(reading.done)
         self.assertFalse(self.registry.get(1).runs)
 
-    def test_a_deletion_that_is_looked_at_while_a_pass_reads_the_address_wins(self) -> None:
-        self._sync_with_a_slow_state()
+    def test_a_deletion_that_is_looked_at_while_the_address_is_read_wins(self) -> None:
+        self._reading_slowly()
         self.lxd.remove("ws-u1")
         self.clock.result_of(self.registry.look(1))
         self.clock.run_for(5)
@@ -47,20 +47,3 @@ class RaceTests(_Case):
         self.lxd.set_keys("ws-u1", **{KEY: "{"})
         self.look(1)
         self.assertIn(Kind.UNREADABLE, self.conditions.of(1))
-
-    def test_a_stranger_that_claims_an_address_later_takes_it_from_the_webspace(self) -> None:
-        self.put(1, running=True)
-        self.sync()
-        stranger = self.lxd.put("builder", running=True)
-        stranger.extra.append((self.lxd.containers["ws-u1"].address, "global"))
-        self.clock.advance(1)
-        self.sync()
-        self.assertIsNone(self.address(1))
-        self.assertIn(Kind.ADDRESS_CLASH, self.conditions.of(1))
-
-    def test_a_stranger_whose_state_cannot_be_read_does_not_stop_the_pass(self) -> None:
-        self.put(1, running=True)
-        self.lxd.put("builder", running=True)
-        self.lxd.fail_next("state", RemoteError("stopping", 500))
-        self.sync()
-        self.assertEqual(self.address(1), "10.7.0.10")

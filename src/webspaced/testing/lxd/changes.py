@@ -90,6 +90,7 @@ class Changes:
                 location=self._member(),
             )
             instance.devices = body.get("devices") or {}
+            machine.house(instance)
             instance.description = body.get("description") or ""
             instance.busy = "create"
             # The event comes before the operation is done.
@@ -207,6 +208,9 @@ class Changes:
             if device.get("type") not in _DEVICES:
                 text = f'Device validation failed for "{name}": Failed loading device "{name}": Unsupported device type'
                 raise ApiError(500, f"Invalid devices: {text}")
+        if address := self._machine.clashing_address(instance, devices):
+            text = f'Failed update validation for device "eth0": IP address "{address}" already defined on another NIC'
+            raise ApiError(409, text)
         if instance.busy:
             doing = "stop" if instance.phase is Phase.DEAD else instance.busy
             text = f'Failed to create instance update operation: Instance is busy running a "{doing}" operation'
@@ -222,6 +226,7 @@ class Changes:
         asked: bool = False,
     ) -> None:
         instance.config, instance.devices = config, devices
+        self._machine.house(instance)
         for name in ("description", "ephemeral", "profiles"):
             if body.get(name) is not None:
                 setattr(instance, name, body[name])

@@ -9,7 +9,7 @@ from typing import Any
 
 from webspaced.testing.lxd.flavour import Flavour
 from webspaced.testing.lxd.machine import Machine
-from webspaced.testing.lxd.things import Image, Instance, Network, Phase, Profile, Project
+from webspaced.testing.lxd.things import NEVER_USED, Image, Instance, Network, Phase, Profile, Project
 
 CODES = {"Stopped": 102, "Running": 103, "Frozen": 110, "Error": 112}
 _NO_COUNTERS = {
@@ -53,7 +53,7 @@ def tag_of(document: Any) -> str:
 
 def status(instance: Instance, flavour: Flavour, *, reachable: bool = True) -> str:
     """Give the name of an instance's status."""
-    if not reachable:
+    if not reachable or instance.untold:
         return "Error"
     if instance.phase is Phase.DEAD:
         # In the first half of a restart, and if it ended as soon as it had begun, it counts as stopped on both.
@@ -65,7 +65,7 @@ def status(instance: Instance, flavour: Flavour, *, reachable: bool = True) -> s
 def instance_document(instance: Instance, machine: Machine) -> str:
     """Give an instance's document, as JSON."""
     reachable = machine.members.get(instance.location, True)
-    key = (instance.version, machine.profiles_version, instance.phase, reachable, instance.name)
+    key = (instance.version, machine.profiles_version, instance.phase, reachable, instance.name, instance.untold)
     if instance.rendered[0] != key:
         shown = status(instance, machine.flavour, reachable=reachable)
         document = {
@@ -199,6 +199,23 @@ def network_document(network: Network, machine: Machine) -> dict[str, Any]:
         "locations": [*machine.members] or ["none"] if network.managed else None,
     }
     return document | ({"project": "default"} if machine.flavour.full_events else {})
+
+
+def leases_document(machine: Machine, project: str) -> list[dict[str, Any]]:
+    """Give the leases of the bridge for the instances of a project; a dynamic one outlives a stop."""
+    leases = []
+    for instance in machine.listed(project):
+        fixed = machine.expanded_devices(instance).get("eth0", {}).get("ipv4.address")
+        if not fixed and instance.last_used_at == NEVER_USED:
+            continue
+        leases.append({
+            "hostname": instance.name,
+            "hwaddr": instance.config.get("volatile.eth0.hwaddr", ""),
+            "address": fixed or str(instance.address),
+            "type": "static" if fixed else "dynamic",
+            "location": "none" if instance.location == "none" else instance.location,
+        })
+    return leases
 
 
 def project_document(project: Project, machine: Machine) -> dict[str, Any]:

@@ -77,6 +77,7 @@ class Machine:
         self.operations = Operations(clock, self.timings.operation_kept, self.agenda.now, self.events.operation)
         self.power = Power(self.agenda, flavour, self.timings, self.operations, self.events, self.insides)
         self.power.in_use = self._name_in_use
+        self.power.clash = self.clashing_address
         self.projects = {"default": Project(name="default", config={f"features.{each}": "true" for each in FEATURES})}
         self.instances: dict[tuple[str, str], Instance] = {}
         self.images: dict[tuple[str, str], Image] = {}
@@ -90,6 +91,8 @@ class Machine:
         self._count = 0
         self._freed: list[IPv4Address] = []
         self._next = FIRST_ADDRESS - 1
+        self._housed = False
+        """Whether any address was ever written on a NIC: else the next one is always free."""
         self._furnish()
 
     def _furnish(self) -> None:
@@ -231,13 +234,39 @@ class Machine:
 
     def _free_address(self) -> IPv4Address:
         # The lowest: a new instance may get a deleted one's address at once.
-        if self._freed:
-            return heappop(self._freed)
-        self._next += 1
-        address = self.gateway.network.network_address + self._next
-        if address >= self.gateway.network.broadcast_address:
-            raise ApiError(500, "No available dynamic address")
-        return address
+        taken = {each.address for each in self.instances.values()} if self._housed else set()
+        while self._freed:
+            address = heappop(self._freed)
+            if address not in taken:
+                return address
+        while True:
+            self._next += 1
+            address = self.gateway.network.network_address + self._next
+            if address >= self.gateway.network.broadcast_address:
+                raise ApiError(500, "No available dynamic address")
+            if address not in taken:
+                return address
+
+    def house(self, instance: Instance) -> None:
+        """Give an instance the address that is written on its NIC, if one is."""
+        text = self.expanded_devices(instance).get("eth0", {}).get("ipv4.address", "")
+        if text and IPv4Address(text) != instance.address:
+            self._housed = True
+            if instance.address not in self._fixed():
+                heappush(self._freed, instance.address)
+            instance.address = IPv4Address(text)
+
+    def clashing_address(self, instance: Instance, devices: Mapping[str, Any] | None = None) -> str:
+        """Give the address on an instance's NIC (or among other devices for it) that another one's NIC has, or nothing."""
+        own = self.expanded_devices(instance) if devices is None else devices
+        address: str = own.get("eth0", {}).get("ipv4.address", "") if self._housed else ""
+        others = (each for each in self.instances.values() if each is not instance)
+        taken = {self.expanded_devices(each).get("eth0", {}).get("ipv4.address") for each in others} if address else set()
+        return address if address in taken else ""
+
+    def _fixed(self) -> set[IPv4Address]:
+        texts = (self.expanded_devices(each).get("eth0", {}).get("ipv4.address") for each in self.instances.values())
+        return {IPv4Address(text) for text in texts if text}
 
     def discard(self, instance: Instance) -> None:
         """Remove one, whatever it does, without an event."""
@@ -311,6 +340,7 @@ class Machine:
         )
         copy.installed, copy.enabled = set(origin.installed), set(origin.enabled)
         copy.devices, copy.files = deepcopy(origin.devices), deepcopy(origin.files)
+        self.house(copy)
         copy.set_key("volatile.apply_template", "copy")
         if "volatile.base_image" in origin.config:
             copy.set_key("volatile.base_image", origin.config["volatile.base_image"])

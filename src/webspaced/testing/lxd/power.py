@@ -58,6 +58,8 @@ class Power:
         self._pids = 1000
         self.in_use: Callable[[Instance], bool] = lambda _: False
         """Whether another running instance has its name on the bridge."""
+        self.clash: Callable[[Instance], str] = lambda _: ""
+        """The address on its NIC that another instance's NIC has as well, or nothing."""
 
     # --- what the API asks (each ends the operation, sooner or later)
 
@@ -73,6 +75,9 @@ class Power:
         elif self.in_use(instance):
             text = f'Failed start validation for device "eth0": Instance DNS name "{instance.name}" already used on network'
             self._operations.fail(operation, Failed(text, 409))
+        elif address := self.clash(instance):
+            text = f'Failed start validation for device "eth0": IP address "{address}" already defined on another NIC'
+            self._operations.fail(operation, Failed(text))
         else:
             instance.busy = "start"
             instance.waiters = [operation]

@@ -39,6 +39,8 @@ class Stores:
         handler = getattr(self, f"_{method}_{where}" if names else f"_{method}_all_{where}", None)
         if handler is None:
             return refused(501, "not implemented")
+        if where == "networks" and method == "get" and names[1:] == ["leases"] and self._trusted():
+            return self._leases(names[0], project)
         if len(names) > 1 and where != "cluster":
             return refused(404, "not found")
         if not self._trusted():
@@ -148,6 +150,14 @@ class Stores:
         if name not in self._machine.networks:
             raise ApiError(404, "Network not found")
         return tagged(documents.network_document(self._machine.networks[name], self._machine))
+
+    def _leases(self, name: str, project: str) -> Answer:
+        network = self._machine.networks.get(name)
+        if network is None:
+            raise ApiError(404, "Network not found")
+        if not network.managed:
+            raise ApiError(400, "Network driver doesn't support leases")
+        return sync(documents.leases_document(self._machine, project))
 
     # --- projects
 

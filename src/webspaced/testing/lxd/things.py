@@ -121,6 +121,8 @@ class Instance:
     """Whether its package lists were fetched."""
     log: bytearray | None = None
     """What it wrote on its console; ``None`` before the first start."""
+    untold: bool = False
+    """Whether LXD cannot tell its state now: its monitor is slow."""
     gone: bool = False
     version: int = 0
     rendered: tuple[Any, str] = field(default=(None, ""))

@@ -1,0 +1,122 @@
+"""What a member may set of a webspace."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from webspaced.core.brief import unknown_among
+from webspaced.errors import Invalid
+
+_PORTS = range(1, 65536)
+_PORT = re.compile("[0-9]{1,5}")
+
+
+def parse_port(value: object) -> int:
+    """Give a TCP port from an int or decimal text.
+
+    :raises Invalid: it is not a whole number from 1 to 65535.
+    """
+    text = str(value)
+    if isinstance(value, bool) or not _PORT.fullmatch(text) or int(text) not in _PORTS:
+        message = f"{value!r} is not a port (1 to 65535)"
+        raise Invalid(message)
+    return int(text)
+
+
+@frozen(kw_only=True)
+class Config:
+    """What a member may set. ``startup_delay`` is in seconds: the longest wait for the web server's first good answer."""
+
+    startup_delay: float
+    http_port: int
+    sni_passthrough: bool
+    extra: Mapping[str, Any] = field(default=MappingProxyType({}), repr=False)
+    """Members that are not ours: kept in LXD, not shown."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the contract's Config object."""
+        return {
+            "startupDelay": self.startup_delay,
+            "httpPort": self.http_port,
+            "sniPassthrough": self.sni_passthrough,
+        }
+
+    def patched(self, patch: Mapping[str, object], *, max_startup_delay: float) -> Config:
+        """Give this with the fields of a partial Config object changed; an absent field stays, and so does one that is null.
+
+        What is stored was accepted once: a value above the maximum stays as long as it is not changed.
+
+        :raises Invalid: a field is unknown, has the wrong type, or is out of range.
+        """
+        unknown = unknown_among(patch, _FIELDS)
+        if unknown:
+            message = f"unknown field in config: {unknown}"
+            raise Invalid(message)
+        given = {name: value for name, value in patch.items() if value is not None}
+        changes = {attribute: parse(given[name]) for name, (attribute, parse) in _FIELDS.items() if name in given}
+        changed = evolve(self, **changes)
+        if changed.startup_delay > max_startup_delay and changed.startup_delay != self.startup_delay:
+            message = f"startupDelay must be at most {max_startup_delay:g} seconds"
+            raise Invalid(message)
+        return changed
+
+
+def load_config(document: object, defaults: Config) -> tuple[Config, tuple[str, ...]]:
+    """Read what is stored; with it, what is wrong there: such a field has its default, and the others count."""
+    if document is None:
+        return defaults, ()
+    if not isinstance(document, dict):
+        return defaults, ("config is not an object",)
+    extra = {name: value for name, value in document.items() if name not in _FIELDS}
+    changes, wrong = {}, []
+    for name, (attribute, parse) in _FIELDS.items():
+        if document.get(name) is None:
+            continue
+        try:
+            changes[attribute] = parse(document[name])
+        except Invalid as error:
+            wrong.append(str(error))
+    return evolve(defaults, extra=extra, **changes), tuple(wrong)
+
+
+def _number(value: object) -> float | None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
+
+
+def _parse_startup_delay(value: object) -> float:
+    number = _number(value)
+    if number is None or not 0 <= number < float("inf"):
+        message = "startupDelay must be a number of seconds, 0 or more"
+        raise Invalid(message)
+    return number
+
+
+def _parse_http_port(value: object) -> int:
+    if not isinstance(value, int):
+        message = "httpPort must be a whole number from 1 to 65535"
+        raise Invalid(message)
+    return parse_port(value)
+
+
+def _parse_sni_passthrough(value: object) -> bool:
+    if not isinstance(value, bool):
+        message = "sniPassthrough must be true or false"
+        raise Invalid(message)
+    return value
+
+
+_FIELDS: dict[str, tuple[str, Any]] = {
+    "startupDelay": ("startup_delay", _parse_startup_delay),
+    "httpPort": ("http_port", _parse_http_port),
+    "sniPassthrough": ("sni_passthrough", _parse_sni_passthrough),
+}

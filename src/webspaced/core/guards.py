@@ -1,0 +1,64 @@
+"""What a profile for strangers should have: filters against neighbours, and bounds on what a container takes.
+
+Sources: https://documentation.ubuntu.com/lxd/en/latest/reference/devices_nic/ and .../reference/instance_options/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+FILTERS = ("security.mac_filtering", "security.ipv4_filtering", "security.ipv6_filtering")
+"""They keep a container from sending as somebody else: without them it can take its neighbours' visitors."""
+BOUNDS = {
+    "limits.memory": "512MiB",
+    "limits.processes": "500",
+    "limits.cpu": "1",
+    "security.idmap.isolated": "true",
+}
+"""Keys of a profile, with a value to begin with. Without them one container can take the whole machine."""
+ROOT_SIZE = "5GiB"
+
+
+def guards_lacking(
+    profile: str, config: Mapping[str, str], devices: Mapping[str, Mapping[str, str]], nic: str, managed: bool, client: str
+) -> Iterator[str]:
+    """Say what a profile lacks, each with the command that mends it.
+
+    :param managed: whether LXD manages the NIC's network: elsewhere the address filters keep DHCP's answers out.
+    """
+    filters = FILTERS if managed else FILTERS[:1]
+    device = devices.get(nic, {})
+    lacking = [key for key in filters if device.get(key) != "true"]
+    if lacking:
+        settings = " ".join(f"{key}=true" for key in lacking)
+        yield (
+            f"the LXD profile {profile} lets a container take its neighbours' visitors; to prevent that:"
+            f" {client} profile device set {profile} {nic} {settings}"
+        )
+    unbounded = {key: value for key, value in BOUNDS.items() if not config.get(key)}
+    if unbounded:
+        settings = " ".join(f"{key}={value}" for key, value in unbounded.items())
+        yield (
+            f"the LXD profile {profile} lets one container take the whole machine; to bound that (values to begin"
+            f" with): {client} profile set {profile} {settings}"
+        )
+    roots = [name for name, each in devices.items() if each.get("type") == "disk" and each.get("path") == "/"]
+    if roots and not devices[roots[0]].get("size"):
+        yield (
+            f"the LXD profile {profile} sets no bound on a container's disk; to set one, on a pool that keeps it"
+            f" (not dir): {client} profile device set {profile} {roots[0]} size={ROOT_SIZE}"
+        )
+
+
+def unmanaged_advice(bridge: str, *, has_source: bool) -> str:
+    """Say what it means that LXD does not manage the webspaces' network."""
+    if has_source:
+        return (
+            f"LXD does not manage the network {bridge}: whose an address is comes from webspaces.leases, and only as far"
+            " as nobody can ask DHCP in another's name there"
+        )
+    return (
+        f"LXD does not manage the network {bridge}, and webspaces.leases is not set: whoever has an address first keeps"
+        " it, so a container can take one that a sleeping webspace had. Set webspaces.leases to the DHCP server's lease"
+        " file or to a URL of its leases"
+    )

@@ -1,0 +1,164 @@
+"""Whose an address is (design decision 1): what LXD and the DHCP server say, and never what a container says of itself.
+
+A container's root can put any address on any interface, and ``/state`` reports them all. So that only tells whether an
+address that its owner has is there yet; the owner is found here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from ipaddress import ip_address
+
+from attrs import Factory, define, frozen
+
+from webspaced.core.instance import Instance, IPAddress
+from webspaced.lib.multimap import Multimap
+
+ADDRESS_KEY = "user._webspaced_address"
+"""The address that the operator's DHCP server gives an instance, where LXD does not manage the network."""
+
+
+@frozen(kw_only=True)
+class Lease:
+    """An address that a DHCP server gave a hardware address (lower case). ``location``: the cluster member that says so."""
+
+    address: IPAddress
+    mac: str
+    location: str = ""
+
+
+def fixed_addresses(instance: Instance, nic: str) -> tuple[IPAddress, ...]:
+    """Give the addresses that are written on a NIC, else in the key for networks where LXD takes none there."""
+    device = instance.expanded_devices.get(nic, {})
+    written = [device.get("ipv4.address", ""), device.get("ipv6.address", "")]
+    found = tuple(_addresses(written))
+    return found or tuple(_addresses([instance.config.get(ADDRESS_KEY, "")]))
+
+
+def _addresses(texts: Iterable[str]) -> Iterator[IPAddress]:
+    for text in texts:
+        try:
+            yield ip_address(text)
+        except ValueError:
+            # "none", or nothing: there is no such address.
+            continue
+
+
+def _order(address: IPAddress) -> tuple[int, int]:
+    return address.version, int(address)
+
+
+Place = tuple[str, IPAddress]
+"""An address, and the cluster member on whose own bridge it lies (empty where all members share one network)."""
+Identity = tuple[str, str]
+
+
+@define
+class Owners:
+    """Who owns which address: by what is written on NICs, then by leases.
+
+    ``local``: whether each cluster member has a bridge of its own with the same subnet, as LXD's managed bridges are.
+    """
+
+    nic: str
+    local: bool = False
+    _fixed: Multimap[Place, Identity] = Factory(Multimap)
+    _born: dict[Identity, str] = Factory(dict)
+    _anywhere: Multimap[IPAddress, Identity] = Factory(Multimap)
+    _leased: Mapping[Place, frozenset[str]] = Factory(dict)
+    _leased_anywhere: frozenset[IPAddress] = frozenset()
+    _by_mac: dict[str, list[Place]] = Factory(dict)
+
+    def note(self, instance: Instance) -> frozenset[Place]:
+        """Take what LXD says of an instance, and give the places whose owner may be another one now."""
+        self._born[instance.identity] = instance.created_at
+        places = frozenset(self._place(instance, each) for each in fixed_addresses(instance, self.nic))
+        return self._give(instance.identity, places)
+
+    def forget(self, identity: Identity) -> frozenset[Place]:
+        """Say that an instance is gone; gives places as :meth:`note` does."""
+        self._born.pop(identity, None)
+        return self._give(identity, frozenset())
+
+    def _give(self, identity: Identity, places: frozenset[Place]) -> frozenset[Place]:
+        before = self._fixed.keys_of(identity)
+        self._fixed.give(identity, places)
+        self._anywhere.give(identity, [address for _, address in places])
+        return before ^ places
+
+    def renew(self, leases: Iterable[Lease]) -> frozenset[Place]:
+        """Take all leases there are, and give the places that are another hardware address's now."""
+        before, after = self._leased, dict[Place, frozenset[str]]()
+        for lease in leases:
+            place = (lease.location if self.local else "", lease.address)
+            # The lease files of two members, or of two families, are not one transaction.
+            after[place] = after.get(place, frozenset()) | {lease.mac}
+        self._leased = after
+        self._leased_anywhere = frozenset(address for _, address in after)
+        self._by_mac = {}
+        for place, macs in after.items():
+            for mac in macs:
+                self._by_mac.setdefault(mac, []).append(place)
+        return frozenset(place for place in before.keys() | after.keys() if before.get(place) != after.get(place))
+
+    def owned(self, instance: Instance, shown: Collection[IPAddress]) -> tuple[IPAddress, ...]:
+        """Give those of the addresses that an instance shows which are its own, in the same order."""
+        fixed = fixed_addresses(instance, self.nic)
+        mac = instance.nic_mac(self.nic)
+        return tuple(each for each in shown if self._owns(instance, each, fixed, mac))
+
+    def _owns(self, instance: Instance, address: IPAddress, fixed: Collection[IPAddress], mac: str | None) -> bool:
+        place = self._place(instance, address)
+        holders = self._fixed.owners(place)
+        if holders:
+            # LXD refuses the same address on two NICs of a network; keys of ours can be copied, and a copy is younger.
+            return instance.identity == min(holders, key=lambda holder: (self._born.get(holder, ""), holder))
+        if any(each.version == address.version for each in fixed):
+            return False
+        return mac is not None and self._leased.get(place) == frozenset({mac})
+
+    def expected(self, instance: Instance) -> tuple[IPAddress, ...]:
+        """Give the addresses that an instance owns, whether they are up or not, IPv4 first."""
+        mac = instance.nic_mac(self.nic)
+        location = instance.location if self.local else ""
+        leased = [at for where, at in self._by_mac.get(mac or "", ()) if where == location]
+        return self.owned(instance, sorted({*fixed_addresses(instance, self.nic), *leased}, key=_order))
+
+    def taken(self, address: IPAddress) -> bool:
+        """Whether anybody anywhere has an address by a NIC or a lease."""
+        return address in self._leased_anywhere or bool(self._anywhere.owners(address))
+
+    def _place(self, instance: Instance, address: IPAddress) -> Place:
+        return (instance.location if self.local else "", address)
+
+
+@define
+class FirstCome:
+    """Who had an address first, where nobody can be asked: one address of each family in each incarnation.
+
+    That keeps one container from taking what others have, and not from taking first what nobody has at the moment.
+    """
+
+    _holders: dict[IPAddress, tuple[Identity, str]] = Factory(dict)
+    _held: dict[Identity, dict[int, IPAddress]] = Factory(dict)
+
+    def owned(self, instance: Instance, shown: Collection[IPAddress]) -> tuple[IPAddress, ...]:
+        """Give those of the addresses that an instance shows which are its own, in the same order."""
+        self._release(instance, frozenset(shown))
+        held = self._held.setdefault(instance.identity, {})
+        for address in shown:
+            if address.version not in held and address not in self._holders:
+                held[address.version] = address
+                self._holders[address] = (instance.identity, instance.incarnation)
+        return tuple(address for address in shown if held.get(address.version) == address)
+
+    def forget(self, identity: Identity) -> None:
+        """Say that an instance is gone, or does not run."""
+        for address in self._held.pop(identity, {}).values():
+            del self._holders[address]
+
+    def _release(self, instance: Instance, shown: Collection[IPAddress]) -> None:
+        for version, address in list(self._held.get(instance.identity, {}).items()):
+            if address not in shown or self._holders[address][1] != instance.incarnation:
+                del self._held[instance.identity][version]
+                del self._holders[address]

@@ -1,0 +1,47 @@
+"""What the daemon's parts share: what is known of webspaces, and how they are served."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from webspaced.forward.listeners import Listeners
+from webspaced.http.routes import RouteDocument
+from webspaced.interfaces import IExposure
+from webspaced.reconcile.publisher import Publisher
+from webspaced.webspaces.allocator import Allocator
+from webspaced.webspaces.booter import Booter
+from webspaced.webspaces.claims import Claims
+from webspaced.webspaces.conditions import Conditions
+from webspaced.webspaces.documents import Documents
+from webspaced.webspaces.gate import BootGate
+from webspaced.webspaces.housing import Housing
+from webspaced.webspaces.readiness import ReadinessTable
+from webspaced.webspaces.registry import Registry
+
+
+@frozen(kw_only=True)
+class Knowledge:
+    """What is known of webspaces, and how they are woken and changed."""
+
+    conditions: Conditions
+    registry: Registry
+    readiness: ReadinessTable
+    booter: Booter
+    gate: BootGate
+    documents: Documents
+    claims: Claims
+    allocator: Allocator
+    housing: Housing
+
+
+@frozen(kw_only=True)
+class Served:
+    """How visitors get to webspaces: by listeners of ours, by Traefik's routes, by a load balancer's ports.
+
+    ``document``: the routes, where Traefik fetches them from us.
+    """
+
+    listeners: Listeners
+    publisher: Publisher
+    exposure: IExposure
+    document: RouteDocument | None

@@ -1,0 +1,83 @@
+"""The API's sites, joined to what stands behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import frozen
+
+from webspaced.core.command import Bounds
+from webspaced.http.api import Api, Backing
+from webspaced.http.auth import Auth
+from webspaced.http.health import Health
+from webspaced.http.internal import Internal
+from webspaced.http.site import Listening, Pages, Sites
+from webspaced.http.terminals import Terminals
+from webspaced.http.tickets import Tickets
+from webspaced.interfaces import IDomainRecords, IIdentity, IInsides
+from webspaced.knowledge import Knowledge, Served
+from webspaced.lib.descriptors import Reserve
+from webspaced.reconcile.reconciler import Reconciler
+from webspaced.settings import Settings
+from webspaced.webspaces.domains import DomainRules, Domains
+from webspaced.webspaces.insides import Insides
+from webspaced.webspaces.service import WebspaceService
+
+
+@frozen
+class Behind:
+    """What stands behind the sites."""
+
+    identity: IIdentity
+    known: Knowledge
+    served: Served
+    service: WebspaceService
+    insides: IInsides
+    reconciler: Reconciler
+    records: IDomainRecords
+    reserve: Reserve
+
+
+def build_sites(
+    reactor: Any, settings: Settings, behind: Behind, leads: Callable[[], bool], ready: Callable[[], bool]
+) -> Sites:
+    """Give the sites. ``leads`` and ``ready``: whether this daemon leads, and whether it is ready."""
+    known, service, reconciler = behind.known, behind.service, behind.reconciler
+    listening = Listening.by(settings.http, reactor, behind.reserve.connections)
+    backing = Backing(
+        service=service,
+        domains=_domains(settings, behind),
+        insides=_insides(settings, behind),
+        terminals=Terminals(reactor, behind.reserve.terminals, settings.webspaces.exec.max_terminals),
+        commands=(behind.reserve.commands, settings.webspaces.exec.max_commands),
+        auth=Auth(behind.identity, listening.limits, listening.cors, Tickets(reactor)),
+        resync=reconciler.resync,
+        conditions=known.conditions,
+    )
+    pages = Pages(
+        api=Api(backing),
+        health=Health(ready, lambda: reconciler.connected_to_lxd),
+        routes=behind.served.document,
+        internal=_internal(behind, listening),
+        opened=settings.traefik.webspaced_url is not None,
+    )
+    return Sites(reactor, pages, listening, leads)
+
+
+def _internal(behind: Behind, listening: Listening) -> Internal:
+    # Old Traefiks ask on behalf of all visitors with one admin's token: as often as they like.
+    auth = Auth(behind.identity, listening.limits, counts_members=False)
+    return Internal(auth, behind.known.gate, behind.service.read)
+
+
+def _domains(settings: Settings, behind: Behind) -> Domains:
+    known = behind.known
+    rules = DomainRules(service=settings.webspaces.domain, max=settings.webspaces.domains.max)
+    return Domains(known.documents, known.allocator, known.claims, behind.records, behind.reconciler, rules)
+
+
+def _insides(settings: Settings, behind: Behind) -> Insides:
+    known = behind.known
+    bounds = Bounds(seconds=settings.webspaces.exec.timeout, output=settings.webspaces.exec.max_output)
+    return Insides(known.registry, known.documents, known.booter, behind.insides, bounds)

@@ -1,0 +1,118 @@
+"""Where a webspace's container is: which of the addresses that it shows are its own, and may be a backend."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from attrs import evolve
+from twisted.logger import Logger
+
+from webspaced.core.address import MOST_ADDRESSES, AddressRule
+from webspaced.core.instance import Instance, IPAddress
+from webspaced.core.ownership import fixed_addresses
+from webspaced.errors import DeadlineExceeded, NotFound, RemoteError
+from webspaced.interfaces import IInstances
+from webspaced.webspaces.conditions import Conditions, Kind
+from webspaced.webspaces.observed import Observed
+from webspaced.webspaces.ownership import Ownership
+
+MOST_NAMED = 4
+"""So many foreign addresses of a webspace are named."""
+
+
+class Addressing:
+    """Reads and judges addresses; keeps nothing of its own."""
+
+    log = Logger()
+
+    def __init__(
+        self, instances: IInstances, nic: str, rule: AddressRule, ownership: Ownership, conditions: Conditions
+    ) -> None:
+        self.ownership = ownership
+        self._instances = instances
+        self._nic = nic
+        self._rule = rule
+        self._conditions = conditions
+
+    async def read(self, observed: Observed) -> tuple[IPAddress, ...] | None:
+        """Give the addresses that a webspace shows now; ``None`` if its instance is gone."""
+        try:
+            state = await self._instances.state(observed.name)
+        except NotFound:
+            return None
+        return self._rule.claims(state, observed.instance.nic_mac(self._nic))
+
+    def is_worth_asking(self, observed: Observed, claims: Collection[IPAddress]) -> bool:
+        """Whether the leases should be read again before a webspace is judged.
+
+        What it shows first after a start may have been leased a moment ago, or be somebody else's by now.
+        """
+        if not claims or fixed_addresses(observed.instance, self._nic):
+            return False
+        return observed.claims is None or not self.ownership.owned(observed.instance, claims)
+
+    def judged(self, observed: Observed) -> Observed:
+        """Give a running webspace with its address, by what it shows and what is its own."""
+        if observed.claims is None:
+            return evolve(observed, address=self._expected(observed)) if observed.address else observed
+        owned = self.ownership.owned(observed.instance, observed.claims)
+        self._note(observed, [address for address in observed.claims if address not in owned])
+        # The present address stays while it counts, so that a new one beside it changes nothing.
+        usable = owned if self._is_reachable(observed) else ()
+        return evolve(observed, address=observed.address if observed.address in usable else next(iter(usable), None))
+
+    async def located(self, observed: Observed) -> Observed:
+        """Give a running webspace with the address that it must have, without asking it.
+
+        Where there is nobody to ask whose an address is, it is asked all the same.
+        """
+        if not self.ownership.by_hearsay:
+            return evolve(observed, address=self._expected(observed))
+        try:
+            claims = await self.read(observed)
+        except (RemoteError, DeadlineExceeded) as error:
+            # It is there all the same: its boot port serves it, and the booter goes on asking.
+            self.log.warn("the addresses of {name} cannot be read: {error}", name=observed.name, error=str(error))
+            return observed
+        return observed if claims is None else self.judged(evolve(observed, claims=claims))
+
+    async def look_at_strangers(self, strangers: Sequence[Instance]) -> None:
+        """Note what instances of all projects have that are no webspaces, where that is known by looking alone."""
+        if not self.ownership.by_hearsay:
+            return
+        others: list[Instance] = list(strangers)
+        await self._instances.go_through_others(others.append)
+        for stranger in others:
+            if stranger.untold:
+                continue
+            self.ownership.note(stranger)
+            if stranger.status.runs:
+                self.ownership.owned(stranger, await self._shown(stranger))
+
+    async def _shown(self, stranger: Instance) -> Sequence[IPAddress]:
+        try:
+            state = await self._instances.state(stranger.name, stranger.project)
+        except (RemoteError, DeadlineExceeded, NotFound):
+            # It keeps what it had: see Ownership.
+            return ()
+        shown = [at for nic in state.interfaces for at, scope in nic.addresses if scope == "global"][:MOST_ADDRESSES]
+        return [address for address in shown if self._rule.allows(address)]
+
+    def _expected(self, observed: Observed) -> IPAddress | None:
+        if not self._is_reachable(observed):
+            return None
+        expected = self.ownership.expected(observed.instance)
+        return next((address for address in expected if self._rule.allows(address)), None)
+
+    def _is_reachable(self, observed: Observed) -> bool:
+        away = self.ownership.out_of_reach(observed.instance)
+        where = observed.instance.location
+        detail = f"its address is on the bridge of the cluster member {where}, which cannot be reached from here"
+        self._conditions.note(observed.uid, Kind.OUT_OF_REACH, detail if away else None)
+        return not away
+
+    def _note(self, observed: Observed, foreign: Sequence[IPAddress]) -> None:
+        more = f" and {len(foreign) - MOST_NAMED} more" if len(foreign) > MOST_NAMED else ""
+        named = ", ".join(str(address) for address in foreign[:MOST_NAMED])
+        detail = f"it shows {named}{more}, which it was not given"
+        self._conditions.note(observed.uid, Kind.ADDRESS_CLASH, detail if foreign else None)

@@ -1,0 +1,176 @@
+"""Which webspace has which external port and host name, by what all documents claim (design decision 15).
+
+The rule is :func:`webspaced.core.claims.winner`; this keeps all claims by what is claimed, and says whose case to look at
+again when one appears or goes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping
+
+from attrs import frozen
+from twisted.internet.interfaces import IReactorTime
+
+from webspaced.core.claims import Claim, Key, winner
+from webspaced.core.names import default_domain
+from webspaced.core.webspace import Forward
+from webspaced.webspaces.conditions import Conditions, Kind
+from webspaced.webspaces.observed import Observed
+from webspaced.webspaces.registry import Registry
+
+GRAIN = 0.001
+"""Seconds between two grants: a later one has a later time, whatever the clock says."""
+ALWAYS = float("inf")
+
+
+@frozen(kw_only=True)
+class ClaimRules:
+    """What can be claimed: ports of a range, and names that are not the service's own.
+
+    ``reserved`` are the usernames that get no default domain.
+    """
+
+    domain: str
+    ports: range
+    reserved: frozenset[str] = frozenset()
+
+    def is_reserved(self, username: str) -> bool:
+        """Whether the service needs the name itself."""
+        return username in self.reserved
+
+    def default_domain(self, observed: Observed) -> tuple[str, ...]:
+        """Give a webspace's default domain, if it can have one."""
+        name = observed.username
+        return (default_domain(name, self.domain),) if name and not self.is_reserved(name) else ()
+
+    def hosts(self, observed: Observed) -> tuple[str, ...]:
+        """Give the names that a webspace claims, its default domain first."""
+        inside = f".{self.domain}"
+        # A name inside the service's own domain is some member's default domain, whatever a document says.
+        own = (d for d in observed.webspace.domains if not d.endswith(inside) and d != self.domain)
+        return (*self.default_domain(observed), *own)
+
+    def claims(self, observed: Observed) -> Mapping[Key, Claim]:
+        """Give all that a webspace claims. One that is still being created claims as well: nobody else may get it."""
+        uid, born, grants = observed.uid, observed.instance.created_at, observed.webspace.grants
+        default = self.default_domain(observed)
+        times: dict[Key, float] = {}
+        times.update({port: grants.of_port(port) for port in observed.webspace.ports if port in self.ports})
+        times.update({host: grants.name if host in default else grants.of_domain(host) for host in self.hosts(observed)})
+        return {key: Claim(uid=uid, granted=granted, born=born) for key, granted in times.items()}
+
+
+class Claims:
+    """All claims. Must be built before who listens to the registry and asks this."""
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        registry: Registry,
+        conditions: Conditions,
+        rules: ClaimRules,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """:param now: gives seconds since the epoch."""
+        self.rules = rules
+        self._clock = clock
+        self._registry = registry
+        self._conditions = conditions
+        self._now = now
+        self._latest = 0.0
+        self._claims: dict[Key, dict[int, Claim]] = {}
+        self._claimed: dict[int, Mapping[Key, Claim]] = {}
+        self._listeners: list[Callable[[int], None]] = []
+        registry.subscribe(self._seen)
+
+    def subscribe(self, listener: Callable[[int], None]) -> None:
+        """Call ``listener(uid)`` when a webspace lost something to another one, or got something from it."""
+        self._listeners.append(listener)
+
+    def granting(self) -> float:
+        """Give the time of a grant that is made now: later than every other one, whatever the clock says."""
+        self._latest = max(round(self._now(), 3), round(self._latest + GRAIN, 3))
+        return self._latest
+
+    def holder(self, key: Key) -> int | None:
+        """Give who has a port or name; ``None`` if nobody claims it."""
+        won = winner(self._claims.get(key, {}).values())
+        return None if won is None else won.uid
+
+    def claimants(self, key: Key) -> Collection[int]:
+        """Give all who claim a port or name."""
+        return self._claims.get(key, {}).keys()
+
+    def forwards(self, observed: Observed) -> Mapping[int, Forward]:
+        """Give those forwards of a webspace that are its own, and note what the others are."""
+        uid, all_of_them = observed.uid, observed.webspace.forwards
+        outside = [port for port in all_of_them if port not in self.rules.ports]
+        own = {port: forward for port, forward in all_of_them.items() if self.holder(port) == uid}
+        lost = [port for port in all_of_them if port not in own and port not in outside]
+        self._note(uid, Kind.PORT_OUTSIDE, outside, "outside the range of external ports: port")
+        self._note(uid, Kind.PORT_CLASH, lost, "granted to another webspace: port")
+        return own
+
+    def hosts(self, observed: Observed) -> tuple[str, ...]:
+        """Give those names of a webspace that are its own, and note which are another one's."""
+        wanted = self.rules.hosts(observed)
+        own = tuple(host for host in wanted if self.holder(host) == observed.uid)
+        lost = [host for host in wanted if host not in own]
+        self._note(observed.uid, Kind.HOST_CLASH, lost, "granted to another webspace:")
+        name = observed.username
+        reserved = name is not None and self.rules.is_reserved(name)
+        detail = f"{name} is a name of the service's own, so there is no default domain"
+        self._conditions.note(observed.uid, Kind.NAME_RESERVED, detail if reserved else None)
+        return own
+
+    def keep(self, uid: int, hosts: Collection[str]) -> None:
+        """Let a webspace that nobody can tell of have names that visitors are led by."""
+        self._change(uid, {host: Claim(uid=uid, granted=ALWAYS) for host in hosts})
+
+    def drop(self, uid: int) -> None:
+        """Say that one is gone of which nobody could tell."""
+        self._change(uid, {})
+
+    def _note(self, uid: int, kind: Kind, things: Collection[Key], what: str) -> None:
+        named = ", ".join(str(each) for each in things)
+        self._conditions.note(uid, kind, f"{what} {named}" if things else None)
+
+    def _seen(self, uid: int) -> None:
+        observed = self._registry.get(uid)
+        self._change(uid, {} if observed is None else self.rules.claims(observed))
+
+    def _change(self, uid: int, claims: Mapping[Key, Claim]) -> None:
+        before = self._claimed.get(uid, {})
+        if claims == before:
+            return
+        keys = {key for key in before.keys() | claims.keys() if before.get(key) != claims.get(key)}
+        had = {key: self.holder(key) for key in keys}
+        for key in keys:
+            self._put(key, uid, claims.get(key))
+        if claims:
+            self._claimed[uid] = claims
+        else:
+            self._claimed.pop(uid, None)
+        has = {key: self.holder(key) for key in keys}
+        moved = [key for key in keys if had[key] != has[key]]
+        self._tell({had[key] for key in moved} - {uid, None}, {has[key] for key in moved} - {uid, None})
+
+    def _put(self, key: Key, uid: int, claim: Claim | None) -> None:
+        if claim is None:
+            self._claims[key].pop(uid, None)
+            if not self._claims[key]:
+                del self._claims[key]
+            return
+        self._claims.setdefault(key, {})[uid] = claim
+        if claim.granted < ALWAYS:
+            self._latest = max(self._latest, claim.granted)
+
+    def _tell(self, losers: Collection[int | None], winners: Collection[int | None]) -> None:
+        """Losers first: what they had must be free before somebody else takes it."""
+        for uid in losers:
+            for listener in self._listeners:
+                listener(uid or 0)
+        for uid in winners:
+            for listener in self._listeners:
+                self._clock.callLater(0, listener, uid or 0)

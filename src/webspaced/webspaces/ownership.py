@@ -1,0 +1,88 @@
+"""Asking whose an address is: the state around the rules of :mod:`webspaced.core.ownership`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from twisted.logger import Logger
+
+from webspaced.core.instance import Instance, IPAddress
+from webspaced.core.ownership import FirstCome, Identity, Owners
+from webspaced.errors import DeadlineExceeded, NotFound, RemoteError, Unavailable
+from webspaced.interfaces import ILeases
+from webspaced.lib.keyed import Coalesced
+
+NOTHING: frozenset[IPAddress] = frozenset()
+
+
+class Ownership:
+    """Who owns which address, by NICs and leases; without leases, who had it first."""
+
+    log = Logger()
+
+    def __init__(self, nic: str, leases: ILeases | None = None, *, local: bool = False, here: str = "") -> None:
+        """:param local: whether each cluster member has a bridge of its own with the same subnet.
+
+        :param here: the cluster member whose bridge webspaced reaches; empty if that is not known, or there is no cluster.
+        """
+        self._leases = leases
+        self._here = here if local else ""
+        self._owners = Owners(nic=nic, local=local)
+        self._first_come = FirstCome()
+        self._renewals: Coalesced[None, frozenset[IPAddress]] = Coalesced(lambda _: self._renew())
+
+    @property
+    def by_hearsay(self) -> bool:
+        """Whether there is nobody to ask: what other instances show must be looked at, too."""
+        return self._leases is None
+
+    def note(self, instance: Instance) -> frozenset[IPAddress]:
+        """Take what LXD says of an instance, and give the addresses whose owner may be another one now."""
+        if not instance.status.runs:
+            self._first_come.forget(instance.identity)
+        return frozenset(address for _, address in self._owners.note(instance))
+
+    def forget(self, identity: Identity) -> frozenset[IPAddress]:
+        """Say that an instance is gone; gives addresses as :meth:`note` does."""
+        self._first_come.forget(identity)
+        return frozenset(address for _, address in self._owners.forget(identity))
+
+    def owned(self, instance: Instance, shown: Collection[IPAddress]) -> tuple[IPAddress, ...]:
+        """Give those of the addresses that an instance shows which are its own, in the same order."""
+        owned = self._owners.owned(instance, shown)
+        if self._leases is not None or owned:
+            return owned
+        free = [address for address in shown if not self._owners.taken(address)]
+        return self._first_come.owned(instance, free)
+
+    def expected(self, instance: Instance) -> tuple[IPAddress, ...]:
+        """Give the addresses that an instance owns, whether they are up or not; none where there is nobody to ask."""
+        return self._owners.expected(instance)
+
+    def out_of_reach(self, instance: Instance) -> bool:
+        """Whether its address lies on the bridge of another cluster member, where the same one here is somebody else's."""
+        return bool(self._here) and instance.location != self._here
+
+    def taken(self, address: IPAddress) -> bool:
+        """Whether any instance has an address, by its NIC or by a lease."""
+        return self._owners.taken(address)
+
+    async def renew(self) -> frozenset[IPAddress]:
+        """Read the leases anew, and give the addresses whose owner may be another one now.
+
+        While they cannot be read, the last ones count.
+        """
+        return await self._renewals.request(None)
+
+    async def _renew(self) -> frozenset[IPAddress]:
+        if self._leases is None:
+            return NOTHING
+        try:
+            leases = await self._leases.leases()
+        except (RemoteError, DeadlineExceeded, NotFound) as error:
+            self.log.warn("the leases of the webspaces' network cannot be read: {error}", error=str(error))
+            return NOTHING
+        except Unavailable as error:
+            self.log.info("the leases of the webspaces' network cannot be read now: {error}", error=str(error))
+            return NOTHING
+        return frozenset(address for _, address in self._owners.renew(leases))

@@ -1,0 +1,164 @@
+"""Documents that name the same: restored, copied, renamed. One webspace has it, after a restart, too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit.world import EXTERNAL, World
+from webspaced.core.webspace import KEY, Forward
+from webspaced.errors import Conflict
+from webspaced.webspaces.conditions import Kind
+
+PORT = EXTERNAL[0]
+
+
+class ClaimsTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.w = World()
+        self.w.webspace(1)
+        self.w.webspace(2)
+        self.w.start()
+
+    def add(self, uid: int, domain: str = "shop.example") -> None:
+        self.w.records.texts_of[domain] = [f"webspace:id:{uid}"]
+        self.w.clock.result_of(self.w.domains.add(uid, domain))
+        self.w.clock.result_of(self.w.ports.add(uid, PORT, Forward(22)))
+
+    def drop(self, uid: int) -> None:
+        self.w.clock.result_of(self.w.domains.remove(uid, "shop.example"))
+        self.w.clock.result_of(self.w.ports.remove(uid, PORT))
+
+    def document(self, uid: int) -> str:
+        return self.w.lxd.containers[f"ws-u{uid}"].config[KEY]
+
+    def has(self, world: World) -> tuple[list[int], list[int]]:
+        """Give who has the domain, and who the port."""
+        hosts = [uid for uid in (1, 2) if "shop.example" in world.store.routes[f"ws-u{uid}"].hosts]
+        return hosts, [uid for uid, ports in world.listeners.forwards.items() if PORT in ports]
+
+    def restarted(self) -> World:
+        after = World()
+        for container in self.w.lxd.containers.values():
+            after.lxd.put(container.name, **container.config)
+        return after.start()
+
+    def test_a_restored_document_takes_nothing_that_was_granted_since(self) -> None:
+        self.add(1)
+        snapshot = self.document(1)
+        self.drop(1)
+        self.add(2)
+        self.w.lxd.set_keys("ws-u1", **{KEY: snapshot})
+        self.w.clock.run_for(10)
+        for world in (self.w, self.restarted()):
+            self.assertEqual(self.has(world), ([2], [2]))
+            self.assertIn("shop.example", world.conditions.of(1)[Kind.HOST_CLASH])
+            self.assertIn(str(PORT), world.conditions.of(1)[Kind.PORT_CLASH])
+            self.assertEqual(dict(world.conditions.of(2)), {})
+
+    def test_what_the_winner_gives_up_is_the_losers(self) -> None:
+        self.add(1)
+        snapshot = self.document(1)
+        self.drop(1)
+        self.add(2)
+        self.w.lxd.set_keys("ws-u1", **{KEY: snapshot})
+        self.w.clock.run_for(10)
+        self.drop(2)
+        self.w.clock.run_for(10)
+        self.assertEqual(self.has(self.w), ([1], [1]))
+        self.assertEqual(dict(self.w.conditions.of(1)), {})
+
+    def test_a_copy_has_nothing_of_its_originals(self) -> None:
+        self.add(1)
+        self.w.lxd.remove("ws-u2")
+        self.w.clock.run_for(1)
+        self.w.lxd.copy("ws-u1", "ws-u2")
+        self.w.clock.run_for(10)
+        for world in (self.w, self.restarted()):
+            self.assertEqual(self.has(world), ([1], [1]))
+
+    def test_a_document_of_former_times_loses_to_any_grant(self) -> None:
+        self.add(2)
+        self.w.lxd.set_keys("ws-u1", **{KEY: f'{{"user": 1, "domains": ["shop.example"], "ports": {{"{PORT}": 22}}}}'})
+        self.w.clock.run_for(10)
+        for world in (self.w, self.restarted()):
+            self.assertEqual(self.has(world), ([2], [2]))
+
+    def test_a_clock_that_was_set_back_does_not_make_a_grant_an_old_one(self) -> None:
+        self.add(1)
+        snapshot = self.document(1)
+        self.drop(1)
+        self.w.claims._now = lambda: -1e6
+        self.add(2)
+        self.w.lxd.set_keys("ws-u1", **{KEY: snapshot})
+        self.w.clock.run_for(10)
+        self.assertEqual(self.has(self.restarted()), ([2], [2]))
+
+    def test_a_forward_outside_the_range_is_not_bound(self) -> None:
+        self.w.lxd.set_keys("ws-u1", **{KEY: f'{{"user": 1, "ports": {{"22": 22, "{PORT}": 80}}}}'})
+        self.w.clock.run_for(10)
+        self.assertEqual(self.w.listeners.forwards[1], {PORT: 80})
+        self.assertIn("22", self.w.conditions.of(1)[Kind.PORT_OUTSIDE])
+
+    def test_the_services_own_names_are_nobodys(self) -> None:
+        self.w.identity.members.update({3: "api", 4: "dave"})
+        for uid in (3, 4):
+            self.w.lxd.put(f"ws-u{uid}", **{KEY: f'{{"user": {uid}, "domains": ["{uid}.example"]}}'})
+        self.w.connect()
+        self.w.clock.run_for(10)
+        hosts = {uid: self.w.store.routes[f"ws-u{uid}"].hosts for uid in (3, 4)}
+        self.assertEqual(hosts, {3: ("3.example",), 4: ("dave.example.org", "4.example")})
+        self.assertIn("api", self.w.conditions.of(3)[Kind.NAME_RESERVED])
+        self.assertEqual(self.w.clock.result_of(self.w.domains.names(3)), ["3.example"])
+
+
+class NewOwnerTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.w = World()
+        self.w.webspace(1)
+        self.w.webspace(2)
+        self.w.start()
+        self.say(["webspace:id:1"])
+        self.add(1)
+
+    def say(self, texts: list[str], name: str = "shop.example") -> None:
+        self.w.records.texts_of[name] = texts
+
+    def add(self, uid: int) -> Any:
+        return self.w.clock.result_of(self.w.domains.add(uid, "shop.example"))
+
+    def hosts(self) -> dict[int, bool]:
+        return {uid: "shop.example" in self.w.store.routes[f"ws-u{uid}"].hosts for uid in (1, 2)}
+
+    def test_while_the_old_proof_is_there_it_stays_where_it_is(self) -> None:
+        self.say(["webspace:id:1", "webspace:id:2"])
+        self.assertIn("in use", str(self.refusal(2)))
+        self.say(["webspace:id:2"])
+        self.say(["webspace:id:1"], "_webspaced.shop.example")
+        self.assertIn("in use", str(self.refusal(2)))
+        self.assertEqual(self.hosts(), {1: True, 2: False})
+
+    def test_once_it_is_gone_whoever_proves_it_gets_it_and_the_old_one_is_told(self) -> None:
+        self.say(["webspace:id:2"])
+        self.add(2)
+        self.w.clock.run_for(5)
+        self.assertEqual(self.hosts(), {1: False, 2: True})
+        self.assertIn("shop.example", self.w.conditions.of(1)[Kind.HOST_CLASH])
+        # And back, when it is proved again.
+        self.say(["webspace:id:1"])
+        self.add(1)
+        self.w.clock.run_for(5)
+        self.assertEqual(self.hosts(), {1: True, 2: False})
+
+    def test_nobody_gets_it_without_a_proof(self) -> None:
+        self.say([])
+        self.assertIn("in use", str(self.refusal(2)))
+
+    def test_beside_a_cname_it_is_proved_below_the_name(self) -> None:
+        self.w.records.texts_of["_webspaced.www.example"] = ["webspace:id:2"]
+        self.w.clock.result_of(self.w.domains.add(2, "www.example"))
+        self.assertIn("www.example", self.w.store.routes["ws-u2"].hosts)
+
+    def refusal(self, uid: int) -> Exception:
+        return self.assertRaises(Conflict, self.add, uid)
