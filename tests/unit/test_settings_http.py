@@ -103,6 +103,7 @@ class HttpTests(AssembledCase):
             self.assertEqual([b"429" in answer for _, answer in running], [False, False, refused])
             self.assertEqual(self.statuses(1, token="alice"), [429 if refused else 200])
             self.assertEqual(self.get("/v1/webspace/self", token="bob").status, 404)
+            self.assertEqual(self.get("/v1/webspace/alice", token="root").status, 200)
             # Who goes away counts no more, and neither does what was answered.
             running[0][0].hang_up()
             self.assertEqual(set(self.statuses(5, token="alice")), {200})

@@ -82,7 +82,7 @@ class _Try:
 class Visit:
     """One visitor. Held, then relayed, or refused (:data:`webspaced.forward.states.VISITS`).
 
-    ``since``: when it was held; once it is relayed, since when nothing moved as far as anybody looked.
+    ``since``: when it was held or refused; once it is relayed, since when nothing moved as far as anybody looked.
     """
 
     log = Logger()
@@ -116,6 +116,7 @@ class Visit:
         """Relay at once if that can be, else wait for the gate."""
         means, destination = self._visits.means, self._destination
         self._visits.present.add(self)
+        self.since = means.clock.seconds()
         self._seated = means.seats.take(destination.uid, self, self._visitor)
         if not self._seated:
             self._refuse(_too_many())
@@ -214,6 +215,7 @@ class Visit:
         self._visits.count(reason_of(error))
         self._visits.means.refusals.refused(self._destination.uid, str(error))
         self._step(Step.REFUSE)
+        self.since = self._visits.means.clock.seconds()
         if not self._destination.http or not self._seated:
             self._reset()
             return
@@ -267,10 +269,10 @@ class Visit:
     def idle(self) -> float:
         """See :class:`webspaced.lib.places.Holder`."""
         now = self._visits.means.clock.seconds()
-        if self.stage is not Stage.RELAYED:
-            return now - self.since - HELD_GRACE if self.stage is Stage.HELD else 0.0
+        if self.stage is Stage.HELD:
+            return now - self.since - HELD_GRACE
         seen = sum(self.moved())
-        if seen != self._seen:
+        if self.stage is Stage.RELAYED and seen != self._seen:
             self._seen, self.since = seen, now
         return now - self.since
 

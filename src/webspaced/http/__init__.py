@@ -4,5 +4,6 @@
 ``client_address``, ``cors``, ``limits`` and the ``access`` log. ``tickets`` let the WebSockets of browsers in, ``rights``
 end what stays open; ``internal``, ``health``, ``routes`` and ``manual`` are pages beside the API.
 
-``bodies`` checks what came in, ``views`` shapes what goes out, ``problems`` maps every error to an answer.
+``bodies`` checks what came in, ``views`` shapes what goes out (``pieces`` what is long), ``problems`` maps every error to
+an answer.
 """

@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 
 from webspaced.core.config import parse_port
-from webspaced.http import creation, messages, views
+from webspaced.http import creation, messages, pieces, views
 from webspaced.http.auth import Auth
 from webspaced.http.bodies import (
     LARGEST_COMMAND,
@@ -277,7 +277,8 @@ class Api:
         """Run a command to its end."""
         user = await self._auth.subject(request, who)
         command = messages.plain_command(read_object(request, LARGEST_COMMAND))
-        return _json(request, 200, views.completed(await self._commands.run(user.id, command)))
+        said = await pieces.completed(self._terminals.clock, await self._commands.run(user.id, command))
+        return whole(request, 200, b"application/json", said)
 
     @app.route(EXEC, methods=["GET"])
     async def open_terminal(self, request: IRequest, who: str) -> Upgrade:

@@ -61,7 +61,7 @@ class Terminals:
 
     def __init__(self, clock: IReactorTime, most: int, most_per_webspace: int) -> None:
         """:param most: in all; each takes two connections to LXD, beside its client's."""
-        self._clock = clock
+        self.clock = self._clock = clock
         self._most = most
         self._most_per_webspace = min(most_per_webspace, max(1, most // 4))
         self._open: set[_Session] = set()

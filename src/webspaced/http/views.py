@@ -7,7 +7,6 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from webspaced.core.command import Completed
 from webspaced.core.instance import Image, InstanceState
 from webspaced.core.webspace import Webspace
 from webspaced.webspaces.conditions import Kind
@@ -30,15 +29,6 @@ def image(value: Image) -> dict[str, Any]:
         "fingerprint": value.fingerprint,
         "properties": dict(value.properties),
         "size": value.size,
-    }
-
-
-def completed(value: Completed) -> dict[str, Any]:
-    """Give the contract's result of a command; what is no UTF-8 shows as such."""
-    return {
-        "stdout": value.stdout.decode(errors="replace"),
-        "stderr": value.stderr.decode(errors="replace"),
-        "exitCode": value.code,
     }
 
 

@@ -60,7 +60,7 @@ class Limits:
     concurrent_per_user: int = setting(
         integer(0),
         "Requests of one member that are being answered at once, streams of events included and terminals not; beyond it"
-        " the answer is 429.",
+        " the answer is 429. Admins have no such bound.",
         default=32,
     )
 

@@ -72,6 +72,16 @@ class PlaceTests(VisitCase):
         self.assertEqual((waiting[0].transport.ends, self.visits.held), (["reset"], {*waiting[1:], served}))
         self.assertEqual((self.places.held, self.visits.failed), (3, {"refused": 2}))
 
+    def test_who_was_refused_and_takes_no_answer_makes_room(self) -> None:
+        self.destination = WEB
+        self.seats.most = 1
+        refused = self.visitor()
+        refused.turn_away(Refused("it is full"))
+        self.network.advance(FAREWELL - LEAST_IDLE - 0.1)
+        self.assertEqual(self.visitor().transport.ends, ["reset"])
+        self.network.advance(LEAST_IDLE)
+        self.assertEqual((self.visitor().transport.ends, refused.transport.ends), ([], ["reset"]))
+
     def test_each_address_has_its_share(self) -> None:
         self.visits.means = evolve(self.visits.means, by_visitor=True)
         self.seats.most_per_visitor = 2

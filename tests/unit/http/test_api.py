@@ -157,6 +157,12 @@ class WebspaceTests(ApiCase):
         path = f"{SELF}/exec"
         self.assertIn(str(LARGEST_COMMAND), self.problem(413, "POST", path, b" " * (LARGEST_COMMAND + 1)))
         self.problem(400, "POST", path, b" " * LARGEST_COMMAND)
+        # What is costly to parse is not parsed.
+        fields = b"{" + b",".join(b'"k%d":1' % number for number in range(20_000)) + b"}"
+        for body in (fields, b'{"command": [%s]}' % b",".join([b"1.5"] * 60_000), b"[" * 200_000):
+            self.assertIn("not because of a long text", self.problem(400, "POST", path, body))
+        quotes = "echo '" + '"\\' * 20_000 + "'"
+        self.problem(404, "POST", path, json.dumps({"command": quotes}).encode())
         self.problem(413, "PATCH", f"{SELF}/config", b" " * (LARGEST + 1))
 
     def test_an_error_repeats_little_of_what_it_is_about(self) -> None:
