@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from webspaced.core.routes import Route
@@ -114,7 +114,19 @@ def _inner(entries: Mapping[str, Any]) -> bytes:
 
 
 def _joined(sections: Mapping[Section, Sequence[bytes]]) -> bytes:
+    """Put a document together. In one go: each copy of some megabytes takes its milliseconds."""
     kinds: dict[str, list[bytes]] = {}
     for (kind, section), entries in sections.items():
-        kinds.setdefault(kind, []).append(b'"%s": {%s}' % (section.encode(), b", ".join(entries)))
-    return b"{%s}" % b", ".join(b'"%s": {%s}' % (kind.encode(), b", ".join(each)) for kind, each in kinds.items())
+        parts = kinds.setdefault(kind, [b'"%s": {' % kind.encode()])
+        parts += [b", " if len(parts) > 1 else b"", b'"%s": {' % section.encode(), *_between(entries), b"}"]
+    whole = [b"{"]
+    for parts in kinds.values():
+        whole += [b", " if len(whole) > 1 else b"", *parts, b"}"]
+    return b"".join([*whole, b"}"])
+
+
+def _between(entries: Sequence[bytes]) -> Iterator[bytes]:
+    for number, each in enumerate(entries):
+        if number:
+            yield b", "
+        yield each
