@@ -1,12 +1,12 @@
 """For how long a change of one route among 10,000 holds everything else up; a part of `make bench BENCH=routes`.
 
-Store and publisher run on this process's reactor as in the daemon; nobody reads what they store but one who fetches the document
-of `http` ten times a second. Redis is a real one. With Kubernetes a change is one small object and is
+Store and publisher run on this process's reactor as in the daemon; nobody reads what they store but one who fetches the
+document of `http` ten times a second. Redis is a real one. With Kubernetes a change is one small object, or two, and is
 compared with nothing else, which needs no figure.
 
 stall
-    The longest time that the reactor did nothing else during `BENCH_STALLS` (30) flips, each of another webspace: a call that
-    is due each millisecond, and the longest time by which it was late.
+    The longest time that the reactor did nothing else during `BENCH_STALLS` (30) flips, each of another webspace: a call
+    that is due each millisecond, and the longest time by which it was late.
 
 `BENCH_STALLED` (10000) changes the number of webspaces, and not the names of figures.
 """
