@@ -26,7 +26,7 @@ AMOUNTS: Mapping[str, Mapping[str, int | str]] = {
     "api": {"ROUNDS": 3, "TERMINALS": 5, "SECONDS": 2},
     "routes": {
         "SIZES": "1,20", "ROUNDS": 2, "BURSTS": 1, "EVENTS": 3, "WEBSPACES": 20, "TAKEOVERS": 1,
-        "PASSES": 1, "REAL": 20, "SIMULATED": 300,
+        "PASSES": 1, "REAL": 20, "SIMULATED": 300, "STALLED": 300, "STALLS": 3,
     },
     "start": {"SIMULATED": 200, "STARTS": 1, "IAM_MS": 10},
     "relay": {"ROUNDS": 1, "BUSY_ROUNDS": 1, "MB": 8, "TRIPS": 100, "VISITS": 40, "IDLE": 100},

@@ -12,7 +12,7 @@ from twisted.internet import reactor
 
 from harness import network, packages
 from tests.contracts.route_store import PublishedRoutesContract, RestartedStoreContract
-from tests.real.test_route_stores import ENTRY_POINTS, RealTraefik
+from tests.real.test_route_stores import ENTRY_POINTS, AskedTraefik, RealTraefik
 from webspaced.core.address import Endpoint
 from webspaced.kube.access import Access
 from webspaced.kube.agent import Connections
@@ -24,7 +24,7 @@ from webspaced.traefik.kubernetes import KubernetesStore
 from webspaced.webspaces.probe import PortProbe
 
 THROTTLE = "100ms"
-CLUSTER = Cluster(instance="example.org", entry_points=ENTRY_POINTS)
+CLUSTER = Cluster(instance="example.org", entry_points=ENTRY_POINTS, is_asked=True)
 
 
 def address_of_this_test(test: Any) -> str:
@@ -38,7 +38,7 @@ def address_of_this_test(test: Any) -> str:
     return address
 
 
-class KubernetesTraefik(RealTraefik, PublishedRoutesContract, RestartedStoreContract):
+class KubernetesTraefik(RealTraefik, AskedTraefik, PublishedRoutesContract, RestartedStoreContract):
     """A subclass says where the cluster is, for webspaced and for Traefik, and how it is ended and started."""
 
     namespace: str

@@ -167,10 +167,10 @@ class OnFile(RealTraefik):
         await self.store.load()
 
 
-class FileTests(OnFile, PublishedRoutesContract, TestCase):
-    """On the file provider."""
+class AskedTraefik:
+    """Mixed into tests with a real Traefik that can be asked, whichever way it reads."""
 
-    async def test_a_generation_tells_what_is_in_effect(self) -> None:
+    async def test_a_generation_tells_what_is_in_effect(self: Any) -> None:
         entry_point = EntryPoint(reactor, f"http://{self.http}")
         generation = None
         for page, text in ((self.first, "first"), (self.second, "second")) * 3:
@@ -179,6 +179,10 @@ class FileTests(OnFile, PublishedRoutesContract, TestCase):
                 await self.sleep(0.005)
             self.assertEqual(await self.visit("ws-u1.example.org"), (200, text))
         self.assertFalse(await entry_point.has(generation + 1))
+
+
+class FileTests(OnFile, AskedTraefik, PublishedRoutesContract, TestCase):
+    """On the file provider."""
 
     async def test_many_are_in_several_files(self) -> None:
         store = FileStore(self.path, self.entry_points, reactor, SETTLE, most=2)
@@ -227,7 +231,7 @@ class OnHttp(RealTraefik):
         self.addCleanup(self.port.stopListening)
 
 
-class ServedTests(OnHttp, PublishedRoutesContract, TestCase):
+class ServedTests(OnHttp, AskedTraefik, PublishedRoutesContract, TestCase):
     """On the http provider."""
 
     async def test_asked_before_anything_is_known_traefik_keeps_what_it_has(self) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
-from itertools import chain
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from webspaced.core.routes import Route
@@ -21,31 +21,62 @@ from webspaced.traefik.render import (
 Piece = tuple[tuple[Section, bytes], ...]
 
 
+BLOCKS = 64
+"""Into which the routes are divided by their names: of one that did not change nothing is put together again."""
+
+
+class _Block:
+    """Some of the routes."""
+
+    def __init__(self) -> None:
+        self.pieces: dict[str, Piece] = {}
+        self._joined: dict[Section, bytes] | None = {}
+
+    def change(self, name: str, piece: Piece | None) -> bool:
+        """Have this piece under a name, or none; whether that changes anything."""
+        if self.pieces.get(name) == piece:
+            return False
+        if piece is None:
+            del self.pieces[name]
+        else:
+            self.pieces[name] = piece
+        self._joined = None
+        return True
+
+    def joined(self) -> Mapping[Section, bytes]:
+        """Give all of it, by section; equal routes give equal bytes."""
+        if self._joined is None:
+            sections: dict[Section, list[bytes]] = defaultdict(list)
+            for _, piece in sorted(self.pieces.items()):
+                for section, entries in piece:
+                    sections[section].append(entries)
+            self._joined = {section: b", ".join(entries) for section, entries in sections.items()}
+        return self._joined
+
+
 class Pieces:
-    """The routes of one document. What it gives is JSON that means what ``render`` gives, in the same order."""
+    """The routes of one document. What it gives is JSON that means what ``render`` gives."""
 
     def __init__(self, entry_points: EntryPoints) -> None:
         self._entry_points = entry_points
-        self._pieces: dict[str, Piece] = {}
-        self._order: list[str] | None = []
+        self._blocks = [_Block() for _ in range(BLOCKS)]
 
     def __len__(self) -> int:
         """Count the routes."""
-        return len(self._pieces)
+        return sum(len(block.pieces) for block in self._blocks)
 
     def change(self, put: Mapping[str, Route], remove: Collection[str]) -> bool:
         """Have these routes, and no more those; whether that changes anything."""
         is_changed = False
         for name in remove:
-            if self._pieces.pop(name, None) is not None:
-                is_changed, self._order = True, None
+            is_changed |= self._block(name).change(name, None)
         for name, route in put.items():
-            piece, before = _piece(route_sections(route, self._entry_points)), self._pieces.get(name)
-            if piece != before:
-                is_changed, self._pieces[name] = True, piece
-            if before is None:
-                self._order = None
+            is_changed |= self._block(name).change(name, _piece(route_sections(route, self._entry_points)))
         return is_changed
+
+    def _block(self, name: str) -> _Block:
+        # The same in each process: what is there after a restart is compared with what is put together then.
+        return self._blocks[zlib.crc32(name.encode()) % BLOCKS]
 
     def document(self, generations: Sequence[int]) -> bytes:
         """Give the whole document; for ``generations`` see :func:`webspaced.traefik.render.sentinel`."""
@@ -62,9 +93,10 @@ class Pieces:
 
     def _together(self, more: Sequence[Piece], *, shared: bool) -> bytes:
         sections: dict[Section, list[bytes]] = defaultdict(list, {("http", "routers"): []})
-        if self._order is None:
-            self._order = sorted(self._pieces)
-        for piece in chain(map(self._pieces.__getitem__, self._order), more):
+        for block in self._blocks:
+            for section, entries in block.joined().items():
+                sections[section].append(entries)
+        for piece in more:
             for section, entries in piece:
                 sections[section].append(entries)
         if shared:
@@ -82,7 +114,19 @@ def _inner(entries: Mapping[str, Any]) -> bytes:
 
 
 def _joined(sections: Mapping[Section, Sequence[bytes]]) -> bytes:
+    """Put a document together. In one go: each copy of some megabytes takes its milliseconds."""
     kinds: dict[str, list[bytes]] = {}
     for (kind, section), entries in sections.items():
-        kinds.setdefault(kind, []).append(b'"%s": {%s}' % (section.encode(), b", ".join(entries)))
-    return b"{%s}" % b", ".join(b'"%s": {%s}' % (kind.encode(), b", ".join(each)) for kind, each in kinds.items())
+        parts = kinds.setdefault(kind, [b'"%s": {' % kind.encode()])
+        parts += [b", " if len(parts) > 1 else b"", b'"%s": {' % section.encode(), *_between(entries), b"}"]
+    whole = [b"{"]
+    for parts in kinds.values():
+        whole += [b", " if len(whole) > 1 else b"", *parts, b"}"]
+    return b"".join([*whole, b"}"])
+
+
+def _between(entries: Sequence[bytes]) -> Iterator[bytes]:
+    for number, each in enumerate(entries):
+        if number:
+            yield b", "
+        yield each
