@@ -5,15 +5,16 @@ The tests are coroutines; a subclass says how they are run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from functools import wraps
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
 
 from webspaced.core.instance import Instance, InstanceState, NewInstance, Status
+from webspaced.core.ownership import fixed_addresses
 from webspaced.errors import Changed, NotFound, RemoteError, WebspacedError
-from webspaced.interfaces import IInstances
+from webspaced.interfaces import IInstances, ILeases
 
 NAME = "ws-u1"
 GRACE = 120.0
@@ -34,6 +35,9 @@ class InstancesContract:
     """Mixed into a trial test case that sets ``instances`` and ``fingerprint``."""
 
     instances: IInstances
+    leases: ILeases
+    device: Mapping[str, str]
+    """The NIC as the profile has it."""
     fingerprint: str
     nic: str
     name = NAME
@@ -53,6 +57,10 @@ class InstancesContract:
 
     async def freeze(self, name: str) -> None:
         """Freeze an instance, which webspaced itself never does."""
+        raise NotImplementedError
+
+    async def free_address(self) -> str:
+        """Give an address of the network that nobody has."""
         raise NotImplementedError
 
     # --- helpers
@@ -241,6 +249,58 @@ class InstancesContract:
     async def test_a_resume_of_one_that_is_stopped_is_refused(self) -> None:
         await self.instances.create(self.new())
         await self.refused(RemoteError, self.instances.resume(self.name))
+
+    # --- whose an address is
+
+    def housed(self, address: str) -> dict[str, dict[str, str]]:
+        """Give a NIC of an instance's own with an address."""
+        return {self.nic: {**self.device, "ipv4.address": address}}
+
+    async def leased(self) -> dict[str, str]:
+        """Give the addresses of hardware addresses, those of other tests' instances as well."""
+        return {lease.mac: str(lease.address) for lease in await self.leases.leases()}
+
+    @contract
+    async def test_what_one_shows_is_leased_to_its_hardware_address(self) -> None:
+        instance = await self.create_and_start()
+        state = await self.address_shown()
+        mac = instance.nic_mac(self.nic)
+        shown = [str(at) for nic in state.interfaces if nic.mac == mac for at, scope in nic.addresses if scope == "global"]
+        self.assertIn((await self.leased())[mac], shown)
+
+    @contract
+    async def test_an_address_on_the_nic_is_known_before_the_start_and_shown_after_it(self) -> None:
+        address = await self.free_address()
+        await self.instances.create(self.new(devices=self.housed(address)))
+        instance = await self.instances.get(self.name)
+        self.assertEqual([str(at) for at in fixed_addresses(instance, self.nic)], [address])
+        self.assertEqual((await self.leased())[instance.nic_mac(self.nic)], address)
+        await self.instances.start(self.name)
+        shown = await self.address_shown()
+        self.assertIn(address, [str(at) for nic in shown.interfaces for at, _ in nic.addresses])
+
+    @contract
+    async def test_devices_are_given_beside_the_others_and_by_etag(self) -> None:
+        await self.instances.create(self.new())
+        instance, address = await self.instances.get(self.name), await self.free_address()
+        await self.refused(Changed, self.instances.give_devices(self.name, self.housed(address), '"0000"'))
+        await self.instances.give_devices(self.name, self.housed(address), instance.etag)
+        after = await self.instances.get(self.name)
+        self.assertEqual(after.expanded_devices[self.nic]["ipv4.address"], address)
+        self.assertEqual(after.config["user._webspaced"], '{"user": 1}')
+
+    @contract
+    async def test_one_that_nothing_is_done_to_is_not_busy(self) -> None:
+        await self.instances.create(self.new())
+        self.assertEqual(await self.instances.is_busy(self.name), False)
+        self.assertEqual(await self.instances.is_busy("ws-u999"), False)
+
+    @contract
+    async def test_the_instances_of_other_projects_are_others(self) -> None:
+        await self.instances.create(self.new())
+        others: list[Instance] = []
+        await self.instances.go_through_others(others.append)
+        self.assertEqual([each for each in others if each.name == self.name], [])
 
     # --- changing and deleting
 

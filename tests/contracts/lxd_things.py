@@ -299,6 +299,28 @@ class ThingsContract(LxdApi):
         self.assertIn("/", network["config"]["ipv4.address"])
 
     @contract
+    async def test_two_with_one_address_on_their_nics_neither_starts(self) -> None:
+        nic = (await self.raw("GET", "/profiles/webspace")).metadata["devices"]["eth0"]
+        where = f"/networks/{nic['network']}"
+        gateway, _, _ = (await self.raw("GET", where)).metadata["config"]["ipv4.address"].partition("/")
+        taken = {lease["address"] for lease in (await self.raw("GET", f"{where}/leases")).metadata}
+        free = [f"{gateway.rpartition('.')[0]}.{n}" for n in range(200, 250)]
+        address = next(each for each in free if each not in taken)
+        housed = {"eth0": {**nic, "ipv4.address": address}}
+        await self.create(devices=housed)
+        leases = (await self.raw("GET", f"{where}/leases")).metadata
+        mac = (await self.instance())["config"]["volatile.eth0.hwaddr"]
+        self.assertIn((mac, address, "static"), [(each["hwaddr"], each["address"], each["type"]) for each in leases])
+        other = f"{self.name}-2"
+        created = await self.outcome("POST", "/instances", self.new(name=other, devices=housed))
+        # Where a server takes both, a start finds out.
+        if created == 200:
+            for name in (self.name, other):
+                answer = await self.outcome("PUT", f"/instances/{name}/state", {"action": "start", "timeout": 30})
+                self.assertNotEqual(answer, 200, name)
+            await self.raw("DELETE", f"/instances/{other}")
+
+    @contract
     async def test_a_profile_of_ones_own(self) -> None:
         name = f"{self.name}-profile"
         where = f"/profiles/{name}"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
+from ipaddress import ip_network
+
 from twisted.internet.threads import deferToThread
 
 from tests.contracts.instances import InstancesContract
@@ -9,6 +12,7 @@ from tests.real.servers import INCUS_VARIABLE, ServerCase
 from webspaced.core.instance import Status
 from webspaced.errors import RemoteError
 from webspaced.lxd.instances import LxdInstances
+from webspaced.lxd.network import NetworkLeases
 
 
 class LxdContractTests(ServerCase, InstancesContract):
@@ -17,6 +21,14 @@ class LxdContractTests(ServerCase, InstancesContract):
     def setUp(self) -> None:
         super().setUp()
         self.instances = LxdInstances(self.client)
+        self.leases = NetworkLeases(self.client, self.server.bridge)
+        self.device = {"type": "nic", "name": "eth0", "network": self.server.bridge}
+
+    async def free_address(self) -> str:
+        taken = {str(lease.address) for lease in await self.leases.leases()}
+        # Other tests use the same network, and take the lowest.
+        hosts = [str(address) for address in ip_network(self.server.subnet).hosts()]
+        return secrets.choice([address for address in hosts[150:] if address not in taken])
 
     async def cleared(self) -> None:
         while listed := await self.instances.list_all():

@@ -21,6 +21,10 @@ class FakeContractTests(InstancesContract, SynchronousTestCase):
         self.clock = Time()
         self.instances = FakeInstances(self.clock)
         self.fingerprint, self.nic = FINGERPRINT, NIC
+        self.leases, self.device = self.instances, {"type": "nic", "network": "bridge"}
+
+    async def free_address(self) -> str:
+        return "10.7.0.200"
 
     def drive(self, test: Coroutine[Any, Any, None]) -> None:
         self.clock.result_of(test)

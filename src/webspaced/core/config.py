@@ -80,7 +80,7 @@ def load_config(document: object, defaults: Config) -> tuple[Config, tuple[str, 
         try:
             changes[attribute] = parse(document[name])
         except Invalid as error:
-            wrong.append(str(error))
+            wrong.append(f"{name}: {error}")
     return evolve(defaults, extra=extra, **changes), tuple(wrong)
 
 

@@ -39,6 +39,8 @@ from webspaced.webspaces.registry import Registry
 PARALLEL_ADOPTIONS = 8
 ADOPTION_BUDGET = 15.0
 """Seconds that IAM and LXD may take for one webspace."""
+ADOPTION_RETRY = 5.0
+"""Seconds after which what a webspace lacks is tried to be given again."""
 NO_PORT_AT_ALL = frozenset({errno.EACCES, errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """Why a boot port cannot be bound where another number would not help."""
 
@@ -218,6 +220,11 @@ class Reconciler:
         await self._with.registry.gently.side_by_side(PARALLEL_ADOPTIONS // 2, uids[first:] + uids[:first], refresh)
         self._next_refresh = 0
 
+    def _not_adopted(self, failure: Failure, uid: int) -> None:
+        self._not_seen(failure, uid)
+        # Nobody else tells that what it lacks can be given now.
+        self._look_again(uid, ADOPTION_RETRY)
+
     def _refresh_failed(self, failure: Failure) -> None:
         if not failure.check(CancelledError):
             self.log.failure("names could not be refreshed", failure)
@@ -269,7 +276,7 @@ class Reconciler:
             return
         self._cut_if_gone(observed)
         if self._with.adoption.lacks(observed):
-            self._adoptions.request(uid).addErrback(self._not_seen, uid)
+            self._adoptions.request(uid).addErrback(self._not_adopted, uid)
         self._listen(observed)
         self._route(observed)
         self._probe(observed)
@@ -347,12 +354,12 @@ class Reconciler:
             publisher.want(observed.name, route, lazy=lazy)
         if taken and standing.readiness is Readiness.READY and route.backend == standing.boot:
             # Somebody else's visitors may still be on their way there: look again when that has settled.
-            self._look_again(observed.uid)
+            self._look_again(observed.uid, self._serving.settle_time)
 
-    def _look_again(self, uid: int) -> None:
+    def _look_again(self, uid: int, seconds: float) -> None:
         pending = self._again.get(uid)
-        if pending is None or not pending.active():
-            self._again[uid] = self._clock.callLater(self._serving.settle_time, self.act, uid)
+        if self._leads and (pending is None or not pending.active()):
+            self._again[uid] = self._clock.callLater(seconds, self.act, uid)
 
     def _standing(self, observed: Observed) -> Standing | None:
         hold = self._with.booter.memory(observed.uid).hold

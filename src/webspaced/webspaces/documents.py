@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
 from webspaced.core.webspace import KEY, Webspace
 from webspaced.errors import Changed, DeadlineExceeded, NotFound, RemoteError, Unavailable
@@ -40,28 +41,43 @@ class Documents:
 
         :param unfinished: whether it may still be under creation; see :meth:`present`.
         """
+        async def change(before: Observed) -> bool:
+            changes = keys(before)
+            if changes:
+                await self._instances.configure(before.name, changes, before.instance.etag)
+            return bool(changes)
+
+        return await self._changed(uid, change, unfinished=unfinished)
+
+    async def give_devices(self, uid: int, devices: Mapping[str, Mapping[str, str]]) -> None:
+        """Give a webspace's instance devices of its own."""
+
+        async def change(before: Observed) -> bool:
+            await self._instances.give_devices(before.name, devices, before.instance.etag)
+            return True
+
+        await self._changed(uid, change, unfinished=False)
+
+    async def _changed(
+        self, uid: int, change: Callable[[Observed], Coroutine[Any, Any, bool]], *, unfinished: bool
+    ) -> Observed:
+        """Carry out a change on what is there now, and again if that has changed; gives what was there before.
+
+        :param change: gives whether it wrote anything.
+        """
         async with self._turn(uid):
             for _ in range(TRIES):
                 before = await self.present(uid, unfinished=unfinished)
-                changes = keys(before)
-                if not changes:
-                    return before
                 try:
-                    await self._instances.configure(before.name, changes, before.instance.etag)
+                    written = await change(before)
                 except Changed:
                     # A start or stop changes the ETag, too: read again and redo the change.
                     continue
-                await self._see(uid)
+                if written:
+                    await self._see(uid)
                 return before
         message = "the webspace changes too often to be changed"
         raise Unavailable(message)
-
-    async def give_devices(self, uid: int, devices: Mapping[str, Mapping[str, str]]) -> None:
-        """Give a webspace's instance devices of its own; ``Changed`` if it changed in that moment."""
-        async with self._turn(uid):
-            before = await self.present(uid)
-            await self._instances.give_devices(before.name, devices, before.instance.etag)
-            await self._see(uid)
 
     async def _see(self, uid: int) -> None:
         try:

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.unit.timing import watch
 from tests.unit.world import NIC, RULE, World
 from webspaced.core.user import User
-from webspaced.errors import Conflict, RemoteError
+from webspaced.errors import Changed, Conflict, RemoteError
 from webspaced.webspaces.housing import Housing, Site, ranges_of
 
 DEVICE = {"type": "nic", "network": "bridge", "security.mac_filtering": "true"}
@@ -64,6 +64,13 @@ class HousingTests(SynchronousTestCase):
         self.w.clock.run_for(10)
         self.assertEqual(self.w.lxd.containers["ws-u1"].devices[NIC]["ipv4.address"], address)
         self.assertEqual(self.w.lxd.containers["ws-u2"].devices[NIC], {**DEVICE, "ipv4.address": "10.7.0.3"})
+
+    def test_a_copy_that_lxd_is_not_done_with_gets_it_a_moment_later(self) -> None:
+        self.create(1)
+        self.w.lxd.fail_next("give_devices", *[Changed("no", 412)] * 3, RemoteError("busy", 400))
+        self.w.lxd.copy("ws-u1", "ws-u2")
+        self.w.clock.run_for(20)
+        self.assertEqual(self.w.lxd.containers["ws-u2"].devices[NIC]["ipv4.address"], "10.7.0.3")
 
     def test_any_other_failure_is_one(self) -> None:
         self.w.lxd.fail_next("create", RemoteError("no space", 400))
