@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from attrs import frozen
-from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -25,8 +25,7 @@ from webspaced.core.instance import IPAddress
 from webspaced.core.routes import Readiness, Standing, wanted_route
 from webspaced.errors import WebspacedError
 from webspaced.interfaces import IEventListener, IExposure, IListeners, IPortLook, IRoutes
-from webspaced.lib.deferreds import bounded
-from webspaced.lib.keyed import Coalesced
+from webspaced.reconcile.completion import Completion
 from webspaced.reconcile.publisher import Publisher
 from webspaced.webspaces.adoption import Adoption
 from webspaced.webspaces.booter import Booter
@@ -36,9 +35,6 @@ from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.readiness import Probe, ReadinessTable
 from webspaced.webspaces.registry import Registry
 
-PARALLEL_ADOPTIONS = 8
-ADOPTION_BUDGET = 15.0
-"""Seconds that IAM and LXD may take for one webspace."""
 ADOPTION_RETRY = 5.0
 """Seconds after which what a webspace lacks is tried to be given again."""
 NO_PORT_AT_ALL = frozenset({errno.EACCES, errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -90,10 +86,8 @@ class Reconciler:
         self._again: dict[int, IDelayedCall] = {}
         self._after_pass: list[Callable[[], None]] = []
         self._served: dict[int, tuple[str, int | None]] = {}
-        self._adoptions: Coalesced[int, None] = Coalesced(self._adopt)
-        self._adopting = DeferredSemaphore(PARALLEL_ADOPTIONS)
-        self._next_refresh = 0
-        self._refreshing: Deferred[None] | None = None
+        self._completion = Completion(clock, with_.registry, with_.adoption, self._not_seen)
+        self._reading: Deferred[None] | None = None
         with_.registry.subscribe(self.act)
         with_.readiness.subscribe(self.act)
         with_.booter.subscribe(self.act)
@@ -140,6 +134,8 @@ class Reconciler:
         """Act from now on, on what has been seen: the doors open."""
         self._leads = True
         await self._apply_all()
+        # Nobody waits for what containers show.
+        self._reading = self.look_at_addresses().addErrback(self._addresses_not_read)
 
     async def _apply_all(self) -> None:
         self._with.adoption.everything_seen()
@@ -149,7 +145,7 @@ class Reconciler:
         self._with.listeners.retry()
         self._with.publisher.open()
         self._with.exposure.open()
-        self._refresh()
+        self._completion.refresh()
         for listener in self._after_pass:
             listener()
 
@@ -186,51 +182,18 @@ class Reconciler:
         """Read the addresses of all that run: no event tells what their root does with them."""
         return Deferred.fromCoroutine(self._with.registry.read_addresses()) if self.connected_to_lxd else succeed(None)
 
-    async def _adopt(self, uid: int) -> None:
-        """Complete one webspace, a few at a time: IAM may be slow, and there may be thousands."""
-        await self._adopting.run(self._completed, uid)
-
-    def _completed(self, uid: int) -> Deferred[None]:
-        what = f"completing webspace {uid}"
-        return bounded(self._clock, ADOPTION_BUDGET, self._with.adoption.complete(uid), what)
+    def _addresses_not_read(self, failure: Failure) -> None:
+        failure.trap(WebspacedError, CancelledError)
 
     @property
     def refreshing(self) -> bool:
         """Whether names are being asked for."""
-        return self._refreshing is not None
-
-    def _refresh(self) -> None:
-        """Begin to ask IAM for everybody's name, unless that is under way: nobody waits for it."""
-        if self._refreshing is None:
-            refreshing = Deferred.fromCoroutine(self._refresh_all())
-            refreshing.addErrback(self._refresh_failed)
-            if not refreshing.called:
-                self._refreshing = refreshing.addCallback(self._refreshed)
-
-    async def _refresh_all(self) -> None:
-        """Go through all, beginning where the last time ended."""
-        async def refresh(uid: int) -> None:
-            if self._leads:
-                self._next_refresh = uid
-                await self._adoptions.request(uid).addErrback(self._not_seen, uid)
-
-        uids = sorted(observed.uid for observed in self._with.registry)
-        first = next((n for n, uid in enumerate(uids) if uid >= self._next_refresh), 0)
-        # Half of the places: who lacks something to be served does not wait behind all names.
-        await self._with.registry.gently.side_by_side(PARALLEL_ADOPTIONS // 2, uids[first:] + uids[:first], refresh)
-        self._next_refresh = 0
+        return self._completion.refreshing
 
     def _not_adopted(self, failure: Failure, uid: int) -> None:
         self._not_seen(failure, uid)
         # Nobody else tells that what it lacks can be given now.
         self._look_again(uid, ADOPTION_RETRY)
-
-    def _refresh_failed(self, failure: Failure) -> None:
-        if not failure.check(CancelledError):
-            self.log.failure("names could not be refreshed", failure)
-
-    def _refreshed(self, _result: None) -> None:
-        self._refreshing = None
 
     # --- one webspace
 
@@ -238,7 +201,7 @@ class Reconciler:
         """Look at one webspace and bring everything of it in order (``PATCH …/state``)."""
         await self._with.registry.look(uid)
         await self._with.registry.read_address(uid)
-        await self._adoptions.request(uid)
+        await self._completion.request(uid)
         self.act(uid)
         self._with.listeners.retry()
 
@@ -255,8 +218,9 @@ class Reconciler:
     def close(self) -> None:
         """Act no more: the daemon stops."""
         self._leads = False
-        if self._refreshing is not None:
-            self._refreshing.cancel()
+        self._completion.close()
+        if self._reading is not None:
+            self._reading.cancel()
         for again in self._again.values():
             if again.active():
                 again.cancel()
@@ -276,7 +240,7 @@ class Reconciler:
             return
         self._cut_if_gone(observed)
         if self._with.adoption.lacks(observed):
-            self._adoptions.request(uid).addErrback(self._not_adopted, uid)
+            self._completion.request(uid).addErrback(self._not_adopted, uid)
         self._listen(observed)
         self._route(observed)
         self._probe(observed)
@@ -319,7 +283,7 @@ class Reconciler:
             if port is not None and getattr(error.socketError, "errno", None) not in NO_PORT_AT_ALL:
                 # Somebody else's program has it, and may have it for long: another number serves as well.
                 self._with.adoption.give_up(observed.uid, port)
-                self._adoptions.request(observed.uid).addErrback(self._not_seen, observed.uid)
+                self._completion.request(observed.uid).addErrback(self._not_seen, observed.uid)
             else:
                 self.no_boot_port = detail
         else:

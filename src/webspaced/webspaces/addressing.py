@@ -49,7 +49,7 @@ class Addressing:
         """
         if not claims or fixed_addresses(observed.instance, self._nic):
             return False
-        return observed.claims is None or not self.ownership.owned(observed.instance, claims)
+        return not observed.claims or not self.ownership.owned(observed.instance, claims)
 
     def judged(self, observed: Observed) -> Observed:
         """Give a running webspace with its address, by what it shows and what is its own."""

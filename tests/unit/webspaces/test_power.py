@@ -39,7 +39,7 @@ class PowerCase(SynchronousTestCase):
         return watch(work)
 
     def acts(self) -> list[str]:
-        return [call for call, _ in self.w.lxd.calls if call not in ("get", "state", "list_all")]
+        return [call for call, _ in self.w.lxd.calls if call not in ("get", "state", "list_all", "leases")]
 
 
 class StopTests(PowerCase):
