@@ -15,6 +15,8 @@ from attrs import evolve, field, frozen
 
 Key: TypeAlias = int | str
 """What is claimed: an external port, or a host name."""
+LAST_TIME = 1e11
+"""Seconds since the epoch, in the year 5138: what lies beyond is no time of a grant, and none could be later by so little."""
 
 
 def _freeze_ports(times: Mapping[int, float]) -> Mapping[int, float]:
@@ -82,7 +84,7 @@ def load_grants(document: object, ports: Collection[int], domains: Collection[st
 
 def _time(value: object) -> float:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if number and 0 < value < float("inf") else 0.0  # type: ignore[arg-type, operator]
+    return float(value) if number and 0 < value < LAST_TIME else 0.0  # type: ignore[arg-type, operator]
 
 
 @frozen(kw_only=True)

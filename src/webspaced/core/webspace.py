@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from math import isfinite
 from types import MappingProxyType
 from typing import Any
 
@@ -208,9 +209,10 @@ def boot_port_of(config: Mapping[str, str]) -> int | None:
 def unknown_since_of(config: Mapping[str, str]) -> float | None:
     """Give since when IAM has not known the member, out of an instance's keys; ``None`` while it does."""
     try:
-        return float(config.get(UNKNOWN_SINCE_KEY, ""))
+        since = float(config.get(UNKNOWN_SINCE_KEY, ""))
     except ValueError:
         return None
+    return since if isfinite(since) else None
 
 
 def _load_user(value: object, wrong: list[str]) -> int:

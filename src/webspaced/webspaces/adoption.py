@@ -159,8 +159,9 @@ class Adoption:
 
 
 def _user_in(observed: Observed) -> object:
-    """Give whom an instance's document names."""
-    return json.loads(observed.instance.config[KEY]).get("user")
+    """Give whom an instance's document names; 1.0 and ``true`` are not the user 1, although they are equal to it."""
+    user = json.loads(observed.instance.config[KEY]).get("user")
+    return user if type(user) is int else None
 
 
 def _age(observed: Observed) -> tuple[str, int]:

@@ -84,6 +84,7 @@ class Booter:
         self._conditions = conditions
         self._limits = limits
         self._flights: Flights[int, Observed] = Flights()
+        self._starts: Flights[int, bool] = Flights()
         self._places = DeferredSemaphore(limits.max_concurrent)
         self._starting: set[int] = set()
         self._asked_by_api: set[int] = set()
@@ -106,6 +107,8 @@ class Booter:
     def forget(self, uid: int) -> None:
         """Drop what is remembered of a webspace that is gone."""
         self._memories.pop(uid, None)
+        # What they wait for may end without a word: the hold is forgotten, too.
+        self._go_on(uid)
 
     def boot(self, uid: int, *, by_api: bool = False) -> Deferred[Observed]:
         """Give the webspace once it runs and has an address; see :class:`webspaced.interfaces.IBootGate` for errors."""
@@ -134,11 +137,14 @@ class Booter:
         before = self.memory(uid)
         self._memories[uid] = memory
         if before.hold is not memory.hold:
-            for waiting in self._standing_by.pop(uid, []):
-                if not waiting.called:
-                    waiting.callback(None)
+            self._go_on(uid)
             for listener in self._listeners:
                 listener(uid)
+
+    def _go_on(self, uid: int) -> None:
+        for waiting in self._standing_by.pop(uid, []):
+            if not waiting.called:
+                waiting.callback(None)
 
     async def _boot(self, uid: int, course: _Course) -> Observed:
         began = self._clock.seconds()
@@ -249,7 +255,7 @@ class Booter:
             # Who hangs up at once is noticed within two turns of the reactor: its own, and the one that looks at sockets.
             await sleep(self._clock, 0)
             await sleep(self._clock, 0)
-            return await self._places.run(Deferred.fromCoroutine, self._start_in_place(observed, course))
+            return await self._places.run(lambda: Deferred.fromCoroutine(self._start_in_place(observed, course)))
         finally:
             self._starting.discard(observed.uid)
 
@@ -259,11 +265,20 @@ class Booter:
         if current is None or self._decide(current).act is not Act.START:
             return False
         course.asked = True
+        return await self._starts.join(observed.uid, lambda: self._started(observed, course))
+
+    async def _started(self, observed: Observed, course: _Course) -> bool:
         return await course.patience.tried(self._instances.start(observed.name))
 
+    def start_over(self, uid: int) -> Deferred[object]:
+        """Fire when a start is over that LXD was asked for, however it ended; at once if there is none."""
+        return self._starts.over(uid)
+
     def _check_room(self, uid: int) -> None:
+        if not self._limits.max_running:
+            return
         running = {other.uid for other in self._registry if other.runs} | self._starting
-        if 0 < self._limits.max_running <= len(running - {uid}):
+        if self._limits.max_running <= len(running - {uid}):
             message = "too many webspaces are running already"
             raise Refused(message, retry_after=10.0)
 

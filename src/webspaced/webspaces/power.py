@@ -131,6 +131,10 @@ class Power:
         if desired.wish is not Wish.AUTO and now is not None and now.instance.status is not Status.FROZEN:
             # Not behind what its member asks for: an admin's word waits for nobody's clicks.
             with suppress(NotRunning):
+                return await self._shut_down(uid)
+            # LXD carries a start through that it was asked for before, and says until then that it is stopped.
+            await self._booter.start_over(uid)
+            with suppress(NotRunning):
                 await self._shut_down(uid)
 
     @asynccontextmanager
@@ -229,7 +233,8 @@ def _suspended(desired: Desired) -> str:
 
 
 def _switched_on(webspace: Webspace) -> Webspace:
-    return webspace.with_desired(AUTO)
+    # An admin's word may have come in between: that is not the member's to take back.
+    return webspace.with_desired(AUTO) if webspace.desired.wish is Wish.STOPPED else webspace
 
 
 def _is_stopped(observed: Observed) -> bool:

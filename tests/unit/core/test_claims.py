@@ -53,5 +53,5 @@ class GrantsTests(SynchronousTestCase):
     def test_what_is_none_counts_as_before_grants_were_kept(self) -> None:
         for odd in (None, [], "x", {"ports": [], "domains": 7, "name": "x"}, {"ports": {"40000": True}, "name": -1}):
             self.assertEqual(load_grants(odd, [40000], ["a.example"]), Grants())
-        for odd in (float("inf"), float("nan"), -1, "1", None):
+        for odd in (float("inf"), float("nan"), -1, "1", None, 1e300, 10**400):
             self.assertEqual(load_grants({"ports": {"40000": odd}}, [40000], []).of_port(40000), 0.0)

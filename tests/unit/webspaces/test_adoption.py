@@ -34,6 +34,15 @@ class AdoptionTests(SynchronousTestCase):
         self.assertEqual(self.w.store.backend("ws-u1"), "127.0.0.1:20000")
         self.assertEqual(len(self.w.calls("configure")), 1)
 
+    def test_a_document_whose_user_is_no_id_is_written_once(self) -> None:
+        for odd in ("1.0", "true", '"1"', "null"):
+            self.w = World()
+            self.put(1, **{KEY: keys_of(1)[KEY].replace('"user":1', f'"user":{odd}')})
+            self.w.start()
+            self.w.clock.run_for(30)
+            self.assertEqual(len(self.w.calls("configure")), 1, odd)
+            self.assertEqual(self.w.store.routes["ws-u1"].hosts, ("alice.example.org",))
+
     def test_a_renamed_member_is_followed(self) -> None:
         self.put(1)
         self.w.start()

@@ -232,6 +232,32 @@ class WishTests(PowerCase):
         self.assertTrue(self.w.clock.result_of(self.w.ready(1)))
         self.assertEqual(dict(self.w.conditions.of(1)), {})
 
+    def test_an_admins_word_in_the_same_moment_as_its_members_boot_counts(self) -> None:
+        self.want(OFF)
+        for half_milliseconds in range(12):
+            self.want(AUTO, by_admin=True)
+            self.want(OFF)
+            self.begin(self.w.power.boot(1))
+            self.w.clock.run_for(half_milliseconds / 2000)
+            suspended = self.begin(self.w.power.want(1, SUSPENDED, by_admin=True))
+            self.w.clock.run_for(30)
+            self.assertIsNone(suspended.value)
+            self.assertEqual(self.w.seen(1).webspace.desired, SUSPENDED)
+            self.assertIs(self.container.status, Status.STOPPED)
+
+    def test_one_that_is_just_being_started_is_stopped_again(self) -> None:
+        for hundredths in range(0, 40, 3):
+            self.want(AUTO, by_admin=True)
+            if self.w.seen(1).runs:
+                self.w.clock.result_of(self.w.power.shut_down(1))
+            self.w.clock.run_for(2)
+            visitor = watch(self.w.ready(1))
+            self.w.clock.run_for(hundredths / 100 + 0.004)
+            self.want(SUSPENDED, by_admin=True)
+            self.w.clock.run_for(30)
+            self.assertTrue(visitor.done)
+            self.assertIs(self.container.status, Status.STOPPED, hundredths)
+
     def test_a_suspended_ones_ports_are_closed(self) -> None:
         self.w.clock.result_of(self.w.ports.add(1, 49152, Forward(22)))
         self.want(SUSPENDED, by_admin=True)
