@@ -16,7 +16,7 @@ from attrs import evolve, field, frozen
 Key: TypeAlias = int | str
 """What is claimed: an external port, or a host name."""
 LAST_TIME = 1e11
-"""Seconds since the epoch, in the year 5138: what lies beyond is no time of a grant, and none could be later by so little."""
+"""Seconds since the epoch, in the year 5138: what lies beyond is no time of a grant: none could be later by little."""
 
 
 def _freeze_ports(times: Mapping[int, float]) -> Mapping[int, float]:

@@ -103,13 +103,18 @@ class Reconciler:
     def happened(self, name: str) -> None:
         """See :meth:`webspaced.interfaces.IEventListener.happened`."""
         uid = self._with.registry.uid_of(name)
+        # What cannot be read now is read by the next full pass.
         if uid is not None:
-            # What cannot be read now is read by the next full pass.
             self._with.registry.look(uid).addErrback(self._not_seen, uid)
+        else:
+            Deferred.fromCoroutine(self._with.registry.look_at_stranger(name)).addErrback(self._not_looked_at)
 
     def disconnected(self, reason: str) -> None:
         """See :meth:`webspaced.interfaces.IEventListener.disconnected`."""
         self.connected_to_lxd = False
+
+    def _not_looked_at(self, failure: Failure) -> None:
+        failure.trap(WebspacedError, CancelledError)
 
     def _not_seen(self, failure: Failure, uid: int) -> None:
         failure.trap(WebspacedError, CancelledError)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 
 from attrs import evolve
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from webspaced.core.address import MOST_ADDRESSES, AddressRule
@@ -12,10 +14,15 @@ from webspaced.core.instance import Instance, IPAddress
 from webspaced.core.ownership import fixed_addresses
 from webspaced.errors import DeadlineExceeded, NotFound, RemoteError
 from webspaced.interfaces import IInstances
+from webspaced.lib.deferreds import bounded
+from webspaced.lib.gently import Gently
 from webspaced.webspaces.conditions import Conditions, Kind
 from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.ownership import Ownership
 
+PARALLEL_READS = 8
+ADDRESS_BUDGET = 5.0
+"""Seconds that the look at one instance's addresses may take: one that hangs must not keep the others from theirs."""
 MOST_NAMED = 4
 """So many foreign addresses of a webspace are named."""
 
@@ -26,9 +33,18 @@ class Addressing:
     log = Logger()
 
     def __init__(
-        self, instances: IInstances, nic: str, rule: AddressRule, ownership: Ownership, conditions: Conditions
+        self,
+        clock: IReactorTime,
+        gently: Gently,
+        instances: IInstances,
+        nic: str,
+        rule: AddressRule,
+        ownership: Ownership,
+        conditions: Conditions,
     ) -> None:
         self.ownership = ownership
+        self._clock = clock
+        self._gently = gently
         self._instances = instances
         self._nic = nic
         self._rule = rule
@@ -69,29 +85,47 @@ class Addressing:
         if not self.ownership.by_hearsay:
             return evolve(observed, address=self._expected(observed))
         try:
-            claims = await self.read(observed)
+            what = f"reading the addresses of webspace {observed.uid}"
+            claims = await bounded(self._clock, ADDRESS_BUDGET, self.read(observed), what)
         except (RemoteError, DeadlineExceeded) as error:
             # It is there all the same: its boot port serves it, and the booter goes on asking.
             self.log.warn("the addresses of {name} cannot be read: {error}", name=observed.name, error=str(error))
             return observed
         return observed if claims is None else self.judged(evolve(observed, claims=claims))
 
-    async def look_at_strangers(self, strangers: Sequence[Instance]) -> None:
-        """Note what instances of all projects have that are no webspaces, where that is known by looking alone."""
-        if not self.ownership.by_hearsay:
-            return
+    async def look_at_strangers(self, strangers: Sequence[Instance]) -> Collection[IPAddress]:
+        """Note what instances of all projects have that are no webspaces, where that is known by looking alone.
+
+        Gives the addresses whose owner may be another one now, because strangers are gone.
+        """
         others: list[Instance] = list(strangers)
-        await self._instances.go_through_others(others.append)
-        for stranger in others:
-            if stranger.untold:
-                continue
-            self.ownership.note(stranger)
-            if stranger.status.runs:
-                self.ownership.owned(stranger, await self._shown(stranger))
+        if self.ownership.by_hearsay:
+            await self._instances.go_through_others(others.append)
+        changed = self.ownership.only_strangers([each.identity for each in others])
+        if self.ownership.by_hearsay:
+            told = [each for each in others if not each.untold]
+            await self._gently.side_by_side(PARALLEL_READS, told, self._look_at_stranger)
+        return changed
+
+    async def look_at_stranger(self, name: str) -> Collection[IPAddress]:
+        """Find out whether an instance that is no webspace is still there; gives addresses as above."""
+        changed = self.ownership.doubt(name)
+        if changed:
+            with suppress(RemoteError, DeadlineExceeded, NotFound):
+                self.ownership.note(await self._instances.get(name))
+        return changed
+
+    async def _look_at_stranger(self, stranger: Instance) -> None:
+        self.ownership.note(stranger)
+        if stranger.status.runs:
+            self.ownership.owned(stranger, await self._shown(stranger))
 
     async def _shown(self, stranger: Instance) -> Sequence[IPAddress]:
+        what = f"the state of {stranger.name}"
         try:
-            state = await self._instances.state(stranger.name, stranger.project)
+            state = await bounded(
+                self._clock, ADDRESS_BUDGET, self._instances.state(stranger.name, stranger.project), what
+            )
         except (RemoteError, DeadlineExceeded, NotFound):
             # It keeps what it had: see Ownership.
             return ()

@@ -130,12 +130,13 @@ class Power:
         now = self._registry.get(uid)
         if desired.wish is not Wish.AUTO and now is not None and now.instance.status is not Status.FROZEN:
             # Not behind what its member asks for: an admin's word waits for nobody's clicks.
-            with suppress(NotRunning):
-                return await self._shut_down(uid)
-            # LXD carries a start through that it was asked for before, and says until then that it is stopped.
-            await self._booter.start_over(uid)
-            with suppress(NotRunning):
+            try:
                 await self._shut_down(uid)
+            except NotRunning:
+                # LXD carries a start through that it was asked for before, and says until then that it is stopped.
+                await self._booter.start_over(uid)
+                with suppress(NotRunning):
+                    await self._shut_down(uid)
 
     @asynccontextmanager
     async def for_deletion(self, uid: int) -> AsyncIterator[Observed]:

@@ -24,14 +24,11 @@ from webspaced.lib.deferreds import bounded
 from webspaced.lib.gently import Gently
 from webspaced.lib.keyed import Coalesced
 from webspaced.lib.multimap import Multimap
-from webspaced.webspaces.addressing import Addressing
+from webspaced.webspaces.addressing import ADDRESS_BUDGET, PARALLEL_READS, Addressing
 from webspaced.webspaces.conditions import Conditions, Kind
 from webspaced.webspaces.observed import Observed, observe
 from webspaced.webspaces.ownership import Ownership
 
-PARALLEL_READS = 8
-ADDRESS_BUDGET = 5.0
-"""Seconds that the look at one webspace's addresses may take: one that hangs must not keep the others from theirs."""
 AWAY_PAUSE = 10.0
 """Seconds after which asking for a webspace again makes sense whose cluster member is away."""
 
@@ -78,7 +75,9 @@ class Registry:
 
     def prepare(self, nic: str, rule: AddressRule, ownership: Ownership) -> None:
         """Say which NIC and which addresses count, and who knows whose they are, once LXD told."""
-        self._addressing = Addressing(self._instances, nic, rule, ownership, self._conditions)
+        self._addressing = Addressing(
+            self._clock, self.gently, self._instances, nic, rule, ownership, self._conditions
+        )
 
     def subscribe(self, listener: Callable[[int], None]) -> None:
         """Call ``listener(uid)`` after each change, deletion included. It must not raise."""
@@ -110,13 +109,18 @@ class Registry:
         """
         return self._looks.request(uid)
 
+    async def look_at_stranger(self, name: str) -> None:
+        """See to it that an instance that is no webspace, and may be gone, has no address that it has no more."""
+        if self._addressing is not None:
+            self._judge_again(await self._addressing.look_at_stranger(name))
+
     async def sync(self) -> None:
         """Read every webspace of LXD. What is looked at meanwhile wins over the list."""
         addressing = self._ready()
         before = dict(self._versions)
         found = _Found(others=set(await addressing.ownership.renew()))
         await self._instances.go_through(lambda instance: self._find(instance, found))
-        await addressing.look_at_strangers(found.strangers)
+        found.others |= set(await addressing.look_at_strangers(found.strangers))
         self.away = found.away
         gone = [uid for uid in self._seen if uid not in found.uids]
         await self._in_parallel(gone, lambda uid: self._take(uid, None, before.get(uid)))
