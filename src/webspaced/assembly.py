@@ -68,6 +68,7 @@ from webspaced.webspaces.provision import Provision
 from webspaced.webspaces.readiness import ReadinessTable
 from webspaced.webspaces.registry import AWAY_PAUSE, Registry
 from webspaced.webspaces.service import WebspaceService
+from webspaced.webspaces.warden import Warden
 
 REMARK = 60.0
 """Seconds between looks whether others are still led here."""
@@ -341,6 +342,7 @@ def _build_service(
     )
     creator = Creator(workshop, webspaces.lxd_profile, _config_defaults(settings))
     reconciler.after_pass(creator.sweep)
+    reconciler.after_pass(Warden(reactor, known.registry, known.booter, power, leads).watch)
     most = webspaces.max_startup_delay
     return WebspaceService(known.registry, instances, known.documents, power, creator, ports, reconciler, most)
 

@@ -99,10 +99,20 @@ class Power:
         async with self._turn(uid):
             observed = await self._running(uid)
             check_not_paused(observed)
-            with self._held(uid, Hold.DRAINING):
-                await self._drained(uid)
-                self._booter.hold(uid, Hold.STOPPING)
-                await self.halt(observed)
+            await self._stop_in_order(observed)
+
+    async def _stop_in_order(self, observed: Observed) -> None:
+        with self._held(observed.uid, Hold.DRAINING):
+            await self._drained(observed.uid)
+            self._booter.hold(observed.uid, Hold.STOPPING)
+            await self.halt(observed)
+
+    async def keep_off(self, uid: int) -> None:
+        """Stop a webspace in order if it runs although it is suspended, or switched off by its member."""
+        async with self._turn(uid):
+            observed = await self._documents.present(uid)
+            if observed.runs and observed.webspace.desired.wish is not Wish.AUTO:
+                await self._stop_in_order(observed)
 
     async def _reboot(self, uid: int) -> None:
         async with self._turn(uid):

@@ -265,19 +265,61 @@ class WishTests(PowerCase):
         self.want(AUTO, by_admin=True)
         self.assertEqual(self.w.listeners.forwards[1], {49152: 22})
 
-    def test_somebody_who_starts_it_on_lxd_opens_it_to_nobody(self) -> None:
+    def test_somebody_who_starts_it_on_lxd_opens_it_to_nobody_and_it_is_shut_down_again(self) -> None:
         self.want(SUSPENDED, by_admin=True)
         self.w.lxd.power_on("ws-u1")
-        self.w.clock.run_for(5)
+        self.w.clock.run_for(1)
         self.assertEqual(self.w.store.backend("ws-u1"), "127.0.0.1:20001")
         self.assertIn("suspended", self.visitor())
+        self.w.clock.run_for(10)
+        self.assertIs(self.container.status, Status.STOPPED)
+        self.assertEqual(self.acts()[-1], "stop")
+
+    def test_what_came_between_the_wish_and_the_stop_keeps_it_running_for_a_moment_only(self) -> None:
+        wanting = self.begin(self.w.power.want(1, SUSPENDED, by_admin=True))
+        self.w.clock.run_for(SETTLE + DRAIN + 0.05)
+        self.w.lose_lxd()
+        self.w.clock.run_for(1)
+        self.assertIsInstance(wanting.error, Unavailable)
+        self.w.regain_lxd()
+        self.assertIs(self.container.status, Status.RUNNING)
+        self.w.lxd.fail_next("stop", RemoteError("no", 400))
+        self.w.lxd.fail_next("force", *[RemoteError("no", 400)] * 100)
+        self.w.clock.run_for(30)
+        self.w.lxd.fail_no_more()
+        self.w.connect()
+        self.w.clock.run_for(30)
+        self.assertIs(self.container.status, Status.STOPPED)
+
+    def test_one_whose_state_could_not_be_told_is_shut_down_when_it_can(self) -> None:
+        self.w = World()
+        self.container = self.w.webspace(1, running=True)
+        self.container.status = Status.ERROR
+        self.w.start()
+        self.want(SUSPENDED, by_admin=True)
+        self.w.lxd._change(self.container, Status.RUNNING)
+        self.w.clock.run_for(10)
+        self.assertIs(self.container.status, Status.STOPPED)
+
+    def test_what_was_given_back_meanwhile_runs_on(self) -> None:
+        self.want(OFF)
+        self.w.clock.run_for(10)
+        self.w.lxd.power_on("ws-u1")
+        self.w.clock.run_for(1)
+        self.want(AUTO)
+        self.w.clock.run_for(10)
+        self.assertIs(self.container.status, Status.RUNNING)
 
     def test_one_that_is_frozen_is_suspended_as_it_is(self) -> None:
         self.w.lxd.freeze("ws-u1")
         self.w.clock.run_for(1)
         self.want(SUSPENDED, by_admin=True)
+        self.w.clock.run_for(30)
         self.assertIs(self.container.status, Status.FROZEN)
         self.assertIn("suspended", self.visitor())
+        self.w.lxd._change(self.container, Status.RUNNING)
+        self.w.clock.run_for(10)
+        self.assertIs(self.container.status, Status.STOPPED)
 
 
 class DeletionTests(PowerCase):
