@@ -112,6 +112,10 @@ class Webspace:
         """Give this with its default domain granted anew."""
         return evolve(self, grants=evolve(self.grants, name=granted))
 
+    def with_boot_port_granted(self, port: int, granted: float) -> Webspace:
+        """Give this with the time of its boot port's grant."""
+        return evolve(self, grants=evolve(self.grants, boot={port: granted}))
+
     def of(self, uid: int) -> Webspace:
         """Give this as the document of a user's instance: what another user's document claims counts for nothing."""
         if self.user == uid:

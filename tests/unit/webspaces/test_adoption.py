@@ -43,6 +43,25 @@ class AdoptionTests(SynchronousTestCase):
             self.assertEqual(len(self.w.calls("configure")), 1, odd)
             self.assertEqual(self.w.store.routes["ws-u1"].hosts, ("alice.example.org",))
 
+    def test_a_restored_boot_port_that_is_another_ones_by_now_stays_that_ones(self) -> None:
+        self.put(1)
+        self.w.lxd.put("ws-u2", **{KEY: keys_of(2)[KEY]})
+        self.w.start()
+        granted = self.config(2)[BOOT_PORT_KEY]
+        for restart in (False, True):
+            # The one that has it has been there for longer.
+            self.w.lxd.containers["ws-u1"].config[BOOT_PORT_KEY] = granted
+            self.w = self.restarted() if restart else self.w
+            self.w.connect()
+            self.assertEqual(self.config(2)[BOOT_PORT_KEY], granted)
+            self.assertNotEqual(self.config(1)[BOOT_PORT_KEY], granted)
+            self.assertEqual(self.w.listeners.boot_ports[2], int(granted))
+
+    def restarted(self) -> World:
+        again = World()
+        again.lxd.containers.update(self.w.lxd.containers)
+        return again.start()
+
     def test_a_renamed_member_is_followed(self) -> None:
         self.put(1)
         self.w.start()
