@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.world import BOOT, GRACE_OF_IAM, World, keys_of
+from webspaced.core.claims import Grants
 from webspaced.core.webspace import BOOT_PORT_KEY, KEY, UNKNOWN_SINCE_KEY, USERNAME_KEY
 from webspaced.errors import Refused
 from webspaced.webspaces.conditions import Kind
@@ -56,6 +57,11 @@ class AdoptionTests(SynchronousTestCase):
             self.assertEqual(self.config(2)[BOOT_PORT_KEY], granted)
             self.assertNotEqual(self.config(1)[BOOT_PORT_KEY], granted)
             self.assertEqual(self.w.listeners.boot_ports[2], int(granted))
+
+    def test_a_grant_is_later_than_that_of_every_boot_port_whatever_the_clock_says(self) -> None:
+        self.put(1, **keys_of(1, grants=Grants(boot={20001: 1e7})))
+        self.w.start()
+        self.assertGreater(self.w.allocator.granting(), 1e7)
 
     def restarted(self) -> World:
         again = World()
