@@ -287,11 +287,7 @@ def _build_reconciler(
     reactor: Any, settings: Settings, known: Knowledge, identity: IIdentity, served: Served, leads: Callable[[], bool],
     now: Callable[[], float],
 ) -> Reconciler:  # fmt: skip
-    serving = Serving(
-        domain=settings.webspaces.domain,
-        boot_address=settings.traefik.boot_address,
-        settle_time=settings.traefik.settle_time,
-    )
+    serving = Serving(boot_address=settings.traefik.boot_address, settle_time=settings.traefik.settle_time)
     departed = partial(_has_departed, settings.iam.grace, now)
     membership = Membership(may_write=leads, departed=departed, now=now)
     adoption = Adoption(

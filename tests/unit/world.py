@@ -305,7 +305,7 @@ class World:
         )
 
     def _reconciler(self) -> Reconciler:
-        serving = Serving(domain=DOMAIN, boot_address=BOOT_ADDRESS, settle_time=SETTLE)
+        serving = Serving(boot_address=BOOT_ADDRESS, settle_time=SETTLE)
         parts = Collaborators(
             registry=self.registry,
             readiness=self.readiness,

@@ -59,9 +59,8 @@ class Collaborators:
 
 @frozen(kw_only=True)
 class Serving:
-    """Where webspaces are served: the service's domain, and the address at which Traefik reaches boot ports."""
+    """The address at which Traefik reaches boot ports, and the seconds in which it has taken a change up."""
 
-    domain: str
     boot_address: IPAddress
     settle_time: float
 

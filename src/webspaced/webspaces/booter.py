@@ -198,13 +198,15 @@ class Booter:
             observed = await self._registry.look(uid)
 
     def _decide(self, observed: Observed) -> Decision:
-        since = observed.unknown_since
+        by_api = observed.uid in self._asked_by_api
+        # Whom the API lets ask, or be asked for, IAM has just named.
+        since = None if by_api else observed.unknown_since
         return decide(
             # One that was seen running runs on, whatever LXD can tell; one that was not is not started.
             Status.ERROR if observed.untold and not observed.runs else observed.instance.status,
             self.memory(observed.uid),
             self._clock.seconds(),
-            by_api=observed.uid in self._asked_by_api,
+            by_api=by_api,
             desired=observed.webspace.desired,
             departed=since is not None and self._limits.departed(since),
         )

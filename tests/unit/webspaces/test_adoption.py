@@ -97,6 +97,10 @@ class AdoptionTests(SynchronousTestCase):
         self.assertIn("no longer a member", str(error))
         self.assertIn(Kind.DEPARTED, self.w.conditions.of(1))
         self.assertEqual(len(self.w.calls("start")), 1)
+        # Who asks by the API is known again, or nobody would let them.
+        self.assertTrue(self.w.clock.result_of(self.w.booter.boot(1, by_api=True)))
+        self.w.lxd.crash("ws-u1")
+        self.w.clock.run_for(1)
         # Somebody took the wrong one out of the list.
         self.w.identity.members[1] = "alice"
         self.w.connect()
