@@ -20,6 +20,7 @@ from webspaced.core.instance import Instance, IPAddress, Status
 from webspaced.core.names import instance_name, uid_of_instance
 from webspaced.errors import Invalid, NotFound, RemoteError, Unavailable, WebspacedError
 from webspaced.interfaces import IInstances
+from webspaced.lib.buckets import Buckets, Rate
 from webspaced.lib.deferreds import bounded
 from webspaced.lib.gently import Gently
 from webspaced.lib.keyed import Coalesced
@@ -29,6 +30,8 @@ from webspaced.webspaces.conditions import Conditions, Kind
 from webspaced.webspaces.observed import Observed, observe
 from webspaced.webspaces.ownership import Ownership
 
+ASKING, MOST_ASKING = Rate(per_second=0.5, burst=5.0), 10_000
+"""How often one webspace may have the leases read: there are as many as webspaces, and root may show anything for ever."""
 AWAY_PAUSE = 10.0
 """Seconds after which asking for a webspace again makes sense whose cluster member is away."""
 
@@ -65,6 +68,7 @@ class Registry:
         self._versions: dict[int, int] = {}
         self._claimants: Multimap[IPAddress, int] = Multimap()
         self._next_read = 0
+        self._asking: Buckets[int] = Buckets(clock, ASKING, MOST_ASKING)
         self._boot_ports: Multimap[int, int] = Multimap()
         self._listeners: list[Callable[[int], None]] = []
         self.away: dict[int, str] = {}
@@ -274,7 +278,7 @@ class Registry:
         except RemoteError as error:
             self.log.info("the addresses of {name} cannot be read: {error}", name=observed.name, error=str(error))
             return await self.look(uid)
-        if claims is not None and addressing.is_worth_asking(observed, claims):
+        if claims is not None and addressing.is_worth_asking(observed, claims) and not self._asking.take(uid):
             self._judge_again(await addressing.ownership.renew())
         current = self._seen.get(uid)
         if claims is None or current is None or current.instance.incarnation != observed.instance.incarnation:

@@ -334,6 +334,23 @@ class OwnershipTests(RegistryCase):
         self.assertIsNone(self.address(1))
         self.clock.result_of(self.registry.look_at_stranger("nobody"))
 
+    def test_one_that_goes_on_showing_what_is_not_its_own_has_the_leases_read_now_and_then(self) -> None:
+        self.sync()
+        thief = self.lxd.containers["ws-u2"]
+        thief.has_network = False
+        self.lxd.calls.clear()
+        began = self.clock.seconds()
+        for last in range(100, 200):
+            thief.extra = [(ip_address(f"10.7.0.{last}"), "global")]
+            self.clock.result_of(self.registry.read_address(2))
+        self.assertLessEqual(len([call for call, _ in self.lxd.calls if call == "leases"]), 6)
+        self.assertLess(self.clock.seconds() - began, 2)
+        # Its lease of that time is found all the same.
+        thief.address, thief.has_network, thief.extra = ip_address("10.7.0.222"), True, []
+        self.clock.run_for(2)
+        self.clock.result_of(self.registry.read_address(2))
+        self.assertEqual(self.address(2), "10.7.0.222")
+
     def test_leases_that_cannot_be_read_stay_as_they_were(self) -> None:
         self.sync()
         self.lxd.fail_next("leases", RemoteError("no", 500), Unavailable("gone"), DeadlineExceeded("late"))
