@@ -85,6 +85,7 @@ class Booter:
         self._limits = limits
         self._flights: Flights[int, Observed] = Flights()
         self._starts: Flights[int, bool] = Flights()
+        self._courses: dict[int, _Course] = {}
         self._places = DeferredSemaphore(limits.max_concurrent)
         self._starting: set[int] = set()
         self._asked_by_api: set[int] = set()
@@ -102,6 +103,10 @@ class Booter:
 
     def hold(self, uid: int, hold: Hold) -> None:
         """Say what is being done to a webspace; ``Hold.NONE`` when it is over."""
+        course = self._courses.get(uid)
+        if course is not None and hold in (Hold.STOPPING, Hold.RESTARTING):
+            # That it stops again is our doing, and nobody is refused because of timing.
+            course.started = False
         self._remember(uid, evolve(self.memory(uid), hold=hold))
 
     def forget(self, uid: int) -> None:
@@ -148,6 +153,7 @@ class Booter:
 
     async def _boot(self, uid: int, course: _Course) -> Observed:
         began = self._clock.seconds()
+        self._courses[uid] = course
         try:
             observed = await self._come_up(uid, course)
         except (BootFailed, DeadlineExceeded) as error:
@@ -157,6 +163,7 @@ class Booter:
             raise
         finally:
             self._asked_by_api.discard(uid)
+            self._courses.pop(uid, None)
         self._remember(uid, self.memory(uid).succeeded())
         self.log.info(
             "webspace {uid} is up at {address} after {seconds:.3f} s",

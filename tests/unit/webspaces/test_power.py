@@ -172,6 +172,25 @@ class RebootTests(PowerCase):
         self.w.clock.result_of(self.w.power.reboot(1))
         self.assertTrue(self.w.seen(1).runs)
 
+    def test_one_that_is_stopped_before_its_address_is_there_is_booted_again_for_who_waits(self) -> None:
+        for work in (self.w.power.reboot, self.w.power.shut_down):
+            for address in (1.5, 2.0, 3.0):
+                for begun in (0.3, 0.9):
+                    self.w.lxd.timings = Timings()
+                    if self.w.seen(1).runs:
+                        self.w.clock.result_of(self.w.power.shut_down(1))
+                    self.w.clock.run_for(3)
+                    self.w.lxd.timings = Timings(address=address, port=address)
+                    early = watch(self.w.ready(1))
+                    self.w.clock.run_for(begun)
+                    stop = self.begin(work(1))
+                    self.w.clock.run_for(0.5)
+                    late = watch(self.w.ready(1))
+                    self.w.clock.run_for(30)
+                    self.assertIsNone(stop.value)
+                    self.assertEqual({str(each.value) for each in (early, late)}, {"10.7.0.10:80"})
+                    self.assertEqual(self.w.booter.memory(1).failures, 0)
+
     def test_a_long_stop_within_a_reboot_harms_no_visitor(self) -> None:
         self.w.lxd.timings = Timings(stop=4.5)
         reboot = self.begin(self.w.power.reboot(1))
