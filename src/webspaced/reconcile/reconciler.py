@@ -10,7 +10,7 @@ import errno
 from collections.abc import Callable
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -302,8 +302,9 @@ class Reconciler:
 
     def _route(self, observed: Observed) -> None:
         publisher = self._with.publisher
-        if observed.untold and not observed.runs and publisher.keep(observed.name) is not None:
-            # It may run as well: what is published stays.
+        if self._keeps_backend(observed) and (kept := publisher.keep(observed.name)) is not None:
+            hosts = self._with.claims.hosts(observed)
+            publisher.want(observed.name, evolve(kept, hosts=hosts) if hosts else None)
             return
         standing = self._standing(observed)
         if standing is None:
@@ -323,6 +324,12 @@ class Reconciler:
         if taken and standing.readiness is Readiness.READY and route.backend == standing.boot:
             # Somebody else's visitors may still be on their way there: look again when that has settled.
             self._look_again(observed.uid, self._serving.settle_time)
+
+    def _keeps_backend(self, observed: Observed) -> bool:
+        """Whether a webspace may run where its route leads, although LXD cannot tell."""
+        if not observed.untold or observed.runs or observed.webspace.desired.wish is not Wish.AUTO:
+            return False
+        return self._with.booter.memory(observed.uid).hold is Hold.NONE
 
     def _look_again(self, uid: int, seconds: float) -> None:
         pending = self._again.get(uid)
