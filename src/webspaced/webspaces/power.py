@@ -149,10 +149,15 @@ class Power:
                     await self._shut_down(uid)
 
     @asynccontextmanager
-    async def for_deletion(self, uid: int) -> AsyncIterator[Observed]:
-        """Close a webspace to visitors, stop it by force, and keep it so for the time of the context."""
+    async def for_deletion(self, uid: int, *, by_admin: bool = False) -> AsyncIterator[Observed]:
+        """Close a webspace to visitors, stop it by force, and keep it so for the time of the context.
+
+        ``Forbidden`` where an admin has suspended it and no admin asks.
+        """
         async with self._turn(uid):
             observed = await self._documents.present(uid)
+            if observed.webspace.desired.wish is Wish.SUSPENDED and not by_admin:
+                raise Forbidden(_suspended(observed.webspace.desired))
             with self._held(uid, Hold.DELETING):
                 await self._routes.settled(uid)
                 if not _is_stopped(observed):

@@ -277,6 +277,14 @@ class WishTests(PowerCase):
             self.assertTrue(visitor.done)
             self.assertIs(self.container.status, Status.STOPPED, hundredths)
 
+    def test_its_member_does_not_get_rid_of_a_suspension_with_the_webspace(self) -> None:
+        self.want(SUSPENDED, by_admin=True)
+        error = self.assertRaises(Forbidden, self.w.clock.result_of, self.w.service.delete(1))
+        self.assertIn("suspended by root: sends spam", str(error))
+        self.assertIn("ws-u1", self.w.lxd.containers)
+        self.w.clock.result_of(self.w.service.delete(1, by_admin=True))
+        self.assertNotIn("ws-u1", self.w.lxd.containers)
+
     def test_a_suspended_ones_ports_are_closed(self) -> None:
         self.w.clock.result_of(self.w.ports.add(1, 49152, Forward(22)))
         self.want(SUSPENDED, by_admin=True)
