@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from twisted.logger import Logger
 
-from webspaced.core.instance import Instance, IPAddress
+from webspaced.core.instance import Instance, IPAddress, Status
 from webspaced.core.ownership import FirstCome, Identity, Owners
 from webspaced.errors import DeadlineExceeded, NotFound, RemoteError, Unavailable
 from webspaced.interfaces import ILeases
@@ -39,7 +39,8 @@ class Ownership:
 
     def note(self, instance: Instance) -> frozenset[IPAddress]:
         """Take what LXD says of an instance, and give the addresses whose owner may be another one now."""
-        if not instance.status.runs:
+        # One that is frozen has its address still, and what LXD cannot tell changes nothing.
+        if instance.status is Status.STOPPED:
             self._first_come.forget(instance.identity)
         return frozenset(address for _, address in self._owners.note(instance))
 

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.contracts.fake_instances import NIC, FakeInstances, Timings
 from tests.unit.timing import Time, watch
 from tests.unit.world import DEFAULTS, RULE, keys_of
-from webspaced.core.instance import InstanceState
+from webspaced.core.instance import InstanceState, Status
 from webspaced.core.ownership import ADDRESS_KEY
 from webspaced.core.webspace import BOOT_PORT_KEY, KEY
 from webspaced.errors import DeadlineExceeded, RemoteError, Unavailable
@@ -421,6 +421,19 @@ class HearsayTests(RegistryCase):
         self.lxd.fail_next("state", RemoteError("stopping", 500))
         self.sync()
         self.assertEqual(self.address(1), "10.7.0.10")
+
+    def test_one_that_is_frozen_or_cannot_be_told_keeps_what_it_had(self) -> None:
+        self.sync()
+        for status in (Status.FROZEN, Status.ERROR, Status.FREEZING):
+            self.lxd._change(self.lxd.containers["ws-u1"], status)
+            self.look(1)
+            thief = self.lxd.containers["ws-u2"]
+            thief.has_network, thief.extra = False, [self.theft]
+            self.clock.result_of(self.registry.read_addresses())
+            self.assertIsNone(self.address(2))
+            self.lxd._change(self.lxd.containers["ws-u1"], Status.RUNNING)
+            self.look(1)
+            self.assertEqual(self.address(1), "10.7.0.10")
 
     def test_one_whose_state_never_comes_holds_nobody_up_for_long(self) -> None:
         async def never(name: str, project: str = "") -> InstanceState:
