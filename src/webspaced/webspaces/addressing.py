@@ -117,18 +117,18 @@ class Addressing:
 
     async def _look_at_stranger(self, stranger: Instance) -> None:
         self.ownership.note(stranger)
-        if stranger.status.runs:
-            self.ownership.owned(stranger, await self._shown(stranger))
+        if stranger.status.runs and (shown := await self._shown(stranger)) is not None:
+            self.ownership.owned(stranger, shown)
 
-    async def _shown(self, stranger: Instance) -> Sequence[IPAddress]:
+    async def _shown(self, stranger: Instance) -> Sequence[IPAddress] | None:
         what = f"the state of {stranger.name}"
         try:
             state = await bounded(
                 self._clock, ADDRESS_BUDGET, self._instances.state(stranger.name, stranger.project), what
             )
         except (RemoteError, DeadlineExceeded, NotFound):
-            # It keeps what it had: see Ownership.
-            return ()
+            # It keeps what it had.
+            return None
         shown = [at for nic in state.interfaces for at, scope in nic.addresses if scope == "global"][:MOST_ADDRESSES]
         return [address for address in shown if self._rule.allows(address)]
 

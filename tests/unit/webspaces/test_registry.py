@@ -456,6 +456,16 @@ class HearsayTests(RegistryCase):
         self.assertIsNone(self.address(1))
         self.assertIn("10.7.0.99", self.conditions.of(1)[Kind.ADDRESS_CLASH])
 
+    def test_a_stranger_whose_state_cannot_be_read_keeps_what_it_had(self) -> None:
+        stranger = self.lxd.put("builder", running=True)
+        self.clock.advance(1)
+        self.sync()
+        self.lxd.fail_next("state", RemoteError("busy", 500))
+        self.sync()
+        self.lxd.containers["ws-u1"].address = stranger.address
+        self.clock.result_of(self.registry.read_addresses())
+        self.assertIsNone(self.address(1))
+
     def test_the_address_of_one_that_stopped_is_free(self) -> None:
         self.sync()
         self.lxd.crash("ws-u1")
