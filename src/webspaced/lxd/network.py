@@ -19,6 +19,7 @@ from webspaced.lxd.client import LxdClient
 from webspaced.lxd.read import read
 
 NO_ADDRESS = ("none", "auto", "")
+HIDDEN = 403
 
 
 @frozen(kw_only=True)
@@ -141,8 +142,9 @@ class NetworkLeases:
         for project in sorted({self._client.project, *users}):
             try:
                 found += await self._leases_of(project)
-            except NotFound:
-                if project == self._client.project:
+            except (NotFound, RemoteError) as error:
+                # LXD does not tell a restricted certificate of other projects, by a code that differs by version.
+                if project == self._client.project or getattr(error, "code", HIDDEN) != HIDDEN:
                     raise
         return found
 

@@ -13,7 +13,7 @@ from webspaced.errors import Changed, NotFound, RemoteError
 from webspaced.lxd import parse
 from webspaced.lxd.client import LxdClient
 from webspaced.lxd.instances import LxdInstances
-from webspaced.lxd.network import profile_network
+from webspaced.lxd.network import NetworkLeases, profile_network
 
 INSTANCE = {
     "name": "ws-u7", "status": "Running", "status_code": 103, "type": "container", "location": "none",
@@ -198,6 +198,19 @@ class NetworkTests(InstancesCase):
         found = self.bridge(PRESENT, config={}, managed=True)
         self.assertEqual(found.networks, (ip_network("10.7.0.0/24"),))
         self.assertEqual(found.gateways, (ip_address("10.7.0.1"),))
+
+    def test_leases_of_projects_that_may_not_be_seen_are_left_out(self) -> None:
+        network = sync({"used_by": ["/1.0/instances/x?project=b", "/1.0/profiles/y?project=c"]})
+        ours = sync([{"address": "10.7.0.5", "hwaddr": "00:16:3E:00:00:01", "location": "none"}])
+        told = {"a": ours, "b": error(403), "c": sync([]), "default": error(404)}
+        self.assertEqual([str(lease.address) for lease in self.leases(network, told)], ["10.7.0.5"])
+        for odd in ({**told, "a": error(403)}, {**told, "b": error(500)}):
+            self.assertRaises(RemoteError, self.leases, network, odd)
+
+    def leases(self, network: Reply, told: dict[str, Reply]) -> object:
+        clock = Time()
+        fake = FakeLxd(clock, network, *(told[project] for project in sorted(told)))
+        return clock.result_of(NetworkLeases(LxdClient(fake, clock, "a"), "br").leases())
 
     def test_none_and_auto_are_no_subnets(self) -> None:
         config = {"ipv4.address": "none", "ipv6.address": "auto"}
