@@ -102,9 +102,12 @@ class Adoption:
             await self._rehouse(uid)
         member = await self._member(observed)
         self._conditions.note(uid, Kind.NAMELESS, None if member.username else "IAM has told no username for it")
-        if self._keys(observed, member, spare=0):
+        if not self.owns_boot_port(observed):
             with self._allocator.boot_port() as spare:
                 await self._documents.change_keys(uid, lambda present: self._keys(present, member, spare))
+        elif self._keys(observed, member):
+            # Also where all boot ports are given.
+            await self._documents.change_keys(uid, lambda present: self._keys(present, member))
         self._note_departure(uid)
 
     async def _rehouse(self, uid: int) -> None:
@@ -121,17 +124,16 @@ class Adoption:
         detail = "IAM has not known its member for too long (iam.grace): it is kept, and not woken"
         self._conditions.note(uid, Kind.DEPARTED, detail if gone else None)
 
-    def _keys(self, present: Observed, member: _Member, spare: int) -> dict[str, str]:
+    def _keys(self, present: Observed, member: _Member, spare: int | None = None) -> dict[str, str]:
         keys = self._membership_keys(present, member)
         webspace = present.webspace
-        granted = self._claims.granting() if spare else 1.0
-        if not self.owns_boot_port(present):
+        if spare is not None and not self.owns_boot_port(present):
             keys[BOOT_PORT_KEY] = str(spare)
-            webspace = webspace.with_boot_port_granted(spare, granted)
+            webspace = webspace.with_boot_port_granted(spare, self._claims.granting())
         # Also one that a copy brought along: it is not its member's.
         if (member.username or "") != present.instance.config.get(USERNAME_KEY, ""):
             keys[USERNAME_KEY] = member.username or ""
-            webspace = webspace.with_name_granted(granted)
+            webspace = webspace.with_name_granted(self._claims.granting())
         if webspace != present.webspace or _user_in(present) != present.uid:
             keys[KEY] = webspace.dump()
         return keys

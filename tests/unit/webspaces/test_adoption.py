@@ -68,6 +68,17 @@ class AdoptionTests(SynchronousTestCase):
         again.lxd.containers.update(self.w.lxd.containers)
         return again.start()
 
+    def test_a_renamed_member_is_followed_where_all_boot_ports_are_given(self) -> None:
+        self.w.allocator.boot = range(20001, 20003)
+        self.put(1)
+        self.put(2)
+        self.w.start()
+        self.w.identity.members[1] = "alicia"
+        del self.w.identity.members[2]
+        self.w.connect()
+        self.assertEqual(self.w.store.routes["ws-u1"].hosts, ("alicia.example.org",))
+        self.assertIn(UNKNOWN_SINCE_KEY, self.config(2))
+
     def test_a_renamed_member_is_followed(self) -> None:
         self.put(1)
         self.w.start()
