@@ -165,7 +165,7 @@ class Reconciler:
             route = publisher.keep(registry.name_of(uid))
             if route is not None:
                 # Visitors are still led there: nobody else may listen on that port, or be served under these names.
-                self._with.adoption.leave(route.backend.port)
+                self._with.adoption.leave(uid, route.backend.port)
                 self._with.claims.keep(uid, route.hosts)
         self._kept = unseen
 
@@ -251,7 +251,7 @@ class Reconciler:
 
     def _forget(self, uid: int) -> None:
         _, boot_port = self._served.pop(uid, ("", None))
-        self._with.adoption.leave(boot_port)
+        self._with.adoption.leave(uid, boot_port)
         again = self._again.pop(uid, None)
         if again is not None and again.active():
             again.cancel()

@@ -84,10 +84,10 @@ class Adoption:
         """Say that a webspace's boot port cannot be had: it needs another one."""
         self._given_up[uid] = boot_port
 
-    def leave(self, boot_port: int | None) -> None:
+    def leave(self, uid: int, boot_port: int | None) -> None:
         """Say that a webspace is gone, or not to be seen, whose route may still name this boot port."""
         if boot_port is not None:
-            self._allocator.rest([boot_port])
+            self._allocator.rest([boot_port], uid)
 
     def everything_seen(self) -> None:
         """Say that a full pass has read everything."""

@@ -48,16 +48,22 @@ class Allocator:
         self._claimed_domains: set[str] = set()
         self._doubtful_ports: dict[int, int] = {}
         self._doubtful_domains: dict[str, int] = {}
-        self._resting: dict[int, float] = {}
+        self._resting: dict[int, tuple[float, int | None]] = {}
 
     def granting(self) -> float:
         """Give the time of a grant that is made now (seconds since the epoch), later than all others."""
         return self._claims.granting()
 
-    def rest(self, boot_ports: Iterable[int]) -> None:
-        """Keep boot ports from being given for ten minutes: a route of a webspace that is gone may still name them."""
+    def rest(self, boot_ports: Iterable[int], uid: int | None = None) -> None:
+        """Keep boot ports from being given for ten minutes: a route of a webspace that is gone may still name them.
+
+        :param uid: whose that is: they get it again, or who creates and deletes all the time would use all of them up.
+        """
+        self._wake_rested()
         until = self._clock.seconds() + REST
-        self._resting.update(dict.fromkeys(boot_ports, until))
+        for port in boot_ports:
+            _, before = self._resting.get(port, (until, uid))
+            self._resting[port] = (until, uid if before == uid else None)
 
     @contextmanager
     def external_port(self, port: int, uid: int) -> Iterator[None]:
@@ -103,11 +109,16 @@ class Allocator:
         return free_ports(self.external, self._used_external(), self._pick)
 
     @contextmanager
-    def boot_port(self) -> Iterator[int]:
-        """Hold a new boot port while it is written to LXD; ``Conflict`` if there is none left."""
+    def boot_port(self, uid: int | None = None) -> Iterator[int]:
+        """Hold a new boot port while it is written to LXD; ``Conflict`` if there is none left.
+
+        :param uid: whose it will be.
+        """
         self._wake_rested()
-        used = {o.boot_port for o in self._registry if o.boot_port} | self._claimed_boot | self._resting.keys()
-        port = self._free_boot_port(used)
+        taken = {o.boot_port for o in self._registry if o.boot_port} | self._claimed_boot
+        own = [port for port, (_, owner) in self._resting.items() if owner is not None and owner == uid]
+        again = (port for port in own if port in self.boot and port not in taken and self._can_bind(port))
+        port = next(again, None) or self._free_boot_port(taken | self._resting.keys())
         self._claimed_boot.add(port)
         try:
             yield port
@@ -128,4 +139,4 @@ class Allocator:
 
     def _wake_rested(self) -> None:
         now = self._clock.seconds()
-        self._resting = {port: until for port, until in self._resting.items() if until > now}
+        self._resting = {port: rest for port, rest in self._resting.items() if rest[0] > now}

@@ -129,7 +129,7 @@ class Creator:
         return True
 
     async def _create(self, user: User, image: Image, wishes: Wishes, creation: Creation) -> Webspace:
-        with self._with.allocator.boot_port() as boot_port:
+        with self._with.allocator.boot_port(user.id) as boot_port:
             try:
                 await self._unpack(user, image, boot_port, creation)
                 if wishes.inside:

@@ -50,6 +50,20 @@ class AllocatorTests(SynchronousTestCase):
         self.w.clock.advance(1)
         self.assertEqual(self.boot_port(), 20001)
 
+    def test_who_had_it_gets_it_again_and_nobody_else_meanwhile(self) -> None:
+        self.allocator.rest([20001], 1)
+        self.allocator.rest([20002], 2)
+        for uid, port in ((1, 20001), (2, 20002), (3, 20003), (None, 20003)):
+            with self.allocator.boot_port(uid) as given:
+                self.assertEqual(given, port)
+        with self.allocator.boot_port(1), self.allocator.boot_port(1) as another:
+            self.assertEqual(another, 20003)
+        # A copy had it as well: a route of either may name it.
+        self.allocator.rest([20001], 2)
+        for uid in (1, 2):
+            with self.allocator.boot_port(uid) as given:
+                self.assertNotEqual(given, 20001)
+
     def test_a_deleted_webspaces_boot_port_rests(self) -> None:
         self.w.lxd.remove("ws-u1")
         self.w.clock.run_for(1)
