@@ -343,8 +343,9 @@ class World:
         self.let_names_come()
 
     def let_names_come(self) -> None:
-        """Wait until everybody's name was asked for: nobody else does."""
-        self.clock.run_until(lambda: not self.reconciler.refreshing)
+        """Wait until everybody's name was asked for, and what containers show was read: nobody else does."""
+        reading = self.reconciler._reading
+        self.clock.run_until(lambda: not self.reconciler.refreshing and (reading is None or reading.called))
 
     def has_departed(self, since: float) -> bool:
         """Whether a member has been unknown for too long."""
