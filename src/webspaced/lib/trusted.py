@@ -11,7 +11,7 @@ import os
 import stat
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from attrs import frozen
@@ -126,7 +126,9 @@ class _Walk:
             if not self._left:
                 return Spot(self.folder, name)
             if found is None and make:
-                os.mkdir(name, 0o700, dir_fd=self.folder)
+                with suppress(FileExistsError):
+                    # Another command made it in between.
+                    os.mkdir(name, 0o700, dir_fd=self.folder)
             self._enter(os.open(name, _FOLDER, dir_fd=self.folder))
         raise IsADirectoryError(f"{self._path} is a folder")
 

@@ -38,6 +38,16 @@ class SpotTests(FolderCase):
         with spot(path, make=True) as where:
             where.replace(content, where.owner())
 
+    def test_a_folder_that_another_command_makes_in_that_moment_will_do(self) -> None:
+        def twice(name: str, mode: int, *, dir_fd: int) -> None:
+            mkdir(name, mode, dir_fd=dir_fd)
+            mkdir(name, mode, dir_fd=dir_fd)
+
+        mkdir = os.mkdir
+        self.patch(os, "mkdir", twice)
+        self.write(self.folder / "deeper" / "file")
+        self.assertEqual((self.folder / "deeper" / "file").read_bytes(), b"new")
+
     def test_a_file_is_made_with_its_folders_and_replaced_for_its_owner_only(self) -> None:
         path = self.folder / "deeper" / "still" / "file"
         self.write(path, b"one")
