@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from attrs import evolve
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from webspaced.core.address import MOST_ADDRESSES, AddressRule
@@ -12,10 +13,13 @@ from webspaced.core.instance import Instance, IPAddress
 from webspaced.core.ownership import fixed_addresses
 from webspaced.errors import DeadlineExceeded, NotFound, RemoteError
 from webspaced.interfaces import IInstances
+from webspaced.lib.deferreds import bounded
 from webspaced.webspaces.conditions import Conditions, Kind
 from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.ownership import Ownership
 
+BUDGET = 5.0
+"""Seconds that the addresses of one instance may take within a pass: nobody is served before the first one is over."""
 MOST_NAMED = 4
 """So many foreign addresses of a webspace are named."""
 
@@ -26,9 +30,11 @@ class Addressing:
     log = Logger()
 
     def __init__(
-        self, instances: IInstances, nic: str, rule: AddressRule, ownership: Ownership, conditions: Conditions
-    ) -> None:
+        self, clock: IReactorTime, instances: IInstances, nic: str, rule: AddressRule, ownership: Ownership,
+        conditions: Conditions,
+    ) -> None:  # fmt: skip
         self.ownership = ownership
+        self._clock = clock
         self._instances = instances
         self._nic = nic
         self._rule = rule
@@ -69,7 +75,7 @@ class Addressing:
         if not self.ownership.by_hearsay:
             return evolve(observed, address=self._expected(observed))
         try:
-            claims = await self.read(observed)
+            claims = await bounded(self._clock, BUDGET, self.read(observed), "reading them")
         except (RemoteError, DeadlineExceeded) as error:
             # It is there all the same: its boot port serves it, and the booter goes on asking.
             self.log.warn("the addresses of {name} cannot be read: {error}", name=observed.name, error=str(error))
@@ -90,8 +96,9 @@ class Addressing:
                 self.ownership.owned(stranger, await self._shown(stranger))
 
     async def _shown(self, stranger: Instance) -> Sequence[IPAddress]:
+        asking = self._instances.state(stranger.name, stranger.project)
         try:
-            state = await self._instances.state(stranger.name, stranger.project)
+            state = await bounded(self._clock, BUDGET, asking, "reading them")
         except (RemoteError, DeadlineExceeded, NotFound):
             # It keeps what it had: see Ownership.
             return ()

@@ -78,7 +78,7 @@ class Registry:
 
     def prepare(self, nic: str, rule: AddressRule, ownership: Ownership) -> None:
         """Say which NIC and which addresses count, and who knows whose they are, once LXD told."""
-        self._addressing = Addressing(self._instances, nic, rule, ownership, self._conditions)
+        self._addressing = Addressing(self._clock, self._instances, nic, rule, ownership, self._conditions)
 
     def subscribe(self, listener: Callable[[int], None]) -> None:
         """Call ``listener(uid)`` after each change, deletion included. It must not raise."""

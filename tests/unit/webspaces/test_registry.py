@@ -370,6 +370,17 @@ class HearsayTests(RegistryCase):
         self.sync()
         self.assertEqual(self.address(1), "10.7.0.10")
 
+    def test_one_whose_state_hangs_holds_nobody_up_for_long(self) -> None:
+        self.lxd.put("builder", running=True)
+        slow = self.lxd._pass
+
+        async def passing(seconds: float) -> None:
+            await slow(10_000.0 if self.lxd.calls[-1] in (("state", "ws-u1"), ("state", "builder")) else seconds)
+
+        self.lxd._pass = passing
+        self.clock.result_of(self.registry.sync(), 60)
+        self.assertEqual(self.address(2), "10.7.0.11")
+
     def test_the_address_of_one_that_stopped_is_free(self) -> None:
         self.sync()
         self.lxd.crash("ws-u1")
