@@ -68,6 +68,7 @@ from webspaced.webspaces.provision import Provision
 from webspaced.webspaces.readiness import ReadinessTable
 from webspaced.webspaces.registry import AWAY_PAUSE, Registry
 from webspaced.webspaces.service import WebspaceService
+from webspaced.webspaces.warden import Warden
 
 REMARK = 60.0
 """Seconds between looks whether others are still led here."""
@@ -286,11 +287,7 @@ def _build_reconciler(
     reactor: Any, settings: Settings, known: Knowledge, identity: IIdentity, served: Served, leads: Callable[[], bool],
     now: Callable[[], float],
 ) -> Reconciler:  # fmt: skip
-    serving = Serving(
-        domain=settings.webspaces.domain,
-        boot_address=settings.traefik.boot_address,
-        settle_time=settings.traefik.settle_time,
-    )
+    serving = Serving(boot_address=settings.traefik.boot_address, settle_time=settings.traefik.settle_time)
     departed = partial(_has_departed, settings.iam.grace, now)
     membership = Membership(may_write=leads, departed=departed, now=now)
     adoption = Adoption(
@@ -341,6 +338,7 @@ def _build_service(
     )
     creator = Creator(workshop, webspaces.lxd_profile, _config_defaults(settings))
     reconciler.after_pass(creator.sweep)
+    reconciler.after_pass(Warden(reactor, known.registry, known.booter, power, leads).watch)
     most = webspaces.max_startup_delay
     return WebspaceService(known.registry, instances, known.documents, power, creator, ports, reconciler, most)
 

@@ -289,6 +289,8 @@ class Everything(RuleBasedStateMachine):
         for uid in MEMBERS:
             self.check_names(uid, [*self.names(uid)] if uid in there else [])
             self.check_forwards(uid)
+            if uid in there and self.wanted(uid) != "auto":
+                assert there[uid].phase is Phase.STOPPED, (uid, "runs although it is to stay off")
         self.come_to_rest()
         self.check_calls()
 

@@ -46,6 +46,7 @@ from webspaced.webspaces.provision import Provision
 from webspaced.webspaces.readiness import ReadinessTable
 from webspaced.webspaces.registry import Registry
 from webspaced.webspaces.service import WebspaceService
+from webspaced.webspaces.warden import Warden
 
 DEFAULTS = Config(startup_delay=3.0, http_port=80, sni_passthrough=False)
 RULE = AddressRule(networks=(ip_network("10.7.0.0/24"),), reserved=frozenset({ip_address("10.7.0.1")}))
@@ -283,6 +284,7 @@ class World:
         bounds = Bounds(seconds=60, output=1000)
         self.interior = Insides(self.registry, self.documents, self.booter, self.insides, bounds)
         self.reconciler.after_pass(self.creator.sweep)
+        self.reconciler.after_pass(Warden(self.clock, self.registry, self.booter, self.power).watch)
         self.lxd.listeners.append(self.reconciler)
 
     def _workshop(self) -> Workshop:
@@ -303,7 +305,7 @@ class World:
         )
 
     def _reconciler(self) -> Reconciler:
-        serving = Serving(domain=DOMAIN, boot_address=BOOT_ADDRESS, settle_time=SETTLE)
+        serving = Serving(boot_address=BOOT_ADDRESS, settle_time=SETTLE)
         parts = Collaborators(
             registry=self.registry,
             readiness=self.readiness,

@@ -7,6 +7,7 @@ not have it. The same function judges at a write and at a start.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -15,6 +16,9 @@ from attrs import evolve, field, frozen
 
 Key: TypeAlias = int | str
 """What is claimed: an external port, or a host name."""
+_PORT = re.compile(r"[0-9]{1,5}")
+LAST_TIME = 1e11
+"""Seconds since the epoch, in the year 5138: what lies beyond is no time of a grant: none could be later by little."""
 
 
 def _freeze_ports(times: Mapping[int, float]) -> Mapping[int, float]:
@@ -33,6 +37,8 @@ class Grants:
     domains: Mapping[str, float] = field(default=MappingProxyType({}), converter=_freeze_domains)
     name: float = 0.0
     """Of the default domain."""
+    boot: Mapping[int, float] = field(default=MappingProxyType({}), converter=_freeze_ports)
+    """Of the boot port; a number that was written beside the document has none."""
 
     def of_port(self, port: int) -> float:
         """Give the time of a port's grant."""
@@ -41,6 +47,10 @@ class Grants:
     def of_domain(self, domain: str) -> float:
         """Give the time of a domain's grant."""
         return self.domains.get(domain, 0.0)
+
+    def of_boot_port(self, port: int | None) -> float:
+        """Give the time of a boot port's grant."""
+        return 0.0 if port is None else self.boot.get(port, 0.0)
 
     def with_port(self, port: int, granted: float) -> Grants:
         """Give this with the grant of one more port."""
@@ -64,6 +74,7 @@ class Grants:
             "ports": {str(port): at for port, at in self.ports.items()},
             "domains": dict(self.domains),
             "name": self.name,
+            "boot": {str(port): at for port, at in self.boot.items()},
         }
         return {name: value for name, value in members.items() if value}
 
@@ -77,12 +88,19 @@ def load_grants(document: object, ports: Collection[int], domains: Collection[st
         ports={port: at for port in ports if (at := _time(of_ports.get(str(port))))},
         domains={name: at for name in domains if (at := _time(of_domains.get(name)))},
         name=_time(members.get("name")),
+        boot=_load_boot(members.get("boot")),
     )
+
+
+def _load_boot(document: object) -> dict[int, float]:
+    members = document if isinstance(document, dict) else {}
+    times = {text: at for text, value in members.items() if _PORT.fullmatch(text) and (at := _time(value))}
+    return {int(text): at for text, at in times.items()}
 
 
 def _time(value: object) -> float:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if number and 0 < value < float("inf") else 0.0  # type: ignore[arg-type, operator]
+    return float(value) if number and 0 < value < LAST_TIME else 0.0  # type: ignore[arg-type, operator]
 
 
 @frozen(kw_only=True)

@@ -44,6 +44,10 @@ def _addresses(texts: Iterable[str]) -> Iterator[IPAddress]:
             continue
 
 
+def _has_like(fixed: Iterable[IPAddress], address: IPAddress) -> bool:
+    return any(each.version == address.version for each in fixed)
+
+
 def _order(address: IPAddress) -> tuple[int, int]:
     return address.version, int(address)
 
@@ -113,9 +117,13 @@ class Owners:
         if holders:
             # LXD refuses the same address on two NICs of a network; keys of ours can be copied, and a copy is younger.
             return instance.identity == min(holders, key=lambda holder: (self._born.get(holder, ""), holder))
-        if any(each.version == address.version for each in fixed):
+        if _has_like(fixed, address):
             return False
         return mac is not None and self._leased.get(place) == frozenset({mac})
+
+    def is_told(self, instance: Instance, address: IPAddress) -> bool:
+        """Whether an address of this family is written for an instance: then it has no other one of that family."""
+        return _has_like(fixed_addresses(instance, self.nic), address)
 
     def expected(self, instance: Instance) -> tuple[IPAddress, ...]:
         """Give the addresses that an instance owns, whether they are up or not, IPv4 first."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from math import isfinite
 from types import MappingProxyType
 from typing import Any
 
@@ -111,6 +112,10 @@ class Webspace:
         """Give this with its default domain granted anew."""
         return evolve(self, grants=evolve(self.grants, name=granted))
 
+    def with_boot_port_granted(self, port: int, granted: float) -> Webspace:
+        """Give this with the time of its boot port's grant."""
+        return evolve(self, grants=evolve(self.grants, boot={port: granted}))
+
     def of(self, uid: int) -> Webspace:
         """Give this as the document of a user's instance: what another user's document claims counts for nothing."""
         if self.user == uid:
@@ -208,9 +213,10 @@ def boot_port_of(config: Mapping[str, str]) -> int | None:
 def unknown_since_of(config: Mapping[str, str]) -> float | None:
     """Give since when IAM has not known the member, out of an instance's keys; ``None`` while it does."""
     try:
-        return float(config.get(UNKNOWN_SINCE_KEY, ""))
+        since = float(config.get(UNKNOWN_SINCE_KEY, ""))
     except ValueError:
         return None
+    return since if isfinite(since) else None
 
 
 def _load_user(value: object, wrong: list[str]) -> int:

@@ -139,7 +139,8 @@ class Api:
     @app.route(WEBSPACE, methods=["DELETE"])
     async def delete_webspace(self, request: IRequest, who: str) -> bytes:
         """Delete a webspace."""
-        await self._for(request, who, self._service.delete)
+        grant = await self._auth.grant(request, who)
+        await shield(self._service.delete(grant.subject.id, by_admin=grant.caller.user.is_admin))
         return _nothing(request)
 
     @app.route(f"{WEBSPACE}/state", methods=["GET"])

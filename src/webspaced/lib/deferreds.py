@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Hashable, Iterable
 from typing import Any, Generic, TypeVar, cast
 
-from twisted.internet.defer import Deferred, FirstError, gatherResults
+from twisted.internet.defer import Deferred, FirstError, gatherResults, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
@@ -146,6 +146,11 @@ class Flights(Generic[K, T]):
             return run
         flight = self._flying[key] = Flight(run.addBoth(self._landed, key), may_end)
         return flight.observe()
+
+    def over(self, key: K) -> Deferred[object]:
+        """Fire when the key's run is over, however it ended; at once if there is none."""
+        flight = self._flying.get(key)
+        return succeed(None) if flight is None else flight.observe().addErrback(lambda _: None)
 
     def _landed(self, result: Any, key: K) -> Any:
         del self._flying[key]

@@ -10,7 +10,7 @@ import errno
 from collections.abc import Callable
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -59,9 +59,8 @@ class Collaborators:
 
 @frozen(kw_only=True)
 class Serving:
-    """Where webspaces are served: the service's domain, and the address at which Traefik reaches boot ports."""
+    """The address at which Traefik reaches boot ports, and the seconds in which it has taken a change up."""
 
-    domain: str
     boot_address: IPAddress
     settle_time: float
 
@@ -103,13 +102,18 @@ class Reconciler:
     def happened(self, name: str) -> None:
         """See :meth:`webspaced.interfaces.IEventListener.happened`."""
         uid = self._with.registry.uid_of(name)
+        # What cannot be read now is read by the next full pass.
         if uid is not None:
-            # What cannot be read now is read by the next full pass.
             self._with.registry.look(uid).addErrback(self._not_seen, uid)
+        else:
+            Deferred.fromCoroutine(self._with.registry.look_at_stranger(name)).addErrback(self._not_looked_at)
 
     def disconnected(self, reason: str) -> None:
         """See :meth:`webspaced.interfaces.IEventListener.disconnected`."""
         self.connected_to_lxd = False
+
+    def _not_looked_at(self, failure: Failure) -> None:
+        failure.trap(WebspacedError, CancelledError)
 
     def _not_seen(self, failure: Failure, uid: int) -> None:
         failure.trap(WebspacedError, CancelledError)
@@ -298,8 +302,9 @@ class Reconciler:
 
     def _route(self, observed: Observed) -> None:
         publisher = self._with.publisher
-        if observed.untold and not observed.runs and publisher.keep(observed.name) is not None:
-            # It may run as well: what is published stays.
+        if self._keeps_backend(observed) and (kept := publisher.keep(observed.name)) is not None:
+            hosts = self._with.claims.hosts(observed)
+            publisher.want(observed.name, evolve(kept, hosts=hosts) if hosts else None)
             return
         standing = self._standing(observed)
         if standing is None:
@@ -319,6 +324,12 @@ class Reconciler:
         if taken and standing.readiness is Readiness.READY and route.backend == standing.boot:
             # Somebody else's visitors may still be on their way there: look again when that has settled.
             self._look_again(observed.uid, self._serving.settle_time)
+
+    def _keeps_backend(self, observed: Observed) -> bool:
+        """Whether a webspace may run where its route leads, although LXD cannot tell."""
+        if not observed.untold or observed.runs or observed.webspace.desired.wish is not Wish.AUTO:
+            return False
+        return self._with.booter.memory(observed.uid).hold is Hold.NONE
 
     def _look_again(self, uid: int, seconds: float) -> None:
         pending = self._again.get(uid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 
 from attrs import evolve
 from twisted.internet.interfaces import IReactorTime
@@ -14,12 +15,14 @@ from webspaced.core.ownership import fixed_addresses
 from webspaced.errors import DeadlineExceeded, NotFound, RemoteError
 from webspaced.interfaces import IInstances
 from webspaced.lib.deferreds import bounded
+from webspaced.lib.gently import Gently
 from webspaced.webspaces.conditions import Conditions, Kind
 from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.ownership import Ownership
 
-BUDGET = 5.0
-"""Seconds that the addresses of one instance may take within a pass: nobody is served before the first one is over."""
+PARALLEL_READS = 8
+ADDRESS_BUDGET = 5.0
+"""Seconds that the look at one instance's addresses may take: one that hangs must not keep the others from theirs."""
 MOST_NAMED = 4
 """So many foreign addresses of a webspace are named."""
 
@@ -30,11 +33,18 @@ class Addressing:
     log = Logger()
 
     def __init__(
-        self, clock: IReactorTime, instances: IInstances, nic: str, rule: AddressRule, ownership: Ownership,
+        self,
+        clock: IReactorTime,
+        gently: Gently,
+        instances: IInstances,
+        nic: str,
+        rule: AddressRule,
+        ownership: Ownership,
         conditions: Conditions,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.ownership = ownership
         self._clock = clock
+        self._gently = gently
         self._instances = instances
         self._nic = nic
         self._rule = rule
@@ -75,30 +85,45 @@ class Addressing:
         if not self.ownership.by_hearsay:
             return evolve(observed, address=self._expected(observed))
         try:
-            claims = await bounded(self._clock, BUDGET, self.read(observed), "reading them")
+            what = f"reading the addresses of webspace {observed.uid}"
+            claims = await bounded(self._clock, ADDRESS_BUDGET, self.read(observed), what)
         except (RemoteError, DeadlineExceeded) as error:
             # It is there all the same: its boot port serves it, and the booter goes on asking.
             self.log.warn("the addresses of {name} cannot be read: {error}", name=observed.name, error=str(error))
             return observed
         return observed if claims is None else self.judged(evolve(observed, claims=claims))
 
-    async def look_at_strangers(self, strangers: Sequence[Instance]) -> None:
-        """Note what instances of all projects have that are no webspaces, where that is known by looking alone."""
-        if not self.ownership.by_hearsay:
-            return
+    async def look_at_strangers(self, strangers: Sequence[Instance]) -> Collection[IPAddress]:
+        """Note what instances of all projects have that are no webspaces, where that is known by looking alone.
+
+        Gives the addresses whose owner may be another one now, because strangers are gone.
+        """
         others: list[Instance] = list(strangers)
-        await self._instances.go_through_others(others.append)
-        for stranger in others:
-            if stranger.untold:
-                continue
-            self.ownership.note(stranger)
-            if stranger.status.runs:
-                self.ownership.owned(stranger, await self._shown(stranger))
+        if self.ownership.by_hearsay:
+            await self._instances.go_through_others(others.append)
+        changed = self.ownership.only_strangers([each.identity for each in others])
+        if self.ownership.by_hearsay:
+            told = [each for each in others if not each.untold]
+            await self._gently.side_by_side(PARALLEL_READS, told, self._look_at_stranger)
+        return changed
+
+    async def look_at_stranger(self, name: str) -> Collection[IPAddress]:
+        """Find out whether an instance that is no webspace is still there; gives addresses as above."""
+        changed = self.ownership.doubt(name)
+        if changed:
+            with suppress(RemoteError, DeadlineExceeded, NotFound):
+                self.ownership.note(await self._instances.get(name))
+        return changed
+
+    async def _look_at_stranger(self, stranger: Instance) -> None:
+        self.ownership.note(stranger)
+        if stranger.status.runs:
+            self.ownership.owned(stranger, await self._shown(stranger))
 
     async def _shown(self, stranger: Instance) -> Sequence[IPAddress]:
         asking = self._instances.state(stranger.name, stranger.project)
         try:
-            state = await bounded(self._clock, BUDGET, asking, "reading them")
+            state = await bounded(self._clock, ADDRESS_BUDGET, asking, f"the state of {stranger.name}")
         except (RemoteError, DeadlineExceeded, NotFound):
             # It keeps what it had: see Ownership.
             return ()

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from attrs import frozen
 from twisted.logger import Logger
 
+from webspaced.core.claims import Claim, winner
 from webspaced.core.webspace import BOOT_PORT_KEY, KEY, UNKNOWN_SINCE_KEY, USERNAME_KEY
 from webspaced.errors import NotFound, WebspacedError
 from webspaced.interfaces import IIdentity
@@ -122,13 +123,15 @@ class Adoption:
 
     def _keys(self, present: Observed, member: _Member, spare: int) -> dict[str, str]:
         keys = self._membership_keys(present, member)
+        webspace = present.webspace
+        granted = self._claims.granting() if spare else 1.0
         if not self.owns_boot_port(present):
             keys[BOOT_PORT_KEY] = str(spare)
-        webspace = present.webspace
+            webspace = webspace.with_boot_port_granted(spare, granted)
         # Also one that a copy brought along: it is not its member's.
         if (member.username or "") != present.instance.config.get(USERNAME_KEY, ""):
             keys[USERNAME_KEY] = member.username or ""
-            webspace = webspace.with_name_granted(self._claims.granting() if spare else 1.0)
+            webspace = webspace.with_name_granted(granted)
         if webspace != present.webspace or _user_in(present) != present.uid:
             keys[KEY] = webspace.dump()
         return keys
@@ -144,8 +147,9 @@ class Adoption:
         port = observed.boot_port
         if port is None or port not in self._allocator.boot or self._given_up.get(observed.uid) == port:
             return False
-        # A copied instance has its original's number: the older one keeps it.
-        return observed.uid == min(self._registry.with_boot_port(port), key=_age, default=observed).uid
+        # Of an instance that was copied, or restored from a time when another one had the number.
+        won = winner(map(_claim, self._registry.with_boot_port(port)))
+        return won is None or won.uid == observed.uid
 
     async def _member(self, observed: Observed) -> _Member:
         try:
@@ -159,9 +163,11 @@ class Adoption:
 
 
 def _user_in(observed: Observed) -> object:
-    """Give whom an instance's document names."""
-    return json.loads(observed.instance.config[KEY]).get("user")
+    """Give whom an instance's document names; 1.0 and ``true`` are not the user 1, although they are equal to it."""
+    user = json.loads(observed.instance.config[KEY]).get("user")
+    return user if type(user) is int else None
 
 
-def _age(observed: Observed) -> tuple[str, int]:
-    return (observed.instance.created_at, observed.uid)
+def _claim(observed: Observed) -> Claim:
+    granted = observed.webspace.grants.of_boot_port(observed.boot_port)
+    return Claim(uid=observed.uid, granted=granted, born=observed.instance.created_at)

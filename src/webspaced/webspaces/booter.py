@@ -84,6 +84,8 @@ class Booter:
         self._conditions = conditions
         self._limits = limits
         self._flights: Flights[int, Observed] = Flights()
+        self._starts: Flights[int, bool] = Flights()
+        self._courses: dict[int, _Course] = {}
         self._places = DeferredSemaphore(limits.max_concurrent)
         self._starting: set[int] = set()
         self._asked_by_api: set[int] = set()
@@ -101,11 +103,17 @@ class Booter:
 
     def hold(self, uid: int, hold: Hold) -> None:
         """Say what is being done to a webspace; ``Hold.NONE`` when it is over."""
+        course = self._courses.get(uid)
+        if course is not None and hold in (Hold.STOPPING, Hold.RESTARTING):
+            # That it stops again is our doing, and nobody is refused because of timing.
+            course.started = False
         self._remember(uid, evolve(self.memory(uid), hold=hold))
 
     def forget(self, uid: int) -> None:
         """Drop what is remembered of a webspace that is gone."""
         self._memories.pop(uid, None)
+        # What they wait for may end without a word: the hold is forgotten, too.
+        self._go_on(uid)
 
     def boot(self, uid: int, *, by_api: bool = False) -> Deferred[Observed]:
         """Give the webspace once it runs and has an address; see :class:`webspaced.interfaces.IBootGate` for errors."""
@@ -134,14 +142,18 @@ class Booter:
         before = self.memory(uid)
         self._memories[uid] = memory
         if before.hold is not memory.hold:
-            for waiting in self._standing_by.pop(uid, []):
-                if not waiting.called:
-                    waiting.callback(None)
+            self._go_on(uid)
             for listener in self._listeners:
                 listener(uid)
 
+    def _go_on(self, uid: int) -> None:
+        for waiting in self._standing_by.pop(uid, []):
+            if not waiting.called:
+                waiting.callback(None)
+
     async def _boot(self, uid: int, course: _Course) -> Observed:
         began = self._clock.seconds()
+        self._courses[uid] = course
         try:
             observed = await self._come_up(uid, course)
         except (BootFailed, DeadlineExceeded) as error:
@@ -151,6 +163,7 @@ class Booter:
             raise
         finally:
             self._asked_by_api.discard(uid)
+            self._courses.pop(uid, None)
         self._remember(uid, self.memory(uid).succeeded())
         self.log.info(
             "webspace {uid} is up at {address} after {seconds:.3f} s",
@@ -192,13 +205,15 @@ class Booter:
             observed = await self._registry.look(uid)
 
     def _decide(self, observed: Observed) -> Decision:
-        since = observed.unknown_since
+        by_api = observed.uid in self._asked_by_api
+        # Whom the API lets ask, or be asked for, IAM has just named.
+        since = None if by_api else observed.unknown_since
         return decide(
             # One that was seen running runs on, whatever LXD can tell; one that was not is not started.
             Status.ERROR if observed.untold and not observed.runs else observed.instance.status,
             self.memory(observed.uid),
             self._clock.seconds(),
-            by_api=observed.uid in self._asked_by_api,
+            by_api=by_api,
             desired=observed.webspace.desired,
             departed=since is not None and self._limits.departed(since),
         )
@@ -249,7 +264,7 @@ class Booter:
             # Who hangs up at once is noticed within two turns of the reactor: its own, and the one that looks at sockets.
             await sleep(self._clock, 0)
             await sleep(self._clock, 0)
-            return await self._places.run(Deferred.fromCoroutine, self._start_in_place(observed, course))
+            return await self._places.run(lambda: Deferred.fromCoroutine(self._start_in_place(observed, course)))
         finally:
             self._starting.discard(observed.uid)
 
@@ -259,11 +274,20 @@ class Booter:
         if current is None or self._decide(current).act is not Act.START:
             return False
         course.asked = True
+        return await self._starts.join(observed.uid, lambda: self._started(observed, course))
+
+    async def _started(self, observed: Observed, course: _Course) -> bool:
         return await course.patience.tried(self._instances.start(observed.name))
 
+    def start_over(self, uid: int) -> Deferred[object]:
+        """Fire when a start is over that LXD was asked for, however it ended; at once if there is none."""
+        return self._starts.over(uid)
+
     def _check_room(self, uid: int) -> None:
+        if not self._limits.max_running:
+            return
         running = {other.uid for other in self._registry if other.runs} | self._starting
-        if 0 < self._limits.max_running <= len(running - {uid}):
+        if self._limits.max_running <= len(running - {uid}):
             message = "too many webspaces are running already"
             raise Refused(message, retry_after=10.0)
 

@@ -138,6 +138,9 @@ class Claims:
 
     def _seen(self, uid: int) -> None:
         observed = self._registry.get(uid)
+        if observed is not None:
+            # A boot port is not claimed here, but granted by the same order.
+            self._latest = max(self._latest, *observed.webspace.grants.boot.values(), 0.0)
         self._change(uid, {} if observed is None else self.rules.claims(observed))
 
     def _change(self, uid: int, claims: Mapping[Key, Claim]) -> None:

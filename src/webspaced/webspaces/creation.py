@@ -167,7 +167,9 @@ class Creator:
                     return
 
     def _new(self, user: User, image: Image, boot_port: int, devices: Devices) -> NewInstance:
-        webspace = Webspace(user=user.id, config=self._defaults).with_name_granted(self._with.allocator.granting())
+        granted = self._with.allocator.granting()
+        webspace = Webspace(user=user.id, config=self._defaults).with_name_granted(granted)
+        webspace = webspace.with_boot_port_granted(boot_port, granted)
         name = self._with.registry.name_of(user.id)
         keys = {KEY: webspace.dump(), USERNAME_KEY: user.username, BOOT_PORT_KEY: str(boot_port), CREATING_KEY: name}
         return NewInstance(

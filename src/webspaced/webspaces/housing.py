@@ -7,9 +7,10 @@ LXD's word, and known before the first start.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv4Network, ip_address
+from itertools import chain, islice
 
 from attrs import frozen
 
@@ -20,7 +21,7 @@ from webspaced.errors import Conflict
 from webspaced.webspaces.ownership import Ownership
 
 Devices = Mapping[str, Mapping[str, str]]
-MOST_TRIED = 1 << 17
+MOST_TRIED = 1 << 16
 """So many addresses of a network are looked at before it counts as full."""
 
 
@@ -33,9 +34,15 @@ class Site:
     subnet: IPv4Network
     dynamic: tuple[tuple[IPv4Address, IPv4Address], ...] = ()
 
-    def is_dynamic(self, address: IPv4Address) -> bool:
-        """Whether DHCP may give an address to anybody."""
-        return any(first <= address <= last for first, last in self.dynamic)
+    def pieces(self) -> tuple[Sequence[range], Sequence[range]]:
+        """Give the subnet's addresses as numbers: those that DHCP gives to nobody by itself, and those that it may."""
+        begin, end = int(self.subnet.network_address), int(self.subnet.broadcast_address) + 1
+        static, dynamic = [], []
+        for first, last in sorted((int(first), int(last)) for first, last in self.dynamic):
+            static.append(range(begin, min(max(begin, first), end)))
+            dynamic.append(range(max(begin, first), min(last + 1, end)))
+            begin = max(begin, min(last + 1, end))
+        return [each for each in (*static, range(begin, end)) if each], [each for each in dynamic if each]
 
 
 def ranges_of(text: str) -> tuple[tuple[IPv4Address, IPv4Address], ...]:
@@ -92,17 +99,12 @@ class Housing:
         return self._ownership is not None and any(self._ownership.taken(ip_address(text)) for text in texts)
 
     def _free(self, site: Site) -> IPv4Address:
-        dynamic: IPv4Address | None = None
-        for address in self._candidates(site.subnet):
-            if not self._is_free(address):
-                continue
-            if not site.is_dynamic(address):
+        static, dynamic = site.pieces()
+        for address in islice(chain(self._candidates(static), self._candidates(dynamic)), MOST_TRIED):
+            if self._is_free(address):
                 return address
-            dynamic = dynamic or address
-        if dynamic is None:
-            message = f"no address of {site.subnet} is free for a new webspace"
-            raise Conflict(message)
-        return dynamic
+        message = f"no address of {site.subnet} is free for a new webspace"
+        raise Conflict(message)
 
     def _is_free(self, address: IPv4Address) -> bool:
         rule, ownership = self._rule, self._ownership
@@ -110,7 +112,16 @@ class Housing:
             return False
         return rule.allows(address) and not ownership.taken(address)
 
-    def _candidates(self, subnet: IPv4Network) -> Iterable[IPv4Address]:
-        count = subnet.num_addresses
-        start = self._pick(count)
-        return (subnet[(start + offset) % count] for offset in range(min(count, MOST_TRIED)))
+    def _candidates(self, pieces: Sequence[range]) -> Iterator[IPv4Address]:
+        """Give all addresses of the pieces, beginning anywhere."""
+        count = sum(map(len, pieces))
+        start = self._pick(count) if count else 0
+        turned = chain(_without(pieces, start), chain.from_iterable(pieces))
+        return map(IPv4Address, islice(turned, count))
+
+
+def _without(pieces: Sequence[range], first: int) -> Iterator[int]:
+    """Give the numbers of the pieces but for so many at their beginning."""
+    for piece in pieces:
+        yield from piece[first:]
+        first = max(0, first - len(piece))

@@ -29,6 +29,7 @@ class Ownership:
         self._here = here if local else ""
         self._owners = Owners(nic=nic, local=local)
         self._first_come = FirstCome()
+        self._strangers: frozenset[Identity] = frozenset()
         self._renewals: Coalesced[None, frozenset[IPAddress]] = Coalesced(lambda _: self._renew())
 
     @property
@@ -47,12 +48,26 @@ class Ownership:
         self._first_come.forget(identity)
         return frozenset(address for _, address in self._owners.forget(identity))
 
+    def only_strangers(self, told: Collection[Identity]) -> frozenset[IPAddress]:
+        """Say which instances there are that are no webspaces: all others are gone; gives addresses as :meth:`note` does."""
+        gone, self._strangers = self._strangers.difference(told), frozenset(told)
+        return frozenset().union(*(self.forget(identity) for identity in gone))
+
+    def doubt(self, name: str) -> frozenset[IPAddress]:
+        """Say that instances of this name that are no webspaces may be gone; gives addresses as :meth:`note` does.
+
+        They keep what they had first: that is theirs until it is known that they are gone.
+        """
+        doubted = [each for each in self._strangers if each[1] == name]
+        return frozenset(at for identity in doubted for _, at in self._owners.forget(identity))
+
     def owned(self, instance: Instance, shown: Collection[IPAddress]) -> tuple[IPAddress, ...]:
         """Give those of the addresses that an instance shows which are its own, in the same order."""
         owned = self._owners.owned(instance, shown)
         if self._leases is not None or owned:
             return owned
-        free = [address for address in shown if not self._owners.taken(address)]
+        owners = self._owners
+        free = [each for each in shown if not owners.taken(each) and not owners.is_told(instance, each)]
         return self._first_come.owned(instance, free)
 
     def expected(self, instance: Instance) -> tuple[IPAddress, ...]:

@@ -99,10 +99,20 @@ class Power:
         async with self._turn(uid):
             observed = await self._running(uid)
             check_not_paused(observed)
-            with self._held(uid, Hold.DRAINING):
-                await self._drained(uid)
-                self._booter.hold(uid, Hold.STOPPING)
-                await self.halt(observed)
+            await self._stop_in_order(observed)
+
+    async def _stop_in_order(self, observed: Observed) -> None:
+        with self._held(observed.uid, Hold.DRAINING):
+            await self._drained(observed.uid)
+            self._booter.hold(observed.uid, Hold.STOPPING)
+            await self.halt(observed)
+
+    async def keep_off(self, uid: int) -> None:
+        """Stop a webspace in order if it runs although it is suspended, or switched off by its member."""
+        async with self._turn(uid):
+            observed = await self._documents.present(uid)
+            if observed.runs and observed.webspace.desired.wish is not Wish.AUTO:
+                await self._stop_in_order(observed)
 
     async def _reboot(self, uid: int) -> None:
         async with self._turn(uid):
@@ -130,14 +140,24 @@ class Power:
         now = self._registry.get(uid)
         if desired.wish is not Wish.AUTO and now is not None and now.instance.status is not Status.FROZEN:
             # Not behind what its member asks for: an admin's word waits for nobody's clicks.
-            with suppress(NotRunning):
+            try:
                 await self._shut_down(uid)
+            except NotRunning:
+                # LXD carries a start through that it was asked for before, and says until then that it is stopped.
+                await self._booter.start_over(uid)
+                with suppress(NotRunning):
+                    await self._shut_down(uid)
 
     @asynccontextmanager
-    async def for_deletion(self, uid: int) -> AsyncIterator[Observed]:
-        """Close a webspace to visitors, stop it by force, and keep it so for the time of the context."""
+    async def for_deletion(self, uid: int, *, by_admin: bool = False) -> AsyncIterator[Observed]:
+        """Close a webspace to visitors, stop it by force, and keep it so for the time of the context.
+
+        ``Forbidden`` where an admin has suspended it and no admin asks.
+        """
         async with self._turn(uid):
             observed = await self._documents.present(uid)
+            if observed.webspace.desired.wish is Wish.SUSPENDED and not by_admin:
+                raise Forbidden(_suspended(observed.webspace.desired))
             with self._held(uid, Hold.DELETING):
                 await self._routes.settled(uid)
                 if not _is_stopped(observed):
@@ -229,7 +249,8 @@ def _suspended(desired: Desired) -> str:
 
 
 def _switched_on(webspace: Webspace) -> Webspace:
-    return webspace.with_desired(AUTO)
+    # An admin's word may have come in between: that is not the member's to take back.
+    return webspace.with_desired(AUTO) if webspace.desired.wish is Wish.STOPPED else webspace
 
 
 def _is_stopped(observed: Observed) -> bool:

@@ -20,18 +20,18 @@ from webspaced.core.instance import Instance, IPAddress, Status
 from webspaced.core.names import instance_name, uid_of_instance
 from webspaced.errors import Invalid, NotFound, RemoteError, Unavailable, WebspacedError
 from webspaced.interfaces import IInstances
+from webspaced.lib.buckets import Buckets, Rate
 from webspaced.lib.deferreds import bounded
 from webspaced.lib.gently import Gently
 from webspaced.lib.keyed import Coalesced
 from webspaced.lib.multimap import Multimap
-from webspaced.webspaces.addressing import Addressing
+from webspaced.webspaces.addressing import ADDRESS_BUDGET, PARALLEL_READS, Addressing
 from webspaced.webspaces.conditions import Conditions, Kind
 from webspaced.webspaces.observed import Observed, observe
 from webspaced.webspaces.ownership import Ownership
 
-PARALLEL_READS = 8
-ADDRESS_BUDGET = 5.0
-"""Seconds that the look at one webspace's addresses may take: one that hangs must not keep the others from theirs."""
+ASKING, MOST_ASKING = Rate(per_second=0.5, burst=5.0), 10_000
+"""How often one webspace may have the leases read: there are as many as webspaces, and root may show anything for ever."""
 AWAY_PAUSE = 10.0
 """Seconds after which asking for a webspace again makes sense whose cluster member is away."""
 
@@ -68,6 +68,7 @@ class Registry:
         self._versions: dict[int, int] = {}
         self._claimants: Multimap[IPAddress, int] = Multimap()
         self._next_read = 0
+        self._asking: Buckets[int] = Buckets(clock, ASKING, MOST_ASKING)
         self._boot_ports: Multimap[int, int] = Multimap()
         self._listeners: list[Callable[[int], None]] = []
         self.away: dict[int, str] = {}
@@ -78,7 +79,9 @@ class Registry:
 
     def prepare(self, nic: str, rule: AddressRule, ownership: Ownership) -> None:
         """Say which NIC and which addresses count, and who knows whose they are, once LXD told."""
-        self._addressing = Addressing(self._clock, self._instances, nic, rule, ownership, self._conditions)
+        self._addressing = Addressing(
+            self._clock, self.gently, self._instances, nic, rule, ownership, self._conditions
+        )
 
     def subscribe(self, listener: Callable[[int], None]) -> None:
         """Call ``listener(uid)`` after each change, deletion included. It must not raise."""
@@ -110,13 +113,18 @@ class Registry:
         """
         return self._looks.request(uid)
 
+    async def look_at_stranger(self, name: str) -> None:
+        """See to it that an instance that is no webspace, and may be gone, has no address that it has no more."""
+        if self._addressing is not None:
+            self._judge_again(await self._addressing.look_at_stranger(name))
+
     async def sync(self) -> None:
         """Read every webspace of LXD. What is looked at meanwhile wins over the list."""
         addressing = self._ready()
         before = dict(self._versions)
         found = _Found(others=set(await addressing.ownership.renew()))
         await self._instances.go_through(lambda instance: self._find(instance, found))
-        await addressing.look_at_strangers(found.strangers)
+        found.others |= set(await addressing.look_at_strangers(found.strangers))
         self.away = found.away
         gone = [uid for uid in self._seen if uid not in found.uids]
         await self._in_parallel(gone, lambda uid: self._take(uid, None, before.get(uid)))
@@ -270,7 +278,7 @@ class Registry:
         except RemoteError as error:
             self.log.info("the addresses of {name} cannot be read: {error}", name=observed.name, error=str(error))
             return await self.look(uid)
-        if claims is not None and addressing.is_worth_asking(observed, claims):
+        if claims is not None and addressing.is_worth_asking(observed, claims) and not self._asking.take(uid):
             self._judge_again(await addressing.ownership.renew())
         current = self._seen.get(uid)
         if claims is None or current is None or current.instance.incarnation != observed.instance.incarnation:

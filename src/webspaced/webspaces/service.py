@@ -62,10 +62,13 @@ class WebspaceService:
         """
         return await self.creator.create(user, wishes(user, image, password, ssh=ssh))
 
-    async def delete(self, uid: int) -> None:
-        """Delete a webspace, whether it runs or not: visitors first, then the container."""
+    async def delete(self, uid: int, *, by_admin: bool = False) -> None:
+        """Delete a webspace, whether it runs or not: visitors first, then the container.
+
+        ``Forbidden`` where an admin has suspended it and no admin asks: a new one in its place would not be suspended.
+        """
         self.creator.check_idle(uid)
-        async with self.creator.existence(uid), self.power.for_deletion(uid) as observed:
+        async with self.creator.existence(uid), self.power.for_deletion(uid, by_admin=by_admin) as observed:
             await self.power.remove(observed)
             await self._registry.look(uid)
 

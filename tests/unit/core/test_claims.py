@@ -44,6 +44,9 @@ class GrantsTests(SynchronousTestCase):
     def test_what_is_kept_is_read_back(self) -> None:
         grants = Grants(name=3.0).with_port(40000, 1.5).with_domain("a.example", 2.5)
         self.assertEqual(load_grants(grants.to_json(), [40000], ["a.example"]), grants)
+        grants = Grants(boot={20001: 1.5})
+        self.assertEqual(load_grants(grants.to_json(), [], []), grants)
+        self.assertEqual([grants.of_boot_port(port) for port in (20001, 20002, None)], [1.5, 0.0, 0.0])
 
     def test_of_what_is_not_there_nothing_is_kept(self) -> None:
         grants = Grants().with_port(40000, 1.5).with_domain("a.example", 2.5)
@@ -53,5 +56,7 @@ class GrantsTests(SynchronousTestCase):
     def test_what_is_none_counts_as_before_grants_were_kept(self) -> None:
         for odd in (None, [], "x", {"ports": [], "domains": 7, "name": "x"}, {"ports": {"40000": True}, "name": -1}):
             self.assertEqual(load_grants(odd, [40000], ["a.example"]), Grants())
-        for odd in (float("inf"), float("nan"), -1, "1", None):
+        for boot in ([], 7, {"x": 1}, {"²": 1}, {"20001": "1"}, {"20001": -1}, {"9" * 5000: 1}):
+            self.assertEqual(load_grants({"boot": boot}, [], []), Grants())
+        for odd in (float("inf"), float("nan"), -1, "1", None, 1e300, 10**400):
             self.assertEqual(load_grants({"ports": {"40000": odd}}, [40000], []).of_port(40000), 0.0)

@@ -127,7 +127,8 @@ class FirstComeTests(SynchronousTestCase):
 
     def test_a_new_incarnation_begins_anew(self) -> None:
         self.first.owned(instance(1), [A])
-        self.assertEqual(self.first.owned(instance(1, run=2), [B]), (B,))
+        self.assertEqual(self.first.owned(instance(1), [B, A]), (A,))
+        self.assertEqual(self.first.owned(instance(1, run=2), [B, A]), (B,))
         self.assertEqual(self.first.owned(instance(2), [A]), (A,))
 
     def test_what_is_not_shown_any_more_is_free(self) -> None:

@@ -13,7 +13,7 @@ from webspaced.core.claims import Grants
 from webspaced.core.config import Config, parse_port
 from webspaced.core.desired import AUTO, Desired, Wish
 from webspaced.core.proxy_protocol import ProxyProtocol
-from webspaced.core.webspace import Forward, Webspace, load_webspace
+from webspaced.core.webspace import UNKNOWN_SINCE_KEY, Forward, Webspace, load_webspace, unknown_since_of
 from webspaced.errors import Invalid
 
 DEFAULTS = Config(startup_delay=3.0, http_port=80, sni_passthrough=False)
@@ -179,6 +179,10 @@ class UnreadableTests(SynchronousTestCase):
             if "config" in bad:
                 self.assertEqual(webspace.config, DEFAULTS)
             self.assertEqual(load_webspace(webspace.of(7).dump(), DEFAULTS).wrong, ())
+
+    def test_a_time_that_is_none_does_not_count(self) -> None:
+        for odd in ("x", "inf", "-inf", "nan", ""):
+            self.assertIsNone(unknown_since_of({UNKNOWN_SINCE_KEY: odd}))
 
     def test_one_bad_forward_is_left_out(self) -> None:
         for external, internal in (("0", 1), ("80", "x"), ("x", 80)):

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.timing import watch
 from tests.unit.world import NIC, RULE, World
+from webspaced.core.desired import Desired, Wish
 from webspaced.core.instance import Status
 from webspaced.core.user import User
 from webspaced.core.webspace import USERNAME_KEY
@@ -113,6 +114,25 @@ class FirstPassTests(RobustnessCase):
         after.start()
         after.clock.run_for(60)
         self.assertEqual(after.store.routes, before)
+
+    def test_but_not_what_is_not_its_own_any_more_and_not_while_it_is_to_stay_off(self) -> None:
+        after = self.another_daemon()
+        after.lxd.containers["ws-u1"].status = Status.ERROR
+        after.start()
+        direct = after.store.backend("ws-u1")
+        after.identity.members = {1: "carol", 2: "alice"}
+        after.connect()
+        after.clock.run_for(5)
+        self.assertEqual(after.store.routes["ws-u2"].hosts, ("alice.example.org",))
+        self.assertNotIn("ws-u1", after.store.routes)
+        after.identity.members = {1: "alice", 2: "bob"}
+        after.connect()
+        after.clock.run_for(5)
+        self.assertEqual(after.store.routes["ws-u2"].hosts, ("bob.example.org",))
+        suspended = Desired(wish=Wish.SUSPENDED, reason="sends spam")
+        after.clock.result_of(after.power.want(1, suspended, by_admin=True))
+        after.clock.run_for(5)
+        self.assertNotEqual(after.store.backend("ws-u1"), direct)
 
     def test_nothing_is_given_away_before_everything_was_seen(self) -> None:
         self.w.webspace(1, ports={49152: 22})

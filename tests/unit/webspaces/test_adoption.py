@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.world import BOOT, GRACE_OF_IAM, World, keys_of
+from webspaced.core.claims import Grants
 from webspaced.core.webspace import BOOT_PORT_KEY, KEY, UNKNOWN_SINCE_KEY, USERNAME_KEY
 from webspaced.errors import Refused
 from webspaced.webspaces.conditions import Kind
@@ -33,6 +34,39 @@ class AdoptionTests(SynchronousTestCase):
         self.w.clock.run_for(1)
         self.assertEqual(self.w.store.backend("ws-u1"), "127.0.0.1:20000")
         self.assertEqual(len(self.w.calls("configure")), 1)
+
+    def test_a_document_whose_user_is_no_id_is_written_once(self) -> None:
+        for odd in ("1.0", "true", '"1"', "null"):
+            self.w = World()
+            self.put(1, **{KEY: keys_of(1)[KEY].replace('"user":1', f'"user":{odd}')})
+            self.w.start()
+            self.w.clock.run_for(30)
+            self.assertEqual(len(self.w.calls("configure")), 1, odd)
+            self.assertEqual(self.w.store.routes["ws-u1"].hosts, ("alice.example.org",))
+
+    def test_a_restored_boot_port_that_is_another_ones_by_now_stays_that_ones(self) -> None:
+        self.put(1)
+        self.w.lxd.put("ws-u2", **{KEY: keys_of(2)[KEY]})
+        self.w.start()
+        granted = self.config(2)[BOOT_PORT_KEY]
+        for restart in (False, True):
+            # The one that has it has been there for longer.
+            self.w.lxd.containers["ws-u1"].config[BOOT_PORT_KEY] = granted
+            self.w = self.restarted() if restart else self.w
+            self.w.connect()
+            self.assertEqual(self.config(2)[BOOT_PORT_KEY], granted)
+            self.assertNotEqual(self.config(1)[BOOT_PORT_KEY], granted)
+            self.assertEqual(self.w.listeners.boot_ports[2], int(granted))
+
+    def test_a_grant_is_later_than_that_of_every_boot_port_whatever_the_clock_says(self) -> None:
+        self.put(1, **keys_of(1, grants=Grants(boot={20001: 1e7})))
+        self.w.start()
+        self.assertGreater(self.w.allocator.granting(), 1e7)
+
+    def restarted(self) -> World:
+        again = World()
+        again.lxd.containers.update(self.w.lxd.containers)
+        return again.start()
 
     def test_a_renamed_member_is_followed(self) -> None:
         self.put(1)
@@ -63,6 +97,10 @@ class AdoptionTests(SynchronousTestCase):
         self.assertIn("no longer a member", str(error))
         self.assertIn(Kind.DEPARTED, self.w.conditions.of(1))
         self.assertEqual(len(self.w.calls("start")), 1)
+        # Who asks by the API is known again, or nobody would let them.
+        self.assertTrue(self.w.clock.result_of(self.w.booter.boot(1, by_api=True)))
+        self.w.lxd.crash("ws-u1")
+        self.w.clock.run_for(1)
         # Somebody took the wrong one out of the list.
         self.w.identity.members[1] = "alice"
         self.w.connect()

@@ -409,6 +409,16 @@ class HoldTests(BooterCase):
         self.w.clock.run_for(5)
         self.assertTrue(waiting.value)
 
+    def test_who_waits_for_the_end_of_a_stop_is_told_when_it_is_deleted_behind_our_back(self) -> None:
+        self.world()
+        self.w.booter.hold(1, Hold.STOPPING)
+        late = self.boot()
+        self.w.clock.run_for(0.1)
+        self.w.lxd.remove("ws-u1")
+        self.w.clock.run_for(1)
+        self.assertIsInstance(late.error, NotFound)
+        self.w.booter.hold(1, Hold.NONE)
+
     def test_listeners_hear_of_holds_and_of_nothing_else(self) -> None:
         heard: list[int] = []
         self.w.booter.subscribe(heard.append)

@@ -8,6 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.timing import watch
 from tests.unit.world import NIC, RULE, World
+from webspaced.core.address import AddressRule
+from webspaced.core.instance import IPAddress
 from webspaced.core.user import User
 from webspaced.errors import Changed, Conflict, RemoteError
 from webspaced.webspaces.housing import Housing, Site, ranges_of
@@ -80,6 +82,17 @@ class HousingTests(SynchronousTestCase):
     def test_outside_of_the_dynamic_ranges_first(self) -> None:
         self.w.housing.prepare(site("10.7.0.0/29", "10.7.0.2-10.7.0.5"), RULE, self.w.ownership)
         self.assertEqual([self.create(uid) for uid in (1, 2, 3)], ["10.7.0.6", "10.7.0.7", "10.7.0.2"])
+
+    def test_ranges_that_are_the_whole_network_cost_no_look_at_all_of_it(self) -> None:
+        wide = ip_network("10.0.0.0/8")
+        for ranges in ("10.0.0.0-10.255.255.255", "10.0.0.2-10.100.0.0,10.90.0.0-10.255.255.255", "9.0.0.0-11.0.0.0"):
+            asked: list[IPAddress] = []
+            ownership = self.w.ownership
+            self.patch(ownership, "taken", lambda address, asked=asked: bool(asked.append(address)))
+            self.w.housing.prepare(site("10.0.0.0/8", ranges), AddressRule(networks=(wide,)), ownership)
+            with self.w.housing.devices() as devices:
+                self.assertIn(ip_address(devices[NIC]["ipv4.address"]), wide)
+            self.assertEqual(len(asked), 1)
 
     def test_a_full_network_is_said(self) -> None:
         self.w.housing.prepare(site("10.7.0.2/31"), RULE, self.w.ownership)

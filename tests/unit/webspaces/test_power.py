@@ -172,6 +172,25 @@ class RebootTests(PowerCase):
         self.w.clock.result_of(self.w.power.reboot(1))
         self.assertTrue(self.w.seen(1).runs)
 
+    def test_one_that_is_stopped_before_its_address_is_there_is_booted_again_for_who_waits(self) -> None:
+        for work in (self.w.power.reboot, self.w.power.shut_down):
+            for address in (1.5, 2.0, 3.0):
+                for begun in (0.3, 0.9):
+                    self.w.lxd.timings = Timings()
+                    if self.w.seen(1).runs:
+                        self.w.clock.result_of(self.w.power.shut_down(1))
+                    self.w.clock.run_for(3)
+                    self.w.lxd.timings = Timings(address=address, port=address)
+                    early = watch(self.w.ready(1))
+                    self.w.clock.run_for(begun)
+                    stop = self.begin(work(1))
+                    self.w.clock.run_for(0.5)
+                    late = watch(self.w.ready(1))
+                    self.w.clock.run_for(30)
+                    self.assertIsNone(stop.value)
+                    self.assertEqual({str(each.value) for each in (early, late)}, {"10.7.0.10:80"})
+                    self.assertEqual(self.w.booter.memory(1).failures, 0)
+
     def test_a_long_stop_within_a_reboot_harms_no_visitor(self) -> None:
         self.w.lxd.timings = Timings(stop=4.5)
         reboot = self.begin(self.w.power.reboot(1))
@@ -232,6 +251,40 @@ class WishTests(PowerCase):
         self.assertTrue(self.w.clock.result_of(self.w.ready(1)))
         self.assertEqual(dict(self.w.conditions.of(1)), {})
 
+    def test_an_admins_word_in_the_same_moment_as_its_members_boot_counts(self) -> None:
+        self.want(OFF)
+        for half_milliseconds in range(12):
+            self.want(AUTO, by_admin=True)
+            self.want(OFF)
+            self.begin(self.w.power.boot(1))
+            self.w.clock.run_for(half_milliseconds / 2000)
+            suspended = self.begin(self.w.power.want(1, SUSPENDED, by_admin=True))
+            self.w.clock.run_for(30)
+            self.assertIsNone(suspended.value)
+            self.assertEqual(self.w.seen(1).webspace.desired, SUSPENDED)
+            self.assertIs(self.container.status, Status.STOPPED)
+
+    def test_one_that_is_just_being_started_is_stopped_again(self) -> None:
+        for hundredths in range(0, 40, 3):
+            self.want(AUTO, by_admin=True)
+            if self.w.seen(1).runs:
+                self.w.clock.result_of(self.w.power.shut_down(1))
+            self.w.clock.run_for(2)
+            visitor = watch(self.w.ready(1))
+            self.w.clock.run_for(hundredths / 100 + 0.004)
+            self.want(SUSPENDED, by_admin=True)
+            self.w.clock.run_for(30)
+            self.assertTrue(visitor.done)
+            self.assertIs(self.container.status, Status.STOPPED, hundredths)
+
+    def test_its_member_does_not_get_rid_of_a_suspension_with_the_webspace(self) -> None:
+        self.want(SUSPENDED, by_admin=True)
+        error = self.assertRaises(Forbidden, self.w.clock.result_of, self.w.service.delete(1))
+        self.assertIn("suspended by root: sends spam", str(error))
+        self.assertIn("ws-u1", self.w.lxd.containers)
+        self.w.clock.result_of(self.w.service.delete(1, by_admin=True))
+        self.assertNotIn("ws-u1", self.w.lxd.containers)
+
     def test_a_suspended_ones_ports_are_closed(self) -> None:
         self.w.clock.result_of(self.w.ports.add(1, 49152, Forward(22)))
         self.want(SUSPENDED, by_admin=True)
@@ -239,19 +292,61 @@ class WishTests(PowerCase):
         self.want(AUTO, by_admin=True)
         self.assertEqual(self.w.listeners.forwards[1], {49152: 22})
 
-    def test_somebody_who_starts_it_on_lxd_opens_it_to_nobody(self) -> None:
+    def test_somebody_who_starts_it_on_lxd_opens_it_to_nobody_and_it_is_shut_down_again(self) -> None:
         self.want(SUSPENDED, by_admin=True)
         self.w.lxd.power_on("ws-u1")
-        self.w.clock.run_for(5)
+        self.w.clock.run_for(1)
         self.assertEqual(self.w.store.backend("ws-u1"), "127.0.0.1:20001")
         self.assertIn("suspended", self.visitor())
+        self.w.clock.run_for(10)
+        self.assertIs(self.container.status, Status.STOPPED)
+        self.assertEqual(self.acts()[-1], "stop")
+
+    def test_what_came_between_the_wish_and_the_stop_keeps_it_running_for_a_moment_only(self) -> None:
+        wanting = self.begin(self.w.power.want(1, SUSPENDED, by_admin=True))
+        self.w.clock.run_for(SETTLE + DRAIN + 0.05)
+        self.w.lose_lxd()
+        self.w.clock.run_for(1)
+        self.assertIsInstance(wanting.error, Unavailable)
+        self.w.regain_lxd()
+        self.assertIs(self.container.status, Status.RUNNING)
+        self.w.lxd.fail_next("stop", RemoteError("no", 400))
+        self.w.lxd.fail_next("force", *[RemoteError("no", 400)] * 100)
+        self.w.clock.run_for(30)
+        self.w.lxd.fail_no_more()
+        self.w.connect()
+        self.w.clock.run_for(30)
+        self.assertIs(self.container.status, Status.STOPPED)
+
+    def test_one_whose_state_could_not_be_told_is_shut_down_when_it_can(self) -> None:
+        self.w = World()
+        self.container = self.w.webspace(1, running=True)
+        self.container.status = Status.ERROR
+        self.w.start()
+        self.want(SUSPENDED, by_admin=True)
+        self.w.lxd._change(self.container, Status.RUNNING)
+        self.w.clock.run_for(10)
+        self.assertIs(self.container.status, Status.STOPPED)
+
+    def test_what_was_given_back_meanwhile_runs_on(self) -> None:
+        self.want(OFF)
+        self.w.clock.run_for(10)
+        self.w.lxd.power_on("ws-u1")
+        self.w.clock.run_for(1)
+        self.want(AUTO)
+        self.w.clock.run_for(10)
+        self.assertIs(self.container.status, Status.RUNNING)
 
     def test_one_that_is_frozen_is_suspended_as_it_is(self) -> None:
         self.w.lxd.freeze("ws-u1")
         self.w.clock.run_for(1)
         self.want(SUSPENDED, by_admin=True)
+        self.w.clock.run_for(30)
         self.assertIs(self.container.status, Status.FROZEN)
         self.assertIn("suspended", self.visitor())
+        self.w.lxd._change(self.container, Status.RUNNING)
+        self.w.clock.run_for(10)
+        self.assertIs(self.container.status, Status.STOPPED)
 
 
 class DeletionTests(PowerCase):

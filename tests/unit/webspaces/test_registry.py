@@ -5,14 +5,18 @@ from __future__ import annotations
 from ipaddress import ip_address
 from unittest import mock
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.contracts.fake_instances import NIC, FakeInstances, Timings
 from tests.unit.timing import Time, watch
 from tests.unit.world import DEFAULTS, RULE, keys_of
+from webspaced.core.instance import InstanceState
+from webspaced.core.ownership import ADDRESS_KEY
 from webspaced.core.webspace import BOOT_PORT_KEY, KEY
 from webspaced.errors import DeadlineExceeded, RemoteError, Unavailable
 from webspaced.lib.deferreds import sleep
+from webspaced.webspaces.addressing import ADDRESS_BUDGET
 from webspaced.webspaces.conditions import Conditions, Kind
 from webspaced.webspaces.ownership import Ownership
 from webspaced.webspaces.registry import Registry
@@ -299,6 +303,54 @@ class OwnershipTests(RegistryCase):
         self.clock.result_of(self.registry.read_addresses())
         self.assertEqual([self.address(1), self.address(2)], [None, "10.7.0.10"])
 
+    def test_an_address_on_the_nic_of_one_that_is_gone_or_renamed_is_free_for_the_next(self) -> None:
+        device = {NIC: {"type": "nic", "network": "bridge", "ipv4.address": "10.7.0.77"}}
+        self.lxd.put("builder").devices = device
+        one = self.lxd.containers["ws-u1"]
+        self.sync()
+        self.lxd.remove("builder")
+        one.address, one.devices = ip_address("10.7.0.77"), device
+        self.sync()
+        self.assertEqual(self.address(1), "10.7.0.77")
+        # Away under another name, and back; the events come in this order.
+        self.lxd.rename("ws-u1", "aside")
+        self.look(1)
+        self.sync()
+        self.lxd.rename("aside", "ws-u1")
+        back = watch(self.registry.look(1)), watch(self.registry.look_at_stranger("aside"))
+        self.clock.run_for(1)
+        self.assertTrue(all(each.done for each in back))
+        self.sync()
+        self.assertEqual(self.address(1), "10.7.0.77")
+        self.assertNotIn(Kind.ADDRESS_CLASH, self.conditions.of(1))
+
+    def test_a_stranger_of_which_something_was_heard_keeps_what_it_has(self) -> None:
+        device = {NIC: {"type": "nic", "network": "bridge", "ipv4.address": "10.7.0.10"}}
+        self.lxd.put("builder").devices = device
+        self.sync()
+        self.assertIsNone(self.address(1))
+        self.clock.result_of(self.registry.look_at_stranger("builder"))
+        self.clock.result_of(self.registry.read_addresses())
+        self.assertIsNone(self.address(1))
+        self.clock.result_of(self.registry.look_at_stranger("nobody"))
+
+    def test_one_that_goes_on_showing_what_is_not_its_own_has_the_leases_read_now_and_then(self) -> None:
+        self.sync()
+        thief = self.lxd.containers["ws-u2"]
+        thief.has_network = False
+        self.lxd.calls.clear()
+        began = self.clock.seconds()
+        for last in range(100, 200):
+            thief.extra = [(ip_address(f"10.7.0.{last}"), "global")]
+            self.clock.result_of(self.registry.read_address(2))
+        self.assertLessEqual(len([call for call, _ in self.lxd.calls if call == "leases"]), 6)
+        self.assertLess(self.clock.seconds() - began, 2)
+        # Its lease of that time is found all the same.
+        thief.address, thief.has_network, thief.extra = ip_address("10.7.0.222"), True, []
+        self.clock.run_for(2)
+        self.clock.result_of(self.registry.read_address(2))
+        self.assertEqual(self.address(2), "10.7.0.222")
+
     def test_leases_that_cannot_be_read_stay_as_they_were(self) -> None:
         self.sync()
         self.lxd.fail_next("leases", RemoteError("no", 500), Unavailable("gone"), DeadlineExceeded("late"))
@@ -370,16 +422,26 @@ class HearsayTests(RegistryCase):
         self.sync()
         self.assertEqual(self.address(1), "10.7.0.10")
 
-    def test_one_whose_state_hangs_holds_nobody_up_for_long(self) -> None:
-        self.lxd.put("builder", running=True)
-        slow = self.lxd._pass
+    def test_one_whose_state_never_comes_holds_nobody_up_for_long(self) -> None:
+        async def never(name: str, project: str = "") -> InstanceState:
+            return await (Deferred() if name in {"ws-u1", "builder", "router"} else state(name, project))
 
-        async def passing(seconds: float) -> None:
-            await slow(10_000.0 if self.lxd.calls[-1] in (("state", "ws-u1"), ("state", "builder")) else seconds)
-
-        self.lxd._pass = passing
-        self.clock.result_of(self.registry.sync(), 60)
+        state, self.lxd.state = self.lxd.state, never
+        for name in ("builder", "router"):
+            self.lxd.put(name, running=True)
+        syncing = watch(self.registry.sync())
+        self.clock.run_for(2 * ADDRESS_BUDGET + 1)
+        self.assertTrue(syncing.done)
         self.assertEqual(self.address(2), "10.7.0.11")
+        self.assertIsNotNone(self.registry.get(1))
+
+    def test_one_that_was_given_an_address_has_no_other(self) -> None:
+        one = self.lxd.containers["ws-u1"]
+        one.config[ADDRESS_KEY] = "10.7.0.10"
+        one.has_network, one.extra = False, [(ip_address("10.7.0.99"), "global")]
+        self.sync()
+        self.assertIsNone(self.address(1))
+        self.assertIn("10.7.0.99", self.conditions.of(1)[Kind.ADDRESS_CLASH])
 
     def test_the_address_of_one_that_stopped_is_free(self) -> None:
         self.sync()

@@ -1,0 +1,72 @@
+"""Keeping off what is wanted off, whoever started it, and whatever came between the wish and the stop.
+
+LXD may have been away, or not have told the state; webspaced may have ended; a snapshot may have frozen the container.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from webspaced.core.boot import Hold
+from webspaced.core.desired import Wish
+from webspaced.lib.deferreds import shield, sleep
+from webspaced.webspaces.booter import Booter
+from webspaced.webspaces.observed import Observed
+from webspaced.webspaces.power import Power
+from webspaced.webspaces.registry import Registry
+
+DELAY = 2.0
+"""Seconds: whoever said what is wanted stops it, too."""
+
+
+class Warden:
+    """Stops webspaces that run although they are suspended, or switched off by their member."""
+
+    log = Logger()
+
+    def __init__(
+        self, clock: IReactorTime, registry: Registry, booter: Booter, power: Power,
+        may_write: Callable[[], bool] = lambda: True,
+    ) -> None:  # fmt: skip
+        """:param may_write: whether no other daemon can be at work."""
+        self._clock = clock
+        self._registry = registry
+        self._booter = booter
+        self._power = power
+        self._may_write = may_write
+        self._watches = False
+        self._considered: set[int] = set()
+        registry.subscribe(self._noticed)
+
+    def watch(self) -> None:
+        """Look at all, and from now on at whatever changes: this daemon may change something."""
+        self._watches = True
+        for observed in self._registry:
+            self._noticed(observed.uid)
+
+    def _noticed(self, uid: int) -> None:
+        if self._watches and uid not in self._considered and self._runs_unwanted(self._registry.get(uid)):
+            self._considered.add(uid)
+            shield(self._consider(uid)).addErrback(self._failed, uid)
+
+    def _runs_unwanted(self, observed: Observed | None) -> bool:
+        if observed is None or not observed.runs or observed.untold or observed.webspace.desired.wish is Wish.AUTO:
+            return False
+        return self._booter.memory(observed.uid).hold is Hold.NONE
+
+    async def _consider(self, uid: int) -> None:
+        try:
+            await sleep(self._clock, DELAY)
+            if self._runs_unwanted(self._registry.get(uid)) and self._may_write():
+                self.log.info("webspace {uid} runs although it is to stay off, and is shut down", uid=uid)
+                await self._power.keep_off(uid)
+        finally:
+            self._considered.discard(uid)
+
+    def _failed(self, failure: Failure, uid: int) -> None:
+        # The next full pass, or event, tries again.
+        self.log.warn("webspace {uid} could not be shut down: {error}", uid=uid, error=failure.getErrorMessage())
