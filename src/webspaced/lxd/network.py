@@ -19,6 +19,7 @@ from webspaced.lxd.client import LxdClient
 from webspaced.lxd.read import read
 
 NO_ADDRESS = ("none", "auto", "")
+FORBIDDEN = 403
 
 
 @frozen(kw_only=True)
@@ -141,8 +142,9 @@ class NetworkLeases:
         for project in sorted({self._client.project, *users}):
             try:
                 found += await self._leases_of(project)
-            except NotFound:
-                if project == self._client.project:
+            except (NotFound, RemoteError) as error:
+                hidden = isinstance(error, NotFound) or error.code == FORBIDDEN
+                if project == self._client.project or not hidden:
                     raise
         return found
 

@@ -78,9 +78,12 @@ class LeaseTests(NetworkCase):
 
     def test_a_project_that_may_not_be_seen_is_left_out_and_our_own_is_not(self) -> None:
         used = sync({"used_by": ["/1.0/instances/b?project=other"]})
-        client = self.client(used, sync(LEASES), error(404))
-        self.assertEqual(len(watch(NetworkLeases(client, "br").leases()).value), 2)
+        for refusal in (error(404), error(403)):
+            client = self.client(used, sync(LEASES), refusal)
+            self.assertEqual(len(watch(NetworkLeases(client, "br").leases()).value), 2)
         self.assertIsInstance(watch(NetworkLeases(self.client(used, error(404)), "br").leases()).error, NotFound)
+        for replies in ((error(403),), (sync(LEASES), error(500))):
+            self.assertIsInstance(watch(NetworkLeases(self.client(used, *replies), "br").leases()).error, RemoteError)
 
     def test_what_is_no_lease(self) -> None:
         for odd in ([7], {"a": 1}, "x", [{"address": 7, "hwaddr": 8}]):
