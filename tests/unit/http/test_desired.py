@@ -57,7 +57,8 @@ class DesiredTests(ApiCase):
     def test_what_is_no_wish(self) -> None:
         for body in ({}, {"desired": "off"}, {"desired": None}, {"desired": "stopped", "until": 7}, {"desired": []}):
             self.problem(400, "PUT", DESIRED, body)
-        self.assertIn("reason", self.problem(400, "PUT", DESIRED, {"desired": "stopped", "reason": "holidays"}))
+        for reason in ("holidays", {}, 0):
+            self.assertIn("reason", self.problem(400, "PUT", DESIRED, {"desired": "stopped", "reason": reason}))
 
     def test_without_a_webspace_there_is_none(self) -> None:
         self.problem(404, "GET", DESIRED, token="bob")
