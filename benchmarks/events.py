@@ -28,9 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from attrs import evolve
-from twisted.internet.defer import Deferred
 from twisted.internet.task import react
-from twisted.python.log import startLogging
 from wsproto.events import TextMessage
 
 from benchmarks.clients import ask
@@ -39,12 +37,10 @@ from benchmarks.lxd import DirectLxd
 from benchmarks.report import conclude, median, milliseconds, percentile
 from benchmarks.simulated_lxd import simulated
 from benchmarks.terminals import stream
-from benchmarks.webspaces import config_of, settings_for
+from benchmarks.webspaces import config_of, serve, settings_for
 from harness import ports
 from harness.saying import CannotGoOn, run_program, say, tail
-from webspaced.assembly import build, this_host
 from webspaced.core.webspace import KEY, Config, Webspace
-from webspaced.settings import load
 from webspaced.testing.lxd.simulator import LOOPBACK_PORTS
 
 NAME = "ws-u1"
@@ -120,16 +116,6 @@ async def _measure(socket: Path, front: tuple[str, int], rounds: int) -> list[fl
     return lasted
 
 
-def _serve(reactor: Any, path: str) -> Deferred[None]:
-    """Be the daemon, as assembled for an LXD whose containers have loopback addresses."""
-    startLogging(sys.stderr, setStdout=False)
-    settings = load(Path(path), {})
-    daemon = build(reactor, settings, evolve(this_host(reactor, settings), loopback_containers=True))
-    daemon.privilegedStartService()
-    daemon.startService()
-    return Deferred()
-
-
 def _run() -> list[float]:
     rounds, count = int(os.environ.get("BENCH_EVENTS", "20")), int(os.environ.get("BENCH_WEBSPACES", "1000"))
     say(f"from LXD's event to the first request served, with {count} webspaces of a simulated LXD ...")
@@ -148,7 +134,7 @@ def _run() -> list[float]:
 def main() -> int:
     """Run it alone; the status of an interrupted run is 130."""
     if sys.argv[1:2] == ["serve"]:
-        react(_serve, sys.argv[2:])
+        react(serve, sys.argv[2:])
     become_interruptible()
     try:
         lasted = _run()

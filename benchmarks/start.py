@@ -27,10 +27,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater, react
-from twisted.python.log import startLogging
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
@@ -38,12 +36,9 @@ from benchmarks.clients import ask
 from benchmarks.interrupts import become_interruptible
 from benchmarks.report import conclude, median
 from benchmarks.simulated_lxd import simulated
-from benchmarks.webspaces import FIRST_BOOT_PORT, settings_for
+from benchmarks.webspaces import FIRST_BOOT_PORT, serve, settings_for
 from harness import ports
 from harness.saying import CannotGoOn, run_program, say, tail
-from webspaced.assembly import build, this_host
-from webspaced.lib.clocks import go_by_monotonic_time
-from webspaced.settings import load
 from webspaced.testing.iamd import Iamd
 from webspaced.testing.lxd.simulator import LOOPBACK_PORTS
 
@@ -90,17 +85,6 @@ def _serve_iam(reactor: Any, count: str) -> Deferred[None]:
     listening = reactor.listenTCP(0, Site(_Slow(reactor, iamd)), interface="127.0.0.1")
     sys.stdout.write(f"http://127.0.0.1:{listening.getHost().port}/v1 {iamd.token(OWN_ID)}\n")
     sys.stdout.flush()
-    return Deferred()
-
-
-def _serve(reactor: Any, path: str) -> Deferred[None]:
-    """Be the daemon, as assembled for an LXD whose containers have loopback addresses."""
-    go_by_monotonic_time(reactor)
-    startLogging(sys.stderr, setStdout=False)
-    settings = load(Path(path), {})
-    daemon = build(reactor, settings, evolve(this_host(reactor, settings), loopback_containers=True))
-    daemon.privilegedStartService()
-    daemon.startService()
     return Deferred()
 
 
@@ -170,7 +154,7 @@ def _run() -> dict[str, Any]:
 
 def main() -> int:
     """Run it; the status of an interrupted run is 130."""
-    parts = {"serve": _serve, "iamd": _serve_iam}
+    parts = {"serve": serve, "iamd": _serve_iam}
     if sys.argv[1:2] and sys.argv[1] in parts:
         react(parts[sys.argv[1]], sys.argv[2:])
     become_interruptible()

@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
+from twisted.internet.defer import Deferred
+from twisted.python.log import startLogging
+
 from harness import places
+from webspaced.assembly import build, this_host
 from webspaced.core.config import Config
 from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY, Webspace
+from webspaced.lib.clocks import go_by_monotonic_time
+from webspaced.settings import load
 
 FIRST_BOOT_PORT = 20000
+
+
+def serve(reactor: Any, path: str) -> Deferred[None]:
+    """Be the daemon of a settings file, as assembled for an LXD whose containers have loopback addresses."""
+    go_by_monotonic_time(reactor)
+    startLogging(sys.stderr, setStdout=False)
+    settings = load(Path(path), {})
+    daemon = build(reactor, settings, evolve(this_host(reactor, settings), loopback_containers=True))
+    daemon.privilegedStartService()
+    daemon.startService()
+    return Deferred()
 
 
 def config_of(uid: int, http_port: int = 80) -> Mapping[str, str]:

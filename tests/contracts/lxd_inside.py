@@ -146,7 +146,7 @@ class InsideContract(LxdApi):
         operation, sockets = await self.executing("cat")
         sockets["0"].transport.sendBytesMessage(b"abc")
         await self.got(sockets["1"], b"abc")
-        sockets["0"].transport.loseConnection()
+        sockets["0"].hang_up()
         self.assertEqual((await self.ended(operation))["return"], 0)
 
     @contract
@@ -200,7 +200,7 @@ class InsideContract(LxdApi):
     async def test_closing_the_control_socket_kills(self) -> None:
         await self.create_and_start()
         operation, sockets = await self.ready("sleep 60")
-        sockets["control"].transport.loseConnection()
+        sockets["control"].hang_up()
         self.assertEqual((await self.ended(operation))["return"], 137)
 
     @contract
@@ -228,7 +228,7 @@ class InsideContract(LxdApi):
 
         await self.until("the terminal ends", over)
         self.assertEqual((await self.raw("GET", operation)).metadata["status_code"], 103)
-        terminal.transport.loseConnection()
+        terminal.hang_up()
         self.assertEqual((await self.ended(operation))["return"], 0)
 
     @contract
@@ -242,7 +242,7 @@ class InsideContract(LxdApi):
             return sockets["0"].ended
 
         await self.until("the terminal ends", over)
-        sockets["0"].transport.loseConnection()
+        sockets["0"].hang_up()
         self.assertEqual((await self.ended(operation))["return"], 130)
 
     @contract
@@ -285,9 +285,9 @@ class InsideContract(LxdApi):
         self.assertEqual(await self.actions(heard, 1), ["instance-console"])
         self.assertEqual((await self.raw("GET", operation)).metadata["status_code"], 103)
         # Not both at once: LXD may panic then.
-        sockets["0"].transport.loseConnection()
+        sockets["0"].hang_up()
         await self.sleep(0.5)
-        sockets["control"].transport.loseConnection()
+        sockets["control"].hang_up()
         code = self.code_of(await self.waited(operation))
         self.assertIn(code, (200,) if self.flavour.one_console else (200, 400))
 
@@ -301,7 +301,7 @@ class InsideContract(LxdApi):
         else:
             _, second = await self.attached("console", {"width": 80, "height": 24})
             await self.got(second["0"], b"Error")
-        first["0"].transport.loseConnection()
+        first["0"].hang_up()
 
     @contract
     async def test_the_log_of_a_console_is_given_once(self) -> None:
@@ -321,7 +321,7 @@ class InsideContract(LxdApi):
         self.assertEqual(given.lstrip(b"."), b"abc")
         again = await self.raw("GET", where)
         self.assertEqual((again.status, b"abc" in again.body), (200 if self.flavour.one_console else 500, False))
-        sockets["0"].transport.loseConnection()
+        sockets["0"].hang_up()
 
     # --- files
 

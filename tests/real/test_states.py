@@ -76,9 +76,21 @@ class BehindTheBackTests(StackCase):
     def test_freeze(self) -> None:
         self.stack.put_state("freeze")
         wait_until("the route is ours", self.stack.leads_to_itself)
-        self.assertEqual(self.stack.echo(self.port), b"hello")
-        self.assertEqual(self.stack.status(), "Running")
+        wait_until("visitors are told", self._tells_of_the_pause)
+        self.assertFalse(self.stack.echoes(self.port))
+        for method in ("DELETE", "PUT"):
+            self.assertEqual(self.stack.ask(method, "/v1/webspace/self/state").status, 409)
+        # Whoever froze it thaws it.
+        self.assertEqual(self.stack.status(), "Frozen")
+        self.stack.put_state("unfreeze")
+        wait_until("the echo answers", lambda: self.stack.echoes(self.port))
         wait_until("the route is direct", self.stack.is_direct)
+
+    def _tells_of_the_pause(self) -> bool:
+        # A visit that Traefik sends to the frozen container itself gets no answer.
+        with suppress(OSError):
+            return b"it is paused" in self.stack.visit().body
+        return False
 
     def test_deletion(self) -> None:
         self.stack.put_state("stop", force=True)

@@ -205,7 +205,7 @@ class ReadTests(AssembledCase):
         self.daemon.startService()
         self.machine.run_for(1)
         # What LXD tells of the network decides on addresses.
-        self.daemon._parts.rule(NETWORK)
+        self.daemon._parts.ground(NETWORK)
         return read
 
     def _build_by_tap(self, settings: Any) -> None:

@@ -20,18 +20,18 @@ def desired_of(body: dict[str, Any], caller: Caller) -> Desired:
     """
     check_known(body, ("desired", *REASONS))
     wish = parse_wish(body.get("desired"))
+    reasons = {name: optional_text(body, name) or "" for name in REASONS}
     if wish is not Wish.SUSPENDED:
-        _check_no_reason(body, wish)
+        _check_no_reason(reasons, wish)
         return Desired(wish=wish)
     if not caller.user.is_admin:
         message = "only an admin suspends a webspace"
         raise Forbidden(message)
-    reason, public = (optional_text(body, name) or "" for name in REASONS)
-    return suspension(caller.user.username, reason, public)
+    return suspension(caller.user.username, *reasons.values())
 
 
-def _check_no_reason(body: Mapping[str, Any], wish: Wish) -> None:
-    given = [name for name in REASONS if body.get(name)]
+def _check_no_reason(reasons: Mapping[str, str], wish: Wish) -> None:
+    given = [name for name, text in reasons.items() if text]
     if given:
         message = f"{given[0]} belongs to a suspension, not to {wish.value}"
         raise Invalid(message)

@@ -22,8 +22,6 @@ from webspaced.http.problems import TooManyRequests
 
 LIFETIME = 30
 """Seconds (design decision 11)."""
-ROUNDING = 1e-6
-"""Seconds: sums of large times are no better."""
 MOST = 10_000
 MOST_PER_USER = 64
 PATHS = ("exec", "console")
@@ -39,6 +37,7 @@ class _Ticket:
     subject: User
     path: str
     origin: str | None
+    since: float
     until: float
 
 
@@ -66,8 +65,10 @@ class Tickets:
             message = "too many tickets are waiting to be used"
             raise TooManyRequests(message, retry_after=LIFETIME)
         ticket = secrets.token_urlsafe(32)
-        until = self._clock.seconds() + LIFETIME
-        self._kept[_hash(ticket)] = _Ticket(caller=caller, subject=subject, path=path, origin=origin, until=until)
+        now = self._clock.seconds()
+        self._kept[_hash(ticket)] = _Ticket(
+            caller=caller, subject=subject, path=path, origin=origin, since=now, until=now + LIFETIME
+        )
         self._of[caller.user.id] += 1
         return ticket
 
@@ -92,7 +93,7 @@ class Tickets:
         while self._kept:
             key, first = next(iter(self._kept.items()))
             # Set back, a clock must not prolong anything.
-            if first.until - LIFETIME - ROUNDING <= now < first.until:
+            if first.since <= now < first.until:
                 return
             del self._kept[key]
             self._forget(first)

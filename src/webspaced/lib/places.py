@@ -15,7 +15,7 @@ from attrs import define, field
 from webspaced.lib.ranking import Ranking
 
 LEAST_IDLE = 1.0
-"""Seconds: who carried something since is not ended to make room, unless told otherwise."""
+"""Seconds: who carried something since is not ended to make room for others, unless told otherwise."""
 LOOKS, GROUPS = 32, 4
 """Of so many at most it is seen whether they are idle, in each of so many groups: each newcomer costs as little as that."""
 
@@ -24,7 +24,10 @@ class Holder(Protocol):
     """Who has a place."""
 
     def idle(self) -> float:
-        """Give for how many seconds it is known to have carried nothing; whatever it carried since the last call counts."""
+        """Give for how many seconds it is known to have carried nothing; whatever it carried since the last call counts.
+
+        Less than nothing says that it must not be ended.
+        """
 
     def displaced(self, places: Places) -> None:
         """Be told that the place is somebody else's now."""
@@ -63,7 +66,7 @@ class Places:
 
     def has_room(self) -> bool:
         """Whether there is a place for somebody, or can be."""
-        return not self.full or self._idle_one(self._anywhere(0)) is not None
+        return not self.full or self._idle_one(self._anywhere(0), self.least_idle) is not None
 
     def take(self, uid: int, holder: Holder, visitor: str = "") -> bool:
         """Take a place in a webspace for a visitor, if there is one or can be."""
@@ -97,15 +100,19 @@ class Places:
         most = self.most_per_visitor
         if not most or not visitor or self._visitors[visitor] < most:
             return True
-        return self._displace((each, visitor) for each in self._webspaces_of[visitor].first(GROUPS))
+        # At last one's own that was idle for ever so short: others are no worse off, and nobody is turned away.
+        groups = [(each, visitor) for each in self._webspaces_of[visitor].first(GROUPS)]
+        return any(self._displace(iter(groups), least) for least in (self.least_idle, 0.0))
 
     def _room_in(self, uid: int, visitor: str) -> bool:
         if self._webspaces[uid] < self.most_per_webspace:
             return True
-        return uid in self._visitors_of and self._displace(self._in(uid, self._visitors_of[uid][visitor]))
+        return uid in self._visitors_of and self._displace(
+            self._in(uid, self._visitors_of[uid][visitor]), self.least_idle
+        )
 
     def _room(self, uid: int) -> bool:
-        return not self.full or self._displace(self._anywhere(self._webspaces[uid]))
+        return not self.full or self._displace(self._anywhere(self._webspaces[uid]), self.least_idle)
 
     def _in(self, uid: int, least: int) -> Iterator[Group]:
         ranking = self._visitors_of[uid]
@@ -117,8 +124,8 @@ class Places:
             if self._webspaces[uid] >= least:
                 yield from self._in(uid, 0)
 
-    def _displace(self, groups: Iterator[Group]) -> bool:
-        found = self._idle_one(groups)
+    def _displace(self, groups: Iterator[Group], least: float) -> bool:
+        found = self._idle_one(groups, least)
         if found is None:
             return False
         (uid, visitor), holder = found
@@ -126,12 +133,12 @@ class Places:
         holder.displaced(self)
         return True
 
-    def _idle_one(self, groups: Iterator[Group]) -> tuple[Group, Holder] | None:
+    def _idle_one(self, groups: Iterator[Group], least: float) -> tuple[Group, Holder] | None:
         for key in groups:
-            group, found, longest = self._groups[key], None, self.least_idle
+            group, found, longest = self._groups[key], None, least
             for holder in list(islice(group, LOOKS)):
                 idle = holder.idle()
-                if idle < self.least_idle:
+                if idle < least:
                     # It carried something: it is last in line again.
                     del group[holder]
                     group[holder] = None

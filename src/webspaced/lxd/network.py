@@ -19,7 +19,7 @@ from webspaced.lxd.client import LxdClient
 from webspaced.lxd.read import read
 
 NO_ADDRESS = ("none", "auto", "")
-HIDDEN = 403
+FORBIDDEN = 403
 
 
 @frozen(kw_only=True)
@@ -143,8 +143,8 @@ class NetworkLeases:
             try:
                 found += await self._leases_of(project)
             except (NotFound, RemoteError) as error:
-                # LXD does not tell a restricted certificate of other projects, by a code that differs by version.
-                if project == self._client.project or getattr(error, "code", HIDDEN) != HIDDEN:
+                hidden = isinstance(error, NotFound) or error.code == FORBIDDEN
+                if project == self._client.project or not hidden:
                     raise
         return found
 

@@ -121,11 +121,9 @@ class Addressing:
             self.ownership.owned(stranger, shown)
 
     async def _shown(self, stranger: Instance) -> Sequence[IPAddress] | None:
-        what = f"the state of {stranger.name}"
+        asking = self._instances.state(stranger.name, stranger.project)
         try:
-            state = await bounded(
-                self._clock, ADDRESS_BUDGET, self._instances.state(stranger.name, stranger.project), what
-            )
+            state = await bounded(self._clock, ADDRESS_BUDGET, asking, f"the state of {stranger.name}")
         except (RemoteError, DeadlineExceeded, NotFound):
             # It keeps what it had.
             return None

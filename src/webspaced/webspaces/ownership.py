@@ -13,6 +13,8 @@ from webspaced.interfaces import ILeases
 from webspaced.lib.keyed import Coalesced
 
 NOTHING: frozenset[IPAddress] = frozenset()
+NOT_OURS_TO_READ = (400, 403, 501)
+"""LXD's codes for who may not see a network (or it is ``NotFound``), and for one that has no leases."""
 
 
 class Ownership:
@@ -30,12 +32,15 @@ class Ownership:
         self._owners = Owners(nic=nic, local=local)
         self._first_come = FirstCome()
         self._strangers: frozenset[Identity] = frozenset()
+        self._refused = False
+        """Whether the leases were never ours to read: a certificate that is restricted to a project may not see them."""
+        self._told = False
         self._renewals: Coalesced[None, frozenset[IPAddress]] = Coalesced(lambda _: self._renew())
 
     @property
     def by_hearsay(self) -> bool:
         """Whether there is nobody to ask: what other instances show must be looked at, too."""
-        return self._leases is None
+        return self._leases is None or self._refused
 
     def note(self, instance: Instance) -> frozenset[IPAddress]:
         """Take what LXD says of an instance, and give the addresses whose owner may be another one now."""
@@ -65,7 +70,7 @@ class Ownership:
     def owned(self, instance: Instance, shown: Collection[IPAddress]) -> tuple[IPAddress, ...]:
         """Give those of the addresses that an instance shows which are its own, in the same order."""
         owned = self._owners.owned(instance, shown)
-        if self._leases is not None or owned:
+        if owned or not self.by_hearsay:
             return owned
         owners = self._owners
         free = [each for each in shown if not owners.taken(each) and not owners.is_told(instance, each)]
@@ -96,9 +101,17 @@ class Ownership:
         try:
             leases = await self._leases.leases()
         except (RemoteError, DeadlineExceeded, NotFound) as error:
-            self.log.warn("the leases of the webspaces' network cannot be read: {error}", error=str(error))
+            self._note_refusal(error)
             return NOTHING
         except Unavailable as error:
             self.log.info("the leases of the webspaces' network cannot be read now: {error}", error=str(error))
             return NOTHING
+        self._told, self._refused = True, False
         return frozenset(address for _, address in self._owners.renew(leases))
+
+    def _note_refusal(self, error: Exception) -> None:
+        self.log.warn("the leases of the webspaces' network cannot be read: {error}", error=str(error))
+        final = isinstance(error, NotFound) or (isinstance(error, RemoteError) and error.code in NOT_OURS_TO_READ)
+        if final and not self._told and not self._refused:
+            self._refused = True
+            self.log.warn("whoever has an address first keeps it: see \"Addresses\" in the operator's manual")

@@ -85,6 +85,11 @@ class HostileRootTests(StackCase):
         self.assertEqual((loopback, bridge), ([], []))
         for address in (*ALIENS, gateway, other):
             self.assertNotIn(address, self.stack.routes()["ws-u1"])
+        # The neighbour notices nothing.
+        self.assertTrue(self.stack.is_direct(2))
+        self.assertEqual(self.stack.visit("bob").body, b"ws-u2\n")
+        conditions = self.stack.ask("GET", "/v1/webspace/self").json["conditions"]
+        self.assertIn("address-clash", [each["kind"] for each in conditions])
 
     def _refused(self, port: int) -> bytes:
         try:
@@ -106,7 +111,7 @@ class HostileRootTests(StackCase):
         with trap(LOOPBACK, 7) as loopback, trap(gateway, 7) as bridge:
             self.stack.start()
             self.assertEqual(self._refused(port), b"")
-            self.assertFalse(self.stack.is_direct(1))
+            wait_until("nobody is led there", lambda: not self.stack.is_direct(1))
         self.assertEqual((loopback, bridge), ([], []))
 
 

@@ -195,6 +195,9 @@ class PowerTests(MidwayCase):
             self.stack.put_state("freeze")
             wait_until("the route is ours", self.stack.leads_to_itself)
             self.struck(point, self.echoed)
+            # Whoever froze it thaws it; until then its visitors are told, and not left hanging.
+            self.assertEqual(self.stack.status(), "Frozen")
+            self.stack.put_state("unfreeze")
             wait_until("the echo answers", self.echoed)
             self.check_there()
 
@@ -213,7 +216,7 @@ class DocumentTests(MidwayCase):
     def prepare(self) -> None:
         self.dns = DnsServer()
         self.addCleanup(self.dns.close)
-        self.dns.texts["own.test"] = ["webspace:id:1"]
+        self.dns.texts["own.example"] = ["webspace:id:1"]
         self.stack.set_webspaces(domains={"resolvers": [self.dns.address]})
 
     def setUp(self) -> None:
@@ -256,8 +259,8 @@ class DocumentTests(MidwayCase):
         self.check_there()
 
     def test_domains(self) -> None:
-        self.changed(201, {409}, "POST", "/domains/own.test")
-        wait_until("it is served under its own name", lambda: self.stack.visit_host("own.test").body == BODY)
-        self.changed(204, {404}, "DELETE", "/domains/own.test")
-        wait_until("it is not any more", lambda: self.stack.visit_host("own.test").status == 404)
+        self.changed(201, {409}, "POST", "/domains/own.example")
+        wait_until("it is served under its own name", lambda: self.stack.visit_host("own.example").body == BODY)
+        self.changed(204, {404}, "DELETE", "/domains/own.example")
+        wait_until("it is not any more", lambda: self.stack.visit_host("own.example").status == 404)
         self.check_there()

@@ -60,6 +60,9 @@ class StormTests(StackCase):
 
     def _all_is_well(self, ports: dict[int, int]) -> None:
         for uid, name in MEMBERS.items():
+            if self.stack.status(uid) == "Frozen":
+                # Whoever froze it thaws it.
+                self.stack.put_state("unfreeze", uid)
             body = f"ws-u{uid}\n".encode()
             wait_until(f"{name} is served", lambda name=name, body=body: self.stack.visit(name).body == body)
             wait_until(f"{name}'s forward answers", lambda uid=uid: self.stack.echoes(ports[uid]))

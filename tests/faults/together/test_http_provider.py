@@ -62,9 +62,8 @@ class EmbeddedTests(StackCase):
             while not stopping.done():
                 seen.append(self.stack.visit().status)
             self.assertEqual(stopping.result().status, 204)
-        # Nobody was sent to a container that is gone.
-        self.assertLessEqual(set(seen), {200, 503}, seen)
-        self.assertTrue(self.stack.leads_to_itself())
+        # Nobody was sent to a container that is gone: who came meanwhile was served by the next boot.
+        self.assertEqual(set(seen), {200}, seen)
         wait_until("a visit wakes it", lambda: self.stack.visit().status == 200)
         self.assertEqual(self.stack.visit_https().body, b"ws-u1\n")
 

@@ -106,7 +106,7 @@ class PassthroughTests(StackCase):
         self.assertNotIn("ws-u1-https", document["http"]["routers"])
 
     def comes_through(self) -> bool:
-        """Whether a visit ends inside; for two seconds after a stop a visitor is sent away."""
+        """Whether a visit ends inside."""
         try:
             return self.sees_inside()
         except OSError:

@@ -41,7 +41,7 @@ class PlacesTests(SynchronousTestCase):
         return sum(each.lost is self.places for each in holders)
 
     def test_all_three_bounds_while_everybody_is_busy(self) -> None:
-        self.crowd(3, 1, "a")
+        self.crowd(3, 1, "a", quiet=-1)
         # Of the visitor, in whatever webspace; of the webspace, whoever it is; of all.
         self.assertIsNone(self.take(2, "a"))
         self.crowd(1, 1, "b")
@@ -59,6 +59,14 @@ class PlacesTests(SynchronousTestCase):
         busy, others = self.crowd(2, 2, "a"), self.crowd(1, 2, "b", quiet=99)
         self.assertIsNotNone(self.take(3, "a"))
         self.assertEqual((self.lost([old]), self.lost(busy + others), self.places.held), (1, 0, 4))
+
+    def test_and_ends_what_it_used_a_moment_ago_if_there_is_nothing_else(self) -> None:
+        first, second, third = self.crowd(3, 1, "a", quiet=0.0)
+        second.quiet = 0.1
+        for lost in (second, first):
+            self.assertIsNotNone(self.take(1, "a"))
+            self.assertIs(lost.lost, self.places)
+        self.assertIsNone(third.lost)
 
     def test_a_webspace_makes_room_for_itself_and_whoever_has_the_most_there_begins(self) -> None:
         few, many = self.crowd(1, 1, "b", quiet=99), self.crowd(3, 1, "a", quiet=9)
@@ -83,6 +91,7 @@ class PlacesTests(SynchronousTestCase):
         self.assertEqual(self.lost(small), 0)
 
     def test_the_one_of_whom_nothing_was_seen_for_longest(self) -> None:
+        self.places = Places(3, 3)
         first, second, third = self.crowd(3, 1, "a", quiet=LEAST_IDLE)
         first.quiet = LEAST_IDLE / 2
         self.assertIsNotNone(self.take(1, "a"))

@@ -14,7 +14,7 @@ from tests.unit.world import DEFAULTS, RULE, keys_of
 from webspaced.core.instance import InstanceState, Status
 from webspaced.core.ownership import ADDRESS_KEY
 from webspaced.core.webspace import BOOT_PORT_KEY, KEY
-from webspaced.errors import DeadlineExceeded, RemoteError, Unavailable
+from webspaced.errors import DeadlineExceeded, NotFound, RemoteError, Unavailable
 from webspaced.lib.deferreds import sleep
 from webspaced.webspaces.addressing import ADDRESS_BUDGET
 from webspaced.webspaces.conditions import Conditions, Kind
@@ -393,6 +393,35 @@ class HearsayTests(RegistryCase):
         self.clock.result_of(self.registry.read_addresses())
         self.assertEqual([self.address(1), self.address(2)], ["10.7.0.10", "10.7.0.11"])
         self.assertNotIn(Kind.ADDRESS_CLASH, self.conditions.of(1))
+
+    def _refused(self, error: Exception) -> None:
+        leases = mock.Mock()
+        leases.leases.side_effect = error
+        self.registry.prepare(NIC, RULE, Ownership(NIC, leases))
+        self.test_who_had_it_first_keeps_it()
+        # Once they are told, they are what counts, for good.
+        leases.leases.side_effect = self.lxd.leases
+        self.sync()
+        leases.leases.side_effect = error
+        free = ip_address("10.7.0.99")
+        self.lxd.containers["ws-u1"].address = free
+        self.lxd.containers["ws-u1"].has_network = False
+        self.lxd.containers["ws-u1"].extra.append((free, "global"))
+        self.clock.result_of(self.registry.read_addresses())
+        self.assertEqual((self.address(1), self.address(2)), (None, "10.7.0.11"))
+
+    def test_leases_of_which_we_may_know_nothing(self) -> None:
+        self._refused(RemoteError("Certificate is restricted", 403))
+
+    def test_leases_of_a_network_that_we_may_not_see(self) -> None:
+        self._refused(NotFound("no such network"))
+
+    def test_leases_that_fail_leave_no_address_to_whoever_has_it_first(self) -> None:
+        leases = mock.Mock()
+        leases.leases.side_effect = RemoteError("the database is locked", 500)
+        self.registry.prepare(NIC, RULE, Ownership(NIC, leases))
+        self.sync()
+        self.assertEqual((self.address(1), self.address(2)), (None, None))
 
     def test_one_has_one_of_each_family(self) -> None:
         self.sync()
