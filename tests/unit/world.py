@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from ipaddress import ip_address, ip_network
+from math import ceil
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -346,6 +347,8 @@ class World:
         """Wait until everybody's name was asked for, and what containers show was read: nobody else does."""
         reading = self.reconciler._reading
         self.clock.run_until(lambda: not self.reconciler.refreshing and (reading is None or reading.called))
+        # A time that floats have exactly.
+        self.clock.run_for(ceil(8 * self.clock.seconds()) / 8 - self.clock.seconds())
 
     def has_departed(self, since: float) -> bool:
         """Whether a member has been unknown for too long."""
