@@ -85,7 +85,7 @@ class ApiTests(StackCase):
         self.assertEqual(created.json, expected)
         self.assertEqual(ask("GET", "/v1/webspace/alice").json, expected)
         document = json.loads(self.stack.key("user._webspaced") or "")
-        self.assertEqual(list(document.pop("granted")), ["name"])
+        self.assertEqual(set(document.pop("granted")), {"name", "boot"})
         self.assertEqual(document, expected)
         self.assertEqual(ask("POST", "/v1/webspace/self", {"image": "fast"}).status, 409)
         self.assertEqual(ask("DELETE", "/v1/webspace/self").status, 204)
