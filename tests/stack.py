@@ -271,10 +271,10 @@ class Stack:
 
     # --- as a visitor
 
-    def visit(self, name: str = "alice", path: str = "/", method: str = "GET") -> Answer:
+    def visit(self, name: str = "alice", path: str = "/", method: str = "GET", patience: float = PATIENCE) -> Answer:
         """Request a page of a member's webspace through Traefik."""
         headers = {"Host": f"{name}.example.test"}
-        return exchange("127.0.0.1", self.http_port, method, path, None, headers)
+        return exchange("127.0.0.1", self.http_port, method, path, None, headers, patience)
 
     def visit_host(self, host: str) -> Answer:
         """Request a page under some name."""
@@ -346,9 +346,11 @@ def hash_of(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def exchange(host: str, port: int, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+def exchange(
+    host: str, port: int, method: str, path: str, body: bytes | None, headers: Mapping[str, str], patience: float = PATIENCE
+) -> Answer:
     """Make one HTTP request."""
-    connection = http.client.HTTPConnection(host, port, timeout=PATIENCE)
+    connection = http.client.HTTPConnection(host, port, timeout=patience)
     try:
         connection.request(method, path, body, dict(headers))
         return Answer(connection.getresponse())
