@@ -117,9 +117,14 @@ class Webspace:
         return evolve(self, grants=evolve(self.grants, boot={port: granted}))
 
     def of(self, uid: int) -> Webspace:
-        """Give this as the document of a user's instance: what another user's document claims counts for nothing."""
+        """Give this as the document of a user's instance: what another user's document claims counts for nothing.
+
+        Whom one names that cannot be read is told by its instance.
+        """
         if self.user == uid:
             return self
+        if self.user == NOBODY:
+            return evolve(self, user=uid)
         return Webspace(user=uid, config=self.config, wrong=self.wrong, extra=self.extra)
 
     def with_domain(self, domain: str, granted: float = 0.0) -> Webspace:

@@ -14,7 +14,7 @@ from webspaced.core.ownership import Lease
 from webspaced.errors import Invalid
 
 NOW = 1000.0
-MAC = "00:16:3e:00:00:01"
+MAC, OTHER = "00:16:3e:00:00:01", "00:16:3e:00:00:02"
 FILE = """\
 2000 00:16:3E:00:00:01 10.7.0.10 ws-u1 01:00:16:3e:00:00:01
 999 00:16:3e:00:00:02 10.7.0.11 * *
@@ -28,11 +28,21 @@ duid 00:01:00:01
 
 
 class FileTests(SynchronousTestCase):
-    def test_what_is_valid_counts_and_the_rest_is_left_out(self) -> None:
-        self.assertEqual(read_lease_file(FILE, NOW), [
+    def test_what_is_none_is_left_out(self) -> None:
+        self.assertCountEqual(read_lease_file(FILE, NOW), [
             Lease(address=ip_address("10.7.0.10"), mac=MAC),
+            Lease(address=ip_address("10.7.0.11"), mac="00:16:3e:00:00:02"),
             Lease(address=ip_address("10.7.0.12"), mac="00:16:3e:00:00:03"),
         ])  # fmt: skip
+
+    def test_one_that_is_over_counts_while_there_is_no_later_one(self) -> None:
+        for later, counts in (
+            (f"2000 {OTHER} 10.7.0.10 * *", False), (f"900 {OTHER} 10.7.0.10 * *", False),
+            (f"2000 {MAC} 10.7.0.11 * *", False), (f"700 {OTHER} 10.7.0.10 * *", True),
+            (f"2000 {OTHER} 10.7.0.11 * *", True), (f"2000 {MAC} fd42::10 * *", True),
+        ):  # fmt: skip
+            found = read_lease_file(f"800 {MAC} 10.7.0.10 * *\n{later}\n", NOW)
+            self.assertEqual(Lease(address=ip_address("10.7.0.10"), mac=MAC) in found, counts, later)
 
     @settings(deadline=None, max_examples=60)
     @given(st.text())
@@ -45,11 +55,11 @@ class ListTests(SynchronousTestCase):
         listed = [
             {"address": "10.7.0.10", "hwaddr": MAC.upper(), "expires": 2000},
             {"address": "fd42::10", "hwaddr": MAC},
-            {"address": "10.7.0.11", "hwaddr": MAC, "expires": 1000},
+            {"address": "10.7.0.10", "hwaddr": OTHER, "expires": 1000},
             {"address": "10.7.0.12"}, {"hwaddr": MAC}, 7, None, {"address": 1, "hwaddr": MAC, "expires": "soon"},
         ]  # fmt: skip
         found = read_lease_list(json.dumps(listed), NOW)
-        self.assertEqual([str(lease.address) for lease in found], ["10.7.0.10", "fd42::10"])
+        self.assertCountEqual([str(lease.address) for lease in found], ["10.7.0.10", "fd42::10"])
         self.assertEqual({lease.mac for lease in found}, {MAC})
 
     def test_what_is_no_list(self) -> None:

@@ -146,6 +146,11 @@ class RoundTripTests(SynchronousTestCase):
         self.assertEqual(own.extra, {"x": 1})
         self.assertIs(theirs.of(7), theirs)
 
+    def test_whom_it_names_is_its_instances_user_where_that_cannot_be_read(self) -> None:
+        for odd in ("7", None, True, 7.0, []):
+            own = load({"user": odd, "domains": ["a.example"], "ports": {"49152": 22}}).of(8)
+            self.assertEqual((own.user, own.domains, dict(own.ports)), (8, ("a.example",), {49152: 22}))
+
     def test_ports_are_in_order(self) -> None:
         self.assertEqual(list(load({"user": 7, "ports": {"50000": 1, "49152": 2}}).ports), [49152, 50000])
 
