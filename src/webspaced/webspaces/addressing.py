@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from math import inf
 
 from attrs import evolve
 from twisted.internet.interfaces import IReactorTime
@@ -23,6 +24,8 @@ from webspaced.webspaces.ownership import Ownership
 PARALLEL_READS = 8
 ADDRESS_BUDGET = 5.0
 """Seconds that the look at one instance's addresses may take: one that hangs must not keep the others from theirs."""
+FIRST_BUDGET = 3.0
+"""Seconds for which containers are asked before the first answer, where there is nobody else: the rest is asked later."""
 MOST_NAMED = 4
 """So many foreign addresses of a webspace are named."""
 
@@ -49,6 +52,11 @@ class Addressing:
         self._nic = nic
         self._rule = rule
         self._conditions = conditions
+        self._ask_until = inf
+
+    def begin_asking(self, *, first: bool) -> None:
+        """Say that many are going to be asked; ``first``: nobody is served before that is over."""
+        self._ask_until = self._clock.seconds() + FIRST_BUDGET if first else inf
 
     async def read(self, observed: Observed) -> tuple[IPAddress, ...] | None:
         """Give the addresses that a webspace shows now; ``None`` if its instance is gone."""
@@ -84,6 +92,8 @@ class Addressing:
         """
         if not self.ownership.by_hearsay:
             return evolve(observed, address=self._expected(observed))
+        if self._clock.seconds() >= self._ask_until:
+            return observed
         try:
             what = f"reading the addresses of webspace {observed.uid}"
             claims = await bounded(self._clock, ADDRESS_BUDGET, self.read(observed), what)

@@ -124,11 +124,13 @@ class Registry:
         before = dict(self._versions)
         found = _Found(others=set(await addressing.ownership.renew()))
         await self._instances.go_through(lambda instance: self._find(instance, found))
+        addressing.begin_asking(first=not self.complete)
         found.others |= set(await addressing.look_at_strangers(found.strangers))
         self.away = found.away
         gone = [uid for uid in self._seen if uid not in found.uids]
         await self._in_parallel(gone, lambda uid: self._take(uid, None, before.get(uid)))
         changed = found.changed
+        addressing.begin_asking(first=not self.complete)
         await self._in_parallel(changed, lambda uid: self._take(uid, changed[uid], before.get(uid)))
         self._judge_again(found.others)
         self.complete = True

@@ -13,10 +13,10 @@ from tests.unit.timing import Time, watch
 from tests.unit.world import DEFAULTS, RULE, keys_of
 from webspaced.core.instance import InstanceState, Status
 from webspaced.core.ownership import ADDRESS_KEY
-from webspaced.core.webspace import BOOT_PORT_KEY, KEY
+from webspaced.core.webspace import BOOT_PORT_KEY, KEY, Webspace
 from webspaced.errors import DeadlineExceeded, NotFound, RemoteError, Unavailable
 from webspaced.lib.deferreds import sleep
-from webspaced.webspaces.addressing import ADDRESS_BUDGET
+from webspaced.webspaces.addressing import ADDRESS_BUDGET, FIRST_BUDGET
 from webspaced.webspaces.conditions import Conditions, Kind
 from webspaced.webspaces.ownership import Ownership
 from webspaced.webspaces.registry import Registry
@@ -463,6 +463,29 @@ class HearsayTests(RegistryCase):
             self.lxd._change(self.lxd.containers["ws-u1"], Status.RUNNING)
             self.look(1)
             self.assertEqual(self.address(1), "10.7.0.10")
+
+    def test_many_are_not_all_asked_before_the_first_answer(self) -> None:
+        async def slow(name: str, project: str = "") -> InstanceState:
+            asked.append(name)
+            await sleep(self.clock, 1)
+            return await state(name, project)
+
+        state, self.lxd.state = self.lxd.state, slow
+        asked: list[str] = []
+        for uid in range(3, 101):
+            keys = {**keys_of(1), KEY: Webspace(user=uid, config=DEFAULTS).dump(), BOOT_PORT_KEY: str(20000 + uid)}
+            self.lxd.put(f"ws-u{uid}", running=True, **keys)
+        self.clock.advance(1)
+        syncing = watch(self.registry.sync())
+        self.clock.run_for(FIRST_BUDGET + 1.5)
+        self.assertTrue(syncing.done)
+        at_first = len(asked)
+        self.assertLess(at_first, 50)
+        self.assertEqual(len(list(self.registry)), 100)
+        reading = watch(self.registry.read_addresses())
+        self.clock.run_for(200)
+        self.assertTrue(reading.done)
+        self.assertNotIn(None, [self.address(each.uid) for each in self.registry])
 
     def test_one_whose_state_never_comes_holds_nobody_up_for_long(self) -> None:
         async def never(name: str, project: str = "") -> InstanceState:
