@@ -13,3 +13,9 @@ def unknown_among(given: Iterable[str], known: Collection[str]) -> str:
     found = list(islice((each for each in given if each not in known), NAMED + 1))
     names = sorted(each if len(each) <= LONGEST else f"{each[:LONGEST]}…" for each in found[:NAMED])
     return ", ".join([*names, "and more"] if len(found) > NAMED else names)
+
+
+def shown(value: object) -> str:
+    """Give a value as a message repeats it: somebody else chose how long it is."""
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

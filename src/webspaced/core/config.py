@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from webspaced.core.brief import unknown_among
+from webspaced.core.brief import shown, unknown_among
 from webspaced.errors import Invalid
 
 _PORTS = range(1, 65536)
@@ -23,7 +23,7 @@ def parse_port(value: object) -> int:
     """
     text = str(value)
     if isinstance(value, bool) or not _PORT.fullmatch(text) or int(text) not in _PORTS:
-        message = f"{value!r} is not a port (1 to 65535)"
+        message = f"{shown(value)} is not a port (1 to 65535)"
         raise Invalid(message)
     return int(text)
 

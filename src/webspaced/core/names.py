@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from webspaced.core.brief import shown
 from webspaced.errors import Invalid
 
 # RFC 1035 section 2.3.4, as text.
@@ -21,7 +22,7 @@ def parse_username(text: str) -> str:
     lowered = text.lower()
     # Some letters outside ASCII have ASCII lower cases.
     if not text.isascii() or not _LABEL.fullmatch(lowered):
-        message = f"the username {text!r} is not a DNS label"
+        message = f"the username {shown(text)} is not a DNS label"
         raise Invalid(message)
     return lowered
 

@@ -47,6 +47,10 @@ class Kind(enum.Enum):
     """The host name was granted to another webspace later."""
 
 
+LONGEST_DETAIL = 1000
+"""Characters: an instance's keys may be wrong in a thousand ways."""
+
+
 class Conditions:
     """The present conditions of every webspace."""
 
@@ -61,6 +65,8 @@ class Conditions:
 
     def note(self, uid: int, kind: Kind, detail: str | None) -> None:
         """Say that a condition holds, or with ``None`` that it does not."""
+        if detail is not None and len(detail) > LONGEST_DETAIL:
+            detail = f"{detail[:LONGEST_DETAIL]}…"
         before = self.of(uid).get(kind)
         if detail == before:
             return

@@ -5,6 +5,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.core.test_webspace import DEFAULTS, load
 from webspaced.core.address import AddressRule
+from webspaced.core.config import parse_port
 from webspaced.core.names import parse_username
 from webspaced.errors import Invalid
 
@@ -24,3 +25,9 @@ class HostileValueTests(SynchronousTestCase):
     def test_a_scope_does_not_get_round_a_reserved_address(self) -> None:
         rule = AddressRule(networks=(ip_network("fd42::/64"),), reserved=frozenset({ip_address("fd42::1")}))
         self.assertFalse(rule.allows(ip_address("fd42::1%eth0")))
+
+    def test_a_value_that_is_none_is_repeated_in_short(self) -> None:
+        for read in (parse_port, parse_username):
+            said = str(self.assertRaises(Invalid, read, "8_" * 4000))
+            self.assertLess(len(said), 100)
+            self.assertIn("…", said)
