@@ -46,7 +46,8 @@ SLICE = 50
 """Webspaces that are looked at in one turn of the reactor."""
 TAKING_UP = 0.1
 """Seconds in which Traefik gets to know of objects of all kinds, each of which it watches by itself. A few milliseconds are
-usual; without a pause a change of kinds showed visitors a 404 until Traefik's next look."""
+usual; without a pause a change of kinds showed visitors a 404 until Traefik's next look, and a generation could be in
+effect a whole throttle before the change that it tells of."""
 ROUTES = (INGRESS_ROUTE, INGRESS_ROUTE_TCP)
 SHARED = ""
 """Stands for what belongs to no one webspace."""
@@ -138,9 +139,13 @@ class KubernetesStore:
         return written
 
     async def _mark(self, failures: list[Exception]) -> int | None:
-        """Tell a generation after whatever was written: by one more small write, and only where Traefik is asked for it."""
+        """Tell a generation after whatever was written: by one more small write, and only where Traefik is asked for it.
+
+        Traefik watches each kind by itself: told at once, the generation could come to it before the slice it is to tell of.
+        """
         if not self._cluster.is_asked or not self._has_written:
             return None
+        await sleep(self._clock, TAKING_UP)
         generation = self._shared.tell()
         failures += await self._write_all([SHARED])
         return generation

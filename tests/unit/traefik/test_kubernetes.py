@@ -238,6 +238,16 @@ class AskedTests(StoreCase):
         self.assertEqual(rule["services"], [{"kind": "TraefikService", "name": "noop@internal"}])
         self.assertEqual(rule["priority"], 10**9)
 
+    def test_the_change_has_time_to_come_to_traefik_before_that(self) -> None:
+        self.apply(route())
+        self.writes()
+        applying = watch(self.store.apply({"ws-u1": route(backend=DIRECT)}, ()))
+        self.clock.run_for(TAKING_UP / 2)
+        self.assertEqual(self.writes(), ["PUT endpointslices/ws-u1"])
+        self.clock.run_for(TAKING_UP)
+        self.assertEqual(self.writes(), [f"PUT ingressroutes/{self.cluster.transport}"])
+        self.assertTrue(applying.done)
+
     def test_what_changes_nothing_is_not_told(self) -> None:
         self.apply(route())
         self.writes()
