@@ -24,7 +24,8 @@ from twisted.protocols.portforward import ProxyFactory
 from zope.interface import implementer
 
 from webspaced.core.address import Endpoint
-from webspaced.core.webspace import Forward
+from webspaced.core.forward import Forward
+from webspaced.core.probing import Ask
 from webspaced.forward.choice import Seats, lines_for
 from webspaced.forward.listeners import Listeners, Where
 from webspaced.forward.refusals import Refusals
@@ -52,7 +53,7 @@ class Gate:
         self._backend = backend
         self._waiting: list[Deferred[Endpoint]] = []
 
-    def ready_now(self, uid: int, port: int, *, http: bool = False) -> Endpoint | None:
+    def ready_now(self, uid: int, port: int, asks: Ask = Ask.CONNECTION) -> Endpoint | None:
         """Look it up."""
         if port == BOOTING:
             return None
@@ -61,7 +62,7 @@ class Gate:
             endpoint = self._endpoints[port] = Endpoint(LOOPBACK, port)
         return endpoint
 
-    def ready(self, uid: int, port: int, *, http: bool = False) -> Deferred[Endpoint]:
+    def ready(self, uid: int, port: int, asks: Ask = Ask.CONNECTION) -> Deferred[Endpoint]:
         """Boot."""
         if port != BOOTING:
             return succeed(Endpoint(LOOPBACK, port))
@@ -75,7 +76,7 @@ class Gate:
         for each in waiting:
             each.callback(Endpoint(LOOPBACK, self._backend))
 
-    async def suspect(self, uid: int, endpoint: Endpoint, *, refused: bool, http: bool = False) -> None:
+    async def suspect(self, uid: int, endpoint: Endpoint, *, refused: bool, asks: Ask = Ask.CONNECTION) -> None:
         """Nothing to look at."""
 
 

@@ -15,7 +15,7 @@ from twisted.internet.defer import gatherResults
 
 from harness import ports
 from tests.relayed import RelayCase, reset, send_all, take_all, until_so
-from webspaced.core.webspace import Forward
+from webspaced.core.forward import Forward
 from webspaced.forward.sockets import SocketLine
 from webspaced.forward.visit import Visit
 

@@ -18,7 +18,8 @@ from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
 from webspaced.core.address import Endpoint
-from webspaced.core.webspace import Forward
+from webspaced.core.forward import Forward
+from webspaced.core.probing import Ask
 from webspaced.forward.engine import Engine
 from webspaced.forward.listeners import Listeners, Where
 from webspaced.forward.ports import SocketLines
@@ -42,16 +43,16 @@ class Gate:
         self.shut = False
         self.waiting: list[tuple[int, Deferred[Endpoint]]] = []
 
-    def ready_now(self, uid: int, port: int, *, http: bool = False) -> Endpoint | None:
+    def ready_now(self, uid: int, port: int, asks: Ask = Ask.CONNECTION) -> Endpoint | None:
         return None if self.shut else Endpoint(ip_address(LOOPBACK), port)
 
-    def ready(self, uid: int, port: int, *, http: bool = False) -> Deferred[Endpoint]:
+    def ready(self, uid: int, port: int, asks: Ask = Ask.CONNECTION) -> Deferred[Endpoint]:
         if not self.shut:
             return succeed(Endpoint(ip_address(LOOPBACK), port))
         self.waiting.append((port, Deferred()))
         return self.waiting[-1][1]
 
-    async def suspect(self, uid: int, endpoint: Endpoint, *, refused: bool, http: bool = False) -> None:
+    async def suspect(self, uid: int, endpoint: Endpoint, *, refused: bool, asks: Ask = Ask.CONNECTION) -> None:
         pass
 
     def open(self) -> None:

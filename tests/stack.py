@@ -188,7 +188,7 @@ class Stack:
                 "http_address": f"127.0.0.1:{self.http_port}",
                 "https_address": f"127.0.0.1:{self.https_port}",
                 # What is answered, Traefik has taken up: on a busy machine, too.
-                "settle_time": "1s",
+                "settle_time": "10s",
                 **self._traefik_settings,
             },
         }

@@ -263,7 +263,7 @@ def _build_listeners(reactor: Any, settings: Settings, known: Knowledge, host: H
         observed = known.registry.get(uid)
         if observed is None:
             return None
-        return Destination(uid, observed.webspace.config.http_port, observed.web_is_http)
+        return Destination(uid, observed.webspace.config.http_port, observed.web_asks)
 
     where = Where(forwards=webspaces.ports.listen_address, boot=str(settings.traefik.boot_address))
     return Listeners(forwards, known.conditions, where, web, means)

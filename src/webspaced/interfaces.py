@@ -17,12 +17,13 @@ from zope.interface import Attribute, Interface
 from webspaced.core.address import Endpoint
 from webspaced.core.command import Bounds, Command, Completed, Size
 from webspaced.core.creation import Progress
+from webspaced.core.forward import Forward
 from webspaced.core.instance import Image, Instance, InstanceState, NewInstance
 from webspaced.core.lease import Claim
 from webspaced.core.ownership import Lease
+from webspaced.core.probing import Ask
 from webspaced.core.routes import Route
 from webspaced.core.user import Caller, User
-from webspaced.core.webspace import Forward
 
 # ruff: noqa: N805
 # (zope.interface: methods have no self, and the class docstring of each interface speaks for short ones)
@@ -156,18 +157,19 @@ class IEventListener(Interface):
 class IBootGate(Interface):
     """The one waist: whoever needs a webspace to run waits here (design decision 2)."""
 
-    def ready(uid: int, port: int, *, http: bool = False) -> Deferred[Endpoint]:
+    def ready(uid: int, port: int, asks: Ask = Ask.CONNECTION) -> Deferred[Endpoint]:
         """Wake the webspace if it sleeps and give the endpoint once the port answers.
 
         One boot and one probe serve all who wait; each has its own Deferred, and cancelling it lets only that one go.
-        With ``http``, an answer of 502, 503 or 504 means not ready, for at most the webspace's ``startupDelay``.
+        ``asks``: what counts as an answer, beside that it accepts; what says "not yet" is waited for, at most the webspace's
+        ``startupDelay``.
         Fails with ``NotFound``, ``Refused`` (says until when), ``BootFailed``, ``PortSilent`` or ``Unavailable``.
         """
 
-    def ready_now(uid: int, port: int, *, http: bool = False) -> Endpoint | None:
+    def ready_now(uid: int, port: int, asks: Ask = Ask.CONNECTION) -> Endpoint | None:
         """Give the endpoint if the webspace runs and that port is known to answer, else ``None``; wakes nobody."""
 
-    async def suspect(uid: int, endpoint: Endpoint, *, refused: bool, http: bool = False) -> None:
+    async def suspect(uid: int, endpoint: Endpoint, *, refused: bool, asks: Ask = Ask.CONNECTION) -> None:
         """Say that a ready endpoint did not answer: LXD is asked again what runs there.
 
         If it is as it was and the port *refused*, its readiness drops; a port that said nothing may just be busy.
@@ -177,7 +179,7 @@ class IBootGate(Interface):
 class IPortLook(Interface):
     """Finding out whether ports answer, where nobody visits."""
 
-    async def look_at(uid: int, port: int, *, http: bool = False) -> None:
+    async def look_at(uid: int, port: int, asks: Ask = Ask.CONNECTION) -> None:
         """Find that out of a running webspace, for all who ask later; errors as of :meth:`IBootGate.ready`. Wakes nobody."""
 
 

@@ -46,7 +46,11 @@ class Timings:
 
 @define
 class Container:
-    """One instance. ``extra`` are addresses that its root added; ``opens`` tells when ports open (``None``: never)."""
+    """One instance. ``extra`` are addresses that its root added; ``opens`` tells when ports open (``None``: never).
+
+    ``six``: an IPv6 address that it has from ``six_after`` seconds after its start; in the family ``deaf`` no port answers.
+    ``head``: the status that its web server answers, ``None`` if it says nothing; ``hangs_up``: at each connection at once.
+    """
 
     name: str
     config: dict[str, str]
@@ -62,7 +66,11 @@ class Container:
     crashes: bool = False
     has_network: bool = True
     leased: bool = True
-    head: int = 200
+    head: int | None = 200
+    hangs_up: bool = False
+    six: IPAddress | None = None
+    six_after: float = 0.0
+    deaf: int = 0
     extra: list[tuple[IPAddress, str]] = field(factory=list)
     opens: dict[int, float | None] = field(factory=dict)
     devices: dict[str, dict[str, str]] = field(factory=dict)
@@ -115,7 +123,8 @@ class FakeInstances:
         """See :class:`webspaced.interfaces.ILeases`: whatever ran once has one, as DHCP servers remember."""
         await self._request("leases", "")
         every = [*self.containers.values(), *self.others.values()]
-        return [Lease(address=each.address, mac=each.mac) for each in every if each.leased]
+        four = [Lease(address=each.address, mac=each.mac) for each in every if each.leased]
+        return [*four, *(Lease(address=each.six, mac=each.mac) for each in every if each.six)]
 
     async def get(self, name: str) -> Instance:
         await self._request("get", name)
@@ -275,22 +284,24 @@ class FakeInstances:
     def owner(self, host: IPAddress) -> Container | None:
         """Give the running container that has an address now."""
         for container in self.containers.values():
-            if container.status is Status.RUNNING and self._has_address(container) and host == container.address:
+            if container.status is Status.RUNNING and host in self._addresses(container):
                 return container
         return None
 
     def answers(self, endpoint: Endpoint) -> Container | None:
         """Give the container that takes a connection to an endpoint now."""
         container = self.owner(endpoint.host)
-        if container is None:
+        if container is None or endpoint.host.version == container.deaf:
             return None
         after = container.opens.get(endpoint.port, self.timings.port)
         return container if after is not None and self._clock.seconds() >= container.up_at + after else None
 
     # --- inside
 
-    def _has_address(self, container: Container) -> bool:
-        return container.has_network and self._clock.seconds() >= container.up_at + self.timings.address
+    def _addresses(self, container: Container) -> list[IPAddress]:
+        up = self._clock.seconds() - container.up_at if container.has_network else -1.0
+        four = [container.address] if up >= self.timings.address else []
+        return [*four, *([container.six] if container.six and up >= container.six_after else [])]
 
     async def _request(self, call: str, name: str) -> None:
         self.calls.append((call, name))
@@ -416,5 +427,5 @@ class FakeInstances:
         )
 
     def _nic(self, container: Container) -> Interface:
-        own = [(container.address, "global")] if self._has_address(container) else []
+        own = [(address, "global") for address in self._addresses(container)]
         return Interface(name=NIC, mac=container.mac, addresses=(*own, *container.extra))

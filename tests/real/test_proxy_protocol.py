@@ -13,8 +13,8 @@ from twisted.protocols.haproxy import proxyEndpoint
 from tests.relayed import LOOPBACK, RelayCase, until_so
 from tests.stack import StackCase, wait_until
 from tests.visitors import PATIENCE, echo
+from webspaced.core.forward import Forward
 from webspaced.core.proxy_protocol import ProxyProtocol
-from webspaced.core.webspace import Forward
 
 
 class Greeter(Protocol):

@@ -16,9 +16,11 @@ from tests.contracts.fake_instances import NIC, Container, FakeInstances
 from tests.unit.timing import Time, watch
 from webspaced.core.address import AddressRule, Endpoint
 from webspaced.core.command import Bounds
+from webspaced.core.forward import Forward
+from webspaced.core.probing import Answer, Ask, judged
 from webspaced.core.routes import Route
 from webspaced.core.user import Caller, User
-from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY, Config, Forward, Webspace
+from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY, Config, Webspace
 from webspaced.errors import Conflict, NotFound, Unavailable
 from webspaced.interfaces import IDomainRecords, IForwards, IIdentity, IListeners, IRouteStore
 from webspaced.lib.deferreds import sleep
@@ -42,6 +44,7 @@ from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.ownership import Ownership
 from webspaced.webspaces.ports import Ports
 from webspaced.webspaces.power import Power, StopTimes
+from webspaced.webspaces.probe import ANSWER_TIMEOUT
 from webspaced.webspaces.progress import Creations
 from webspaced.webspaces.provision import Provision
 from webspaced.webspaces.readiness import ReadinessTable
@@ -50,7 +53,8 @@ from webspaced.webspaces.service import WebspaceService
 from webspaced.webspaces.warden import Warden
 
 DEFAULTS = Config(startup_delay=3.0, http_port=80, sni_passthrough=False)
-RULE = AddressRule(networks=(ip_network("10.7.0.0/24"),), reserved=frozenset({ip_address("10.7.0.1")}))
+NETWORKS = (ip_network("10.7.0.0/24"), ip_network("fd00:7::/64"))
+RULE = AddressRule(networks=NETWORKS, reserved=frozenset({ip_address("10.7.0.1")}))
 BOOT_ADDRESS = ip_address("127.0.0.1")
 DOMAIN = "example.org"
 SETTLE, DRAIN, GRACE = 0.3, 1.0, 5.0
@@ -87,11 +91,14 @@ class FakeProbe:
         await sleep(self._clock, 0.001)
         return self._lxd.answers(endpoint) is not None
 
-    async def head(self, endpoint: Endpoint, host: str) -> int | None:
+    async def ask(self, endpoint: Endpoint, ask: Ask, host: str, timeout: float = ANSWER_TIMEOUT) -> Answer:
         self.heads.append((endpoint, host))
-        await sleep(self._clock, 0.001)
         container = self._lxd.answers(endpoint)
-        return None if container is None else container.head
+        says = None if container is None else container.head
+        await sleep(self._clock, timeout if says is None and ask.waits_for_data else 0.001)
+        if container is None or container.hangs_up:
+            return Answer.NOT_YET
+        return Answer.SILENT if says is None else judged(says)
 
 
 @implementer(IListeners, IForwards)
@@ -380,7 +387,7 @@ class World:
 
     def ready(self, uid: int, port: int = 80, *, http: bool = True) -> Deferred[Endpoint]:
         """Visit."""
-        return self.gate.ready(uid, port, http=http)
+        return self.gate.ready(uid, port, Ask.HTTP if http else Ask.CONNECTION)
 
 
 __all__ = ["World", "keys_of", "watch"]

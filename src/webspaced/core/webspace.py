@@ -18,8 +18,8 @@ from webspaced.core.claims import Grants, load_grants
 from webspaced.core.config import Config, load_config, parse_port
 from webspaced.core.desired import AUTO, Desired, Wish, load_desired
 from webspaced.core.domains import is_servable, normalized
+from webspaced.core.forward import Forward, Options, load_options
 from webspaced.core.names import parse_username
-from webspaced.core.proxy_protocol import ProxyProtocol, is_proxy_protocol
 from webspaced.errors import Invalid
 
 KEY = "user._webspaced"
@@ -30,26 +30,14 @@ UNKNOWN_SINCE_KEY = "user._webspaced_unknown_since"
 CREATING_KEY = "user._webspaced_creating"
 """Holds the instance's name from a creation's first moment to its end: what has it is not served, and does not stay so."""
 
-_MEMBERS = ("user", "config", "domains", "ports", "proxyProtocol", "desired", "granted")
-NO_GRANTS = Grants()
+_MEMBERS = ("user", "config", "domains", "ports", "proxyProtocol", "ready", "desired", "granted")
+NO_GRANTS, NO_OPTIONS = Grants(), Options()
 NOBODY = -1
 """The user of a document that names none."""
 
 
 def _freeze(ports: Mapping[int, int]) -> Mapping[int, int]:
     return MappingProxyType(dict(sorted(ports.items())))
-
-
-def _freeze_versions(versions: Mapping[int, ProxyProtocol]) -> Mapping[int, ProxyProtocol]:
-    return MappingProxyType(dict(sorted(versions.items())))
-
-
-@frozen
-class Forward:
-    """Where an external port leads, and how the container is told of its visitors, if at all."""
-
-    internal: int
-    proxy_protocol: ProxyProtocol | None = None
 
 
 @frozen(kw_only=True)
@@ -62,10 +50,8 @@ class Webspace:
     unserved: tuple[str, ...] = ()
     """Domains in the document that cannot be served, such as wildcards: kept in LXD, not shown."""
     ports: Mapping[int, int] = field(default=MappingProxyType({}), converter=_freeze)
-    proxy_protocol: Mapping[int, ProxyProtocol] = field(default=MappingProxyType({}), converter=_freeze_versions)
-    """By external port: the forwards that tell the container who the visitor is."""
-    unread_versions: Mapping[int, Any] = field(default=MappingProxyType({}), repr=False)
-    """What else the document has there, such as a newer webspaced's versions: kept in LXD, not shown."""
+    options: Options = NO_OPTIONS
+    """What else is set of the forwards."""
     desired: Desired = AUTO
     grants: Grants = NO_GRANTS
     wrong: tuple[str, ...] = ()
@@ -73,16 +59,15 @@ class Webspace:
     extra: Mapping[str, Any] = field(default=MappingProxyType({}), repr=False)
 
     def to_json(self) -> dict[str, Any]:
-        """Give the contract's Webspace object. Old clients know neither ``proxyProtocol`` nor ``desired``: no member
-        without a forward that has it, and none for what is usual.
+        """Give the contract's Webspace object. Old clients know neither ``desired`` nor what is set of forwards: there is no
+        member for what is usual.
         """
-        versions = {str(external): int(version) for external, version in self.proxy_protocol.items()}
         return {
             "user": self.user,
             "config": self.config.to_json(),
             "domains": list(self.domains),
             "ports": {str(external): internal for external, internal in self.ports.items()},
-            **({"proxyProtocol": versions} if versions else {}),
+            **self.options.to_json(),
             **({} if self.desired.wish is Wish.AUTO else {"desired": self.desired.wish.value}),
         }
 
@@ -90,14 +75,12 @@ class Webspace:
         """Give the text to keep in LXD, members that are not ours included."""
         config = {**self.config.extra, **self.config.to_json()}
         domains = [*self.domains, *self.unserved]
-        document = {**self.extra, **self.to_json(), "config": config, "domains": domains}
+        document = {**self.extra, **self.to_json(), **self.options.dump(), "config": config, "domains": domains}
         if self.desired != AUTO:
             document["desired"] = self.desired.to_json()
         granted = self.grants.only(self.ports, self.domains).to_json()
         if granted:
             document["granted"] = granted
-        if self.unread_versions:
-            document["proxyProtocol"] = {**self.unread_versions, **self.proxy_protocol}
         return json.dumps(document, separators=(",", ":"))
 
     def with_config(self, config: Config) -> Webspace:
@@ -140,25 +123,22 @@ class Webspace:
     @property
     def forwards(self) -> Mapping[int, Forward]:
         """What external ports lead to."""
-        return {e: Forward(i, self.proxy_protocol.get(e)) for e, i in self.ports.items()}
+        return {external: self.options.forward(external, internal) for external, internal in self.ports.items()}
 
     def with_forward(self, external: int, forward: Forward, granted: float = 0.0) -> Webspace:
         """Give this with one more forward, and the time of its grant."""
         grants = self.grants.with_port(external, granted)
-        more = evolve(self, ports={**self.ports, external: forward.internal}, grants=grants)
-        return more.with_proxy_protocol(external, forward.proxy_protocol)
+        return evolve(self, grants=grants).with_changed_forward(external, forward)
 
-    def with_proxy_protocol(self, external: int, version: ProxyProtocol | None) -> Webspace:
-        """Give this with another version of the PROXY protocol, or none, for one of its forwards."""
-        versions = {e: v for e, v in self.proxy_protocol.items() if e != external}
-        unread = {e: v for e, v in self.unread_versions.items() if e != external}
-        versions = versions if version is None else {**versions, external: version}
-        return evolve(self, proxy_protocol=versions, unread_versions=unread)
+    def with_changed_forward(self, external: int, forward: Forward) -> Webspace:
+        """Give this with one of its forwards set in another way."""
+        ports = {**self.ports, external: forward.internal}
+        return evolve(self, ports=ports, options=self.options.with_forward(external, forward))
 
     def without_forward(self, external: int) -> Webspace:
         """Give this without one of its forwards."""
-        left = evolve(self, ports={e: i for e, i in self.ports.items() if e != external})
-        return left.with_proxy_protocol(external, None)
+        ports = {e: i for e, i in self.ports.items() if e != external}
+        return evolve(self, ports=ports, options=self.options.without(external))
 
 
 def load_webspace(text: str, defaults: Config) -> Webspace:
@@ -179,7 +159,6 @@ def load_webspace(text: str, defaults: Config) -> Webspace:
     texts = _texts(document.get("domains"), wrong)
     domains = tuple(dict.fromkeys(name for name in map(normalized, texts) if is_servable(name)))
     ports = _load_ports(document.get("ports"), wrong)
-    versions = _load_versions(document.get("proxyProtocol"), ports)
     config, wrong_config = load_config(document.get("config"), defaults)
     desired = _load_desired(document.get("desired"), wrong)
     return Webspace(
@@ -188,8 +167,7 @@ def load_webspace(text: str, defaults: Config) -> Webspace:
         domains=domains,
         unserved=tuple(name for name in texts if not is_servable(normalized(name))),
         ports=ports,
-        proxy_protocol={e: ProxyProtocol(v) for e, v in versions.items() if is_proxy_protocol(v)},
-        unread_versions={e: v for e, v in versions.items() if not is_proxy_protocol(v)},
+        options=load_options(document, ports),
         desired=desired,
         grants=load_grants(document.get("granted"), ports, domains),
         wrong=(*wrong, *wrong_config),
@@ -261,10 +239,3 @@ def _load_ports(document: object, wrong: list[str]) -> dict[int, int]:
         except Invalid as error:
             wrong.append(f"ports: {error}")
     return ports
-
-
-def _load_versions(document: object, ports: Mapping[int, int]) -> dict[int, Any]:
-    members = document if isinstance(document, dict) else {}
-    # An older webspaced removes a forward and keeps this member, which it does not know.
-    versions = {external: members.get(str(external)) for external in ports}
-    return {external: version for external, version in versions.items() if version is not None}

@@ -11,7 +11,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReactorTime
 from zope.interface import implementer
 
-from webspaced.core.webspace import Forward
+from webspaced.core.forward import Forward
 from webspaced.errors import Conflict, Refused, Unavailable
 from webspaced.forward.counters import Counters, total
 from webspaced.forward.drain import drain
@@ -43,7 +43,7 @@ class _Bound:
     def destination(self) -> Destination | None:
         if self.uid is None or self.forward is None:
             return None
-        return Destination(self.uid, self.forward.internal, proxy_protocol=self.forward.proxy_protocol)
+        return Destination(self.uid, self.forward.internal, self.forward.ready, self.forward.proxy_protocol)
 
     def lead(self, uid: int, forward: Forward) -> None:
         """Lead visitors there. Those who are here are reset if they want to go elsewhere."""

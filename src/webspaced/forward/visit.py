@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from webspaced.core.address import Endpoint
+from webspaced.core.probing import Ask
 from webspaced.core.proxy_protocol import ProxyProtocol, header
 from webspaced.errors import PortSilent, Refused, WebspacedError
 from webspaced.forward.counters import CUT, LEFT, reason_of
@@ -43,15 +44,20 @@ FAREWELL = 2.0
 
 @frozen
 class Destination:
-    """Where a listener's visitors want to go. ``http``: they speak plain HTTP, so they can be told of failures.
+    """Where a listener's visitors want to go, and what that port is asked before.
 
     ``proxy_protocol``: how the container is told who they are.
     """
 
     uid: int
     port: int
-    http: bool = False
+    asks: Ask = Ask.CONNECTION
     proxy_protocol: ProxyProtocol | None = None
+
+    @property
+    def http(self) -> bool:
+        """Whether they speak plain HTTP, so that they can be told of failures."""
+        return self.asks is Ask.HTTP
 
 
 @frozen(kw_only=True)
@@ -121,7 +127,7 @@ class Visit:
         if not self._seated:
             self._refuse(_too_many())
             return
-        endpoint = means.gate.ready_now(destination.uid, destination.port, http=destination.http)
+        endpoint = means.gate.ready_now(destination.uid, destination.port, destination.asks)
         if endpoint is None:
             self._hold(None)
             return
@@ -159,13 +165,13 @@ class Visit:
             except ConnectError as error:
                 # It stopped a moment ago, or its server did, or has too many visitors to accept one more at once.
                 refused = isinstance(error, Refusal)
-                await gate.suspect(destination.uid, now.endpoint, refused=refused, http=destination.http)
+                await gate.suspect(destination.uid, now.endpoint, refused=refused, asks=destination.asks)
         message = f"nothing answers on port {destination.port} of the webspace"
         raise PortSilent(message)
 
     async def _try(self, timeout: float) -> _Try:
         destination, means = self._destination, self._visits.means
-        endpoint = await means.gate.ready(destination.uid, destination.port, http=destination.http)
+        endpoint = await means.gate.ready(destination.uid, destination.port, destination.asks)
         place = means.lines.place()
         if place is not None:
             await place

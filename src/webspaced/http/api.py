@@ -17,6 +17,8 @@ from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 
 from webspaced.core.config import parse_port
+from webspaced.core.forward import Forward, parse_changes
+from webspaced.errors import Invalid
 from webspaced.http import creation, messages, pieces, views
 from webspaced.http.auth import Auth
 from webspaced.http.bodies import (
@@ -24,7 +26,6 @@ from webspaced.http.bodies import (
     check_known,
     flag_member,
     optional_text,
-    proxy_protocol_member,
     read_object,
     read_optional_object,
     text_member,
@@ -234,24 +235,27 @@ class Api:
     async def add_random_port(self, request: IRequest, who: str, port: str) -> bytes:
         """Forward a random external port to an internal one."""
         user = await self._auth.subject(request, who)
-        version = proxy_protocol_member(read_optional_object(request))
-        external = await shield(self._service.add_random_port(user.id, parse_port(port), version))
+        forward = Forward(parse_port(port), **parse_changes(read_optional_object(request)))
+        external = await shield(self._service.add_random_port(user.id, forward))
         return _json(request, 201, {"ePort": external})
 
     @app.route(f"{PORTS}/<external>/<internal>", methods=["POST"])
     async def add_port(self, request: IRequest, who: str, external: str, internal: str) -> bytes:
         """Forward an external port to an internal one."""
         user = await self._auth.subject(request, who)
-        version = proxy_protocol_member(read_optional_object(request))
-        await shield(self._service.add_port(user.id, parse_port(external), parse_port(internal), version))
+        forward = Forward(parse_port(internal), **parse_changes(read_optional_object(request)))
+        await shield(self._service.add_port(user.id, parse_port(external), forward))
         return _nothing(request, 201)
 
     @app.route(f"{PORTS}/<port>", methods=["PATCH"])
     async def change_port(self, request: IRequest, who: str, port: str) -> bytes:
-        """Change whether the container is told who visits an external port."""
+        """Change how an external port is forwarded."""
         user = await self._auth.subject(request, who)
-        version = proxy_protocol_member(read_object(request), required=True)
-        await shield(self._service.set_proxy_protocol(user.id, parse_port(port), version))
+        changes = parse_changes(read_object(request))
+        if not changes:
+            message = "proxyProtocol or ready is missing"
+            raise Invalid(message)
+        await shield(self._service.change_port(user.id, parse_port(port), changes))
         return _nothing(request)
 
     @app.route(f"{PORTS}/<port>", methods=["DELETE"])

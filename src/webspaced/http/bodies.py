@@ -10,7 +10,6 @@ from typing import Any
 from twisted.web.iweb import IRequest
 
 from webspaced.core.brief import unknown_among
-from webspaced.core.proxy_protocol import ProxyProtocol, parse_proxy_protocol
 from webspaced.errors import Invalid
 from webspaced.http.problems import BodyTooLarge
 
@@ -110,12 +109,3 @@ def flag_member(document: dict[str, Any], name: str) -> bool:
         message = f"{name} must be true or false"
         raise Invalid(message)
     return bool(value)
-
-
-def proxy_protocol_member(document: Mapping[str, Any], *, required: bool = False) -> ProxyProtocol | None:
-    """Give the only member of a forward's body; ``None`` if it is null, or missing where it need not be there."""
-    check_known(document, ("proxyProtocol",))
-    if required and not document:
-        message = "proxyProtocol is missing"
-        raise Invalid(message)
-    return parse_proxy_protocol(document.get("proxyProtocol"))

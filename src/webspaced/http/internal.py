@@ -9,6 +9,7 @@ from klein import Klein
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 
+from webspaced.core.probing import web_asks
 from webspaced.core.webspace import Webspace
 from webspaced.http.auth import Auth
 from webspaced.http.problems import answer
@@ -37,7 +38,7 @@ class Internal:
         user = await self._auth.subject_for_admin(request, who)
         config = (await self._read(user.id)).config
         # A waiter of its own: a client that goes away lets go of nothing but itself.
-        endpoint = await self._gate.ready(user.id, config.http_port, http=not config.sni_passthrough)
+        endpoint = await self._gate.ready(user.id, config.http_port, web_asks(config))
         request.setHeader(b"content-type", b"text/plain; charset=utf-8")
         body = str(endpoint.host).encode()
         request.setHeader(b"content-length", str(len(body)).encode())

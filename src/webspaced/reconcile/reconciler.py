@@ -345,15 +345,22 @@ class Reconciler:
             name=observed.name,
             hosts=hosts,
             http_port=observed.webspace.config.http_port,
-            passthrough=not observed.web_is_http,
+            passthrough=observed.webspace.config.sni_passthrough,
             boot=Endpoint(self._serving.boot_address, observed.boot_port or 0),
-            address=observed.address if observed.runs else None,
+            address=self._where(observed) if observed.runs else None,
             readiness=self._with.readiness.get(observed, self._web(observed)),
             diverted=hold is not Hold.NONE or observed.webspace.desired.wish is not Wish.AUTO,
         )
 
+    def _where(self, observed: Observed) -> IPAddress | None:
+        """Give the address at which the web port answers, else the one that the route names, else the first."""
+        answering = self._with.readiness.answering(observed, self._web(observed))
+        published = self._with.publisher.published(observed.name)
+        named = published.host if published is not None and published.host in observed.addresses else None
+        return answering or named or observed.address
+
     def _web(self, observed: Observed) -> Probe:
-        return Probe(observed.webspace.config.http_port, observed.web_is_http)
+        return Probe(observed.webspace.config.http_port, observed.web_asks)
 
     def _probe_failed(self, failure: Failure) -> None:
         failure.trap(WebspacedError)
@@ -366,6 +373,6 @@ class Reconciler:
             return
         web = self._web(observed)
         if self._with.readiness.get(observed, web) is Readiness.UNKNOWN:
-            asked = Deferred.fromCoroutine(self._with.gate.look_at(observed.uid, web.port, http=web.http))
+            asked = Deferred.fromCoroutine(self._with.gate.look_at(observed.uid, web.port, web.asks))
             # The gate remembers and logs what it found; there is no visitor to tell.
             asked.addErrback(self._probe_failed)

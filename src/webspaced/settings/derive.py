@@ -94,7 +94,13 @@ of every 5 s. More than 95 of 100 changes among 1,000 webspaces take with it (`m
 """
 
 
+ASKED: Final = 10.0
+"""Seconds, where Traefik is asked: no change waits for them unless it takes as long, on a machine that is busy."""
+
+
 def _settle_time(values: Values) -> float:
+    if values["traefik.probe_url"] is not None:
+        return ASKED
     own, embedded = _SETTLE_TIMES.get(values["traefik.provider"], (2.5, 0.5))
     return embedded if values["traefik.embedded"] else own
 
@@ -118,6 +124,6 @@ COMPUTED: Final = (
     Computed("traefik.redis.cert_resolver", ("traefik.cert_resolver",), _redis_cert_resolver),
     Computed("traefik.probe_url", ("traefik.embedded", "traefik.http_address"), _probe_url),
     Computed("traefik.boot_address", ("traefik.embedded",), _boot_address),
-    Computed("traefik.settle_time", ("traefik.embedded", "traefik.provider"), _settle_time),
+    Computed("traefik.settle_time", ("traefik.embedded", "traefik.provider", "traefik.probe_url"), _settle_time),
 )
 """In an order in which each finds what it needs."""

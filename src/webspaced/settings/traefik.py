@@ -150,8 +150,8 @@ class Traefik:
         " (`traefik.probe_url`) it is the bound, and each change takes as long as it takes; else every creation, deletion"
         " and stop of a webspace waits for it: set both lower (100ms is good), and then this.",
         default=2.5,
-        computed="`2.5s`, with the provider `http` `7.5s`, with `redis` `3s`; when `traefik.embedded` is true `500ms`,"
-        " `700ms`, `800ms`",
+        computed="`10s` where Traefik can be asked; else `2.5s`, with the provider `http` `7.5s`, with `redis` `3s`; of an"
+        " embedded one that cannot be asked `500ms`, `700ms`, `800ms`",
         unit="seconds",
     )
     probe_url: str | None = setting(

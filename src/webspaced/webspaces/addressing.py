@@ -76,22 +76,22 @@ class Addressing:
         return not observed.claims or not self.ownership.owned(observed.instance, claims)
 
     def judged(self, observed: Observed) -> Observed:
-        """Give a running webspace with its address, by what it shows and what is its own."""
+        """Give a running webspace with its addresses, by what it shows and what is its own."""
         if observed.claims is None:
-            return evolve(observed, address=self._expected(observed)) if observed.address else observed
+            return evolve(observed, addresses=self._expected(observed)) if observed.addresses else observed
         owned = self.ownership.owned(observed.instance, observed.claims)
         self._note(observed, [address for address in observed.claims if address not in owned])
-        # The present address stays while it counts, so that a new one beside it changes nothing.
         usable = owned if self._is_reachable(observed) else ()
-        return evolve(observed, address=observed.address if observed.address in usable else next(iter(usable), None))
+        # The present one stays the first while it counts, so that a new one beside it changes nothing.
+        return evolve(observed, addresses=tuple(sorted(usable, key=lambda each: each != observed.address)))
 
     async def located(self, observed: Observed) -> Observed:
-        """Give a running webspace with the address that it must have, without asking it.
+        """Give a running webspace with the addresses that it must have, without asking it.
 
         Where there is nobody to ask whose an address is, it is asked all the same.
         """
         if not self.ownership.by_hearsay:
-            return evolve(observed, address=self._expected(observed))
+            return evolve(observed, addresses=self._expected(observed))
         if self._clock.seconds() >= self._ask_until:
             return observed
         try:
@@ -140,11 +140,11 @@ class Addressing:
         shown = [at for nic in state.interfaces for at, scope in nic.addresses if scope == "global"][:MOST_ADDRESSES]
         return [address for address in shown if self._rule.allows(address)]
 
-    def _expected(self, observed: Observed) -> IPAddress | None:
+    def _expected(self, observed: Observed) -> tuple[IPAddress, ...]:
         if not self._is_reachable(observed):
-            return None
+            return ()
         expected = self.ownership.expected(observed.instance)
-        return next((address for address in expected if self._rule.allows(address)), None)
+        return tuple(address for address in expected if self._rule.allows(address))
 
     def _is_reachable(self, observed: Observed) -> bool:
         away = self.ownership.out_of_reach(observed.instance)

@@ -13,8 +13,8 @@ from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
 
 from webspaced.core.claims import Claim, Key, winner
+from webspaced.core.forward import Forward
 from webspaced.core.names import default_domain
-from webspaced.core.webspace import Forward
 from webspaced.webspaces.conditions import Conditions, Kind
 from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.registry import Registry

@@ -10,6 +10,7 @@ from zope.interface import implementer
 from webspaced.core.address import Endpoint
 from webspaced.core.boot import Hold
 from webspaced.core.names import default_domain
+from webspaced.core.probing import Answer, Ask
 from webspaced.core.routes import Readiness
 from webspaced.errors import BootFailed, PortSilent
 from webspaced.interfaces import IBootGate, IPortLook
@@ -17,7 +18,7 @@ from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import Flights, sleep
 from webspaced.webspaces.booter import Booter
 from webspaced.webspaces.observed import Observed
-from webspaced.webspaces.probe import PortProbe
+from webspaced.webspaces.probe import ANSWER_TIMEOUT, PortProbe, first_that_accepts
 from webspaced.webspaces.readiness import Probe, ReadinessTable
 from webspaced.webspaces.registry import Registry
 
@@ -26,8 +27,10 @@ CONNECT_FIRST, CONNECT_LONGEST = 0.05, 1.0
 TRY_PAUSE_FIRST, TRY_PAUSE_LONGEST = 0.01, 0.25
 WARM_UP_PAUSE = 0.1
 BOOTS_PER_VISIT = 3
-WARMING_UP: frozenset[int | None] = frozenset({502, 503, 504})
-WARMING_UP_OR_SILENT = WARMING_UP | {None}
+ADDRESSES_FIRST, ADDRESSES_LONGEST = 0.1, 2.0
+"""Seconds between reads of a webspace's addresses while its port does not answer, growing: another one may come up."""
+LONGEST_LISTENING = 10.0
+"""Seconds on one connection for a server that is to say something by itself."""
 
 
 class StoppedMeanwhile(BootFailed):
@@ -60,33 +63,32 @@ class BootGate:
         self._domain = domain
         self._probing: Flights[tuple[int, str, Probe], Endpoint] = Flights()
 
-    def ready_now(self, uid: int, port: int, *, http: bool = False) -> Endpoint | None:
+    def ready_now(self, uid: int, port: int, asks: Ask = Ask.CONNECTION) -> Endpoint | None:
         """See :meth:`webspaced.interfaces.IBootGate.ready_now`."""
         # The warm path: a visitor of a running webspace pays for two look-ups, not for the machinery of a boot.
         observed = self._registry.get(uid)
         if (
             observed is not None
-            and observed.address is not None
             and observed.runs
-            and self._readiness.get(observed, Probe(port, http)) is Readiness.READY
+            and (address := self._readiness.answering(observed, Probe(port, asks))) is not None
             and self._booter.memory(uid).hold in (Hold.NONE, Hold.DRAINING)
             and not self._booter.unwanted(observed)
         ):
-            return Endpoint(observed.address, port)
+            return Endpoint(address, port)
         return None
 
-    def ready(self, uid: int, port: int, *, http: bool = False) -> Deferred[Endpoint]:
+    def ready(self, uid: int, port: int, asks: Ask = Ask.CONNECTION) -> Deferred[Endpoint]:
         """See :meth:`webspaced.interfaces.IBootGate.ready`."""
-        endpoint = self.ready_now(uid, port, http=http)
-        return Deferred.fromCoroutine(self._ready(uid, Probe(port, http))) if endpoint is None else succeed(endpoint)
+        endpoint = self.ready_now(uid, port, asks)
+        return Deferred.fromCoroutine(self._ready(uid, Probe(port, asks))) if endpoint is None else succeed(endpoint)
 
-    async def look_at(self, uid: int, port: int, *, http: bool = False) -> None:
+    async def look_at(self, uid: int, port: int, asks: Ask = Ask.CONNECTION) -> None:
         """See :meth:`webspaced.interfaces.IPortLook.look_at`."""
         observed = self._registry.get(uid)
         if observed is not None and observed.runs:
-            await self._boot_and_probe(uid, Probe(port, http))
+            await self._boot_and_probe(uid, Probe(port, asks))
 
-    async def suspect(self, uid: int, endpoint: Endpoint, *, refused: bool, http: bool = False) -> None:
+    async def suspect(self, uid: int, endpoint: Endpoint, *, refused: bool, asks: Ask = Ask.CONNECTION) -> None:
         """See :meth:`webspaced.interfaces.IBootGate.suspect`."""
         before = self._registry.get(uid)
         after = await self._registry.look(uid)
@@ -96,7 +98,7 @@ class BootGate:
             # Root may have changed its addresses since the start.
             after = await self._registry.read_address(uid) or after
         if refused and before.instance.incarnation == after.instance.incarnation:
-            self._readiness.put(after, Probe(endpoint.port, http), Readiness.NEVER)
+            self._readiness.put(after, Probe(endpoint.port, asks), Readiness.NEVER)
 
     async def _ready(self, uid: int, probe: Probe) -> Endpoint:
         # A container that stops under a waiting visitor (somebody rebooted it) is woken again, but not for ever.
@@ -113,53 +115,70 @@ class BootGate:
         return await self._probing.join(key, lambda: self._answers(observed, probe))
 
     async def _answers(self, observed: Observed, probe: Probe) -> Endpoint:
-        if observed.address is None:
+        if not observed.addresses:
             message = "it has no usable address"
             raise BootFailed(message)
-        endpoint = Endpoint(observed.address, probe.port)
         once = self._readiness.get(observed, probe) is Readiness.NEVER
-        if not await self._accepts(observed, endpoint, once=once):
-            self._readiness.put(observed, probe, Readiness.NEVER)
+        endpoint = await self._accepts(observed, probe.port, once=once)
+        if endpoint is None:
+            self._readiness.put(self._current(observed), probe, Readiness.NEVER)
             message = f"nothing answers on port {probe.port} of the webspace"
             raise PortSilent(message)
-        if probe.http:
-            await self._warm_up(observed, endpoint)
-        self._readiness.put(observed, probe, Readiness.READY)
+        if probe.asks is not Ask.CONNECTION:
+            await self._warm_up(observed, endpoint, probe.asks)
+        self._readiness.put(self._current(observed), probe, Readiness.READY, endpoint.host)
         return endpoint
 
-    async def _accepts(self, observed: Observed, endpoint: Endpoint, *, once: bool) -> bool:
-        deadline = self._clock.seconds() + self._ready_timeout
+    async def _accepts(self, observed: Observed, port: int, *, once: bool) -> Endpoint | None:
+        """Give the first endpoint that accepts, of all addresses: one that comes up meanwhile is tried, too."""
+        began = self._clock.seconds()
+        reads = pauses(ADDRESSES_FIRST, ADDRESSES_LONGEST, factor=2.0)
+        read_again = began + next(reads)
+        deadline = began + max(self._ready_timeout, observed.webspace.config.startup_delay)
         timeouts = pauses(CONNECT_LONGEST if once else CONNECT_FIRST, CONNECT_LONGEST, factor=1.1)
         for pause, timeout in zip(pauses(TRY_PAUSE_FIRST, TRY_PAUSE_LONGEST, factor=1.05), timeouts, strict=False):
-            accepts = await self._probe.accepts(endpoint, timeout)
+            endpoints = [Endpoint(address, port) for address in self._current(observed).addresses]
+            found = await first_that_accepts(self._clock, self._probe, endpoints, timeout)
+            now = self._clock.seconds()
             # If it stopped meanwhile, what accepted may have been somebody else at the same address.
-            self._check_same(observed)
-            if accepts:
-                return True
-            if once or self._clock.seconds() >= deadline:
-                return False
+            self._current(observed)
+            if found is not None or once or now >= deadline:
+                return found
+            if now >= read_again:
+                await self._registry.read_address(observed.uid)
+                read_again = self._clock.seconds() + next(reads)
             await sleep(self._clock, pause)
         raise AssertionError  # pauses() never ends
 
-    async def _warm_up(self, observed: Observed, endpoint: Endpoint) -> None:
-        """Wait while a web server says that what is behind it is not there yet, at most the webspace's own bound.
+    async def _warm_up(self, observed: Observed, endpoint: Endpoint, asks: Ask) -> None:
+        """Wait while a server says that what is behind it is not there yet, at most the webspace's own bound.
 
-        Silence on the first try means a server that is slow or speaks no HTTP: there is nothing to wait for. Silence after
-        it has said that it is not ready means that it is busy getting there.
+        Silence on the first try means a server that is slow or speaks something else: there is nothing to wait for, unless
+        it is to speak first. Silence after it has said that it is not ready means that it is busy getting there.
         """
         host = default_domain(observed.username or observed.name, self._domain)
         deadline = self._clock.seconds() + observed.webspace.config.startup_delay
-        status = await self._probe.head(endpoint, host)
-        not_ready = WARMING_UP
-        while status in not_ready and self._clock.seconds() < deadline:
-            not_ready = WARMING_UP_OR_SILENT
-            await sleep(self._clock, WARM_UP_PAUSE)
-            self._check_same(observed)
-            status = await self._probe.head(endpoint, host)
+        not_ready = {Answer.NOT_YET, Answer.SILENT} if asks.waits_for_data else {Answer.NOT_YET}
+        while (answer := await self._probe.ask(endpoint, asks, host, self._patience(asks, deadline))) in not_ready:
+            if self._clock.seconds() >= deadline:
+                return
+            self._current(observed)
+            not_ready = {Answer.NOT_YET, Answer.SILENT}
+            if answer is Answer.NOT_YET or not asks.waits_for_data:
+                await sleep(self._clock, WARM_UP_PAUSE)
+                self._current(observed)
 
-    def _check_same(self, observed: Observed) -> None:
+    def _patience(self, asks: Ask, deadline: float) -> float:
+        """Give the seconds for one answer: a server that speaks first may take its time for it."""
+        if not asks.waits_for_data:
+            return ANSWER_TIMEOUT
+        return min(LONGEST_LISTENING, max(ANSWER_TIMEOUT, deadline - self._clock.seconds()))
+
+    def _current(self, observed: Observed) -> Observed:
+        """Give a webspace as it is now, if it is still the same incarnation and runs."""
         current = self._registry.get(observed.uid)
         same = current is not None and current.instance.incarnation == observed.instance.incarnation
         if current is None or not same or not current.runs:
             message = "it stopped again before its port answered"
             raise StoppedMeanwhile(message)
+        return current

@@ -6,6 +6,7 @@ from attrs import evolve, frozen
 
 from webspaced.core.config import Config
 from webspaced.core.instance import Instance, IPAddress, Status
+from webspaced.core.probing import Ask, web_asks
 from webspaced.core.webspace import (
     CREATING_KEY,
     KEY,
@@ -28,7 +29,8 @@ class Observed:
     username: str | None
     boot_port: int | None
     claims: tuple[IPAddress, ...] | None = None
-    address: IPAddress | None = None
+    addresses: tuple[IPAddress, ...] = ()
+    """Those at which it can be reached, the one that was used first at the head."""
     untold: bool = False
     """Whether LXD cannot tell its state now: that of ``instance`` is what was seen last."""
     unknown_since: float | None = None
@@ -42,6 +44,11 @@ class Observed:
         return self.instance.name
 
     @property
+    def address(self) -> IPAddress | None:
+        """The first of its addresses."""
+        return self.addresses[0] if self.addresses else None
+
+    @property
     def runs(self) -> bool:
         """Whether its processes run now."""
         return self.instance.status.runs
@@ -52,12 +59,12 @@ class Observed:
             return self
         was = known.instance
         instance = evolve(self.instance, status=was.status, last_used_at=was.last_used_at)
-        return evolve(self, instance=instance, claims=known.claims, address=known.address)
+        return evolve(self, instance=instance, claims=known.claims, addresses=known.addresses)
 
     @property
-    def web_is_http(self) -> bool:
-        """Whether Traefik speaks plain HTTP to its web port (else TLS passes through to it)."""
-        return not self.webspace.config.sni_passthrough
+    def web_asks(self) -> Ask:
+        """What its web port is asked."""
+        return web_asks(self.webspace.config)
 
 
 def observe(uid: int, instance: Instance, defaults: Config) -> Observed:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
-from webspaced.core.proxy_protocol import ProxyProtocol
-from webspaced.core.webspace import KEY, Forward, Webspace
+from attrs import evolve
+
+from webspaced.core.forward import Forward
+from webspaced.core.webspace import KEY, Webspace
 from webspaced.errors import Conflict, Invalid, NotFound
 from webspaced.interfaces import IForwards
 from webspaced.webspaces.allocator import Allocator
@@ -81,12 +84,15 @@ class Ports:
             raise Invalid(message)
         return webspace.with_forward(external, forward, self._allocator.granting())
 
-    async def set_proxy_protocol(self, uid: int, external: int, version: ProxyProtocol | None) -> None:
-        """Tell the container of later visitors of a forward, or no more; ``NotFound`` if the webspace does not have it."""
+    async def change(self, uid: int, external: int, changes: Mapping[str, Any]) -> None:
+        """Set something else of a forward, for later visitors; ``NotFound`` if the webspace does not have it.
+
+        :param changes: see :func:`webspaced.core.forward.parse_changes`.
+        """
 
         def changed(webspace: Webspace) -> Webspace:
             _check_forwarded(webspace, external)
-            return webspace.with_proxy_protocol(external, version)
+            return webspace.with_changed_forward(external, evolve(webspace.forwards[external], **changes))
 
         await self._documents.change(uid, changed)
 

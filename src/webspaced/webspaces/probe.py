@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import re
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
-from twisted.internet.error import ConnectError
+from twisted.internet.defer import Deferred, FailureGroup, race
+from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
+from twisted.internet.error import ConnectError, TimeoutError  # noqa: A004
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
 
 from webspaced.core.address import Endpoint
+from webspaced.core.probing import Answer, Ask, judged
+from webspaced.lib.deferreds import sleep
+from webspaced.lib.unverified_tls import UnverifiedConnections
 
-HEAD_TIMEOUT = 0.25
+ANSWER_TIMEOUT = 0.25
+"""Seconds in which a server that is there says something."""
+HEAD_START = 0.025
 LONGEST_STATUS_LINE = 256
 # RFC 9112 section 4.
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: |\r?\n)")
@@ -27,24 +35,24 @@ def client_endpoint(reactor: Any, endpoint: Endpoint, timeout: float) -> IStream
     return client
 
 
-class _Head(Protocol):
-    """Sends one HEAD request and gives the status of the answer; ``None`` if no parsable status line came."""
+class _Question(Protocol):
+    """Says something and gives what was answered, once that is enough; no bytes at all if it hung up before a word."""
 
     transport: Any
 
-    def __init__(self, host: str) -> None:
-        self.answered: Deferred[int | None] = Deferred(lambda _: self._drop())
-        self._host = host
-        self._received = b""
+    def __init__(self, says: bytes, enough: Callable[[bytes], bool]) -> None:
+        self.answered: Deferred[bytes] = Deferred(lambda _: self._drop())
+        self.received = b""
+        self._says = says
+        self._enough = enough
 
     def connectionMade(self) -> None:
-        self.transport.write(
-            f"HEAD / HTTP/1.1\r\nHost: {self._host}\r\nUser-Agent: webspaced\r\nConnection: close\r\n\r\n".encode()
-        )
+        if self._says:
+            self.transport.write(self._says)
 
     def dataReceived(self, data: bytes) -> None:
-        self._received += data
-        if b"\n" in self._received or len(self._received) >= LONGEST_STATUS_LINE:
+        self.received += data
+        if self._enough(self.received):
             self._answer()
 
     def connectionLost(self, reason: Failure = Failure(ConnectError())) -> None:  # noqa: B008
@@ -52,8 +60,7 @@ class _Head(Protocol):
 
     def _answer(self) -> None:
         if not self.answered.called:
-            match = _STATUS_LINE.match(self._received)
-            self.answered.callback(int(match[1]) if match else None)
+            self.answered.callback(self.received)
             self._drop()
 
     def _drop(self) -> None:
@@ -83,17 +90,116 @@ class PortProbe:
         protocol.transport.abortConnection()
         return True
 
-    async def head(self, endpoint: Endpoint, host: str) -> int | None:
-        """Give the status of ``HEAD /``; ``None`` if the answer is no HTTP, or takes longer than 250 ms."""
-        return await ask_head(self._clock, client_endpoint(self._reactor, endpoint, HEAD_TIMEOUT), host, HEAD_TIMEOUT)
+    async def ask(self, endpoint: Endpoint, ask: Ask, host: str, timeout: float = ANSWER_TIMEOUT) -> Answer:
+        """Give what the port answers within so many seconds, on a connection of its own.
+
+        :param host: whom to ask for, where that can be said.
+        """
+        plain = client_endpoint(self._reactor, endpoint, timeout)
+        if ask is Ask.HTTP:
+            return await self._head(plain, host, timeout)
+        says = _FIRST_WORDS[ask]()
+        answer = await self._said(plain, says, bool, timeout)
+        if ask is Ask.HTTPS and answer is Answer.GOOD:
+            return await self._head(wrapClientTLS(UnverifiedConnections(host.encode()), plain), host, timeout)
+        return answer
+
+    async def _head(self, endpoint: IStreamClientEndpoint, host: str, timeout: float) -> Answer:
+        return await self._said(endpoint, head_request(host), _has_status_line, timeout)
+
+    async def _said(
+        self, endpoint: IStreamClientEndpoint, says: bytes, enough: Callable[[bytes], bool], timeout: float
+    ) -> Answer:
+        try:
+            said = await _answer(self._clock, endpoint, says, enough, timeout)
+        except TimeoutError:
+            return Answer.SILENT
+        except ConnectError:
+            return Answer.NOT_YET
+        if said is None:
+            return Answer.SILENT
+        status = status_of(said)
+        # Whatever else was said: there is a server, which speaks in another way.
+        return Answer.NOT_YET if not said else Answer.GOOD if status is None else judged(status)
+
+
+async def first_that_accepts(
+    clock: IReactorTime, probe: PortProbe, endpoints: Sequence[Endpoint], timeout: float
+) -> Endpoint | None:
+    """Give the first of some endpoints that takes a connection within so many seconds, ``None`` if none does.
+
+    The one before has a head start of some milliseconds (RFC 8305, section 5).
+    """
+
+    async def attempt(place: int, endpoint: Endpoint) -> Endpoint:
+        if place:
+            await sleep(clock, place * HEAD_START)
+        if await probe.accepts(endpoint, timeout):
+            return endpoint
+        raise ConnectError
+
+    try:
+        _, found = await race([Deferred.fromCoroutine(attempt(*each)) for each in enumerate(endpoints)])
+    except FailureGroup as failures:
+        _raise_what_is_no_refusal(failures)
+        return None
+    return found
+
+
+def _raise_what_is_no_refusal(failures: FailureGroup) -> None:
+    for failure in failures.failures:
+        if not failure.check(ConnectError):
+            failure.raiseException()
 
 
 async def ask_head(clock: IReactorTime, endpoint: IStreamClientEndpoint, host: str, timeout: float) -> int | None:
     """Give the status of ``HEAD /`` at an endpoint; ``None`` if nobody answers within so many seconds, or not in HTTP."""
-    factory = _Probes.forProtocol(lambda: _Head(host))
     try:
-        protocol: Any = await endpoint.connect(factory)
+        said = await _answer(clock, endpoint, head_request(host), _has_status_line, timeout)
     except ConnectError:
         return None
-    answered: Deferred[int | None] = protocol.answered
+    return None if said is None else status_of(said)
+
+
+async def _answer(
+    clock: IReactorTime, endpoint: IStreamClientEndpoint, says: bytes, enough: Callable[[bytes], bool], timeout: float
+) -> bytes | None:
+    """Give what is answered, ``None`` if that is not enough in time; raises ``ConnectError``."""
+    protocol: Any = await endpoint.connect(_Probes.forProtocol(lambda: _Question(says, enough)))
+    answered: Deferred[bytes] = protocol.answered
     return await answered.addTimeout(timeout, clock, lambda *_: None)
+
+
+def head_request(host: str) -> bytes:
+    """Give a request that every web server answers (RFC 9110, section 9.3.2)."""
+    return f"HEAD / HTTP/1.1\r\nHost: {host}\r\nUser-Agent: webspaced\r\nConnection: close\r\n\r\n".encode()
+
+
+def status_of(said: bytes) -> int | None:
+    """Give the status out of the beginning of an answer; ``None`` if it is no HTTP/1."""
+    match = _STATUS_LINE.match(said)
+    return int(match[1]) if match else None
+
+
+def _has_status_line(said: bytes) -> bool:
+    return b"\n" in said or len(said) >= LONGEST_STATUS_LINE
+
+
+def _client_hello() -> bytes:
+    """Give what a client of TLS says first."""
+    said = ssl.MemoryBIO()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with suppress(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), said).do_handshake()
+    return said.read()
+
+
+_FIRST_WORDS: Mapping[Ask, Callable[[], bytes]] = {
+    Ask.CONNECTION: bytes,
+    Ask.DATA: bytes,
+    # The preface, and SETTINGS that set nothing (RFC 9113, section 3.4).
+    Ask.H2C: lambda: b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0",
+    Ask.HTTPS: _client_hello,
+    Ask.TLS: _client_hello,
+}

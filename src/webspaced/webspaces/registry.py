@@ -264,7 +264,7 @@ class Registry:
         self._conditions.note(uid, Kind.UNTOLD, "LXD cannot tell its state" if observed.untold else None)
         if known is None or known.instance.incarnation != observed.instance.incarnation or not observed.runs:
             return observed
-        return evolve(observed, claims=known.claims, address=known.address)
+        return evolve(observed, claims=known.claims, addresses=known.addresses)
 
     async def read_address(self, uid: int) -> Observed | None:
         """Read only the addresses of a running webspace: cheaper for LXD than a look while it is coming up.
@@ -301,7 +301,7 @@ class Registry:
         known = self._seen.get(observed.uid)
         self._versions[observed.uid] = self._versions.get(observed.uid, 0) + 1
         self._seen[observed.uid] = observed
-        shown = (*(observed.claims or ()), *([observed.address] if observed.address else ()))
+        shown = (*(observed.claims or ()), *observed.addresses)
         self._claimants.give(observed.uid, shown if observed.runs else ())
         self._boot_ports.give(observed.uid, [observed.boot_port] if observed.boot_port else ())
         if known != observed:

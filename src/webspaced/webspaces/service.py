@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from webspaced.core.config import Config
 from webspaced.core.creation import wishes
+from webspaced.core.forward import Forward
 from webspaced.core.instance import Image, InstanceState
-from webspaced.core.proxy_protocol import ProxyProtocol
 from webspaced.core.user import User
-from webspaced.core.webspace import Forward, Webspace
+from webspaced.core.webspace import Webspace
 from webspaced.errors import RemoteError, Unavailable
 from webspaced.interfaces import IInstances, IRoutes
 from webspaced.lib.keyed import Coalesced
@@ -98,17 +99,17 @@ class WebspaceService:
         await self._routes.settled(uid)
         return old
 
-    async def add_port(self, uid: int, external: int, internal: int, version: ProxyProtocol | None = None) -> None:
+    async def add_port(self, uid: int, external: int, forward: Forward) -> None:
         """Forward an external port; see :meth:`Ports.add`."""
-        await self._ports.add(uid, external, Forward(internal, version))
+        await self._ports.add(uid, external, forward)
 
-    async def add_random_port(self, uid: int, internal: int, version: ProxyProtocol | None = None) -> int:
+    async def add_random_port(self, uid: int, forward: Forward) -> int:
         """Forward a random free external port and give it; see :meth:`Ports.add_random`."""
-        return await self._ports.add_random(uid, Forward(internal, version))
+        return await self._ports.add_random(uid, forward)
 
-    async def set_proxy_protocol(self, uid: int, external: int, version: ProxyProtocol | None) -> None:
-        """Tell the container of a forward's visitors, or no more; see :meth:`Ports.set_proxy_protocol`."""
-        await self._ports.set_proxy_protocol(uid, external, version)
+    async def change_port(self, uid: int, external: int, changes: Mapping[str, Any]) -> None:
+        """Set something else of a forward; see :meth:`Ports.change`."""
+        await self._ports.change(uid, external, changes)
 
     async def remove_port(self, uid: int, external: int) -> None:
         """Stop forwarding an external port; ``NotFound`` if the webspace does not have it."""

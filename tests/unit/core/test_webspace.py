@@ -12,8 +12,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from webspaced.core.claims import Grants
 from webspaced.core.config import Config, parse_port
 from webspaced.core.desired import AUTO, Desired, Wish
+from webspaced.core.forward import Forward
+from webspaced.core.probing import Ask
 from webspaced.core.proxy_protocol import ProxyProtocol
-from webspaced.core.webspace import UNKNOWN_SINCE_KEY, Forward, Webspace, load_webspace, unknown_since_of
+from webspaced.core.webspace import UNKNOWN_SINCE_KEY, Webspace, load_webspace, unknown_since_of
 from webspaced.errors import Invalid
 
 DEFAULTS = Config(startup_delay=3.0, http_port=80, sni_passthrough=False)
@@ -25,9 +27,12 @@ JSON = st.recursive(
 )
 CONFIGS = st.builds(Config, startup_delay=st.floats(0, 60), http_port=PORT, sni_passthrough=st.booleans())
 DOMAINS = st.lists(st.sampled_from(["a.org", "b.example.com", "xn--4ca.net"]), unique=True, max_size=3).map(tuple)
-OURS = ("user", "config", "domains", "ports", "proxyProtocol")
+OURS = ("user", "config", "domains", "ports", "proxyProtocol", "ready")
 FOREIGN = st.dictionaries(st.text(max_size=6).filter(lambda name: name not in OURS), JSON)
-FORWARDS = st.dictionaries(PORT, st.builds(Forward, PORT, st.sampled_from([None, *ProxyProtocol])), max_size=3)
+VERSIONS = st.sampled_from([None, *ProxyProtocol])
+FORWARDS = st.dictionaries(
+    PORT, st.builds(Forward, PORT, VERSIONS, st.sampled_from([Ask.CONNECTION, Ask.DATA])), max_size=3
+)
 
 
 def with_forwards(webspace: Webspace, forwards: dict[int, Forward]) -> Webspace:
@@ -63,7 +68,7 @@ class RoundTripTests(SynchronousTestCase):
         for external in forwards:
             changed = changed.without_forward(external)
             # Whoever gets the number next gets nothing of what was said of it.
-            self.assertNotIn(external, changed.proxy_protocol)
+            self.assertEqual(changed.options.forward(external, 22), Forward(22))
 
     def test_what_an_older_webspaced_left_of_a_forward_is_nothing(self) -> None:
         webspace = load({"user": 7, "config": {}, "ports": {"49152": 22}, "proxyProtocol": {"49152": 2, "49153": 1}})
@@ -81,6 +86,13 @@ class RoundTripTests(SynchronousTestCase):
             self.assertNotIn("proxyProtocol", json.loads(changed.without_forward(1).dump()))
         for odd in (None, 3, [], "x", {"x": 1}):
             self.assertEqual(load({"user": 7, "ports": {"1": 22}, "proxyProtocol": odd}).forwards, {1: Forward(22)})
+
+    def test_so_is_what_it_wrote_of_when_one_is_ready(self) -> None:
+        ready = {"1": "banner", "2": "data", "3": "connection"}
+        webspace = load({"user": 7, "ports": {"1": 22, "2": 23, "3": 24}, "ready": ready})
+        self.assertEqual(webspace.forwards, {1: Forward(22), 2: Forward(23, ready=Ask.DATA), 3: Forward(24)})
+        self.assertEqual(webspace.to_json()["ready"], {"2": "data"})
+        self.assertEqual(json.loads(webspace.dump())["ready"], {"1": "banner", "2": "data"})
 
     @settings(deadline=None, max_examples=25)
     @given(WEBSPACES, PORT, PORT)

@@ -9,7 +9,7 @@ from twisted.internet.defer import CancelledError
 from tests.unit.forward.test_listeners import ListenersCase as _Case
 from tests.unit.forward.wires import lose
 from tests.unit.timing import Watched, watch
-from webspaced.core.webspace import Forward
+from webspaced.core.forward import Forward
 from webspaced.forward.drain import LOOK
 from webspaced.forward.visit import Visit
 

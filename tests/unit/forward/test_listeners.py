@@ -9,7 +9,8 @@ from twisted.internet.error import CannotListenError
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.forward.wires import FakeGate, FakeHangups, Network, Wire
-from webspaced.core.webspace import Forward
+from webspaced.core.forward import Forward
+from webspaced.core.probing import Ask
 from webspaced.errors import Conflict
 from webspaced.forward.listeners import Listeners, Where
 from webspaced.forward.refusals import Refusals
@@ -59,7 +60,7 @@ class ListenersCase(SynchronousTestCase):
         self.listeners = Listeners(means, self.conditions, where, self.web)
 
     def web(self, uid: int) -> Destination | None:
-        return None if uid == 9 else Destination(uid, 80, http=True)
+        return None if uid == 9 else Destination(uid, 80, Ask.HTTP)
 
     def turn(self) -> None:
         self.machine.advance(0)
@@ -85,7 +86,7 @@ class ForwardTests(ListenersCase):
         self.assertEqual(self.machine.ports[50000].interface, "192.0.2.1")
         self.visit(50000)
         self.visit(50001)
-        self.assertEqual(self.destinations(), [(1, 22, False), (1, 25565, False)])
+        self.assertEqual(self.destinations(), [(1, 22, Ask.CONNECTION), (1, 25565, Ask.CONNECTION)])
 
     def test_what_stays_is_not_touched(self) -> None:
         self.listeners.want_forwards(1, {50000: Forward(22)})
@@ -112,13 +113,13 @@ class ForwardTests(ListenersCase):
         self.listeners.want_forwards(2, {50000: Forward(23)})
         self.assertIn("50000 belongs to webspace 1", self.conditions.of(2)[Kind.PORT_CLASH])
         self.visit(50000)
-        self.assertEqual(self.destinations(), [(1, 22, False)])
+        self.assertEqual(self.destinations(), [(1, 22, Ask.CONNECTION)])
         self.listeners.want_forwards(1, {})
         self.turn()
         self.listeners.retry()
         self.assertEqual(dict(self.conditions.of(2)), {})
         self.visit(50000)
-        self.assertEqual(self.destinations()[-1], (2, 23, False))
+        self.assertEqual(self.destinations()[-1], (2, 23, Ask.CONNECTION))
 
     def test_giving_up_one_that_another_has_leaves_it_to_them(self) -> None:
         self.listeners.want_forwards(1, {50000: Forward(22)})
@@ -159,7 +160,7 @@ class ReserveTests(ListenersCase):
         self.listeners.want_forwards(1, {50000: Forward(22)})
         self.assertIs(self.machine.ports[50000], port)
         self.visit(50000)
-        self.assertEqual(self.destinations(), [(1, 22, False)])
+        self.assertEqual(self.destinations(), [(1, 22, Ask.CONNECTION)])
 
     def test_what_somebody_has_is_a_conflict(self) -> None:
         self.listeners.want_forwards(1, {50000: Forward(22)})
@@ -186,7 +187,7 @@ class BootPortTests(ListenersCase):
         self.web = lambda uid: Destination(uid, 8080)
         self.listeners._web = self.web
         self.visit(20001)
-        self.assertEqual(self.destinations(), [(1, 80, True), (1, 8080, False)])
+        self.assertEqual(self.destinations(), [(1, 80, Ask.HTTP), (1, 8080, Ask.CONNECTION)])
 
     def test_of_one_that_is_gone_turns_visitors_away(self) -> None:
         self.listeners.want_boot_port(9, 20009)

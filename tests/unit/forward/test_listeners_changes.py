@@ -5,8 +5,9 @@ from twisted.internet.error import CannotListenError
 
 from tests.unit.forward.test_listeners import ListenersCase as _Case
 from tests.unit.forward.wires import lose
+from webspaced.core.forward import Forward
+from webspaced.core.probing import Ask
 from webspaced.core.proxy_protocol import SIGNATURE, ProxyProtocol
-from webspaced.core.webspace import Forward
 from webspaced.errors import Unavailable
 from webspaced.forward.states import Stage
 from webspaced.webspaces.conditions import Kind
@@ -19,7 +20,7 @@ class ChangeTests(_Case):
         self.assertEqual(self.bound(), [50000])
         self.assertNotIn(Kind.FORWARD_UNBOUND, self.conditions.of(1))
         self.visit(50000)
-        self.assertEqual(self.destinations(), [(1, 23, False)])
+        self.assertEqual(self.destinations(), [(1, 23, Ask.CONNECTION)])
 
     def test_whether_the_container_is_told_of_its_visitors_changes_for_later_ones_only(self) -> None:
         self.listeners.want_forwards(1, {50000: Forward(22)})

@@ -9,6 +9,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.forward.wires import ENDPOINT, FakeGate, FakeHangups, Network, Wire, lose
+from webspaced.core.probing import Ask
 from webspaced.errors import BootFailed, Refused, Unavailable
 from webspaced.forward.refusals import Refusals
 from webspaced.forward.stock import StockLines
@@ -16,7 +17,7 @@ from webspaced.forward.visit import CONNECT_TIMEOUTS, FAREWELL, HELD_GRACE, Dest
 from webspaced.forward.visits import Visits
 from webspaced.lib.places import LEAST_IDLE, Places
 
-PLAIN, WEB = Destination(1, 22), Destination(1, 80, http=True)
+PLAIN, WEB = Destination(1, 22), Destination(1, 80, Ask.HTTP)
 
 
 class VisitCase(SynchronousTestCase):
@@ -98,7 +99,7 @@ class HeldTests(VisitCase):
     def test_is_paused_at_once_and_waits_for_its_webspace_and_port(self) -> None:
         visit = self.visitor()
         self.assertEqual(visit.transport.producerState, "paused")
-        self.assertEqual([what for what, _ in self.gate.asked], [(1, 22, False)])
+        self.assertEqual([what for what, _ in self.gate.asked], [(1, 22, Ask.CONNECTION)])
         self.assertEqual((self.visits.held, self.places.held), ({visit}, 1))
         self.assertEqual(visit.transport.ends, [])
 
@@ -159,7 +160,7 @@ class ConnectTests(VisitCase):
         visit = self.visitor()
         self.gate.open()
         self.network.refuse(error.ConnectionRefusedError())
-        self.assertEqual(self.gate.suspected, [(ENDPOINT, True, False)])
+        self.assertEqual(self.gate.suspected, [(ENDPOINT, True, Ask.CONNECTION)])
         self.assertEqual(len(self.gate.asked), 2)
         self.gate.open()
         self.network.accept()
@@ -169,7 +170,7 @@ class ConnectTests(VisitCase):
         self.visitor()
         self.gate.open()
         self.network.refuse(error.TimeoutError())
-        self.assertEqual(self.gate.suspected, [(ENDPOINT, False, False)])
+        self.assertEqual(self.gate.suspected, [(ENDPOINT, False, Ask.CONNECTION)])
 
     def test_each_try_has_more_time_and_the_last_one_ends_it(self) -> None:
         visit = self.visitor()
@@ -298,7 +299,7 @@ class PlacesTests(VisitCase):
         self.assertEqual(self.visitor().transport.ends, ["reset"])
 
     def test_in_all(self) -> None:
-        other = Visits(self.visits.means, lambda: Destination(8, 80, http=True))
+        other = Visits(self.visits.means, lambda: Destination(8, 80, Ask.HTTP))
         for visits in (self.visits, self.visits, self.visits, other):
             self.visitor(visits)
         over = self.visitor(other)

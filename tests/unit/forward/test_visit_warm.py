@@ -14,6 +14,7 @@ from tests.unit.forward.test_visit import WEB
 from tests.unit.forward.test_visit import VisitCase as _Case
 from tests.unit.forward.wires import ENDPOINT, lose
 from webspaced.core.address import Endpoint
+from webspaced.core.probing import Ask
 from webspaced.core.proxy_protocol import ProxyProtocol
 from webspaced.errors import BootFailed, PortSilent, Refused, Unavailable
 from webspaced.forward.lines import ILine, ILines
@@ -113,7 +114,7 @@ class WarmTests(_Case):
         self.lines.next = dialling = Deferred()
         visit, _ = self.arrive()
         dialling.errback(Refusal())
-        self.assertEqual(self.gate.suspected, [(ENDPOINT, True, False)])
+        self.assertEqual(self.gate.suspected, [(ENDPOINT, True, Ask.CONNECTION)])
         self.lines.next = Line()
         self.gate.open()
         self.assertEqual(visit.stage, Stage.RELAYED)

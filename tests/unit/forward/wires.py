@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from webspaced.core.address import Endpoint
+from webspaced.core.probing import Ask
 from webspaced.forward.hangup import IHangups
 from webspaced.interfaces import IBootGate
 
@@ -54,24 +55,24 @@ class FakeGate:
     """Opens when the test says so: ``asked`` holds what was asked and the Deferred of each."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[tuple[int, int, bool], Deferred[Endpoint]]] = []
+        self.asked: list[tuple[tuple[int, int, Ask], Deferred[Endpoint]]] = []
         self.cancelled: list[int] = []
-        self.suspected: list[tuple[Endpoint, bool, bool]] = []
+        self.suspected: list[tuple[Endpoint, bool, Ask]] = []
         self.suspect_error: Exception | None = None
         self.now: Endpoint | None = None
         """What is ready at once."""
 
-    def ready_now(self, uid: int, port: int, *, http: bool = False) -> Endpoint | None:
+    def ready_now(self, uid: int, port: int, asks: Ask = Ask.CONNECTION) -> Endpoint | None:
         return self.now
 
-    def ready(self, uid: int, port: int, *, http: bool = False) -> Deferred[Endpoint]:
+    def ready(self, uid: int, port: int, asks: Ask = Ask.CONNECTION) -> Deferred[Endpoint]:
         number = len(self.asked)
         answer: Deferred[Endpoint] = Deferred(lambda _: self.cancelled.append(number))
-        self.asked.append(((uid, port, http), answer))
+        self.asked.append(((uid, port, asks), answer))
         return answer
 
-    async def suspect(self, uid: int, endpoint: Endpoint, *, refused: bool, http: bool = False) -> None:
-        self.suspected.append((endpoint, refused, http))
+    async def suspect(self, uid: int, endpoint: Endpoint, *, refused: bool, asks: Ask = Ask.CONNECTION) -> None:
+        self.suspected.append((endpoint, refused, asks))
         if self.suspect_error is not None:
             raise self.suspect_error
 

@@ -254,6 +254,16 @@ class ConfigTests(ApiCase):
         self.problem(404, "PATCH", f"{SELF}/ports/{EXTERNAL[1]}", {"proxyProtocol": 2})
         self.assertIn("missing", self.problem(400, "PATCH", f"{SELF}/ports/{EXTERNAL[0]}", {}))
 
+    def test_when_a_forward_is_ready(self) -> None:
+        self.nothing(201, "POST", f"{SELF}/ports/{EXTERNAL[0]}/22", {"ready": "data", "proxyProtocol": 1})
+        self.nothing(201, "POST", f"{SELF}/ports/{EXTERNAL[1]}/23", {"ready": None})
+        self.assertEqual(self.ask("GET", SELF).json["ready"], {str(EXTERNAL[0]): "data"})
+        for change, ready in (({"proxyProtocol": None}, {str(EXTERNAL[0]): "data"}), ({"ready": "connection"}, None)):
+            self.nothing(204, "PATCH", f"{SELF}/ports/{EXTERNAL[0]}", change)
+            self.assertEqual((self.ask("GET", SELF).json.get("ready"), self.told()), (ready, None))
+        for odd in ("banner", 1, True, ["data"], {}):
+            self.assertIn("connection or data", self.problem(400, "PATCH", f"{SELF}/ports/{EXTERNAL[0]}", {"ready": odd}))
+
     def told(self) -> Any:
         return self.ask("GET", SELF).json.get("proxyProtocol")
 

@@ -9,6 +9,7 @@ from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.world import World
+from webspaced.core.forward import Forward
 from webspaced.core.instance import Instance, Status
 from webspaced.core.user import User
 from webspaced.errors import Conflict, RemoteError, Unavailable
@@ -174,11 +175,11 @@ class AwayTests(SynchronousTestCase):
         world = self.restarted()
         self.away.names = {"ws-u2"}
         world.start()
-        asked = world.service.add_random_port(1, 22)
+        asked = world.service.add_random_port(1, Forward(22))
         self.assertGreater(self.assertRaises(Unavailable, world.clock.result_of, asked).retry_after, 1)
         self.away.names = set()
         self.full_pass()
-        self.assertIn(world.clock.result_of(world.service.add_random_port(1, 22)), range(49152, 49162))
+        self.assertIn(world.clock.result_of(world.service.add_random_port(1, Forward(22))), range(49152, 49162))
 
     def test_its_member_is_told_that_this_is_temporary(self) -> None:
         self.begin()

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.timing import watch
 from tests.unit.world import DEFAULTS, NIC, RULE, SETTLE, World, keys_of
+from webspaced.core.probing import Ask
 from webspaced.core.routes import Readiness
 from webspaced.core.webspace import KEY
 from webspaced.errors import RemoteError
@@ -112,7 +113,7 @@ class ActTests(ReconcilerCase):
         self.w.lxd.power_on("ws-u1")
         self.w.clock.run_for(60)
         self.assertEqual(self.backend(), "127.0.0.1:20001")
-        self.assertIs(self.w.readiness.get(self.w.seen(1), Probe(80, http=True)), Readiness.NEVER)
+        self.assertIs(self.w.readiness.get(self.w.seen(1), Probe(80, Ask.HTTP)), Readiness.NEVER)
 
     def test_whatever_ends_it_leads_to_the_boot_port_again_and_cuts_what_was_relayed(self) -> None:
         for end in (self.w.lxd.crash, self.w.lxd.freeze):

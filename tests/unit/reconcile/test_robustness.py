@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.unit.timing import watch
 from tests.unit.world import NIC, RULE, World
 from webspaced.core.desired import Desired, Wish
+from webspaced.core.forward import Forward
 from webspaced.core.instance import Status
 from webspaced.core.user import User
 from webspaced.core.webspace import USERNAME_KEY
@@ -138,7 +139,7 @@ class FirstPassTests(RobustnessCase):
         self.w.webspace(1, ports={49152: 22})
         self.w.webspace(2)
         self.w.registry.prepare(NIC, RULE, self.w.ownership)
-        adding = watch(self.w.service.add_port(2, 49152, 22))
+        adding = watch(self.w.service.add_port(2, 49152, Forward(22)))
         creating = watch(self.w.service.create(User(id=3, username="carol"), "fast"))
         self.w.clock.run_for(5)
         self.assertIsInstance(adding.error, Unavailable)

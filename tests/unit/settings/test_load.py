@@ -40,7 +40,7 @@ class DefaultTests(LoadingTestCase):
         self.assertEqual(settings.webspaces.domain, "localhost")
         self.assertEqual(settings.traefik.provider, "file")
         self.assertTrue(settings.traefik.embedded)
-        self.assertEqual(settings.traefik.settle_time, 0.5)
+        self.assertEqual(settings.traefik.settle_time, 10.0)
 
     def test_variables_go_before_the_defaults_without_a_file(self) -> None:
         settings = load(
@@ -75,7 +75,15 @@ class DefaultTests(LoadingTestCase):
 
     def test_settle_time_of_redis(self) -> None:
         self.assertEqual(self.load("traefik: {provider: redis}").traefik.settle_time, 3.0)
-        self.assertEqual(self.load("traefik: {provider: redis, embedded: true}").traefik.settle_time, 0.8)
+
+    def test_settle_time_where_traefik_is_asked_is_a_bound_that_nobody_waits_for(self) -> None:
+        for text in ("{embedded: true}", "{provider: redis, embedded: true}", "{provider: http, probe_url: 'http://[::1]:1'}"):
+            self.assertEqual(self.load(f"traefik: {text}").traefik.settle_time, 10.0)
+
+    def test_settle_time_of_an_embedded_traefik_that_cannot_be_asked(self) -> None:
+        for provider, seconds in (("file", 0.5), ("http", 0.7), ("redis", 0.8)):
+            text = f"traefik: {{embedded: true, provider: {provider}, http_address: '127.0.0.1:0'}}"
+            self.assertEqual(self.load(text).traefik.settle_time, seconds)
 
     def test_settle_time_given_with_an_embedded_traefik(self) -> None:
         settings = self.load("traefik: {embedded: true, settle_time: 1s}")

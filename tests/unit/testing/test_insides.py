@@ -16,6 +16,7 @@ from twisted.trial.unittest import TestCase
 from tests.unit.testing.simulated import SimulatedCase
 from webspaced.core.address import Endpoint
 from webspaced.core.instance import NewInstance
+from webspaced.core.probing import Answer, Ask
 from webspaced.lxd.agent import Connections, UnixEndpoints
 from webspaced.lxd.client import LxdClient
 from webspaced.lxd.instances import LxdInstances
@@ -85,9 +86,9 @@ class MemoryTests(SimulatedCase):
         host = self.have("warming")
         probe = PortProbe(self.reactor)
         endpoint = Endpoint(ip_address(host), 80)
-        self.assertEqual(self.clock.result_of(probe.head(endpoint, "x")), 503)
+        self.assertEqual(self.clock.result_of(probe.ask(endpoint, Ask.HTTP, "x")), Answer.NOT_YET)
         self.clock.run_for(2)
-        self.assertEqual(self.clock.result_of(probe.head(endpoint, "x")), 200)
+        self.assertEqual(self.clock.result_of(probe.ask(endpoint, Ask.HTTP, "x")), Answer.GOOD)
 
     def test_one_that_never_opens_refuses_and_one_without_address_is_silent(self) -> None:
         host = self.have("never")

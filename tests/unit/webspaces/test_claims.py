@@ -7,7 +7,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.world import EXTERNAL, World
-from webspaced.core.webspace import KEY, Forward
+from webspaced.core.forward import Forward
+from webspaced.core.webspace import KEY
 from webspaced.errors import Conflict
 from webspaced.webspaces.conditions import Kind
 

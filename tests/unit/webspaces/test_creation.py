@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.unit.timing import Watched, watch
 from tests.unit.world import EXTERNAL, SSH_KEY, World
 from webspaced.core.creation import Step
+from webspaced.core.forward import Forward
 from webspaced.core.instance import Status
 from webspaced.core.user import User
 from webspaced.core.webspace import BOOT_PORT_KEY, CREATING_KEY
@@ -127,8 +128,8 @@ class OpenedAtItsEndTests(CreationCase):
             lambda: service.read(1),
             lambda: service.state(1),
             lambda: service.set_config(1, {"httpPort": 8080}),
-            lambda: service.add_port(1, EXTERNAL[5], 22),
-            lambda: service.add_random_port(1, 22),
+            lambda: service.add_port(1, EXTERNAL[5], Forward(22)),
+            lambda: service.add_random_port(1, Forward(22)),
             lambda: service.power.boot(1),
             lambda: service.power.reboot(1),
             lambda: service.power.shut_down(1),

@@ -7,7 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.timing import watch
 from tests.unit.world import World
-from webspaced.core.webspace import KEY, Forward, Webspace, load_webspace
+from webspaced.core.forward import Forward
+from webspaced.core.webspace import KEY, Webspace, load_webspace
 from webspaced.errors import Changed, Invalid, NotFound, RemoteError, Unavailable
 
 

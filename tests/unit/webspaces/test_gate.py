@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from unittest import mock
 
 from attrs import evolve
@@ -13,6 +14,7 @@ from tests.unit.world import DEFAULTS, DOMAIN, World
 from webspaced.core.address import Endpoint
 from webspaced.core.boot import Hold
 from webspaced.core.desired import AUTO, Desired, Wish
+from webspaced.core.probing import Ask
 from webspaced.core.routes import Readiness
 from webspaced.core.webspace import USERNAME_KEY
 from webspaced.errors import BootFailed, NotFound, PortSilent, Refused, Unavailable
@@ -35,7 +37,7 @@ class GateCase(SynchronousTestCase):
         return self.assertRaises(kind, self.w.clock.result_of, self.w.ready(1, port, http=http))
 
     def known(self, port: int = 22, *, http: bool = False) -> Readiness:
-        return self.w.readiness.get(self.w.seen(1), Probe(port, http))
+        return self.w.readiness.get(self.w.seen(1), Probe(port, Ask.HTTP if http else Ask.CONNECTION))
 
 
 class ReadyTests(GateCase):
@@ -169,6 +171,78 @@ class ReadyTests(GateCase):
         self.assertIs(self.known(), Readiness.UNKNOWN)
 
 
+class SlowApplicationTests(GateCase):
+    """Ports that open later than the operator waits for one, and their member knows it."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        webspace = self.w.seen(1).webspace.with_config(evolve(DEFAULTS, startup_delay=60.0))
+        self.w.lxd.set_keys("ws-u1", **{"user._webspaced": webspace.dump()})
+        self.container.opens[22] = 45.0
+
+    def test_whoever_comes_meanwhile_waits(self) -> None:
+        first = self.ready()
+        self.w.clock.run_for(40)
+        second = self.ready()
+        self.assertFalse(first.done or second.done)
+        self.w.clock.run_for(6)
+        self.assertEqual({str(each.value) for each in (first, second)}, {"10.7.0.10:22"})
+
+    def test_it_is_given_up_after_that_time_and_remembered_only_then(self) -> None:
+        self.container.opens[22] = None
+        waiting = self.ready()
+        self.w.clock.run_for(59)
+        self.assertEqual((waiting.done, self.known()), (False, Readiness.UNKNOWN))
+        self.w.clock.run_for(3)
+        self.assertIsInstance(waiting.error, PortSilent)
+        self.assertIs(self.known(), Readiness.NEVER)
+
+
+class FamiliesTests(GateCase):
+    """Containers with addresses of both families."""
+
+    SIX = "[fd00:7::10]:22"
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.container.six = ip_address("fd00:7::10")
+
+    def test_the_one_that_answers_is_taken(self) -> None:
+        self.container.deaf = 4
+        self.assertEqual(self.reached(), self.SIX)
+        self.assertEqual(str(self.ready().value), self.SIX)
+
+    def test_and_it_is_remembered_for_each_port(self) -> None:
+        self.container.deaf = 4
+        self.assertEqual(self.reached(23), self.SIX.replace("22", "23"))
+        self.container.deaf = 6
+        self.assertEqual(self.reached(), "10.7.0.10:22")
+        self.assertEqual(self.reached(23), self.SIX.replace("22", "23"))
+
+    def test_one_that_comes_up_later_is_tried(self) -> None:
+        self.container.deaf, self.container.six_after = 4, 5.0
+        waiting = self.ready()
+        self.w.clock.run_for(4)
+        self.assertFalse(waiting.done)
+        self.w.clock.run_for(3)
+        self.assertEqual(str(waiting.value), self.SIX)
+
+    def test_when_it_answers_no_more_the_other_one_is(self) -> None:
+        self.container.deaf = 4
+        self.reached()
+        self.container.deaf = 6
+        self.w.clock.result_of(self.w.gate.suspect(1, Endpoint(ip_address("fd00:7::10"), 22), refused=True))
+        self.assertEqual(self.reached(), "10.7.0.10:22")
+
+    def test_a_new_address_beside_it_changes_nothing(self) -> None:
+        self.container.six_after = 5.0
+        self.reached()
+        self.w.clock.run_for(10)
+        self.w.clock.result_of(self.w.registry.read_address(1))
+        self.assertEqual(len(self.w.seen(1).addresses), 2)
+        self.assertEqual(str(self.ready().value), "10.7.0.10:22")
+
+
 class SilentTests(GateCase):
     def setUp(self) -> None:
         super().setUp()
@@ -218,6 +292,36 @@ class WarmUpTests(GateCase):
             waiting = self.ready(80, http=True)
             self.w.clock.run_for(1.5)
             self.assertEqual(waiting.done, not waits, status)
+
+    def test_hanging_up_without_a_byte_means_wait(self) -> None:
+        self.container.hangs_up = True
+        waiting = self.ready(80, http=True)
+        self.w.clock.run_for(2)
+        self.assertFalse(waiting.done)
+        self.container.hangs_up = False
+        self.w.clock.run_for(0.2)
+        self.assertEqual(str(waiting.value), "10.7.0.10:80")
+
+    def test_that_is_over_after_the_startup_delay_too(self) -> None:
+        self.container.hangs_up = True
+        began = self.w.clock.seconds()
+        self.reached(80, http=True)
+        self.assertTrue(3.3 < self.w.clock.seconds() - began < 3.7)
+
+    def test_forwards_wait_for_it_where_the_member_says_so(self) -> None:
+        self.container.hangs_up = True
+        plain, careful = self.ready(), watch(self.w.gate.ready(1, 22, Ask.DATA))
+        self.w.clock.run_for(2)
+        self.assertEqual((plain.done, careful.done), (True, False))
+        self.container.hangs_up, self.container.head = False, 220
+        self.w.clock.run_for(0.2)
+        self.assertTrue(careful.value)
+
+    def test_they_wait_for_its_first_word_then(self) -> None:
+        self.container.head = None
+        began = self.w.clock.seconds()
+        self.assertEqual(str(self.w.clock.result_of(self.w.gate.ready(1, 22, Ask.DATA))), "10.7.0.10:22")
+        self.assertTrue(3.3 < self.w.clock.seconds() - began < 3.7)
 
     def test_it_is_over_when_the_server_says_so(self) -> None:
         self.container.head = 503
@@ -322,7 +426,7 @@ class ReadinessTests(GateCase):
     def test_listeners_hear_of_changes_only(self) -> None:
         heard: list[int] = []
         self.w.readiness.subscribe(heard.append)
-        observed, probe = self.w.seen(1), Probe(22, http=False)
+        observed, probe = self.w.seen(1), Probe(22)
         self.w.readiness.put(observed, probe, Readiness.READY)
         self.w.readiness.put(observed, probe, Readiness.READY)
         self.assertEqual(heard, [1])
@@ -330,5 +434,5 @@ class ReadinessTests(GateCase):
         self.assertIs(self.known(), Readiness.UNKNOWN)
 
     def test_http_and_plain_are_told_apart(self) -> None:
-        self.w.readiness.put(self.w.seen(1), Probe(80, http=False), Readiness.READY)
+        self.w.readiness.put(self.w.seen(1), Probe(80), Readiness.READY)
         self.assertIs(self.known(80, http=True), Readiness.UNKNOWN)

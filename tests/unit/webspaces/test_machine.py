@@ -12,7 +12,9 @@ from tests.unit.timing import Watched, watch
 from tests.unit.world import BOOT_ADDRESS, DOMAIN, EXTERNAL, MEMBERS, World
 from webspaced.core.address import Endpoint
 from webspaced.core.boot import Hold
+from webspaced.core.forward import Forward
 from webspaced.core.instance import Status
+from webspaced.core.probing import Ask
 from webspaced.core.user import User
 from webspaced.core.webspace import BOOT_PORT_KEY, KEY
 from webspaced.errors import WebspacedError
@@ -76,7 +78,7 @@ class Everything(RuleBasedStateMachine):
 
     @rule(uid=UIDS, port=st.sampled_from([EXTERNAL[0], EXTERNAL[1]]), add=st.booleans())
     def change_forward(self, uid: int, port: int, add: bool) -> None:
-        self.do(self.w.service.add_port(uid, port, 22) if add else self.w.service.remove_port(uid, port))
+        self.do(self.w.service.add_port(uid, port, Forward(22)) if add else self.w.service.remove_port(uid, port))
 
     @rule(uid=UIDS)
     def resync(self, uid: int) -> None:
@@ -86,7 +88,7 @@ class Everything(RuleBasedStateMachine):
 
     @rule(uid=UIDS, port=st.sampled_from([22, 80, 8080]), http=st.booleans())
     def visit(self, uid: int, port: int, http: bool) -> None:
-        self.do(self.w.gate.ready(uid, port, http=http))
+        self.do(self.w.gate.ready(uid, port, Ask.HTTP if http else Ask.CONNECTION))
         self.visitors.append(self.waiting[-1])
 
     @precondition(lambda self: self.visitors)
@@ -103,7 +105,7 @@ class Everything(RuleBasedStateMachine):
     def suspect(self, uid: int, refused: bool) -> None:
         observed = self.w.registry.get(uid)
         if observed is not None and observed.address is not None:
-            self.do(self.w.gate.suspect(uid, Endpoint(observed.address, 80), refused=refused, http=True))
+            self.do(self.w.gate.suspect(uid, Endpoint(observed.address, 80), refused=refused, asks=Ask.HTTP))
 
     # --- what happens in LXD
 
@@ -208,7 +210,7 @@ class Everything(RuleBasedStateMachine):
         # A port that once refused has its route at webspaced until a visitor finds it open again.
         for observed in self.w.registry:
             if observed.runs:
-                self.do(self.w.gate.ready(observed.uid, observed.webspace.config.http_port, http=observed.web_is_http))
+                self.do(self.w.gate.ready(observed.uid, observed.webspace.config.http_port, observed.web_asks))
         self.w.clock.run_for(CALM)
 
     def check_routes(self) -> None:

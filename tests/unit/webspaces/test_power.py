@@ -11,8 +11,8 @@ from tests.unit.timing import Watched, watch
 from tests.unit.world import DRAIN, SETTLE, World
 from webspaced.core.boot import Hold
 from webspaced.core.desired import AUTO, Desired, Wish
+from webspaced.core.forward import Forward
 from webspaced.core.instance import Status
-from webspaced.core.webspace import Forward
 from webspaced.errors import Conflict, Forbidden, NotFound, NotRunning, Refused, RemoteError, Unavailable
 from webspaced.webspaces.conditions import Kind
 

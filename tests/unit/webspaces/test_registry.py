@@ -13,6 +13,7 @@ from tests.unit.timing import Time, watch
 from tests.unit.world import DEFAULTS, RULE, keys_of
 from webspaced.core.instance import InstanceState, Status
 from webspaced.core.ownership import ADDRESS_KEY
+from webspaced.core.probing import Ask
 from webspaced.core.webspace import BOOT_PORT_KEY, KEY, Webspace
 from webspaced.errors import DeadlineExceeded, NotFound, RemoteError, Unavailable
 from webspaced.lib.deferreds import sleep
@@ -166,7 +167,7 @@ class LookTests(RegistryCase):
         self.put(1, running=True)
         observed = self.look(1)
         self.assertEqual((observed.uid, observed.name, observed.username, observed.boot_port), (1, "ws-u1", "alice", 20001))
-        self.assertEqual((str(observed.address), observed.runs, observed.web_is_http), ("10.7.0.10", True, True))
+        self.assertEqual((str(observed.address), observed.runs, observed.web_asks), ("10.7.0.10", True, Ask.HTTP))
         self.assertNotEqual(observed.instance.etag, "")
 
     def test_what_is_not_there_is_none(self) -> None:

@@ -9,6 +9,7 @@ from tests.contracts.fake_instances import FINGERPRINT
 from tests.unit.timing import watch
 from tests.unit.world import EXTERNAL, MEMBERS, SETTLE, World, keys_of
 from webspaced.core.creation import Step
+from webspaced.core.forward import Forward
 from webspaced.core.instance import NewInstance, Status
 from webspaced.core.proxy_protocol import ProxyProtocol
 from webspaced.core.user import User
@@ -190,7 +191,7 @@ class CreateTests(ServiceCase):
 class DeleteTests(ServiceCase):
     def test_nothing_of_it_is_left(self) -> None:
         self.do(self.create())
-        self.do(self.w.service.add_port(1, 49152, 22))
+        self.do(self.w.service.add_port(1, 49152, Forward(22)))
         self.w.lxd.power_on("ws-u1")
         self.w.clock.run_for(5)
         self.do(self.w.service.delete(1))
@@ -262,72 +263,73 @@ class PortTests(ServiceCase):
         return dict(self.do(self.w.service.read(uid)).ports)
 
     def test_a_wanted_one_is_bound_before_it_is_written(self) -> None:
-        self.do(self.w.service.add_port(1, 49152, 22))
+        self.do(self.w.service.add_port(1, 49152, Forward(22)))
         self.assertEqual((self.ports(), self.w.listeners.forwards[1]), ({49152: 22}, {49152: 22}))
         self.w.listeners.taken.add(49153)
-        self.fails(Conflict, self.w.service.add_port(1, 49153, 22))
+        self.fails(Conflict, self.w.service.add_port(1, 49153, Forward(22)))
         self.assertEqual(self.ports(), {49152: 22})
 
     def test_whether_the_container_is_told_of_visitors_reaches_the_listeners(self) -> None:
-        self.do(self.w.service.add_port(1, 49152, 22, ProxyProtocol.V1))
+        self.do(self.w.service.add_port(1, 49152, Forward(22, ProxyProtocol.V1)))
         self.assertEqual(self.w.listeners.proxied[1], {49152: 1})
-        self.do(self.w.service.add_random_port(1, 23, ProxyProtocol.V2))
+        self.do(self.w.service.add_random_port(1, Forward(23, ProxyProtocol.V2)))
         self.assertEqual(self.w.listeners.proxied[1], {49152: 1, 49153: 2})
-        self.do(self.w.service.set_proxy_protocol(1, 49152, None))
+        self.do(self.w.service.change_port(1, 49152, {"proxy_protocol": None}))
         self.assertEqual(self.w.listeners.proxied[1], {49153: 2})
-        self.assertIn("49154", self.fails(NotFound, self.w.service.set_proxy_protocol(1, 49154, ProxyProtocol.V1)))
-        self.fails(NotFound, self.w.service.set_proxy_protocol(3, 49152, None))
+        more = {"proxy_protocol": ProxyProtocol.V1}
+        self.assertIn("49154", self.fails(NotFound, self.w.service.change_port(1, 49154, more)))
+        self.fails(NotFound, self.w.service.change_port(3, 49152, more))
 
     def test_what_somebody_has_is_a_conflict(self) -> None:
-        self.do(self.w.service.add_port(1, 49152, 22))
+        self.do(self.w.service.add_port(1, 49152, Forward(22)))
         for uid in (1, 2):
-            self.fails(Conflict, self.w.service.add_port(uid, 49152, 23))
+            self.fails(Conflict, self.w.service.add_port(uid, 49152, Forward(23)))
         self.assertEqual((self.ports(1), self.ports(2)), ({49152: 22}, {}))
 
     def test_two_who_want_the_same_at_once(self) -> None:
-        one, two = watch(self.w.service.add_port(1, 49152, 22)), watch(self.w.service.add_port(2, 49152, 22))
+        one, two = (watch(self.w.service.add_port(uid, 49152, Forward(22))) for uid in (1, 2))
         self.w.clock.run_for(5)
         self.assertEqual([(each.results[0] is None) for each in (one, two)].count(True), 1)
         self.assertEqual(len(self.ports(1)) + len(self.ports(2)), 1)
 
     def test_outside_the_range(self) -> None:
         for port in (EXTERNAL.start - 1, EXTERNAL.stop):
-            self.assertIn("49152 to 49161", self.fails(Invalid, self.w.service.add_port(1, port, 22)))
+            self.assertIn("49152 to 49161", self.fails(Invalid, self.w.service.add_port(1, port, Forward(22))))
 
     def test_the_bound_per_webspace(self) -> None:
         for n in range(3):
-            self.do(self.w.service.add_port(1, EXTERNAL[n], 22))
-        self.assertIn("at most 3", self.fails(Invalid, self.w.service.add_port(1, EXTERNAL[3], 22)))
-        self.assertIn("at most 3", self.fails(Invalid, self.w.service.add_random_port(1, 22)))
+            self.do(self.w.service.add_port(1, EXTERNAL[n], Forward(22)))
+        self.assertIn("at most 3", self.fails(Invalid, self.w.service.add_port(1, EXTERNAL[3], Forward(22))))
+        self.assertIn("at most 3", self.fails(Invalid, self.w.service.add_random_port(1, Forward(22))))
         self.assertEqual(self.w.listeners.reserved, set())
 
     def test_a_random_one_passes_over_what_this_machine_uses(self) -> None:
         self.w.listeners.taken |= {49152, 49153}
-        self.assertEqual(self.do(self.w.service.add_random_port(1, 22)), 49154)
+        self.assertEqual(self.do(self.w.service.add_random_port(1, Forward(22))), 49154)
         self.assertEqual(self.ports(), {49154: 22})
 
     def test_no_random_one_is_left(self) -> None:
         self.w.listeners.taken |= set(EXTERNAL)
-        self.fails(Conflict, self.w.service.add_random_port(1, 22))
+        self.fails(Conflict, self.w.service.add_random_port(1, Forward(22)))
 
     def test_a_failed_write_lets_the_port_go(self) -> None:
         self.w.lxd.fail_next("configure", RemoteError("no", 500))
-        self.fails(RemoteError, self.w.service.add_port(1, 49152, 22))
+        self.fails(RemoteError, self.w.service.add_port(1, 49152, Forward(22)))
         self.assertEqual(self.w.listeners.reserved, set())
-        self.do(self.w.service.add_port(2, 49152, 22))
+        self.do(self.w.service.add_port(2, 49152, Forward(22)))
 
     def test_removing(self) -> None:
-        self.do(self.w.service.add_port(1, 49152, 22))
+        self.do(self.w.service.add_port(1, 49152, Forward(22)))
         self.fails(NotFound, self.w.service.remove_port(2, 49152))
         self.do(self.w.service.remove_port(1, 49152))
         self.fails(NotFound, self.w.service.remove_port(1, 49152))
         self.assertEqual((self.ports(), self.w.listeners.forwards[1]), ({}, {}))
 
     def test_of_a_webspace_that_is_not_there(self) -> None:
-        for work in (self.w.service.add_port(3, 49152, 22), self.w.service.add_random_port(3, 22)):
+        for work in (self.w.service.add_port(3, 49152, Forward(22)), self.w.service.add_random_port(3, Forward(22))):
             self.fails(NotFound, work)
         self.assertEqual(self.w.listeners.reserved, set())
 
     def test_the_key_keeps_the_contracts_shape(self) -> None:
-        self.do(self.w.service.add_port(1, 49152, 22))
+        self.do(self.w.service.add_port(1, 49152, Forward(22)))
         self.assertIn('"ports":{"49152":22}', self.w.lxd.containers["ws-u1"].config[KEY])
