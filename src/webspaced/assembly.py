@@ -57,7 +57,7 @@ from webspaced.webspaces.claims import Claims
 from webspaced.webspaces.conditions import Conditions
 from webspaced.webspaces.creation import Creator, Workshop
 from webspaced.webspaces.documents import Documents
-from webspaced.webspaces.gate import BootGate
+from webspaced.webspaces.gate import BootGate, Patience
 from webspaced.webspaces.housing import Housing
 from webspaced.webspaces.images import Images
 from webspaced.webspaces.ports import Ports
@@ -208,7 +208,7 @@ def _build_knowledge(reactor: Any, settings: Settings, instances: LxdInstances, 
         booter,
         readiness,
         PortProbe(reactor),
-        ready_timeout=webspaces.ready_timeout,
+        patience=Patience(ready_timeout=webspaces.ready_timeout, max_startup_delay=webspaces.max_startup_delay),
         domain=webspaces.domain,
     )
     rules = claim_rules(settings)

@@ -36,7 +36,7 @@ from webspaced.webspaces.conditions import Conditions
 from webspaced.webspaces.creation import Creator, Workshop
 from webspaced.webspaces.documents import Documents
 from webspaced.webspaces.domains import DomainRules, Domains
-from webspaced.webspaces.gate import BootGate
+from webspaced.webspaces.gate import BootGate, Patience
 from webspaced.webspaces.housing import Housing
 from webspaced.webspaces.images import Images
 from webspaced.webspaces.insides import Insides
@@ -262,7 +262,8 @@ class World:
         )
         self.booter = Booter(self.clock, self.registry, self.lxd, self.conditions, limits)
         self.gate = BootGate(
-            self.clock, self.registry, self.booter, self.readiness, self.probe, ready_timeout=ready_timeout, domain=DOMAIN
+            self.clock, self.registry, self.booter, self.readiness, self.probe, domain=DOMAIN,
+            patience=Patience(ready_timeout=ready_timeout, max_startup_delay=60.0),
         )
         self.documents = Documents(self.registry, self.lxd)
         rules = ClaimRules(domain=DOMAIN, ports=EXTERNAL, reserved=frozenset(RESERVED_NAMES))

@@ -114,6 +114,11 @@ def _probe_url(values: Values) -> str | None:
     return f"http://{attrs.evolve(address, host=host)}" if address.port else None
 
 
+def _max_wait(values: Values) -> float:
+    # Whoever waits for a slow application has waited for its boot before.
+    return max(300.0, float(values["webspaces.max_startup_delay"]) + 60.0)
+
+
 COMPUTED: Final = (
     Computed("data_dir", (), lambda _values: default_data_dir()),
     Computed("iam.provider", ("iam.url",), _provider),
@@ -124,6 +129,7 @@ COMPUTED: Final = (
     Computed("traefik.redis.cert_resolver", ("traefik.cert_resolver",), _redis_cert_resolver),
     Computed("traefik.probe_url", ("traefik.embedded", "traefik.http_address"), _probe_url),
     Computed("traefik.boot_address", ("traefik.embedded",), _boot_address),
+    Computed("webspaces.max_wait", ("webspaces.max_startup_delay",), _max_wait),
     Computed("traefik.settle_time", ("traefik.embedded", "traefik.provider", "traefik.probe_url"), _settle_time),
 )
 """In an order in which each finds what it needs."""

@@ -42,8 +42,9 @@ class ConfigDefaults:
 
     startup_delay: float = setting(
         number(0),
-        "How long at most a first visit waits, once the port answers, for an application that"
-        " still says 502, 503 or 504.",
+        "How long at most a first visit waits for an application that is not there yet: its port still says 502, 503 or"
+        " 504, or hangs up without a byte. For ports that do not open yet it counts where it is longer than"
+        " `webspaces.ready_timeout`.",
         default=3.0,
         unit="seconds",
     )
@@ -139,7 +140,10 @@ class Webspaces:
     )
     config_defaults: ConfigDefaults = section(ConfigDefaults)
     max_startup_delay: float = setting(
-        number(0), "The longest start-up delay that a member may set.", default=60.0, unit="seconds"
+        number(0),
+        "The longest start-up delay that a member may set; 600 where applications need minutes.",
+        default=60.0,
+        unit="seconds",
     )
     ip_timeout: float = setting(
         duration(),
@@ -240,6 +244,7 @@ class Webspaces:
         duration(1),
         "How long a connection may wait for a boot in all, also behind the boots of others, before it is refused.",
         default=300.0,
+        computed="`300s`, or a minute more than `webspaces.max_startup_delay`",
         unit="seconds",
     )
     relay_idle_timeout: float = setting(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from attrs import frozen
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -33,6 +34,22 @@ LONGEST_LISTENING = 10.0
 """Seconds on one connection for a server that is to say something by itself."""
 
 
+@frozen(kw_only=True)
+class Patience:
+    """For how many seconds a port is waited for: the operator's own bound, and the most that a member may ask for."""
+
+    ready_timeout: float
+    max_startup_delay: float
+
+    def startup_delay(self, observed: Observed) -> float:
+        """Give what a member has asked for, as far as that is allowed now."""
+        return min(observed.webspace.config.startup_delay, self.max_startup_delay)
+
+    def accepting(self, observed: Observed) -> float:
+        """Give how long a port may take until it accepts."""
+        return max(self.ready_timeout, self.startup_delay(observed))
+
+
 class StoppedMeanwhile(BootFailed):
     """The incarnation that was probed is over."""
 
@@ -51,7 +68,7 @@ class BootGate:
         readiness: ReadinessTable,
         probe: PortProbe,
         *,
-        ready_timeout: float,
+        patience: Patience,
         domain: str,
     ) -> None:
         self._clock = clock
@@ -59,7 +76,7 @@ class BootGate:
         self._booter = booter
         self._readiness = readiness
         self._probe = probe
-        self._ready_timeout = ready_timeout
+        self._patience = patience
         self._domain = domain
         self._probing: Flights[tuple[int, str, Probe], Endpoint] = Flights()
 
@@ -134,7 +151,7 @@ class BootGate:
         began = self._clock.seconds()
         reads = pauses(ADDRESSES_FIRST, ADDRESSES_LONGEST, factor=2.0)
         read_again = began + next(reads)
-        deadline = began + max(self._ready_timeout, observed.webspace.config.startup_delay)
+        deadline = began + self._patience.accepting(observed)
         timeouts = pauses(CONNECT_LONGEST if once else CONNECT_FIRST, CONNECT_LONGEST, factor=1.1)
         for pause, timeout in zip(pauses(TRY_PAUSE_FIRST, TRY_PAUSE_LONGEST, factor=1.05), timeouts, strict=False):
             endpoints = [Endpoint(address, port) for address in self._current(observed).addresses]
@@ -157,9 +174,9 @@ class BootGate:
         it is to speak first. Silence after it has said that it is not ready means that it is busy getting there.
         """
         host = default_domain(observed.username or observed.name, self._domain)
-        deadline = self._clock.seconds() + observed.webspace.config.startup_delay
+        deadline = self._clock.seconds() + self._patience.startup_delay(observed)
         not_ready = {Answer.NOT_YET, Answer.SILENT} if asks.waits_for_data else {Answer.NOT_YET}
-        while (answer := await self._probe.ask(endpoint, asks, host, self._patience(asks, deadline))) in not_ready:
+        while (answer := await self._probe.ask(endpoint, asks, host, self._for_an_answer(asks, deadline))) in not_ready:
             if self._clock.seconds() >= deadline:
                 return
             self._current(observed)
@@ -168,7 +185,7 @@ class BootGate:
                 await sleep(self._clock, WARM_UP_PAUSE)
                 self._current(observed)
 
-    def _patience(self, asks: Ask, deadline: float) -> float:
+    def _for_an_answer(self, asks: Ask, deadline: float) -> float:
         """Give the seconds for one answer: a server that speaks first may take its time for it."""
         if not asks.waits_for_data:
             return ANSWER_TIMEOUT

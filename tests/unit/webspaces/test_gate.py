@@ -188,6 +188,14 @@ class SlowApplicationTests(GateCase):
         self.w.clock.run_for(6)
         self.assertEqual({str(each.value) for each in (first, second)}, {"10.7.0.10:22"})
 
+    def test_no_longer_than_the_operator_allows_now(self) -> None:
+        webspace = self.w.seen(1).webspace.with_config(evolve(DEFAULTS, startup_delay=3600.0))
+        self.w.lxd.set_keys("ws-u1", **{"user._webspaced": webspace.dump()})
+        self.container.opens[22] = None
+        began = self.w.clock.seconds()
+        self.refusal(PortSilent)
+        self.assertTrue(60 <= self.w.clock.seconds() - began < 62)
+
     def test_it_is_given_up_after_that_time_and_remembered_only_then(self) -> None:
         self.container.opens[22] = None
         waiting = self.ready()
