@@ -79,6 +79,7 @@ class FakeProbe:
     def __init__(self, clock: Time, lxd: FakeInstances) -> None:
         self.tried: list[Endpoint] = []
         self.heads: list[tuple[Endpoint, str]] = []
+        self.asked: list[Ask] = []
         self._clock = clock
         self._lxd = lxd
 
@@ -93,6 +94,7 @@ class FakeProbe:
 
     async def ask(self, endpoint: Endpoint, ask: Ask, host: str, timeout: float = ANSWER_TIMEOUT) -> Answer:
         self.heads.append((endpoint, host))
+        self.asked.append(ask)
         container = self._lxd.answers(endpoint)
         says = None if container is None else container.head
         await sleep(self._clock, timeout if says is None and ask.waits_for_data else 0.001)

@@ -16,8 +16,6 @@ from webspaced.settings import Address
 from webspaced.traefik.embedded import Embedding, find_traefik, static_configuration
 from webspaced.traefik.render import EntryPoints, read
 
-SETTLE = 1.5
-
 
 class ServedStack(Stack):
     """A stack with the provider `http`."""
@@ -31,7 +29,9 @@ class ServedStack(Stack):
     def _settings(self) -> dict[str, Any]:
         settings = super()._settings()
         settings["http"]["internal_address"] = f"127.0.0.1:{self.internal_port}"
-        settings["traefik"].update(provider="http", embedded=self.embedded, settle_time=f"{SETTLE}s")
+        # Traefik is asked what it has taken up, whoever's it is.
+        asked = f"http://127.0.0.1:{self.http_port}"
+        settings["traefik"].update(provider="http", embedded=self.embedded, probe_url=asked)
         return settings
 
     def fetched(self) -> Answer:

@@ -60,10 +60,6 @@ class TlsServer:
 
 
 class PassthroughTests(StackCase):
-    def prepare(self) -> None:
-        # How long Traefik may take is the operator's to say. Here it shares the machine with other tests.
-        self.stack.set_traefik(settle_time="5s")
-
     def setUp(self) -> None:
         super().setUp()
         gateway = str(ipaddress.ip_network(self.stack.lxd.subnet)[1])

@@ -283,7 +283,7 @@ class HostTests(ReconcilerCase):
         self.w.lxd.power_on("ws-u1")
         self.w.clock.run_for(2)
         # TLS goes through: nobody asks in plain HTTP.
-        self.assertEqual((self.backend(), self.w.probe.heads), ("10.7.0.10:80", []))
+        self.assertEqual((self.backend(), self.w.probe.asked), ("10.7.0.10:80", [Ask.TLS]))
 
 
 class BrokenTests(ReconcilerCase):
