@@ -38,8 +38,10 @@ class ReadyTests(StackCase):
     def test_one_that_opens_later_than_the_operator_waits(self) -> None:
         self.stack.stop()
         self.stack.set_webspaces(ready_timeout="1s")
+        self.stack.write_configuration()
         self.stack.start()
-        self.starts_with(f"(sleep 3; {WEB}) &\n")
+        # Longer than the usual delay of 3 s, too.
+        self.starts_with(f"(sleep 6; {WEB}) &\n")
         self.assertEqual(self.stack.visit().status, 503)
         self.sleep()
         self.assertEqual(self.stack.ask("PATCH", "/v1/webspace/self/config", {"startupDelay": 50}).status, 200)
@@ -51,5 +53,4 @@ class ReadyTests(StackCase):
         self.starts_with(HANGING_UP.format(port=25, server=GREETER))
         self.assertEqual(self.stack.ask("PATCH", f"/v1/webspace/self/ports/{port}", {"ready": "data"}).status, 204)
         self.assertEqual(self.stack.ask("GET", "/v1/webspace/self").json["ready"], {str(port): "data"})
-        self.sleep()
         self.assertEqual(self.stack.echo(port, b"HELO"), b"220 hello\nHELO")
