@@ -70,7 +70,10 @@ class Power:
         await self._in_line(uid, "boot", self._boot)
 
     async def shut_down(self, uid: int) -> None:
-        """Stop a webspace in order: route, settle, drain, then the container; ``NotRunning`` if it does not run."""
+        """Stop a webspace in order: route, settle, drain, then the container; ``NotRunning`` if it does not run.
+
+        One without a member, which is off and stays so, is as its admin wants it.
+        """
         await self._in_line(uid, "shut down", self._shut_down)
 
     async def reboot(self, uid: int) -> None:
@@ -88,6 +91,7 @@ class Power:
         async with self._turn(uid):
             observed = await self._documents.present(uid)
             check_wanted(observed, but_for=Wish.STOPPED)
+            check_has_member(observed, self._booter)
             if observed.runs:
                 message = "the webspace is running already"
                 raise Conflict(message)
@@ -97,7 +101,10 @@ class Power:
 
     async def _shut_down(self, uid: int) -> None:
         async with self._turn(uid):
-            observed = await self._running(uid)
+            observed = await self._documents.present(uid)
+            if _is_stopped(observed) and observed.webspace.desired.wish is Wish.AUTO and self._booter.unwanted(observed):
+                return
+            _check_running(observed)
             check_not_paused(observed)
             await self._stop_in_order(observed)
 
@@ -108,16 +115,18 @@ class Power:
             await self.halt(observed)
 
     async def keep_off(self, uid: int) -> None:
-        """Stop a webspace in order if it runs although it is suspended, or switched off by its member."""
+        """Stop a webspace in order if it runs although nobody is to have it."""
         async with self._turn(uid):
             observed = await self._documents.present(uid)
-            if observed.runs and observed.webspace.desired.wish is not Wish.AUTO:
+            if observed.runs and self._booter.unwanted(observed):
                 await self._stop_in_order(observed)
 
     async def _reboot(self, uid: int) -> None:
         async with self._turn(uid):
-            observed = await self._running(uid)
+            observed = await self._documents.present(uid)
+            _check_running(observed)
             check_wanted(observed)
+            check_has_member(observed, self._booter)
             check_not_paused(observed)
             with self._held(uid, Hold.DRAINING):
                 await self._drained(uid)
@@ -175,13 +184,6 @@ class Power:
             if self._registry.get(uid) is None:
                 self._booter.forget(uid)
 
-    async def _running(self, uid: int) -> Observed:
-        observed = await self._documents.present(uid)
-        if _is_stopped(observed):
-            message = "the webspace is not running"
-            raise NotRunning(message)
-        return observed
-
     async def _drained(self, uid: int) -> None:
         await self._routes.settled(uid)
         await sleep(self._clock, self._times.drain)
@@ -234,6 +236,19 @@ def check_wanted(observed: Observed, *, but_for: Wish = Wish.AUTO) -> None:
     if desired.wish is Wish.STOPPED and desired.wish is not but_for:
         message = "the webspace is switched off (desired: stopped)"
         raise Conflict(message)
+
+
+def check_has_member(observed: Observed, booter: Booter) -> None:
+    """See to it that a webspace's member is not gone for too long: ``Conflict`` if so. Only admins get to hear that."""
+    reason = booter.unwanted(observed) if observed.webspace.desired.wish is Wish.AUTO else ""
+    if reason:
+        raise Conflict(reason)
+
+
+def _check_running(observed: Observed) -> None:
+    if _is_stopped(observed):
+        message = "the webspace is not running"
+        raise NotRunning(message)
 
 
 def check_not_paused(observed: Observed) -> None:
