@@ -20,6 +20,7 @@ from webspaced.lib.deferreds import sleep
 from webspaced.lib.keyed import Busy, KeyedLock, Line
 from webspaced.webspaces.booter import Booter
 from webspaced.webspaces.documents import Documents
+from webspaced.webspaces.hindrances import Hindrances
 from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.patience import insist
 from webspaced.webspaces.registry import Registry
@@ -59,6 +60,7 @@ class Power:
         self._booter = booter
         self._routes = routes
         self._times = times
+        self._hindrances = Hindrances(clock, instances)
         self._turn: KeyedLock[int] = KeyedLock()
         self._line: Line[int, None] = Line()
 
@@ -95,17 +97,21 @@ class Power:
             if observed.runs:
                 message = "the webspace is running already"
                 raise Conflict(message)
+            self._hindrances.check_startable(observed)
             if observed.webspace.desired.wish is Wish.STOPPED:
                 await self._documents.change(uid, _switched_on)
             await self._booter.boot(uid, by_api=True)
 
-    async def _shut_down(self, uid: int) -> None:
+    async def _shut_down(self, uid: int, *, asked: bool = True) -> None:
+        """:param asked: for itself, and not because of what is wanted: that is carried out whatever goes on."""
         async with self._turn(uid):
             observed = await self._documents.present(uid)
             if _is_stopped(observed) and observed.webspace.desired.wish is Wish.AUTO and self._booter.unwanted(observed):
                 return
             _check_running(observed)
             check_not_paused(observed)
+            if asked:
+                await self._hindrances.check_idle(observed)
             await self._stop_in_order(observed)
 
     async def _stop_in_order(self, observed: Observed) -> None:
@@ -128,6 +134,8 @@ class Power:
             check_wanted(observed)
             check_has_member(observed, self._booter)
             check_not_paused(observed)
+            self._hindrances.check_startable(observed)
+            await self._hindrances.check_idle(observed)
             with self._held(uid, Hold.DRAINING):
                 await self._drained(uid)
                 self._booter.hold(uid, Hold.RESTARTING)
@@ -150,12 +158,12 @@ class Power:
         if desired.wish is not Wish.AUTO and now is not None and now.instance.status is not Status.FROZEN:
             # Not behind what its member asks for: an admin's word waits for nobody's clicks.
             try:
-                await self._shut_down(uid)
+                await self._shut_down(uid, asked=False)
             except NotRunning:
                 # LXD carries a start through that it was asked for before, and says until then that it is stopped.
                 await self._booter.start_over(uid)
                 with suppress(NotRunning):
-                    await self._shut_down(uid)
+                    await self._shut_down(uid, asked=False)
 
     @asynccontextmanager
     async def for_deletion(self, uid: int, *, by_admin: bool = False) -> AsyncIterator[Observed]:
@@ -167,6 +175,8 @@ class Power:
             observed = await self._documents.present(uid)
             if observed.webspace.desired.wish is Wish.SUSPENDED and not by_admin:
                 raise Forbidden(_suspended(observed.webspace.desired))
+            self._hindrances.check_deletable(observed)
+            await self._hindrances.check_idle(observed)
             with self._held(uid, Hold.DELETING):
                 await self._routes.settled(uid)
                 if not _is_stopped(observed):
@@ -216,7 +226,11 @@ class Power:
             await self._registry.look(observed.uid)
 
     async def remove(self, observed: Observed) -> None:
-        """Delete a webspace that :meth:`for_deletion` has stopped, once LXD is done with its stop."""
+        """Delete a webspace that :meth:`for_deletion` has stopped, once LXD is done with its stop.
+
+        ``Forbidden`` where the operator protects it.
+        """
+        self._hindrances.check_deletable(observed)
         await insist(self._clock, lambda: self._removed(observed))
 
     async def _removed(self, observed: Observed) -> None:
