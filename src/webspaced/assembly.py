@@ -56,6 +56,7 @@ from webspaced.webspaces.booter import Booter, BootLimits
 from webspaced.webspaces.claims import Claims
 from webspaced.webspaces.conditions import Conditions
 from webspaced.webspaces.creation import Creator, Workshop
+from webspaced.webspaces.departures import Departures
 from webspaced.webspaces.documents import Documents
 from webspaced.webspaces.gate import BootGate, Patience
 from webspaced.webspaces.housing import Housing
@@ -72,6 +73,8 @@ from webspaced.webspaces.warden import Warden
 
 REMARK = 60.0
 """Seconds between looks whether others are still led here."""
+LOOK_FOR_MEMBERS = 2.0
+"""Seconds between looks whether the users file has changed."""
 RETRY_UNBOUND = 5.0
 """Seconds between tries to bind a forward whose port somebody else has."""
 
@@ -126,7 +129,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     connections = Connections(reactor, endpoints_for(reactor, settings.lxd.url, Identities.by(settings.lxd.tls)))
     client = LxdClient(connections.agent, reactor, settings.lxd.project, suspect=lambda: connections.suspect)
     instances = LxdInstances(client)
-    known = _build_knowledge(reactor, settings, instances, host)
+    known = _build_knowledge(reactor, settings, instances, identity, host)
     cluster = cluster_for(reactor, settings)
     election = election_for(reactor, settings, client, cluster)
     served = _build_served(reactor, settings, known, host, cluster, election.leadership)
@@ -149,7 +152,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             publisher=served.publisher,
             reconciler=reconciler,
             events=_build_events(reactor, settings, connections, reconciler, election.leadership),
-            periodic=_build_periodic(reactor, settings, reconciler, served, election),
+            periodic=_build_periodic(reactor, settings, identity, reconciler, served, election),
             listeners=served.listeners,
             exposure=served.exposure,
             lines=host.lines,
@@ -190,16 +193,19 @@ def _build_identity(reactor: Any, settings: Settings) -> IIdentity:
     return iamd
 
 
-def _build_knowledge(reactor: Any, settings: Settings, instances: LxdInstances, host: Host) -> Knowledge:
+def _build_knowledge(
+    reactor: Any, settings: Settings, instances: LxdInstances, identity: IIdentity, host: Host
+) -> Knowledge:
     webspaces = settings.webspaces
     conditions = Conditions()
     registry = Registry(reactor, instances, webspaces.instance_prefix, _config_defaults(settings), conditions)
+    departures = Departures(reactor, registry, identity, settings.iam.grace, host.now)
     readiness = ReadinessTable()
     limits = BootLimits(
         max_concurrent=webspaces.max_concurrent_boots,
         max_running=webspaces.max_running,
         ip_timeout=webspaces.ip_timeout,
-        departed=partial(_has_departed, settings.iam.grace, host.now),
+        departed=departures.has_departed,
     )
     booter = Booter(reactor, registry, instances, conditions, limits)
     gate = BootGate(
@@ -225,6 +231,7 @@ def _build_knowledge(reactor: Any, settings: Settings, instances: LxdInstances, 
     return Knowledge(
         conditions=conditions,
         registry=registry,
+        departures=departures,
         readiness=readiness,
         booter=booter,
         gate=gate,
@@ -233,10 +240,6 @@ def _build_knowledge(reactor: Any, settings: Settings, instances: LxdInstances, 
         allocator=allocator,
         housing=Housing(host.pick),
     )
-
-
-def _has_departed(grace: float, now: Callable[[], float], since: float) -> bool:
-    return grace > 0 and now() - since > grace
 
 
 def _config_defaults(settings: Settings) -> Config:
@@ -288,13 +291,12 @@ def _build_reconciler(
     now: Callable[[], float],
 ) -> Reconciler:  # fmt: skip
     serving = Serving(boot_address=settings.traefik.boot_address, settle_time=settings.traefik.settle_time)
-    departed = partial(_has_departed, settings.iam.grace, now)
-    membership = Membership(may_write=leads, departed=departed, now=now)
+    membership = Membership(may_write=leads, departed=known.departures.has_departed, now=now)
     adoption = Adoption(
         known.registry, known.documents, known.allocator, known.claims, known.housing, identity, known.conditions,
         membership,
     )  # fmt: skip
-    return Reconciler(
+    reconciler = Reconciler(
         reactor,
         serving,
         Collaborators(
@@ -310,6 +312,8 @@ def _build_reconciler(
             exposure=served.exposure,
         ),
     )
+    known.departures.subscribe(reconciler.departed)
+    return reconciler
 
 
 def _build_service(
@@ -338,15 +342,21 @@ def _build_service(
     )
     creator = Creator(workshop, webspaces.lxd_profile, _config_defaults(settings))
     reconciler.after_pass(creator.sweep)
-    reconciler.after_pass(Warden(reactor, known.registry, known.booter, power, leads).watch)
+    reconciler.after_pass(Warden(reactor, known.registry, known.booter, power, known.departures, leads).watch)
     most = webspaces.max_startup_delay
     return WebspaceService(known.registry, instances, known.documents, power, creator, ports, reconciler, most)
 
 
 def _build_periodic(
-    reactor: Any, settings: Settings, reconciler: Reconciler, served: Served, election: Election
+    reactor: Any, settings: Settings, identity: IIdentity, reconciler: Reconciler, served: Served, election: Election
 ) -> tuple[Periodic, ...]:
+    def look_for_members(file: UsersFile) -> None:
+        if not reconciler.refreshing and file.has_changed():
+            reconciler.refresh_members()
+
+    files = [identity] if isinstance(identity, UsersFile) else []
     return (
+        *(Periodic(reactor, LOOK_FOR_MEMBERS, "the users file", partial(look_for_members, each)) for each in files),
         Periodic(reactor, settings.webspaces.resync_interval, "the full pass", reconciler.periodic_pass),
         Periodic(reactor, settings.webspaces.resync_interval, "the look at addresses", reconciler.look_at_addresses),
         Periodic(reactor, settings.webspaces.resync_interval, "the look at what is published", served.publisher.check),

@@ -47,6 +47,12 @@ class IInstances(Interface):
     async def is_busy(name: str) -> bool:
         """Whether LXD carries out an operation on an instance now."""
 
+    async def others_work(name: str) -> str:
+        """Give what LXD carries out on an instance for others than us now, in its words and short; empty if nothing.
+
+        Commands and consoles do not count.
+        """
+
     async def get(name: str) -> Instance:
         """Give one instance with its ETag; ``NotFound`` if there is none."""
 

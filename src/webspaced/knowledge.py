@@ -12,6 +12,7 @@ from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.booter import Booter
 from webspaced.webspaces.claims import Claims
 from webspaced.webspaces.conditions import Conditions
+from webspaced.webspaces.departures import Departures
 from webspaced.webspaces.documents import Documents
 from webspaced.webspaces.gate import BootGate
 from webspaced.webspaces.housing import Housing
@@ -25,6 +26,7 @@ class Knowledge:
 
     conditions: Conditions
     registry: Registry
+    departures: Departures
     readiness: ReadinessTable
     booter: Booter
     gate: BootGate

@@ -22,6 +22,7 @@ from webspaced.reconcile.reconciler import Reconciler
 from webspaced.settings import Settings
 from webspaced.webspaces.domains import DomainRules, Domains
 from webspaced.webspaces.insides import Insides
+from webspaced.webspaces.members import Members
 from webspaced.webspaces.service import WebspaceService
 
 
@@ -44,6 +45,7 @@ def build_sites(
 ) -> Sites:
     """Give the sites. ``leads`` and ``ready``: whether this daemon leads, and whether it is ready."""
     known, service, reconciler = behind.known, behind.service, behind.reconciler
+    members = Members(behind.identity, known.registry, known.documents)
     listening = Listening.by(settings.http, reactor, behind.reserve.connections)
     backing = Backing(
         service=service,
@@ -51,7 +53,7 @@ def build_sites(
         insides=_insides(settings, behind),
         terminals=Terminals(reactor, behind.reserve.terminals, settings.webspaces.exec.max_terminals),
         commands=(behind.reserve.commands, settings.webspaces.exec.max_commands),
-        auth=Auth(behind.identity, listening.limits, listening.cors, Tickets(reactor)),
+        auth=Auth(members, listening.limits, listening.cors, Tickets(reactor)),
         resync=reconciler.resync,
         conditions=known.conditions,
     )
@@ -59,15 +61,15 @@ def build_sites(
         api=Api(backing),
         health=Health(ready, lambda: reconciler.connected_to_lxd),
         routes=behind.served.document,
-        internal=_internal(behind, listening),
+        internal=_internal(behind, members, listening),
         opened=settings.traefik.webspaced_url is not None,
     )
     return Sites(reactor, pages, listening, leads)
 
 
-def _internal(behind: Behind, listening: Listening) -> Internal:
+def _internal(behind: Behind, members: Members, listening: Listening) -> Internal:
     # Old Traefiks ask on behalf of all visitors with one admin's token: as often as they like.
-    auth = Auth(behind.identity, listening.limits, counts_members=False)
+    auth = Auth(members, listening.limits, counts_members=False)
     return Internal(auth, behind.known.gate, behind.service.read)
 
 

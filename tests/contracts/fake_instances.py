@@ -19,6 +19,7 @@ from webspaced.core.address import Endpoint
 from webspaced.core.creation import Progress, Step
 from webspaced.core.instance import Image, Instance, InstanceState, Interface, IPAddress, NewInstance, Status
 from webspaced.core.ownership import Lease
+from webspaced.core.protection import protections
 from webspaced.errors import Changed, NotFound, RemoteError, Unavailable
 from webspaced.interfaces import IEventListener, IInstances, ILeases
 
@@ -119,6 +120,10 @@ class FakeInstances:
         await self._request("is_busy", name)
         return name in self.busy
 
+    async def others_work(self, name: str) -> str:
+        await self._request("others_work", name)
+        return "'Backing up instance'" if name in self.busy else ""
+
     async def leases(self) -> Sequence[Lease]:
         """See :class:`webspaced.interfaces.ILeases`: whatever ran once has one, as DHCP servers remember."""
         await self._request("leases", "")
@@ -187,6 +192,8 @@ class FakeInstances:
         await self._request("delete", name)
         container = self._found(name)
         self._check_stopped(container)
+        if self._is_protected(container, "delete"):
+            raise RemoteError("Container is protected", 400)
         await self._operation(self.timings.delete, lambda: self._delete(container))
 
     async def configure(self, name: str, changes: Mapping[str, str], etag: str) -> None:
@@ -424,7 +431,11 @@ class FakeInstances:
             created_at=container.created_at,
             last_used_at=container.last_used_at,
             etag=etag,
+            protected=protections(container.config),
         )
+
+    def _is_protected(self, container: Container, what: str) -> bool:
+        return what in protections(container.config)
 
     def _nic(self, container: Container) -> Interface:
         own = [(address, "global") for address in self._addresses(container)]

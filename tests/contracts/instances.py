@@ -294,6 +294,24 @@ class InstancesContract:
         await self.instances.create(self.new())
         self.assertEqual(await self.instances.is_busy(self.name), False)
         self.assertEqual(await self.instances.is_busy("ws-u999"), False)
+        self.assertEqual(await self.instances.others_work(self.name), "")
+        # What we do ourselves is no reason to wait.
+        starting = Deferred.fromCoroutine(self.instances.start(self.name))
+        self.assertEqual(await self.instances.others_work(self.name), "")
+        await starting
+        self.assertEqual(await self.instances.others_work(self.name), "")
+
+    @contract
+    async def test_what_an_operator_protects_is_not_deleted(self) -> None:
+        await self.instances.create(self.new())
+        etag = (await self.instances.get(self.name)).etag
+        await self.instances.configure(self.name, {"security.protection.delete": "true"}, etag)
+        found = await self.instances.get(self.name)
+        self.assertEqual(found.protected, frozenset({"delete"}))
+        await self.refused(RemoteError, self.instances.delete(self.name))
+        await self.instances.configure(self.name, {"security.protection.delete": ""}, found.etag)
+        self.assertEqual((await self.instances.get(self.name)).protected, frozenset())
+        await self.instances.delete(self.name)
 
     @contract
     async def test_the_instances_of_other_projects_are_others(self) -> None:

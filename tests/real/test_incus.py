@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.faults.alone import test_parts_killed
-from tests.real import test_first_light, test_https, test_states
+from tests.real import test_first_light, test_https, test_operators_tools, test_states
 from tests.stack import INCUS_VARIABLE
 
 
@@ -36,4 +36,12 @@ class InsecureTests(test_https.InsecureTests):
 
 
 class RefusedTests(test_https.RefusedTests):
+    variable = INCUS_VARIABLE
+
+
+class ForbiddenTests(test_operators_tools.ForbiddenTests):
+    variable = INCUS_VARIABLE
+
+
+class RestoredTests(test_operators_tools.RestoredTests):
     variable = INCUS_VARIABLE

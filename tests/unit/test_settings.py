@@ -26,6 +26,7 @@ from tests.unit.lxd.test_tls import Party
 from tests.unit.timing import watch
 from webspaced import assembly, tap
 from webspaced.addresses import address_rule, claim_rules
+from webspaced.core.instance import Status
 from webspaced.errors import Invalid, Unavailable
 from webspaced.lxd.network import Profile, profile_network
 from webspaced.lxd.tls import Identities
@@ -377,6 +378,21 @@ class IamTests(AssembledCase):
             said = self.machine.said(self.machine.connect(20002))
             self.machine.run_for(5)
             self.assertEqual(("start", "ws-u2") in self.lxd.calls, woken, said)
+
+    def test_whom_an_admin_took_out_of_the_users_file_is_gone_in_moments(self) -> None:
+        host = assembly.Host
+        self.patch(assembly, "Host", lambda **parts: host(now=lambda: 1e9 + self.machine.seconds(), **parts))
+        self.start()
+        self.create()
+        self.assertEqual(self.ask("POST", "self/state")[0], 204)
+        members = self.users().read_text()
+        self.users().write_text(members.replace("id: 1\n", "id: 11\n"))
+        self.machine.run_for(12)
+        self.assertEqual(self.lxd.containers["ws-u1"].status, Status.STOPPED)
+        said = self.machine.said(self.machine.connect(self.boot_port()))
+        self.machine.run_for(5)
+        self.assertEqual(self.lxd.calls.count(("start", "ws-u1")), 1, said)
+        self.assertEqual(self.ask("GET", "id:1", name="root")[0], 200)
 
     def test_provider_iamd_with_its_url_and_token(self) -> None:
         iamd = Iamd(now=lambda: 0.0)

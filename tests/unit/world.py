@@ -34,6 +34,7 @@ from webspaced.webspaces.booter import Booter, BootLimits
 from webspaced.webspaces.claims import ClaimRules, Claims
 from webspaced.webspaces.conditions import Conditions
 from webspaced.webspaces.creation import Creator, Workshop
+from webspaced.webspaces.departures import Departures
 from webspaced.webspaces.documents import Documents
 from webspaced.webspaces.domains import DomainRules, Domains
 from webspaced.webspaces.gate import BootGate, Patience
@@ -259,8 +260,9 @@ class World:
         self.conditions = Conditions()
         self.registry = Registry(self.clock, self.lxd, "ws-", DEFAULTS, self.conditions)
         self.readiness = ReadinessTable()
+        self.departures = Departures(self.clock, self.registry, self.identity, GRACE_OF_IAM, self.clock.seconds)
         limits = BootLimits(
-            max_concurrent=max_concurrent, max_running=max_running, ip_timeout=10.0, departed=self.has_departed
+            max_concurrent=max_concurrent, max_running=max_running, ip_timeout=10.0, departed=self.departures.has_departed
         )
         self.booter = Booter(self.clock, self.registry, self.lxd, self.conditions, limits)
         self.gate = BootGate(
@@ -273,7 +275,7 @@ class World:
         self.allocator = Allocator(
             self.clock, self.registry, self.claims, external=EXTERNAL, boot=BOOT, pick=lambda _: 0
         )
-        membership = Membership(departed=self.has_departed, now=self.clock.seconds)
+        membership = Membership(departed=self.departures.has_departed, now=self.clock.seconds)
         self.housing = Housing(lambda _: 0)
         self.adoption = Adoption(
             self.registry, self.documents, self.allocator, self.claims, self.housing, self.identity, self.conditions,
@@ -281,6 +283,7 @@ class World:
         )  # fmt: skip
         self.publisher = Publisher(self.clock, self.store, SETTLE)
         self.reconciler = self._reconciler()
+        self.departures.subscribe(self.reconciler.departed)
         times = StopTimes(drain=DRAIN, graceful=GRACE)
         self.power = Power(self.clock, self.registry, self.lxd, self.documents, self.booter, self.reconciler, times)
         self.ports = Ports(self.documents, self.allocator, self.listeners, 3)
@@ -295,7 +298,7 @@ class World:
         bounds = Bounds(seconds=60, output=1000)
         self.interior = Insides(self.registry, self.documents, self.booter, self.insides, bounds)
         self.reconciler.after_pass(self.creator.sweep)
-        self.reconciler.after_pass(Warden(self.clock, self.registry, self.booter, self.power).watch)
+        self.reconciler.after_pass(Warden(self.clock, self.registry, self.booter, self.power, self.departures).watch)
         self.lxd.listeners.append(self.reconciler)
 
     def _workshop(self) -> Workshop:
@@ -359,10 +362,6 @@ class World:
         self.clock.run_until(lambda: not self.reconciler.refreshing and (reading is None or reading.called))
         # A time that floats have exactly.
         self.clock.run_for(ceil(8 * self.clock.seconds()) / 8 - self.clock.seconds())
-
-    def has_departed(self, since: float) -> bool:
-        """Whether a member has been unknown for too long."""
-        return self.clock.seconds() - since > GRACE_OF_IAM
 
     def lose_lxd(self, *, finish: bool = False) -> None:
         """LXD goes away."""

@@ -114,12 +114,12 @@ def decide(
     """Decide what a boot does next.
 
     :param by_api: the member asked for it: a remembered failure does not count then.
-    :param departed: IAM has not known the member for too long: nothing is started, and what runs is served.
+    :param departed: IAM has not known the member for too long.
     """
     if memory.hold is Hold.DELETING:
         return Decision(act=Act.REFUSE, reason=memory.hold.value, retry_after=DELETING_PAUSE)
     act = _ACTS[status]
-    reason = unwanted(desired, departed=departed and act is not Act.SERVE)
+    reason = unwanted(desired, departed=departed)
     if reason:
         return Decision(act=Act.REFUSE, reason=reason, retry_after=UNWANTED_PAUSE)
     if memory.hold in (Hold.STOPPING, Hold.RESTARTING) or (memory.hold is Hold.DRAINING and act is not Act.SERVE):

@@ -48,6 +48,8 @@ class Instance:
     location: str = "none"
     project: str = "default"
     etag: str = field(default="", repr=False)
+    protected: frozenset[str] = frozenset()
+    """What the operator forbids LXD to do with it; see :mod:`webspaced.core.protection`."""
 
     @property
     def identity(self) -> tuple[str, str]:

@@ -30,7 +30,7 @@ UNKNOWN_SINCE_KEY = "user._webspaced_unknown_since"
 CREATING_KEY = "user._webspaced_creating"
 """Holds the instance's name from a creation's first moment to its end: what has it is not served, and does not stay so."""
 
-_MEMBERS = ("user", "config", "domains", "ports", "proxyProtocol", "ready", "desired", "granted")
+_MEMBERS = ("user", "config", "domains", "ports", "proxyProtocol", "ready", "desired", "granted", "former")
 NO_GRANTS, NO_OPTIONS = Grants(), Options()
 NOBODY = -1
 """The user of a document that names none."""
@@ -56,6 +56,9 @@ class Webspace:
     grants: Grants = NO_GRANTS
     wrong: tuple[str, ...] = ()
     """What could not be understood in the document, and has its default."""
+    former: Mapping[str, Any] = field(default=MappingProxyType({}), repr=False)
+    """The document of the user whose instance this was before it was renamed or copied: it counts for nothing until it is
+    that user's own again."""
     extra: Mapping[str, Any] = field(default=MappingProxyType({}), repr=False)
 
     def to_json(self) -> dict[str, Any]:
@@ -73,6 +76,12 @@ class Webspace:
 
     def dump(self) -> str:
         """Give the text to keep in LXD, members that are not ours included."""
+        document = self._document()
+        if self.former:
+            document["former"] = dict(self.former)
+        return json.dumps(document, separators=(",", ":"))
+
+    def _document(self) -> dict[str, Any]:
         config = {**self.config.extra, **self.config.to_json()}
         domains = [*self.domains, *self.unserved]
         document = {**self.extra, **self.to_json(), **self.options.dump(), "config": config, "domains": domains}
@@ -81,7 +90,7 @@ class Webspace:
         granted = self.grants.only(self.ports, self.domains).to_json()
         if granted:
             document["granted"] = granted
-        return json.dumps(document, separators=(",", ":"))
+        return document
 
     def with_config(self, config: Config) -> Webspace:
         """Give this with another Config."""
@@ -102,13 +111,16 @@ class Webspace:
     def of(self, uid: int) -> Webspace:
         """Give this as the document of a user's instance: what another user's document claims counts for nothing.
 
-        Whom one names that cannot be read is told by its instance.
+        Whom one names that cannot be read is told by its instance. What the other user had is kept, and is there again
+        when the instance has its name back.
         """
         if self.user == uid:
             return self
         if self.user == NOBODY:
             return evolve(self, user=uid)
-        return Webspace(user=uid, config=self.config, wrong=self.wrong, extra=self.extra)
+        if _names(self.former, uid):
+            return evolve(_loaded(self.former, self.config), former=self._document())
+        return Webspace(user=uid, config=self.config, wrong=self.wrong, former=self._document(), extra=self.extra)
 
     def with_domain(self, domain: str, granted: float = 0.0) -> Webspace:
         """Give this with a domain, and the time of its grant."""
@@ -155,7 +167,18 @@ def load_webspace(text: str, defaults: Config) -> Webspace:
     if not isinstance(document, dict):
         message = f"{KEY} is not a JSON object"
         raise Invalid(message)
+    return _loaded(document, defaults)
+
+
+def _names(document: Mapping[str, Any], uid: int) -> bool:
+    user = document.get("user")
+    # 1.0 and true are equal to 1.
+    return type(user) is int and user == uid
+
+
+def _loaded(document: Mapping[str, Any], defaults: Config) -> Webspace:
     wrong: list[str] = []
+    former = document.get("former")
     texts = _texts(document.get("domains"), wrong)
     domains = tuple(dict.fromkeys(name for name in map(normalized, texts) if is_servable(name)))
     ports = _load_ports(document.get("ports"), wrong)
@@ -171,6 +194,7 @@ def load_webspace(text: str, defaults: Config) -> Webspace:
         desired=desired,
         grants=load_grants(document.get("granted"), ports, domains),
         wrong=(*wrong, *wrong_config),
+        former=former if isinstance(former, dict) else {},
         extra={name: value for name, value in document.items() if name not in _MEMBERS},
     )
 

@@ -84,6 +84,12 @@ class UsersFile:
         except OSError as error:
             message = f"{path}: cannot be read: {error.strerror}"
             raise Invalid(message) from error
+        self._told = self._now
+
+    def has_changed(self) -> bool:
+        """Whether the members may be others than when this was asked last."""
+        before, self._told = self._told, self._current()
+        return before is not self._told
 
     async def authenticate(self, token: str) -> Caller:
         return await self._current().authenticate(token)

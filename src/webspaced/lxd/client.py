@@ -69,6 +69,11 @@ class LxdClient:
         self._reactor: Any = clock
         self.project = self._project = project
         self._base = base
+        self._under_way: set[str] = set()
+
+    def began(self, operation: str) -> bool:
+        """Whether an operation, by its id, is one of ours that is waited for."""
+        return f"/operations/{operation}" in self._under_way
 
     async def get(self, path: str, *, largest: int | None = None, **query: str) -> Reply:
         """Give what lies at a path below ``/1.0``; ``NotFound`` if nothing does.
@@ -141,6 +146,7 @@ class LxdClient:
         :param told: gets the operation's ``metadata`` every now and then while it goes on; it must not raise.
         """
         reply = await self._request(method, path, body=body)
+        self._under_way.add(_path(reply.operation))
         watching = None if told is None else Deferred.fromCoroutine(self._watch(reply.operation, told))
         try:
             await bounded(self._clock, timeout, self.ended(reply.operation), f"{method} {path}")
@@ -148,6 +154,7 @@ class LxdClient:
             await self._abandon(reply.operation)
             raise
         finally:
+            self._under_way.discard(_path(reply.operation))
             if watching is not None:
                 watching.addErrback(lambda failure: failure.trap(CancelledError)).cancel()
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from zope.interface import implementer
 
+from webspaced.core.brief import shown
 from webspaced.core.creation import Progress, progress_of
 from webspaced.core.instance import Image, Instance, InstanceState, NewInstance
 from webspaced.errors import NotFound, RemoteError
@@ -19,6 +20,8 @@ from webspaced.webspaces.patience import insist
 CREATE_TIMEOUT = 600.0
 """Seconds: an image may have to be unpacked on a slow disk."""
 STATE_TIMEOUT = 60.0
+SESSIONS = frozenset({"Executing command", "Showing console"})
+"""Operations, as LXD describes them, for it has no code for what one is: they keep nobody from anything."""
 LARGEST_STATE = 512 * 1024
 """Bytes: a container's root decides how many interfaces and addresses it has, and all of them are told."""
 """Seconds: a start whose init is missing fails only after 5."""
@@ -53,8 +56,18 @@ class LxdInstances:
                 continue
 
     async def is_busy(self, name: str) -> bool:
+        return any(_is_about(each, name) for each in await self._operations())
+
+    async def others_work(self, name: str) -> str:
+        for each in await self._operations():
+            said = str(each.get("description") or "an operation")
+            if _is_about(each, name) and not self._client.began(str(each.get("id"))) and said not in SESSIONS:
+                return shown(said)
+        return ""
+
+    async def _operations(self) -> Sequence[Mapping[str, Any]]:
         operations = (await self._client.get("/operations", recursion="1")).metadata
-        return any(_is_about(each, name) for kind in ("pending", "running") for each in operations.get(kind) or ())
+        return [each for kind in ("pending", "running") for each in operations.get(kind) or ()]
 
     async def get(self, name: str) -> Instance:
         reply = await self._client.get(f"/instances/{name}")

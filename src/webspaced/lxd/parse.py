@@ -9,6 +9,7 @@ from typing import Any
 
 from webspaced.core.instance import Image, Instance, InstanceState, Interface, IPAddress, Status
 from webspaced.core.ownership import Lease
+from webspaced.core.protection import protections
 
 MOST_READ = 64
 """So many addresses of an interface are read: a container's root can put thousands there."""
@@ -28,6 +29,7 @@ def instance(document: Mapping[str, Any], etag: str = "") -> Instance:
         location=document.get("location", "none"),
         project=document.get("project", "default"),
         etag=etag,
+        protected=protections(document.get("expanded_config") or {}),
     )
 
 

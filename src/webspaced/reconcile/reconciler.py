@@ -189,6 +189,17 @@ class Reconciler:
     def _addresses_not_read(self, failure: Failure) -> None:
         failure.trap(WebspacedError, CancelledError)
 
+    def refresh_members(self) -> None:
+        """Ask anew who everybody's member is, as the next full pass would."""
+        if self._leads:
+            self._completion.refresh()
+
+    def departed(self, uid: int) -> None:
+        """Hear that a webspace has had no member for too long."""
+        if self._leads:
+            # IAM is asked once more.
+            self._completion.request(uid).addErrback(self._not_seen, uid).addCallback(lambda _: self.act(uid))
+
     @property
     def refreshing(self) -> bool:
         """Whether names are being asked for."""
@@ -327,7 +338,7 @@ class Reconciler:
 
     def _keeps_backend(self, observed: Observed) -> bool:
         """Whether a webspace may run where its route leads, although LXD cannot tell."""
-        if not observed.untold or observed.runs or observed.webspace.desired.wish is not Wish.AUTO:
+        if not observed.untold or observed.runs or self._with.booter.unwanted(observed):
             return False
         return self._with.booter.memory(observed.uid).hold is Hold.NONE
 
@@ -349,7 +360,7 @@ class Reconciler:
             boot=Endpoint(self._serving.boot_address, observed.boot_port or 0),
             address=self._where(observed) if observed.runs else None,
             readiness=self._with.readiness.get(observed, self._web(observed)),
-            diverted=hold is not Hold.NONE or observed.webspace.desired.wish is not Wish.AUTO,
+            diverted=hold is not Hold.NONE or bool(self._with.booter.unwanted(observed)),
         )
 
     def _where(self, observed: Observed) -> IPAddress | None:

@@ -38,9 +38,10 @@ class Iam:
     )
     grace: float = setting(
         duration(),
-        "How long a webspace is still woken whose member IAM no longer knows; its data is kept. 0 sets no bound. An IAM"
+        "How long a webspace is still served whose member IAM no longer knows; its data is kept. 0 sets no bound. An IAM"
         " that is only away counts for nothing.",
-        default=7 * 86400.0,
+        default=5.0,
+        computed="`168h` with `iamd`, which may be wrong for a while; `5s` with `static`, where an admin edits the file",
         unit="seconds",
     )
     allow_insecure: bool = setting(

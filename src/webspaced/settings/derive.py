@@ -40,6 +40,11 @@ def _provider(values: Values) -> str:
     return "iamd" if values["iam.url"] else "static"
 
 
+def _grace(values: Values) -> float:
+    # Not at once: a file that is being written may lack its second half for a moment.
+    return 5.0 if values["iam.provider"] == "static" else 7 * 86400.0
+
+
 def _users_file(values: Values) -> Path:
     return Path(values["data_dir"], "users.yaml")
 
@@ -122,6 +127,7 @@ def _max_wait(values: Values) -> float:
 COMPUTED: Final = (
     Computed("data_dir", (), lambda _values: default_data_dir()),
     Computed("iam.provider", ("iam.url",), _provider),
+    Computed("iam.grace", ("iam.provider",), _grace),
     Computed("iam.users_file", ("data_dir",), _users_file),
     Computed("traefik.file.path", ("data_dir",), _traefik_file),
     Computed("leadership.lease", ("traefik.provider",), _lease),

@@ -28,11 +28,11 @@ from webspaced.webspaces.registry import Registry
 @frozen(kw_only=True)
 class Membership:
     """What adoption is told: ``may_write`` whether no other daemon can be giving away the same numbers; ``departed`` whether
-    a member has been unknown for too long, by the time (seconds since the epoch) since when; ``now`` that time.
+    a webspace's member has been unknown for too long; ``now`` the time, in seconds since the epoch.
     """
 
     may_write: Callable[[], bool] = lambda: True
-    departed: Callable[[float], bool] = lambda _since: False
+    departed: Callable[[Observed], bool] = lambda _observed: False
     now: Callable[[], float] = time.time
 
 
@@ -119,9 +119,8 @@ class Adoption:
 
     def _note_departure(self, uid: int) -> None:
         observed = self._registry.get(uid)
-        since = None if observed is None else observed.unknown_since
-        gone = since is not None and self._membership.departed(since)
-        detail = "IAM has not known its member for too long (iam.grace): it is kept, and not woken"
+        gone = observed is not None and self._membership.departed(observed)
+        detail = "IAM has not known its member for too long (iam.grace): it is kept, and neither served nor woken"
         self._conditions.note(uid, Kind.DEPARTED, detail if gone else None)
 
     def _keys(self, present: Observed, member: _Member, spare: int | None = None) -> dict[str, str]:

@@ -56,13 +56,13 @@ class _Course:
 class BootLimits:
     """Bounds on boots; ``max_running`` of 0 means none. ``ip_timeout`` is in seconds.
 
-    ``departed``: since when (seconds since the epoch) a webspace has had no member, and whether that is too long.
+    ``departed``: whether a webspace has had no member for too long.
     """
 
     max_concurrent: int
     max_running: int
     ip_timeout: float
-    departed: Callable[[float], bool] = lambda _since: False
+    departed: Callable[[Observed], bool] = lambda _observed: False
 
 
 class Booter:
@@ -131,7 +131,7 @@ class Booter:
 
     def unwanted(self, observed: Observed) -> str:
         """Give why visitors are not to have a webspace that runs, in words for everybody; empty if they may."""
-        return unwanted(observed.webspace.desired)
+        return unwanted(observed.webspace.desired, departed=self._limits.departed(observed))
 
     async def boot_unfinished(self, uid: int) -> Observed:
         """Boot a webspace for who creates it, and for nobody else beside."""
@@ -205,17 +205,14 @@ class Booter:
             observed = await self._registry.look(uid)
 
     def _decide(self, observed: Observed) -> Decision:
-        by_api = observed.uid in self._asked_by_api
-        # Whom the API lets ask, or be asked for, IAM has just named.
-        since = None if by_api else observed.unknown_since
         return decide(
             # One that was seen running runs on, whatever LXD can tell; one that was not is not started.
             Status.ERROR if observed.untold and not observed.runs else observed.instance.status,
             self.memory(observed.uid),
             self._clock.seconds(),
-            by_api=by_api,
+            by_api=observed.uid in self._asked_by_api,
             desired=observed.webspace.desired,
-            departed=since is not None and self._limits.departed(since),
+            departed=self._limits.departed(observed),
         )
 
     async def _carry_out(self, decision: Decision, observed: Observed, course: _Course) -> bool:

@@ -26,7 +26,7 @@ class Kind(enum.Enum):
     SUSPENDED = "suspended"
     """An admin wants it to stay off."""
     DEPARTED = "departed"
-    """IAM has not known its member for too long; it keeps its data and is not woken."""
+    """IAM has not known its member for too long; it keeps its data, and is neither served nor woken."""
     BAD_FIELD = "bad-field"
     """Something in its document cannot be understood, and has its default."""
     NO_ADDRESS = "no-address"

@@ -13,7 +13,8 @@ from webspaced.errors import BootFailed, NotRunning, RemoteError
 from webspaced.interfaces import IInsides
 from webspaced.webspaces.booter import Booter
 from webspaced.webspaces.documents import Documents
-from webspaced.webspaces.power import check_wanted
+from webspaced.webspaces.observed import Observed
+from webspaced.webspaces.power import check_has_member, check_wanted
 from webspaced.webspaces.registry import Registry
 
 T = TypeVar("T")
@@ -34,7 +35,7 @@ class Insides:
 
     async def exists(self, uid: int) -> None:
         """Make sure that there is such a webspace, and that it may run: ``Forbidden`` or ``Conflict`` if not."""
-        check_wanted(await self._documents.present(uid))
+        self._check_may_run(await self._documents.present(uid))
 
     async def run(self, uid: int, command: Command) -> Completed:
         """Run a command to its end; ``OutputTooLarge`` or ``DeadlineExceeded`` if it does more than is good."""
@@ -69,10 +70,14 @@ class Insides:
 
     async def _running(self, uid: int) -> str:
         observed = await self._documents.present(uid)
-        check_wanted(observed)
+        self._check_may_run(observed)
         if not observed.runs or self._booter.memory(uid).hold not in (Hold.NONE, Hold.DRAINING):
             await self._boot(uid)
         return observed.name
+
+    def _check_may_run(self, observed: Observed) -> None:
+        check_wanted(observed)
+        check_has_member(observed, self._booter)
 
     async def _boot(self, uid: int) -> None:
         try:

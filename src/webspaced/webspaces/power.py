@@ -20,6 +20,7 @@ from webspaced.lib.deferreds import sleep
 from webspaced.lib.keyed import Busy, KeyedLock, Line
 from webspaced.webspaces.booter import Booter
 from webspaced.webspaces.documents import Documents
+from webspaced.webspaces.hindrances import Hindrances
 from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.patience import insist
 from webspaced.webspaces.registry import Registry
@@ -59,6 +60,7 @@ class Power:
         self._booter = booter
         self._routes = routes
         self._times = times
+        self._hindrances = Hindrances(clock, instances)
         self._turn: KeyedLock[int] = KeyedLock()
         self._line: Line[int, None] = Line()
 
@@ -70,7 +72,10 @@ class Power:
         await self._in_line(uid, "boot", self._boot)
 
     async def shut_down(self, uid: int) -> None:
-        """Stop a webspace in order: route, settle, drain, then the container; ``NotRunning`` if it does not run."""
+        """Stop a webspace in order: route, settle, drain, then the container; ``NotRunning`` if it does not run.
+
+        One without a member, which is off and stays so, is as its admin wants it.
+        """
         await self._in_line(uid, "shut down", self._shut_down)
 
     async def reboot(self, uid: int) -> None:
@@ -88,17 +93,25 @@ class Power:
         async with self._turn(uid):
             observed = await self._documents.present(uid)
             check_wanted(observed, but_for=Wish.STOPPED)
+            check_has_member(observed, self._booter)
             if observed.runs:
                 message = "the webspace is running already"
                 raise Conflict(message)
+            self._hindrances.check_startable(observed)
             if observed.webspace.desired.wish is Wish.STOPPED:
                 await self._documents.change(uid, _switched_on)
             await self._booter.boot(uid, by_api=True)
 
-    async def _shut_down(self, uid: int) -> None:
+    async def _shut_down(self, uid: int, *, asked: bool = True) -> None:
+        """:param asked: for itself, and not because of what is wanted: that is carried out whatever goes on."""
         async with self._turn(uid):
-            observed = await self._running(uid)
+            observed = await self._documents.present(uid)
+            if _is_stopped(observed) and observed.webspace.desired.wish is Wish.AUTO and self._booter.unwanted(observed):
+                return
+            _check_running(observed)
             check_not_paused(observed)
+            if asked:
+                await self._hindrances.check_idle(observed)
             await self._stop_in_order(observed)
 
     async def _stop_in_order(self, observed: Observed) -> None:
@@ -108,17 +121,21 @@ class Power:
             await self.halt(observed)
 
     async def keep_off(self, uid: int) -> None:
-        """Stop a webspace in order if it runs although it is suspended, or switched off by its member."""
+        """Stop a webspace in order if it runs although nobody is to have it."""
         async with self._turn(uid):
             observed = await self._documents.present(uid)
-            if observed.runs and observed.webspace.desired.wish is not Wish.AUTO:
+            if observed.runs and self._booter.unwanted(observed):
                 await self._stop_in_order(observed)
 
     async def _reboot(self, uid: int) -> None:
         async with self._turn(uid):
-            observed = await self._running(uid)
+            observed = await self._documents.present(uid)
+            _check_running(observed)
             check_wanted(observed)
+            check_has_member(observed, self._booter)
             check_not_paused(observed)
+            self._hindrances.check_startable(observed)
+            await self._hindrances.check_idle(observed)
             with self._held(uid, Hold.DRAINING):
                 await self._drained(uid)
                 self._booter.hold(uid, Hold.RESTARTING)
@@ -141,12 +158,12 @@ class Power:
         if desired.wish is not Wish.AUTO and now is not None and now.instance.status is not Status.FROZEN:
             # Not behind what its member asks for: an admin's word waits for nobody's clicks.
             try:
-                await self._shut_down(uid)
+                await self._shut_down(uid, asked=False)
             except NotRunning:
                 # LXD carries a start through that it was asked for before, and says until then that it is stopped.
                 await self._booter.start_over(uid)
                 with suppress(NotRunning):
-                    await self._shut_down(uid)
+                    await self._shut_down(uid, asked=False)
 
     @asynccontextmanager
     async def for_deletion(self, uid: int, *, by_admin: bool = False) -> AsyncIterator[Observed]:
@@ -158,6 +175,8 @@ class Power:
             observed = await self._documents.present(uid)
             if observed.webspace.desired.wish is Wish.SUSPENDED and not by_admin:
                 raise Forbidden(_suspended(observed.webspace.desired))
+            self._hindrances.check_deletable(observed)
+            await self._hindrances.check_idle(observed)
             with self._held(uid, Hold.DELETING):
                 await self._routes.settled(uid)
                 if not _is_stopped(observed):
@@ -174,13 +193,6 @@ class Power:
             self._booter.hold(uid, Hold.NONE)
             if self._registry.get(uid) is None:
                 self._booter.forget(uid)
-
-    async def _running(self, uid: int) -> Observed:
-        observed = await self._documents.present(uid)
-        if _is_stopped(observed):
-            message = "the webspace is not running"
-            raise NotRunning(message)
-        return observed
 
     async def _drained(self, uid: int) -> None:
         await self._routes.settled(uid)
@@ -214,7 +226,11 @@ class Power:
             await self._registry.look(observed.uid)
 
     async def remove(self, observed: Observed) -> None:
-        """Delete a webspace that :meth:`for_deletion` has stopped, once LXD is done with its stop."""
+        """Delete a webspace that :meth:`for_deletion` has stopped, once LXD is done with its stop.
+
+        ``Forbidden`` where the operator protects it.
+        """
+        self._hindrances.check_deletable(observed)
         await insist(self._clock, lambda: self._removed(observed))
 
     async def _removed(self, observed: Observed) -> None:
@@ -234,6 +250,19 @@ def check_wanted(observed: Observed, *, but_for: Wish = Wish.AUTO) -> None:
     if desired.wish is Wish.STOPPED and desired.wish is not but_for:
         message = "the webspace is switched off (desired: stopped)"
         raise Conflict(message)
+
+
+def check_has_member(observed: Observed, booter: Booter) -> None:
+    """See to it that a webspace's member is not gone for too long: ``Conflict`` if so. Only admins get to hear that."""
+    reason = booter.unwanted(observed) if observed.webspace.desired.wish is Wish.AUTO else ""
+    if reason:
+        raise Conflict(reason)
+
+
+def _check_running(observed: Observed) -> None:
+    if _is_stopped(observed):
+        message = "the webspace is not running"
+        raise NotRunning(message)
 
 
 def check_not_paused(observed: Observed) -> None:

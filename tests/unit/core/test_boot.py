@@ -33,7 +33,7 @@ RUNS = (Status.RUNNING, Status.READY)
 def expected(status: Status, hold: Hold, *, rests: bool, by_api: bool, off: bool, departed: bool) -> Act:
     """The table of the design in other words than the code's."""
     runs = status in RUNS
-    if hold is Hold.DELETING or off or (departed and not runs):
+    if hold is Hold.DELETING or off or departed:
         return Act.REFUSE
     if hold is Hold.NONE and not runs and rests and not by_api:
         return Act.REFUSE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -157,6 +158,24 @@ class RoundTripTests(SynchronousTestCase):
         self.assertEqual((own.user, own.domains, dict(own.ports), own.desired), (8, (), {}, AUTO))
         self.assertEqual(own.extra, {"x": 1})
         self.assertIs(theirs.of(7), theirs)
+
+    def test_what_an_instance_had_under_its_former_name_is_there_again_with_that_name(self) -> None:
+        theirs = load({"user": 7, "domains": ["a.example"], "ports": {"49152": 22}, "desired": "stopped", "x": 1})
+        kept = load_webspace(theirs.of(8).with_forward(49153, Forward(80)).dump(), DEFAULTS)
+        self.assertEqual((kept.user, kept.domains, dict(kept.ports)), (8, (), {49153: 80}))
+        self.assertNotIn("former", kept.to_json())
+        back = load_webspace(kept.of(7).dump(), DEFAULTS)
+        self.assertEqual(evolve(back, former={}), theirs)
+        # Both ways, and never deeper than one.
+        self.assertEqual(dict(back.of(8).ports), {49153: 80})
+        self.assertNotIn("former", back.former)
+        self.assertEqual(dict(kept.of(9).ports), {})
+        self.assertEqual(kept.of(9).former["user"], 8)
+
+    def test_a_former_document_that_is_none_counts_for_nothing(self) -> None:
+        for odd in (None, [], "x", {"user": True, "ports": {"49152": 22}}, {"ports": {"49152": 22}}, 7):
+            own = load({"user": 7, "former": odd}).of(1)
+            self.assertEqual((own.user, dict(own.ports)), (1, {}), odd)
 
     def test_whom_it_names_is_its_instances_user_where_that_cannot_be_read(self) -> None:
         for odd in ("7", None, True, 7.0, []):

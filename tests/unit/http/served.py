@@ -39,6 +39,7 @@ from webspaced.interfaces import IIdentity
 from webspaced.lib.buckets import Rate
 from webspaced.lib.logs import log_observer
 from webspaced.settings import Address
+from webspaced.webspaces.members import Members
 
 ADMIN = 99
 CLIENT, PROXY = "192.0.2.9", "10.9.9.9"
@@ -153,7 +154,8 @@ class ServedCase(SynchronousTestCase):
         self.document = Document()
         self.tickets = Tickets(self.w.clock)
         cors, counted = Cors(origins), Limits(self.w.clock, limits)
-        self.auth = Auth(self.identity, counted, cors, self.tickets)
+        known = Members(self.identity, self.w.registry, self.w.documents)
+        self.auth = Auth(known, counted, cors, self.tickets)
         service, resync = self.w.service, self.w.reconciler.resync
         pages = Pages(
             api=Api(
@@ -171,7 +173,7 @@ class ServedCase(SynchronousTestCase):
             ),
             health=Health(ready=lambda: True, healthy=lambda: True),
             routes=RouteDocument(self.document),
-            internal=Internal(Auth(self.identity, counted, counts_members=False), self.w.gate, service.read),
+            internal=Internal(Auth(known, counted, counts_members=False), self.w.gate, service.read),
             opened=opened,
         )
         listening = Listening(

@@ -27,6 +27,7 @@ from webspaced.http.terminals import Terminals
 from webspaced.iam.static import StaticIdentity
 from webspaced.iam.users_file import hash_token
 from webspaced.webspaces.images import KEPT
+from webspaced.webspaces.members import Members
 
 ADMIN = 99
 PROBLEM = "application/problem+json"
@@ -56,7 +57,7 @@ class ApiCase(SynchronousTestCase):
             insides=self.w.interior,
             terminals=Terminals(self.w.clock, 500, 32),
             commands=(200, 16),
-            auth=Auth(identity),
+            auth=Auth(Members(identity, self.w.registry, self.w.documents)),
             resync=resync,
             now=lambda: 1000.0,
             conditions=self.w.conditions,

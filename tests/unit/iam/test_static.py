@@ -133,6 +133,14 @@ class ReloadTests(StaticCase):
         self.refused(Forbidden, self.identity.authenticate("t"))
         self.assertEqual(self.said(), [])
 
+    def test_it_tells_whether_it_changed_since_it_was_asked(self) -> None:
+        self.assertFalse(self.identity.has_changed())
+        self.write("users: []")
+        self.assertEqual([self.identity.has_changed() for _ in range(2)], [True, False])
+        for broken in ("users: {", "", "users:"):
+            self.write(broken)
+            self.assertFalse(self.identity.has_changed(), broken)
+
     def test_a_replaced_file_of_the_same_size_and_time_too(self) -> None:
         before = self.path.stat()
         new = self.path.with_name(f"{self.path.name}.new")

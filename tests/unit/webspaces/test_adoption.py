@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.unit.world import BOOT, GRACE_OF_IAM, World, keys_of
+from tests.unit.world import BOOT, World, keys_of
 from webspaced.core.claims import Grants
 from webspaced.core.webspace import BOOT_PORT_KEY, KEY, UNKNOWN_SINCE_KEY, USERNAME_KEY
-from webspaced.errors import Refused
 from webspaced.webspaces.conditions import Kind
 
 
@@ -93,40 +92,6 @@ class AdoptionTests(SynchronousTestCase):
         self.w.start()
         self.assertEqual(self.w.store.routes["ws-u1"].hosts, ("alice.example.org",))
         self.assertEqual(self.w.calls("configure"), [])
-
-    def test_one_whose_member_iam_does_not_know_is_served_on_and_after_the_grace_not_woken(self) -> None:
-        self.put(1)
-        del self.w.identity.members[1]
-        self.w.start()
-        self.assertEqual(self.w.store.routes["ws-u1"].hosts, ("alice.example.org",))
-        self.assertTrue(self.w.clock.result_of(self.w.booter.boot(1)))
-        self.w.lxd.crash("ws-u1")
-        self.w.clock.run_for(1)
-        self.w.clock.run_for(GRACE_OF_IAM + 1)
-        self.w.connect()
-        error = self.assertRaises(Refused, self.w.clock.result_of, self.w.booter.boot(1))
-        self.assertIn("no longer a member", str(error))
-        self.assertIn(Kind.DEPARTED, self.w.conditions.of(1))
-        self.assertEqual(len(self.w.calls("start")), 1)
-        # Who asks by the API is known again, or nobody would let them.
-        self.assertTrue(self.w.clock.result_of(self.w.booter.boot(1, by_api=True)))
-        self.w.lxd.crash("ws-u1")
-        self.w.clock.run_for(1)
-        # Somebody took the wrong one out of the list.
-        self.w.identity.members[1] = "alice"
-        self.w.connect()
-        self.assertTrue(self.w.clock.result_of(self.w.booter.boot(1)))
-        self.assertNotIn(Kind.DEPARTED, self.w.conditions.of(1))
-        self.assertNotIn(UNKNOWN_SINCE_KEY, self.config(1))
-
-    def test_iam_being_away_for_long_makes_nobody_leave(self) -> None:
-        self.put(1)
-        self.w.identity.away = True
-        self.w.start()
-        self.w.clock.run_for(2 * GRACE_OF_IAM)
-        self.w.connect()
-        self.assertTrue(self.w.clock.result_of(self.w.booter.boot(1)))
-        self.assertNotIn(UNKNOWN_SINCE_KEY, self.config(1))
 
     def test_the_name_of_somebody_who_left_is_its_next_bearers(self) -> None:
         self.put(1)

@@ -36,7 +36,8 @@ class ClaimsTests(SynchronousTestCase):
 
     def has(self, world: World) -> tuple[list[int], list[int]]:
         """Give who has the domain, and who the port."""
-        hosts = [uid for uid in (1, 2) if "shop.example" in world.store.routes[f"ws-u{uid}"].hosts]
+        known = [uid for uid in (1, 2) if f"ws-u{uid}" in world.store.routes]
+        hosts = [uid for uid in known if "shop.example" in world.store.routes[f"ws-u{uid}"].hosts]
         return hosts, [uid for uid, ports in world.listeners.forwards.items() if PORT in ports]
 
     def restarted(self) -> World:
@@ -57,6 +58,28 @@ class ClaimsTests(SynchronousTestCase):
             self.assertIn("shop.example", world.conditions.of(1)[Kind.HOST_CLASH])
             self.assertIn(str(PORT), world.conditions.of(1)[Kind.PORT_CLASH])
             self.assertEqual(dict(world.conditions.of(2)), {})
+
+    def test_an_instance_that_was_renamed_and_has_its_name_back_has_what_it_had(self) -> None:
+        self.add(1)
+        for name, new in (("ws-u1", "ws-u3"), ("ws-u3", "ws-u1")):
+            self.w.lxd.rename(name, new)
+            self.w.clock.run_for(10)
+            self.w = self.restarted()
+            if new == "ws-u3":
+                self.assertEqual(self.has(self.w)[1], [])
+                self.assertEqual(self.w.store.routes[new].hosts, ("carol.example.org",))
+        self.assertEqual(self.has(self.w), ([1], [1]))
+        self.assertEqual(self.w.store.routes["ws-u1"].hosts, ("alice.example.org", "shop.example"))
+
+    def test_what_was_granted_while_it_had_another_name_it_has_no_more(self) -> None:
+        self.add(1)
+        self.w.lxd.rename("ws-u1", "ws-u3")
+        self.w.clock.run_for(10)
+        self.add(2)
+        self.w.lxd.rename("ws-u3", "ws-u1")
+        self.w.clock.run_for(10)
+        for world in (self.w, self.restarted()):
+            self.assertEqual(self.has(world), ([2], [2]))
 
     def test_what_the_winner_gives_up_is_the_losers(self) -> None:
         self.add(1)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from webspaced.core.protection import DELETE, protections
 from webspaced.testing.lxd.documents import etag
 from webspaced.testing.lxd.errors import ApiError, Failed
 from webspaced.testing.lxd.machine import Machine
@@ -263,6 +264,8 @@ class Changes:
         if instance.busy:
             text = f'Failed to create instance delete operation: Instance is busy running a "{instance.busy}" operation'
             machine.operations.fail(operation, Failed(text))
+        elif DELETE in protections(machine.expanded(instance)):
+            machine.operations.fail(operation, Failed("Container is protected"))
         else:
             instance.busy = "delete"
             self._after(operation, machine.timings.delete, lambda: self._deleted(instance), lambda: self._idle(instance))

@@ -1,0 +1,86 @@
+"""Members who are gone: since when IAM has not known them, whether that is too long, and who hears of it then.
+
+The time stands in LXD beside the document, so a restart does not begin it anew. That IAM is away sets it for nobody, and
+ends nothing that runs: before a webspace is stopped for it, IAM is asked once more.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from webspaced.errors import NotFound, WebspacedError
+from webspaced.interfaces import IIdentity
+from webspaced.webspaces.observed import Observed
+from webspaced.webspaces.registry import Registry
+
+LONGEST_NAP = 3600.0
+"""Seconds between looks at the clock: the time of day may be set meanwhile."""
+
+
+class Departures:
+    """Whose members are gone for good, as far as anybody can tell."""
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        registry: Registry,
+        identity: IIdentity,
+        grace: float,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """:param grace: seconds for which one is still served whom IAM does not know; 0: for ever.
+
+        :param now: gives seconds since the epoch.
+        """
+        self._clock = clock
+        self._registry = registry
+        self._identity = identity
+        self._grace = grace
+        self._now = now
+        self._naps: dict[int, IDelayedCall] = {}
+        self._listeners: list[Callable[[int], None]] = []
+        registry.subscribe(self._seen)
+
+    def subscribe(self, listener: Callable[[int], None]) -> None:
+        """Call ``listener(uid)`` when a webspace's grace is over. It must not raise."""
+        self._listeners.append(listener)
+
+    def has_departed(self, observed: Observed) -> bool:
+        """Whether a webspace's member has been unknown for too long."""
+        since = observed.unknown_since
+        return since is not None and self._grace > 0 and self._now() - since > self._grace
+
+    async def is_confirmed(self, observed: Observed) -> bool:
+        """Whether that is so, and IAM says now that it knows nobody by the id; one that is away says nothing."""
+        if not self.has_departed(observed):
+            return False
+        try:
+            await self._identity.by_id(observed.uid)
+        except NotFound:
+            return True
+        except WebspacedError:
+            return False
+        return False
+
+    def _seen(self, uid: int) -> None:
+        observed = self._registry.get(uid)
+        waits = observed is not None and observed.unknown_since is not None and not self.has_departed(observed)
+        nap = self._naps.pop(uid, None)
+        if nap is not None and nap.active():
+            nap.cancel()
+        if waits and observed is not None and observed.unknown_since is not None and self._grace > 0:
+            rest = max(0.0, observed.unknown_since + self._grace - self._now())
+            # A moment later, as the grace must be over and not just at its end.
+            self._naps[uid] = self._clock.callLater(min(rest, LONGEST_NAP) + 0.001, self._look, uid)
+
+    def _look(self, uid: int) -> None:
+        observed = self._registry.get(uid)
+        if observed is None or not self.has_departed(observed):
+            self._seen(uid)
+            return
+        self._naps.pop(uid, None)
+        for listener in self._listeners:
+            listener(uid)

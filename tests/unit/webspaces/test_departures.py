@@ -1,0 +1,114 @@
+"""The webspace of a member who is gone: served for the grace time, and then neither served nor woken."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit.world import GRACE_OF_IAM, World
+from webspaced.core.instance import Status
+from webspaced.core.webspace import UNKNOWN_SINCE_KEY
+from webspaced.errors import Conflict, Refused
+from webspaced.webspaces.conditions import Kind
+
+BOOT_PORT, CONTAINER = "127.0.0.1:20001", "10.7.0.10:80"
+
+
+class DepartureTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.w = World()
+
+    def config(self) -> dict[str, str]:
+        return self.w.lxd.containers["ws-u1"].config
+
+    def begin(self, *, running: bool = False) -> None:
+        """Start with a webspace that has a forward, and whose member IAM does not know."""
+        self.w.webspace(1, running=running, ports={49152: 22})
+        del self.w.identity.members[1]
+        self.w.start()
+        self.w.clock.run_for(2)
+
+    def refused(self) -> str:
+        return str(self.assertRaises(Refused, self.w.clock.result_of, self.w.ready(1)))
+
+    def test_within_the_grace_it_is_served_and_woken(self) -> None:
+        self.begin()
+        self.assertEqual(self.w.store.routes["ws-u1"].hosts, ("alice.example.org",))
+        self.assertTrue(self.w.clock.result_of(self.w.ready(1)))
+        self.w.clock.run_for(GRACE_OF_IAM - 100)
+        self.assertTrue(self.w.clock.result_of(self.w.ready(1)))
+        self.assertNotIn(Kind.DEPARTED, self.w.conditions.of(1))
+
+    def test_after_it_one_that_sleeps_is_not_woken(self) -> None:
+        self.begin()
+        self.w.clock.run_for(GRACE_OF_IAM)
+        self.assertIn("no longer a member", self.refused())
+        for by_api in (False, True):
+            self.assertRaises(Refused, self.w.clock.result_of, self.w.booter.boot(1, by_api=by_api))
+        self.assertRaises(Conflict, self.w.clock.result_of, self.w.power.boot(1))
+        self.assertEqual(self.w.calls("start"), [])
+        self.assertIn(Kind.DEPARTED, self.w.conditions.of(1))
+        # It keeps what it has, until an admin takes it away.
+        self.assertEqual(self.w.claims.holder(49152), 1)
+        self.assertEqual(self.w.claims.holder("alice.example.org"), 1)
+
+    def test_one_that_runs_is_not_served_any_more_and_shut_down_without_anybody_asking(self) -> None:
+        self.begin(running=True)
+        self.assertEqual(self.w.store.backend("ws-u1"), CONTAINER)
+        self.w.clock.run_for(GRACE_OF_IAM - 1)
+        self.assertEqual(self.w.store.backend("ws-u1"), BOOT_PORT)
+        self.assertIn("no longer a member", self.refused())
+        self.assertIsNone(self.w.gate.ready_now(1, 80, http=True))
+        self.w.clock.run_for(10)
+        self.assertEqual(self.w.lxd.containers["ws-u1"].status, Status.STOPPED)
+        self.assertEqual(self.w.calls("start"), [])
+
+    def test_one_that_is_started_by_others_is_shut_down_again(self) -> None:
+        self.begin()
+        self.w.clock.run_for(GRACE_OF_IAM)
+        self.w.clock.result_of(self.w.lxd.start("ws-u1"))
+        self.w.clock.run_for(10)
+        self.assertEqual(self.w.lxd.containers["ws-u1"].status, Status.STOPPED)
+
+    def test_who_is_known_again_has_it_back(self) -> None:
+        self.begin()
+        self.w.clock.run_for(GRACE_OF_IAM)
+        # Somebody took the wrong one out of the list.
+        self.w.identity.members[1] = "alice"
+        self.w.connect()
+        self.assertTrue(self.w.clock.result_of(self.w.ready(1)))
+        self.assertNotIn(Kind.DEPARTED, self.w.conditions.of(1))
+        self.assertNotIn(UNKNOWN_SINCE_KEY, self.config())
+
+    def test_one_that_was_known_again_meanwhile_is_not_stopped(self) -> None:
+        self.begin(running=True)
+        self.w.identity.members[1] = "alice"
+        self.w.clock.run_for(GRACE_OF_IAM + 10)
+        self.assertEqual(self.w.calls("stop"), [])
+        self.assertEqual(self.w.store.backend("ws-u1"), CONTAINER)
+
+    def test_iam_being_away_for_long_makes_nobody_leave(self) -> None:
+        self.w.webspace(1)
+        self.w.identity.away = True
+        self.w.start()
+        self.w.clock.run_for(2 * GRACE_OF_IAM)
+        self.w.connect()
+        self.assertTrue(self.w.clock.result_of(self.w.ready(1)))
+        self.assertNotIn(UNKNOWN_SINCE_KEY, self.config())
+
+    def test_while_iam_is_away_nothing_is_stopped_for_what_it_said_once(self) -> None:
+        self.begin(running=True)
+        self.w.identity.away = True
+        self.w.clock.run_for(GRACE_OF_IAM + 10)
+        self.assertEqual(self.w.calls("stop"), [])
+        self.w.identity.away = False
+        self.w.connect()
+        self.w.clock.run_for(10)
+        self.assertEqual(self.w.lxd.containers["ws-u1"].status, Status.STOPPED)
+
+    def test_it_can_be_shut_down_and_deleted(self) -> None:
+        self.begin()
+        self.w.clock.run_for(GRACE_OF_IAM)
+        # It is off, and stays so.
+        self.w.clock.result_of(self.w.power.shut_down(1))
+        self.w.clock.result_of(self.w.service.delete(1, by_admin=True))
+        self.assertIsNone(self.w.claims.holder(49152))
