@@ -14,6 +14,8 @@ from webspaced.addresses import check_own_addresses, claim_rules, ground_of
 from webspaced.cluster import Kubernetes, cluster_for
 from webspaced.core.config import Config
 from webspaced.core.instance import IPAddress
+from webspaced.core.protocol import Protocol
+from webspaced.core.routes import CHALLENGED
 from webspaced.daemon import Daemon, Parts
 from webspaced.dns import DomainRecords, resolver_for
 from webspaced.election import Election, election_for
@@ -242,7 +244,10 @@ def _has_departed(grace: float, now: Callable[[], float], since: float) -> bool:
 def _config_defaults(settings: Settings) -> Config:
     defaults = settings.webspaces.config_defaults
     return Config(
-        startup_delay=defaults.startup_delay, http_port=defaults.http_port, sni_passthrough=defaults.sni_passthrough
+        startup_delay=defaults.startup_delay,
+        http_port=defaults.http_port,
+        sni_passthrough=defaults.sni_passthrough,
+        protocol=Protocol(defaults.protocol),
     )
 
 
@@ -263,7 +268,8 @@ def _build_listeners(reactor: Any, settings: Settings, known: Knowledge, host: H
         observed = known.registry.get(uid)
         if observed is None:
             return None
-        return Destination(uid, observed.webspace.config.http_port, observed.web_is_http)
+        config = observed.webspace.config
+        return Destination(uid, config.http_port, config.web_is_http, plain=CHALLENGED if config.sni_passthrough else None)
 
     where = Where(forwards=webspaces.ports.listen_address, boot=str(settings.traefik.boot_address))
     return Listeners(forwards, known.conditions, where, web, means)

@@ -37,7 +37,7 @@ class Internal:
         user = await self._auth.subject_for_admin(request, who)
         config = (await self._read(user.id)).config
         # A waiter of its own: a client that goes away lets go of nothing but itself.
-        endpoint = await self._gate.ready(user.id, config.http_port, http=not config.sni_passthrough)
+        endpoint = await self._gate.ready(user.id, config.http_port, http=config.web_is_http)
         request.setHeader(b"content-type", b"text/plain; charset=utf-8")
         body = str(endpoint.host).encode()
         request.setHeader(b"content-length", str(len(body)).encode())

@@ -56,8 +56,8 @@ class Observed:
 
     @property
     def web_is_http(self) -> bool:
-        """Whether Traefik speaks plain HTTP to its web port (else TLS passes through to it)."""
-        return not self.webspace.config.sni_passthrough
+        """Whether Traefik speaks plain HTTP/1.1 to its web port."""
+        return self.webspace.config.web_is_http
 
 
 def observe(uid: int, instance: Instance, defaults: Config) -> Observed:
