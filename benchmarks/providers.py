@@ -34,7 +34,7 @@ from webspaced.settings import Address, TraefikRedis
 from webspaced.traefik.embedded import THROTTLE, EmbeddedTraefik, Embedding, find_traefik
 from webspaced.traefik.file import FileStore
 from webspaced.traefik.keys import Keyspace
-from webspaced.traefik.kube_objects import Cluster
+from webspaced.traefik.kube_cluster import Cluster
 from webspaced.traefik.kubernetes import KubernetesStore
 from webspaced.traefik.redis import RedisStore
 from webspaced.traefik.redis_server import RedisServer

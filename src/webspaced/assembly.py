@@ -14,6 +14,8 @@ from webspaced.addresses import check_own_addresses, claim_rules, ground_of
 from webspaced.cluster import Kubernetes, cluster_for
 from webspaced.core.config import Config
 from webspaced.core.instance import IPAddress
+from webspaced.core.protocol import Protocol
+from webspaced.core.routes import CHALLENGED
 from webspaced.daemon import Daemon, Parts
 from webspaced.dns import DomainRecords, resolver_for
 from webspaced.election import Election, election_for
@@ -245,7 +247,10 @@ def _build_knowledge(
 def _config_defaults(settings: Settings) -> Config:
     defaults = settings.webspaces.config_defaults
     return Config(
-        startup_delay=defaults.startup_delay, http_port=defaults.http_port, sni_passthrough=defaults.sni_passthrough
+        startup_delay=defaults.startup_delay,
+        http_port=defaults.http_port,
+        sni_passthrough=defaults.sni_passthrough,
+        protocol=Protocol(defaults.protocol),
     )
 
 
@@ -266,7 +271,9 @@ def _build_listeners(reactor: Any, settings: Settings, known: Knowledge, host: H
         observed = known.registry.get(uid)
         if observed is None:
             return None
-        return Destination(uid, observed.webspace.config.http_port, observed.web_asks)
+        config = observed.webspace.config
+        plain = CHALLENGED if config.sni_passthrough else None
+        return Destination(uid, config.http_port, observed.web_asks, plain=plain)
 
     where = Where(forwards=webspaces.ports.listen_address, boot=str(settings.traefik.boot_address))
     return Listeners(forwards, known.conditions, where, web, means)

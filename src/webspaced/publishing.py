@@ -19,7 +19,7 @@ from webspaced.traefik.embedded import Acme, EmbeddedTraefik, Embedding, find_tr
 from webspaced.traefik.entry_point import EntryPoint
 from webspaced.traefik.file import FileStore
 from webspaced.traefik.keys import Keyspace
-from webspaced.traefik.kube_objects import Cluster, instance_of
+from webspaced.traefik.kube_cluster import Cluster, instance_of
 from webspaced.traefik.kubernetes import KubernetesStore
 from webspaced.traefik.render import EntryPoints
 from webspaced.traefik.served import ServedStore

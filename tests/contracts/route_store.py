@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred, gatherResults
 
 from tests.contracts.instances import contract
 from webspaced.core.address import Endpoint
+from webspaced.core.protocol import Protocol
 from webspaced.core.routes import Route
 from webspaced.interfaces import IRouteStore
 from webspaced.reconcile.publisher import Publisher
@@ -72,7 +73,9 @@ class RouteStoreContract:
             route("ws-u2", DIRECT, hosts=("ws-u2.example.org", "bob.example.net", "xn--bcher-kva.example")),
             route("ws-u3", SIX),
             route("ws-u4", DIRECT, passthrough=True, hosts=("ws-u4.example.org", "dave.example.net")),
-            route("ws-u5", SIX, passthrough=True),
+            route("ws-u5", SIX, passthrough=True, challenges=BOOT),
+            route("ws-u6", DIRECT, protocol=Protocol.H2C),
+            route("ws-u7", SIX, protocol=Protocol.HTTPS),
         )
         await self.put(*routes)
         self.assertEqual(self.has(), {each.name: each for each in routes})
@@ -83,8 +86,15 @@ class RouteStoreContract:
         self.has()
         await self.put(route("ws-u1", DIRECT))
         self.assertEqual(self.has(), {"ws-u1": route("ws-u1", DIRECT), "ws-u2": route("ws-u2")})
-        await self.put(route("ws-u1", DIRECT, passthrough=True))
-        self.assertEqual(self.has(), {"ws-u1": route("ws-u1", DIRECT, passthrough=True), "ws-u2": route("ws-u2")})
+        for passed in (
+            route("ws-u1", DIRECT, passthrough=True, challenges=BOOT),
+            route("ws-u1", DIRECT, passthrough=True, challenges=SIX),
+            route("ws-u1", DIRECT, passthrough=True),
+        ):
+            await self.put(passed)
+            self.assertEqual(self.has(), {"ws-u1": passed, "ws-u2": route("ws-u2")})
+        await self.put(route("ws-u1", protocol=Protocol.H2C))
+        self.assertEqual(self.has(), {"ws-u1": route("ws-u1", protocol=Protocol.H2C), "ws-u2": route("ws-u2")})
         await self.put(route("ws-u1"))
         self.assertEqual(self.has(), {"ws-u1": route("ws-u1"), "ws-u2": route("ws-u2")})
 

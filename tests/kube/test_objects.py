@@ -15,7 +15,8 @@ from webspaced.kube.access import Access, by_kubeconfig
 from webspaced.kube.agent import Connections
 from webspaced.kube.client import KubeClient
 from webspaced.kube.resources import CERTIFICATE, name_of, version_of
-from webspaced.traefik.kube_objects import KINDS, Cluster
+from webspaced.traefik.kube_cluster import Cluster
+from webspaced.traefik.kube_objects import KINDS
 from webspaced.traefik.kubernetes import KubernetesStore
 from webspaced.traefik.render import EntryPoints
 

@@ -19,7 +19,7 @@ from webspaced.kube.agent import Connections
 from webspaced.kube.client import KubeClient
 from webspaced.lib.deferreds import sleep
 from webspaced.traefik import embedded
-from webspaced.traefik.kube_objects import Cluster
+from webspaced.traefik.kube_cluster import Cluster
 from webspaced.traefik.kubernetes import KubernetesStore
 from webspaced.webspaces.probe import PortProbe
 

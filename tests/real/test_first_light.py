@@ -78,7 +78,7 @@ class ApiTests(StackCase):
         self.assertEqual(created.status, 201, created)
         expected = {
             "user": 1,
-            "config": {"startupDelay": 3, "httpPort": 80, "sniPassthrough": False},
+            "config": {"startupDelay": 3, "httpPort": 80, "sniPassthrough": False, "protocol": "http"},
             "domains": [],
             "ports": {},
         }
@@ -120,7 +120,8 @@ class ApiTests(StackCase):
         wait_until("the route names port 7", lambda: self.stack.routes()["ws-u1"].endswith(":7"))
         for bad in ({"httpPort": 0}, {"httpPort": "80"}, {"startupDelay": 61}, {"startupDelay": -1}, {"nonsense": 1}, []):
             self.assertEqual(ask("PATCH", path, bad).status, 400, bad)
-        self.assertEqual(ask("GET", path).json, {"startupDelay": 3, "httpPort": 7, "sniPassthrough": False})
+        now = {"startupDelay": 3, "httpPort": 7, "sniPassthrough": False, "protocol": "http"}
+        self.assertEqual(ask("GET", path).json, now)
 
     def test_ports(self) -> None:
         self.stack.create()

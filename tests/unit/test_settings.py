@@ -56,9 +56,9 @@ class WebspaceTests(AssembledCase):
         self.assertEqual(self.profiles, ["small"])
 
     def test_config_defaults(self) -> None:
-        defaults = {"startup_delay": 7.5, "http_port": 8080, "sni_passthrough": True}
+        defaults = {"startup_delay": 7.5, "http_port": 8080, "sni_passthrough": True, "protocol": "h2c"}
         self.start(webspaces={"config_defaults": defaults})
-        config = {"startupDelay": 7.5, "httpPort": 8080, "sniPassthrough": True}
+        config = {"startupDelay": 7.5, "httpPort": 8080, "sniPassthrough": True, "protocol": "h2c"}
         self.assertEqual(self.create()["config"], config)
         self.assertTrue(self.route().passthrough)
 

@@ -68,6 +68,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "webspaces.config_defaults.startup_delay": (f"{HERE}.WebspaceTests.test_config_defaults",),
     "webspaces.config_defaults.http_port": (f"{HERE}.WebspaceTests.test_config_defaults",),
     "webspaces.config_defaults.sni_passthrough": (f"{HERE}.WebspaceTests.test_config_defaults",),
+    "webspaces.config_defaults.protocol": (f"{HERE}.WebspaceTests.test_config_defaults",),
     "webspaces.max_startup_delay": (f"{HERE}.WebspaceTests.test_max_startup_delay",),
     "webspaces.ip_timeout": (f"{HERE}.BootTests.test_ip_timeout",),
     "webspaces.ports.start": (f"{HERE}.PortTests.test_external_range",),

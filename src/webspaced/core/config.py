@@ -10,6 +10,7 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from webspaced.core.brief import shown, unknown_among
+from webspaced.core.protocol import Protocol
 from webspaced.errors import Invalid
 
 _PORTS = range(1, 65536)
@@ -35,6 +36,8 @@ class Config:
     startup_delay: float
     http_port: int
     sni_passthrough: bool
+    protocol: Protocol = Protocol.HTTP
+    """What the web port speaks. With passthrough it is TLS, whatever this says."""
     extra: Mapping[str, Any] = field(default=MappingProxyType({}), repr=False)
     """Members that are not ours: kept in LXD, not shown."""
 
@@ -44,6 +47,7 @@ class Config:
             "startupDelay": self.startup_delay,
             "httpPort": self.http_port,
             "sniPassthrough": self.sni_passthrough,
+            "protocol": self.protocol.value,
         }
 
     def patched(self, patch: Mapping[str, object], *, max_startup_delay: float) -> Config:
@@ -115,8 +119,17 @@ def _parse_sni_passthrough(value: object) -> bool:
     return value
 
 
+def _parse_protocol(value: object) -> Protocol:
+    try:
+        return Protocol(value)  # type: ignore[arg-type]
+    except ValueError:
+        message = f"protocol must be one of {', '.join(Protocol)}"
+        raise Invalid(message) from None
+
+
 _FIELDS: dict[str, tuple[str, Any]] = {
     "startupDelay": ("startup_delay", _parse_startup_delay),
     "httpPort": ("http_port", _parse_http_port),
     "sniPassthrough": ("sni_passthrough", _parse_sni_passthrough),
+    "protocol": ("protocol", _parse_protocol),
 }

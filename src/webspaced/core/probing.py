@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 
 from webspaced.core.config import Config
+from webspaced.core.protocol import Protocol
 
 
 class Ask(enum.Enum):
@@ -29,10 +30,13 @@ class Ask(enum.Enum):
         return self is Ask.DATA
 
 
+_ASKS = {Protocol.HTTP: Ask.HTTP, Protocol.H2C: Ask.H2C, Protocol.HTTPS: Ask.HTTPS}
+
+
 def web_asks(config: Config) -> Ask:
     """Give what the web port of a webspace is asked."""
     # Whatever is behind TLS that passes through need not be a web server.
-    return Ask.TLS if config.sni_passthrough else Ask.HTTP
+    return Ask.TLS if config.sni_passthrough else _ASKS[config.protocol]
 
 
 class Answer(enum.Enum):

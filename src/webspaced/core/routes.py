@@ -9,6 +9,10 @@ from attrs import frozen
 
 from webspaced.core.address import Endpoint
 from webspaced.core.instance import IPAddress
+from webspaced.core.protocol import Protocol
+
+CHALLENGED = 80
+"""The port of a container on which ACME challenges by plain HTTP are answered (RFC 8555 section 8.3)."""
 
 
 class Readiness(enum.Enum):
@@ -29,6 +33,10 @@ class Route:
     backend: Endpoint
     passthrough: bool = False
     """TLS goes through to the container untouched (SNI), instead of HTTP that Traefik terminated."""
+    protocol: Protocol = Protocol.HTTP
+    """What the backend speaks where TLS is not passed through."""
+    challenges: Endpoint | None = None
+    """Where ACME challenges by plain HTTP go where it is."""
 
 
 @frozen(kw_only=True)
@@ -47,6 +55,7 @@ class Standing:
     address: IPAddress | None
     readiness: Readiness
     diverted: bool = False
+    protocol: Protocol = Protocol.HTTP
 
 
 def wanted_route(standing: Standing, published: Endpoint | None, taken: Collection[IPAddress] = ()) -> Route:
@@ -61,6 +70,9 @@ def wanted_route(standing: Standing, published: Endpoint | None, taken: Collecti
         hosts=standing.hosts,
         backend=_direct(standing, published, taken) or standing.boot,
         passthrough=standing.passthrough,
+        protocol=Protocol.HTTP if standing.passthrough else standing.protocol,
+        # Always by the boot port, which tells plain HTTP from TLS: they are few, and this stays as it is.
+        challenges=standing.boot if standing.passthrough else None,
     )
 
 

@@ -26,6 +26,9 @@ class ILine(Interface):
     moved = Attribute("Bytes that came from here and were passed on to the other side.")
     latest = Attribute("Whether nothing was passed on from the other side since.")
 
+    def await_first() -> None:
+        """Tell the owner's ``began`` the first byte, which is not taken away, or ``gone``."""
+
     def hold(*, half: bool) -> None:
         """Tell the owner's ``gone`` once if the peer goes away; with ``half`` its closed sending side suffices."""
 
@@ -47,6 +50,9 @@ class ILine(Interface):
 
 class ILineOwner(Interface):
     """Who is told of a visitor's line."""
+
+    def began(first: bytes) -> None:
+        """The peer of a line said its first byte, which was waited for."""
 
     def gone() -> None:
         """The peer of a held line went away."""

@@ -28,16 +28,22 @@ _ENDS = RDHUP | HUP | PRI
 class SocketLine(Pump):
     """See :class:`webspaced.forward.lines.ILine`. ``owner`` is the visit, ``None`` at the container's side."""
 
-    __slots__ = ("_answer", "_half", "_last_words", "owner")
+    __slots__ = ("_answer", "_awaiting", "_half", "_last_words", "owner")
 
     def __init__(self, engine: Engine, sock: Any, owner: Any = None) -> None:
         super().__init__(engine, sock)
         self.owner = owner
-        self._half = False
+        self._half = self._awaiting = False
         self._answer: bytes | None = None
         self._last_words: IDelayedCall | None = None
 
     # --- what a visit asks
+
+    def await_first(self) -> None:
+        """See :meth:`ILine.await_first`."""
+        self._awaiting = True
+        if self.readable:
+            self._look_at_first()
 
     def hold(self, *, half: bool) -> None:
         """See :meth:`ILine.hold`."""
@@ -99,10 +105,26 @@ class SocketLine(Pump):
     def _alone(self, mask: int) -> None:
         if self._answer is not None:
             self._drop_what_comes()
+        elif self._awaiting and mask & _COMES:
+            self._look_at_first()
         elif mask & (HUP | ERR) or (self._half and mask & RDHUP):
             owner = self.owner
             if owner is not None:
                 owner.gone()
+
+    def _look_at_first(self) -> None:
+        owner = self.owner
+        try:
+            first = self.sock.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return
+        except OSError:
+            first = b""
+        self._awaiting = False
+        if first and owner is not None:
+            owner.began(first)
+        elif owner is not None:
+            owner.gone()
 
     def _drop_what_comes(self) -> None:
         try:

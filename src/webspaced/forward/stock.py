@@ -44,7 +44,9 @@ class StockLine(Protocol):
     transport: Any
     moved = 0
     latest = False
-    _ended = _held = False
+    _ended = _held = _awaiting = False
+    _early = b""
+    """What came with the first byte, when that was waited for."""
     _answer: bytes | None = None
 
     def __init__(self, hangups: IHangups, owner: ILineOwner | None = None, clock: IReactorTime | None = None) -> None:
@@ -77,6 +79,10 @@ class StockLine(Protocol):
 
     # --- what a visit asks
 
+    def await_first(self) -> None:
+        """See :meth:`ILine.await_first`."""
+        self._awaiting = True
+
     def hold(self, *, half: bool) -> None:
         """See :meth:`ILine.hold`."""
         self._held = True
@@ -93,8 +99,9 @@ class StockLine(Protocol):
         self.peer, other.peer = other, self
         self.transport.registerProducer(other.transport, True)
         other.transport.registerProducer(self.transport, True)
-        if first:
-            self.dataReceived(first)
+        if first or self._early:
+            early, self._early = self._early, b""
+            self.dataReceived(first + early)
         self._release()
 
     def answer(self, data: bytes) -> None:
@@ -102,6 +109,8 @@ class StockLine(Protocol):
         self._answer = data
         self._release()
         self.transport.resumeProducing()
+        if self._early:
+            self.dataReceived(self._early)
 
     def abort(self) -> None:
         """See :meth:`ILine.abort`."""
@@ -129,6 +138,11 @@ class StockLine(Protocol):
             self.moved += len(data)
             self.latest, self.peer.latest = True, False
             self.peer.transport.write(data)
+        elif self._awaiting:
+            self._awaiting, self._early = False, data
+            self.transport.pauseProducing()
+            if self._owner is not None:
+                self._owner.began(data[:1])
         elif self._answer:
             answer, self._answer = self._answer, b""
             self.transport.write(answer)

@@ -38,6 +38,10 @@ CONNECT_TIMEOUTS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 itself would send the next one only after a second; and a container that just lost its power is silent."""
 HELD_GRACE = 10.0
 """Seconds for which nobody who waits for a boot counts as idle: most boots are over by then."""
+SILENCE = 10.0
+"""Seconds for the first byte, where it decides about the port: Traefik sends what it has at once."""
+TLS = b"\x16"
+"""With what TLS begins: a record of the handshake (RFC 8446 section 5.1)."""
 FAREWELL = 2.0
 """Seconds that a refused HTTP visitor has to take its answer; closing earlier could reset it away."""
 
@@ -46,13 +50,21 @@ FAREWELL = 2.0
 class Destination:
     """Where a listener's visitors want to go, and what that port is asked before.
 
-    ``proxy_protocol``: how the container is told who they are.
+    ``proxy_protocol``: how the container is told who they are. ``plain``: the port, if any, for those who speak no TLS but
+    plain HTTP.
     """
 
     uid: int
     port: int
     asks: Ask = Ask.CONNECTION
     proxy_protocol: ProxyProtocol | None = None
+    plain: int | None = None
+
+    def of(self, first: bytes) -> Destination:
+        """Give where who says this first wants to go."""
+        if self.plain is None or first == TLS:
+            return self
+        return Destination(self.uid, self.plain, Ask.HTTP)
 
     @property
     def http(self) -> bool:
@@ -94,7 +106,7 @@ class Visit:
     log = Logger()
     factory: Any = None
     __slots__ = (
-        "_backend", "_destination", "_farewell", "_line", "_seated", "_seen", "_visitor", "_visits", "_waiting",
+        "_alarm", "_backend", "_destination", "_line", "_seated", "_seen", "_visitor", "_visits", "_waiting",
         "since", "stage", "transport",
     )
 
@@ -106,7 +118,7 @@ class Visit:
         self._line: Any = None
         self._backend: Any = None
         self._waiting: Deferred[None] | None = None
-        self._farewell: IDelayedCall | None = None
+        self._alarm: IDelayedCall | None = None
         self._seated = False
         self.since = 0.0
         self._seen = 0
@@ -126,7 +138,20 @@ class Visit:
         self._seated = means.seats.take(destination.uid, self, self._visitor)
         if not self._seated:
             self._refuse(_too_many())
-            return
+        elif destination.plain is None:
+            self._reach_now()
+        else:
+            self._alarm = means.clock.callLater(SILENCE, self.gone)
+            self._line.await_first()
+
+    def began(self, first: bytes) -> None:
+        """See :meth:`ILineOwner.began`: it is known now where the visitor wants to go."""
+        self._be_calm()
+        self._destination = self._destination.of(first)
+        self._reach_now()
+
+    def _reach_now(self) -> None:
+        means, destination = self._visits.means, self._destination
         endpoint = means.gate.ready_now(destination.uid, destination.port, destination.asks)
         if endpoint is None:
             self._hold(None)
@@ -227,7 +252,7 @@ class Visit:
             return
         # Traefik takes an answer that is there before it has asked for a broken connection, and makes a 500 of it. And the
         # request must be read, or closing would reset the answer away.
-        self._farewell = self._visits.means.clock.callLater(FAREWELL, self._reset)
+        self._alarm = self._visits.means.clock.callLater(FAREWELL, self._reset)
         self._line.answer(refusal(error))
 
     def turn_away(self, error: Exception) -> None:
@@ -252,8 +277,7 @@ class Visit:
             return
         self._step(Step.END)
         self._visits.left(self)
-        if self._farewell is not None and self._farewell.active():
-            self._farewell.cancel()
+        self._be_calm()
         if self._seated:
             means = self._visits.means
             means.seats.give_back(self._destination.uid, self, self._visitor)
@@ -261,6 +285,10 @@ class Visit:
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting.cancel()
+
+    def _be_calm(self) -> None:
+        if self._alarm is not None and self._alarm.active():
+            self._alarm.cancel()
 
     def _step(self, step: Step) -> None:
         self._let_go()

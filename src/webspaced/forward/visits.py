@@ -87,7 +87,7 @@ class Visits(Factory):
 
     def cut_unwanted(self) -> None:
         """Reset the connections of a listener that is no longer wanted; who is being refused may still read why."""
-        for visit in self.held | self.relayed:
+        for visit in self._at(Stage.ARRIVED) | self.held | self.relayed:
             visit.cut()
 
     def cut_all(self) -> None:

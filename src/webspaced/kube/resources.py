@@ -69,6 +69,7 @@ INGRESS_ROUTE: Final = Resource(group="traefik.io", version="v1alpha1", plural="
 INGRESS_ROUTE_TCP: Final = Resource(
     group="traefik.io", version="v1alpha1", plural="ingressroutetcps", kind="IngressRouteTCP"
 )
+MIDDLEWARE: Final = Resource(group="traefik.io", version="v1alpha1", plural="middlewares", kind="Middleware")
 SERVERS_TRANSPORT: Final = Resource(
     group="traefik.io", version="v1alpha1", plural="serverstransports", kind="ServersTransport"
 )

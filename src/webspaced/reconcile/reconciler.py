@@ -357,6 +357,7 @@ class Reconciler:
             hosts=hosts,
             http_port=observed.webspace.config.http_port,
             passthrough=observed.webspace.config.sni_passthrough,
+            protocol=observed.webspace.config.protocol,
             boot=Endpoint(self._serving.boot_address, observed.boot_port or 0),
             address=self._where(observed) if observed.runs else None,
             readiness=self._with.readiness.get(observed, self._web(observed)),

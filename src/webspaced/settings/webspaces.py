@@ -19,6 +19,7 @@ from webspaced.settings.kinds import (
     NAME,
     NETWORK,
     PORT,
+    choice,
     duration,
     integer,
     listing,
@@ -50,6 +51,11 @@ class ConfigDefaults:
     )
     http_port: int = setting(PORT, "The port in the container that speaks HTTP.", default=80)
     sni_passthrough: bool = setting(FLAG, "Hand TLS to the container unopened.", default=False)
+    protocol: str = setting(
+        choice("http", "h2c", "https"),
+        "What that port speaks: HTTP/1.1, HTTP/2 without TLS (gRPC), or HTTP over TLS of the container's own.",
+        default="http",
+    )
 
 
 @attrs.frozen(kw_only=True)

@@ -13,8 +13,20 @@ from typing import Any
 from attrs import field, frozen
 
 from webspaced.core.routes import Route
-from webspaced.traefik.render import DIAL_TIMEOUT, OWN_DOMAINS, SENTINEL, TRANSPORT, EntryPoints, read, render
+from webspaced.traefik.render import (
+    ASTRAY,
+    CHALLENGED,
+    MISDIRECTED,
+    OWN_DOMAINS,
+    REDIRECT,
+    SENTINEL,
+    UNJUDGED,
+    EntryPoints,
+    read,
+    render,
+)
 
+SHARED = "|".join(name.removeprefix(SENTINEL) for name in (MISDIRECTED, REDIRECT, UNJUDGED))
 Keys = dict[str, str]
 Owned = dict[str, Keys]
 """Keys and values by the name of the route that they make; :data:`SENTINEL` has what serves all."""
@@ -74,10 +86,11 @@ class Keyspace:
     @_pattern.default
     def _match_ours(self) -> re.Pattern[str]:
         root, name = re.escape(self.root), f"{re.escape(self.prefix)}u[0-9]+"
-        routes = rf"(?:http|tcp)/(?:routers|services)/(?P<name>{name})(?:-https|{OWN_DOMAINS})?"
+        routes = rf"(?:http|tcp)/(?:routers|services)/(?P<name>{name})(?:-https|{OWN_DOMAINS}|{CHALLENGED}|{ASTRAY})?"
         # A former daemon's middlewares are of a kind that only its own Traefik knows: any other takes up nothing at all.
         former = rf"(?:http|tcp)/middlewares/(?P<former>{name})-boot"
-        shared = rf"(?:http|tcp)/(?:routers|services|serversTransports|serverstransports)/(?P<shared>{SENTINEL})"
+        kinds = "routers|services|serversTransports|serverstransports|middlewares"
+        shared = rf"(?:http|tcp)/(?:{kinds})/(?P<shared>{SENTINEL})(?:{SHARED})?"
         return re.compile(rf"{root}/(?:{routes}|{former}|{shared})(?:/.*)?", re.DOTALL | re.ASCII)
 
     @property
@@ -108,8 +121,7 @@ class Keyspace:
 
         :param generations: see :func:`webspaced.traefik.render.sentinel`.
         """
-        tcp = {"serversTransports": {TRANSPORT: {"dialTimeout": DIAL_TIMEOUT}}}
-        return dict(flatten({**render({}, entry_points, generations), "tcp": tcp}, self.root))
+        return dict(flatten(render({}, entry_points, generations), self.root))
 
     def routes(self, owned: Owned) -> dict[str, Route]:
         """Give the routes that these make; what cannot be read is left out."""

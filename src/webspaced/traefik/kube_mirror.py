@@ -11,7 +11,8 @@ from webspaced.kube.client import KubeClient
 from webspaced.kube.informer import Informer, slim
 from webspaced.kube.resources import CERTIFICATE, Document, Resource, name_of, version_of
 from webspaced.lib.deferreds import together
-from webspaced.traefik.kube_objects import KINDS, WEBSPACE, Cluster, Key
+from webspaced.traefik.kube_cluster import WEBSPACE, Cluster
+from webspaced.traefik.kube_objects import KINDS, Key
 
 
 class Mirror:

@@ -7,13 +7,9 @@ Source: https://doc.traefik.io/traefik/reference/install-configuration/providers
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any, TypeAlias
-
-from attrs import frozen
 
 from webspaced.core.address import Endpoint
 from webspaced.core.routes import Route
@@ -22,6 +18,7 @@ from webspaced.kube.resources import (
     ENDPOINT_SLICE,
     INGRESS_ROUTE,
     INGRESS_ROUTE_TCP,
+    MIDDLEWARE,
     SERVERS_TRANSPORT,
     SERVERS_TRANSPORT_TCP,
     SERVICE,
@@ -29,67 +26,30 @@ from webspaced.kube.resources import (
     Resource,
     name_of,
 )
-from webspaced.traefik.render import DIAL_TIMEOUT, EntryPoints, generations_in, sentinel
+from webspaced.traefik.kube_cluster import OURS, WEBSPACE, Cluster, digest
+from webspaced.traefik.kube_routes import (
+    CHALLENGES,
+    TLS,
+    WEB,
+    hosts_of,
+    http_routes,
+    leads_to,
+    protocol_of,
+    routes_beside,
+    tcp_route,
+)
+from webspaced.traefik.render import DIAL_TIMEOUT, NOBODY, REDIRECTION, generations_in, misdirection, sentinel
 
 Key: TypeAlias = tuple[Resource, str]
 """Kind and name."""
 Objects: TypeAlias = dict[Key, dict[str, Any]]
 """In the order in which they are to be written."""
-MANAGED_BY, INSTANCE = "app.kubernetes.io/managed-by", "app.kubernetes.io/instance"
-WEBSPACE = "webspaced/webspace"
-OURS = "webspaced"
-WEB, TLS = "web", "tls"
-SERVICE_PORTS = {WEB: 80, TLS: 443}
+SERVICE_PORTS = {WEB: 80, TLS: 443, CHALLENGES: 81}
 """Traefik goes by the name, and takes the number from the EndpointSlice that has a port of that name.
 
 Passthrough has a name, and a slice, of its own: while a webspace moves from one to the other, nobody's TLS goes to a port
 that expects none, or the other way round.
 """
-LONGEST_LABEL = 63
-_HOST = re.compile(r"`([^`]*)`")
-
-
-@frozen(kw_only=True)
-class Cluster:
-    """What is the same for all webspaces. ``instance`` tells services of one namespace apart."""
-
-    instance: str
-    entry_points: EntryPoints
-    default_secret: str | None = None
-    """The Secret with the certificate of the default domains."""
-    cluster_issuer: str | None = None
-    """Who issues certificates for members' own domains."""
-    is_asked: bool = False
-    """Whether Traefik is asked what it has taken up: then there is a route of webspaced's own, written at each change."""
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """Give what all of this service's objects are labelled with."""
-        return {MANAGED_BY: OURS, INSTANCE: self.instance}
-
-    @property
-    def selector(self) -> str:
-        """Give what finds them."""
-        return ",".join(f"{name}={value}" for name, value in self.labels.items())
-
-    @property
-    def transport(self) -> str:
-        """Give the name of the two objects that say how backends are dialled."""
-        return f"{OURS}-{_digest(self.instance, 8)}"
-
-    def is_own(self, host: str) -> bool:
-        """Whether a host is a member's own domain, for which a certificate has to be made."""
-        points = self.entry_points
-        return (self.cluster_issuer or points.resolver) is not None and not host.endswith(f".{points.domain}")
-
-
-def instance_of(domain: str) -> str:
-    """Give what a service is called in labels: its domain, or what a longer one comes to."""
-    return domain if len(domain) <= LONGEST_LABEL else f"{domain[:40].rstrip('.-')}-{_digest(domain, 10)}"
-
-
-def _digest(text: str, length: int) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
 def shared(cluster: Cluster, generations: Sequence[int] = ()) -> Objects:
@@ -97,13 +57,17 @@ def shared(cluster: Cluster, generations: Sequence[int] = ()) -> Objects:
 
     :param generations: see :func:`webspaced.traefik.render.sentinel`.
     """
-    metadata = {"name": cluster.transport, "labels": cluster.labels}
-    http = {"forwardingTimeouts": {"dialTimeout": DIAL_TIMEOUT}}
+    timeouts = {"forwardingTimeouts": {"dialTimeout": DIAL_TIMEOUT}}
+    nobody = {"kind": "TraefikService", "name": NOBODY}
+    specs: dict[Key, Mapping[str, Any]] = {
+        (SERVERS_TRANSPORT, cluster.transport): timeouts,
+        (SERVERS_TRANSPORT, cluster.unjudged): {**timeouts, "insecureSkipVerify": True},
+        (SERVERS_TRANSPORT_TCP, cluster.transport): {"dialTimeout": DIAL_TIMEOUT},
+        (MIDDLEWARE, cluster.redirect): {"redirectScheme": REDIRECTION},
+        (MIDDLEWARE, cluster.misdirected): {"errors": misdirection(nobody)},
+    }
     return {
-        (SERVERS_TRANSPORT, cluster.transport): SERVERS_TRANSPORT.document(metadata, spec=http),
-        (SERVERS_TRANSPORT_TCP, cluster.transport): SERVERS_TRANSPORT_TCP.document(
-            metadata, spec={"dialTimeout": DIAL_TIMEOUT}
-        ),
+        **{key: key[0].document({"name": key[1], "labels": cluster.labels}, spec=spec) for key, spec in specs.items()},
         **(_own_route(cluster, generations) if cluster.is_asked else {}),
     }
 
@@ -149,7 +113,7 @@ def certificates(route: Route, cluster: Cluster, existing: Mapping[str, Sequence
             found[name] = kept
     for host in left if not route.passthrough else ():
         first = f"tls-{route.name}"
-        found[f"{first}-{_digest(host, 10)}" if first in found else first] = (host,)
+        found[f"{first}-{digest(host, 10)}" if first in found else first] = (host,)
     return found
 
 
@@ -159,9 +123,11 @@ def render(route: Route, cluster: Cluster, existing: Mapping[str, Sequence[str]]
     issued = certificates(route, cluster, existing)
     documents = [
         SERVICE.document({"name": route.name, "labels": labels}, spec=_service()),
-        _slice(route, labels),
+        _slice(route.backend, TLS if route.passthrough else WEB, labels),
+        *([] if route.challenges is None else [_slice(route.challenges, CHALLENGES, labels)]),
         *(_certificate(name, domains, cluster, labels) for name, domains in issued.items()),
-        *([_tcp_route(route, cluster, labels)] if route.passthrough else _http_routes(route, cluster, labels, issued)),
+        *([tcp_route(route, cluster, labels), *routes_beside(route, cluster, labels)] if route.passthrough else []),
+        *([] if route.passthrough else http_routes(route, cluster, labels, issued)),
     ]
     return {(KINDS[document["kind"]], name_of(document)): document for document in documents}
 
@@ -169,7 +135,8 @@ def render(route: Route, cluster: Cluster, existing: Mapping[str, Sequence[str]]
 KINDS = {
     each.kind: each
     for each in (
-        SERVICE, ENDPOINT_SLICE, CERTIFICATE, INGRESS_ROUTE, INGRESS_ROUTE_TCP, SERVERS_TRANSPORT, SERVERS_TRANSPORT_TCP,
+        SERVICE, ENDPOINT_SLICE, CERTIFICATE, MIDDLEWARE, INGRESS_ROUTE, INGRESS_ROUTE_TCP, SERVERS_TRANSPORT,
+        SERVERS_TRANSPORT_TCP,
     )
 }  # fmt: skip
 """All that are written, in the order in which Traefik should come to know them."""
@@ -180,21 +147,21 @@ def _service() -> dict[str, Any]:
     return {"type": "ClusterIP", "clusterIP": "None", "ports": ports}
 
 
-def _slice(route: Route, labels: Mapping[str, str]) -> dict[str, Any]:
-    """Give the slice, another one for each family: a slice's cannot be changed.
+def _slice(backend: Endpoint, port: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    """Give the slice of one port, another one for each family: a slice's cannot be changed.
 
     Without ``serving`` Traefik leaves the endpoint out for HTTP, without ``ready`` for TCP.
     """
-    host = route.backend.host
-    name = route.name + ("-tls" if route.passthrough else "") + ("" if host.version == 4 else "-6")  # noqa: PLR2004
-    more = {"kubernetes.io/service-name": route.name, "endpointslice.kubernetes.io/managed-by": OURS}
+    host, service = backend.host, labels[WEBSPACE]
+    name = service + ("" if port == WEB else f"-{port}") + ("" if host.version == 4 else "-6")  # noqa: PLR2004
+    more = {"kubernetes.io/service-name": service, "endpointslice.kubernetes.io/managed-by": OURS}
     return ENDPOINT_SLICE.document(
         {"name": name, "labels": {**labels, **more}},
         addressType=f"IPv{host.version}",
         endpoints=[
             {"addresses": [str(host)], "conditions": {"ready": True, "serving": True, "terminating": False}},
         ],
-        ports=[{"name": TLS if route.passthrough else WEB, "port": route.backend.port, "protocol": "TCP"}],
+        ports=[{"name": port, "port": backend.port, "protocol": "TCP"}],
     )
 
 
@@ -206,79 +173,31 @@ def _certificate(
     return CERTIFICATE.document({"name": name, "labels": dict(labels)}, spec=spec)
 
 
-def _http_routes(
-    route: Route, cluster: Cluster, labels: Mapping[str, str], issued: Mapping[str, Sequence[str]]
-) -> list[dict[str, Any]]:
-    points = cluster.entry_points
-    own = [host for host in route.hosts if cluster.is_own(host)]
-    inside = [host for host in route.hosts if host not in own]
-    routes: list[tuple[str, Sequence[str], str, dict[str, Any] | None]] = []
-    if inside:
-        routes.append((f"{route.name}-https", inside, points.https, _default_tls(cluster)))
-    if own and cluster.cluster_issuer is None:
-        tls = {"certResolver": points.resolver, "domains": [{"main": host} for host in own]}
-        routes.append((f"{route.name}-domains", own, points.https, tls))
-    routes += [(name, domains, points.https, {"secretName": name}) for name, domains in issued.items()]
-    if points.http:
-        routes.append((route.name, route.hosts, points.http, None))
-    return [_http_route(name, hosts, point, tls, route, cluster, labels) for name, hosts, point, tls in routes]
-
-
-def _default_tls(cluster: Cluster) -> dict[str, Any]:
-    points = cluster.entry_points
-    if cluster.default_secret is not None:
-        return {"secretName": cluster.default_secret}
-    if points.resolver is None or not points.default_sans:
-        # Whatever certificate of Traefik's fits.
-        return {}
-    main, *sans = points.default_sans
-    return {"certResolver": points.resolver, "domains": [{"main": main, "sans": sans}]}
-
-
-def _http_route(
-    name: str,
-    hosts: Iterable[str],
-    entry_point: str,
-    tls: dict[str, Any] | None,
-    route: Route,
-    cluster: Cluster,
-    labels: Mapping[str, str],
-) -> dict[str, Any]:
-    service = {"name": route.name, "port": WEB, "serversTransport": cluster.transport}
-    rule = {"kind": "Rule", "match": _any_of("Host", hosts), "services": [service]}
-    spec: dict[str, Any] = {"entryPoints": [entry_point], "routes": [rule]}
-    if tls is not None:
-        spec["tls"] = tls
-    return INGRESS_ROUTE.document({"name": name, "labels": dict(labels)}, spec=spec)
-
-
-def _tcp_route(route: Route, cluster: Cluster, labels: Mapping[str, str]) -> dict[str, Any]:
-    service = {"name": route.name, "port": TLS, "serversTransport": cluster.transport}
-    rule = {"match": _any_of("HostSNI", route.hosts), "services": [service]}
-    spec = {"entryPoints": [cluster.entry_points.https], "routes": [rule], "tls": {"passthrough": True}}
-    return INGRESS_ROUTE_TCP.document({"name": route.name, "labels": dict(labels)}, spec=spec)
-
-
-def _any_of(matcher: str, hosts: Iterable[str]) -> str:
-    return " || ".join(f"{matcher}(`{host}`)" for host in hosts)
-
-
 def read(name: str, objects: Mapping[Key, Document]) -> Route | None:
     """Give the route that a webspace's objects make; ``None`` if they make none."""
-    routes = {key: each for key, each in objects.items() if key[0] == INGRESS_ROUTE}
+    slices = [each for key, each in objects.items() if key[0] == ENDPOINT_SLICE]
     tcp = objects.get((INGRESS_ROUTE_TCP, name))
-    # While it is moved from one to the other both are there, and Traefik goes by the former.
-    shown = list(routes.values()) if routes else [tcp] if tcp else []
-    plain = routes.get((INGRESS_ROUTE, name))
-    if plain is not None:
-        shown = [plain, *shown]
     try:
-        port = WEB if routes else TLS
-        (backend,) = {_backend(each) for key, each in objects.items() if key[0] == ENDPOINT_SLICE and _serves(each, port)}
-        hosts = tuple(dict.fromkeys(host for each in shown for host in _hosts_of(each)))
-    except (KeyError, IndexError, TypeError, ValueError):
+        # While it is moved from one to the other both are there, and Traefik goes by the former.
+        ending = {key: each for key, each in objects.items() if key[0] == INGRESS_ROUTE and leads_to(each, WEB)}
+        plain = ending.get((INGRESS_ROUTE, name))
+        shown = [*([plain] if plain else []), *ending.values()] if ending else [tcp] if tcp else []
+        hosts = tuple(dict.fromkeys(host for each in shown for host in hosts_of(each)))
+        (backend,) = _backends(slices, WEB if ending else TLS)
+        challenges = () if ending else tuple(_backends(slices, CHALLENGES))
+        protocol = protocol_of(shown[0])
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
         return None
-    return Route(name=name, hosts=hosts, backend=backend, passthrough=not routes) if hosts else None
+    if not hosts:
+        return None
+    return Route(
+        name=name, hosts=hosts, backend=backend, passthrough=not ending, protocol=protocol,
+        challenges=challenges[0] if len(challenges) == 1 else None,
+    )  # fmt: skip
+
+
+def _backends(slices: Iterable[Document], port: str) -> set[Endpoint]:
+    return {_backend(each) for each in slices if _serves(each, port)}
 
 
 def _backend(document: Document) -> Endpoint:
@@ -287,10 +206,6 @@ def _backend(document: Document) -> Endpoint:
 
 def _serves(document: Document, port: str) -> bool:
     return bool(document["ports"][0]["name"] == port)
-
-
-def _hosts_of(document: Document) -> list[str]:
-    return [host for rule in document["spec"]["routes"] for host in _HOST.findall(rule["match"])]
 
 
 def covers(found: Any, wanted: Any) -> bool:

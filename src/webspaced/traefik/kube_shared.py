@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from webspaced.kube.resources import Document
 from webspaced.traefik.generations import Generations
-from webspaced.traefik.kube_objects import Cluster, Key, Objects, own_route_key, shared, told_by
+from webspaced.traefik.kube_cluster import Cluster
+from webspaced.traefik.kube_objects import Key, Objects, own_route_key, shared, told_by
 
 
 class Shared:

@@ -23,19 +23,9 @@ from webspaced.kube.client import KubeClient
 from webspaced.kube.resources import CERTIFICATE, ENDPOINTS, INGRESS_ROUTE, INGRESS_ROUTE_TCP, Document, name_of
 from webspaced.lib.deferreds import sleep, together
 from webspaced.traefik.document import changed
+from webspaced.traefik.kube_cluster import INSTANCE, MANAGED_BY, OURS, Cluster
 from webspaced.traefik.kube_mirror import Mirror, webspace_of
-from webspaced.traefik.kube_objects import (
-    INSTANCE,
-    MANAGED_BY,
-    OURS,
-    Cluster,
-    Key,
-    Objects,
-    is_as_written,
-    read,
-    render,
-    replacement,
-)
+from webspaced.traefik.kube_objects import Key, Objects, is_as_written, read, render, replacement
 from webspaced.traefik.kube_shared import Shared
 
 AT_ONCE = 16

@@ -15,7 +15,7 @@ from webspaced.traefik.render import (
     Section,
     route_sections,
     sentinel,
-    transports,
+    shared,
 )
 
 Piece = tuple[tuple[Section, bytes], ...]
@@ -81,7 +81,7 @@ class Pieces:
     def document(self, generations: Sequence[int]) -> bytes:
         """Give the whole document; for ``generations`` see :func:`webspaced.traefik.render.sentinel`."""
         own = {("http", "routers"): {SENTINEL: sentinel(self._entry_points, generations)}}
-        return self._together([_piece(own)], shared=True)
+        return self._together([_piece(own), _piece(shared())])
 
     def part(self, own: str, generations: Sequence[int]) -> bytes:
         """Give a document beside another one, which has what all routes share.
@@ -89,9 +89,9 @@ class Pieces:
         :param own: the name of webspaced's own router in this one, which is there if there is a generation to tell.
         """
         router = sentinel(self._entry_points, generations)
-        return self._together([_piece({("http", "routers"): {own: router}})] if generations else [], shared=False)
+        return self._together([_piece({("http", "routers"): {own: router}})] if generations else [])
 
-    def _together(self, more: Sequence[Piece], *, shared: bool) -> bytes:
+    def _together(self, more: Sequence[Piece]) -> bytes:
         sections: dict[Section, list[bytes]] = defaultdict(list, {("http", "routers"): []})
         for block in self._blocks:
             for section, entries in block.joined().items():
@@ -99,9 +99,6 @@ class Pieces:
         for piece in more:
             for section, entries in piece:
                 sections[section].append(entries)
-        if shared:
-            for section, entry in transports(tcp=("tcp", "routers") in sections).items():
-                sections[section] = [_inner(entry)]
         return _joined({section: entries for section, entries in sections.items() if entries})
 
 

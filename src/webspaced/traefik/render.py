@@ -6,16 +6,26 @@ Only checked values are rendered (design decision 12): one bad value would stop 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any, TypeAlias
 
 from attrs import frozen
 
 from webspaced.core.address import Endpoint
+from webspaced.core.protocol import Protocol
 from webspaced.core.routes import Route
+from webspaced.traefik.rules import CHALLENGE_PRIORITY, any_of, challenges_of, hosts_in, priority, unnamed
 
 TRANSPORT = "webspaced"
+UNJUDGED = "webspaced-unjudged"
+"""How backends are dialled that end TLS themselves, by whatever certificate."""
+REDIRECT = "webspaced-redirect"
+"""The middleware that sends from plain HTTP to HTTPS."""
+MISDIRECTED = "webspaced-misdirected"
+"""The middleware that makes 421 of the answer of :data:`NOBODY`."""
+NOBODY = "noop@internal"
+"""Traefik's own service that answers 418 to everything."""
 SENTINEL = "webspaced"
 SENTINEL_HOST = "webspaced.invalid"
 SENTINEL_STATUS = 418
@@ -24,9 +34,12 @@ SENTINEL_PRIORITY = 10**9
 come near."""
 OWN_DOMAINS = "-domains"
 """What the name of a router for members' own domains ends with."""
+CHALLENGED = "-challenges"
+"""What the name of router and service end with that take challenges to a webspace that has its TLS passed through."""
+ASTRAY = "-misdirected"
+"""What the name of the router ends with that takes requests for such a webspace out of a connection that Traefik ended."""
 DIAL_TIMEOUT = "2s"
 """Traefik's own default of 30 s would let a visitor stare at a container that lost its power."""
-_HOST = re.compile(r"`([^`]*)`")
 # So long a number that nobody comes to its end, and so short that everybody can count on.
 _GENERATION = re.compile(rf"`g([0-9]{{1,15}})\.{re.escape(SENTINEL_HOST)}`", re.ASCII)
 
@@ -74,7 +87,7 @@ def render(
     for _, route in sorted(routes.items()):
         _merge(document, route_sections(route, entry_points))
     _merge(document, {("http", "routers"): {SENTINEL: sentinel(entry_points, generations)}})
-    _merge(document, transports(tcp="tcp" in document))
+    _merge(document, shared())
     return document
 
 
@@ -86,21 +99,37 @@ def _merge(document: dict[str, Any], sections: Mapping[Section, Mapping[str, Any
 def route_sections(route: Route, entry_points: EntryPoints) -> dict[Section, dict[str, Any]]:
     """Give what makes one route. Traefik refuses sections that are there and empty: none is."""
     name = route.name
-    if route.passthrough:
+    if not route.passthrough:
         return {
-            ("tcp", "routers"): {name: _tcp_router(route, entry_points)},
-            ("tcp", "services"): {name: _tcp_service(route.backend)},
+            ("http", "routers"): _http_routers(route, entry_points),
+            ("http", "services"): {name: _http_service(route.backend, route.protocol)},
         }
+    challenges = route.challenges
     return {
-        ("http", "routers"): _http_routers(route, entry_points),
-        ("http", "services"): {name: _http_service(route.backend)},
+        ("tcp", "routers"): {name: _tcp_router(route, entry_points)},
+        ("tcp", "services"): {name: _tcp_service(route.backend)},
+        ("http", "routers"): _beside_passthrough(route, entry_points),
+        **({("http", "services"): {f"{name}{CHALLENGED}": _http_service(challenges)}} if challenges else {}),
     }
 
 
-def transports(*, tcp: bool) -> dict[Section, dict[str, Any]]:
-    """Give what says how backends are dialled, for all routes together."""
-    http = {("http", "serversTransports"): {TRANSPORT: {"forwardingTimeouts": {"dialTimeout": DIAL_TIMEOUT}}}}
-    return {**http, ("tcp", "serversTransports"): {TRANSPORT: {"dialTimeout": DIAL_TIMEOUT}}} if tcp else http
+def shared() -> dict[Section, dict[str, Any]]:
+    """Give what all routes refer to: how backends are dialled, and what is done to requests."""
+    timeouts = {"forwardingTimeouts": {"dialTimeout": DIAL_TIMEOUT}}
+    return {
+        ("http", "middlewares"): {REDIRECT: {"redirectScheme": REDIRECTION}, MISDIRECTED: {"errors": misdirection(NOBODY)}},
+        ("http", "serversTransports"): {TRANSPORT: timeouts, UNJUDGED: {**timeouts, "insecureSkipVerify": True}},
+        ("tcp", "serversTransports"): {TRANSPORT: {"dialTimeout": DIAL_TIMEOUT}},
+    }
+
+
+REDIRECTION: Mapping[str, Any] = {"scheme": "https", "permanent": True}
+
+
+def misdirection(service: object) -> dict[str, Any]:
+    """Give what makes 421 Misdirected Request (RFC 9110 section 15.5.20) of the 418 that a service answers."""
+    status = str(SENTINEL_STATUS)
+    return {"status": [status], "statusRewrites": {status: 421}, "service": service, "query": "/"}
 
 
 def sentinel(entry_points: EntryPoints, generations: Sequence[int] = ()) -> dict[str, Any]:
@@ -112,7 +141,7 @@ def sentinel(entry_points: EntryPoints, generations: Sequence[int] = ()) -> dict
     """
     hosts = [*map(generation_host, generations), SENTINEL_HOST]
     return {
-        "rule": _hosts(hosts), "service": "noop@internal", "priority": SENTINEL_PRIORITY, **entry_points.asked,
+        "rule": any_of("Host", hosts), "service": NOBODY, "priority": SENTINEL_PRIORITY, **entry_points.asked,
     }  # fmt: skip
 
 
@@ -127,23 +156,47 @@ def generations_in(rule: str) -> list[int]:
 
 
 def _http_routers(route: Route, entry_points: EntryPoints) -> dict[str, Any]:
-    service, https = {"service": route.name}, {"entryPoints": [entry_points.https]}
+    secure = entry_points.https
     inside = [host for host in route.hosts if entry_points.resolver is None or _is_default(host, entry_points)]
     outside = [host for host in route.hosts if host not in inside]
     routers: dict[str, Any] = {}
     if inside:
-        routers[f"{route.name}-https"] = {"rule": _hosts(inside), **service, **https, "tls": _default_tls(entry_points)}
+        routers[f"{route.name}-https"] = {**_router(inside, route.name, secure), "tls": _default_tls(entry_points)}
     if outside:
         # A certificate for each: one name that cannot be proved any more must not spoil the others'.
         tls = {"certResolver": entry_points.resolver, "domains": [{"main": host} for host in outside]}
-        routers[f"{route.name}{OWN_DOMAINS}"] = {"rule": _hosts(outside), **service, **https, "tls": tls}
+        routers[f"{route.name}{OWN_DOMAINS}"] = {**_router(outside, route.name, secure), "tls": tls}
     if entry_points.http:
-        routers[route.name] = {"rule": _hosts(route.hosts), **service, "entryPoints": [entry_points.http]}
+        routers[route.name] = _router(route.hosts, route.name, entry_points.http)
     return routers
 
 
-def _hosts(hosts: Iterable[str]) -> str:
-    return " || ".join(f"Host(`{host}`)" for host in hosts)
+def _router(hosts: Sequence[str], service: str, entry_point: str) -> dict[str, Any]:
+    return {
+        "rule": any_of("Host", hosts), "service": service, "entryPoints": [entry_point],
+        "priority": priority("Host", hosts),
+    }  # fmt: skip
+
+
+def _beside_passthrough(route: Route, entry_points: EntryPoints) -> dict[str, Any]:
+    """Give the HTTP routers of a webspace that has its TLS passed through.
+
+    A browser may ask for it on a connection that it has for another name on the same certificate: it is told to open one
+    of its own. Plain HTTP is sent to HTTPS, but challenges go to the webspace: it has to get its certificate.
+    """
+    name, hosts, plain = route.name, route.hosts, entry_points.http
+    routers: dict[str, Any] = {
+        f"{name}{ASTRAY}": {
+            **_router(hosts, NOBODY, entry_points.https), "rule": unnamed(hosts), "middlewares": [MISDIRECTED], "tls": {},
+        },
+    }  # fmt: skip
+    if plain:
+        routers[name] = {**_router(hosts, NOBODY, plain), "middlewares": [REDIRECT]}
+    if plain and route.challenges is not None:
+        routers[f"{name}{CHALLENGED}"] = {
+            **_router(hosts, f"{name}{CHALLENGED}", plain), "rule": challenges_of(hosts), "priority": CHALLENGE_PRIORITY,
+        }  # fmt: skip
+    return routers
 
 
 def _is_default(host: str, entry_points: EntryPoints) -> bool:
@@ -162,12 +215,15 @@ def _default_tls(entry_points: EntryPoints) -> dict[str, Any]:
 
 
 def _tcp_router(route: Route, entry_points: EntryPoints) -> dict[str, Any]:
-    rule = " || ".join(f"HostSNI(`{host}`)" for host in route.hosts)
-    return {"rule": rule, "service": route.name, "entryPoints": [entry_points.https], "tls": {"passthrough": True}}
+    return {
+        "rule": any_of("HostSNI", route.hosts), "service": route.name, "entryPoints": [entry_points.https],
+        "priority": priority("HostSNI", route.hosts), "tls": {"passthrough": True},
+    }  # fmt: skip
 
 
-def _http_service(backend: Endpoint) -> dict[str, Any]:
-    return {"loadBalancer": {"servers": [{"url": f"http://{backend}"}], "serversTransport": TRANSPORT}}
+def _http_service(backend: Endpoint, protocol: Protocol = Protocol.HTTP) -> dict[str, Any]:
+    transport = UNJUDGED if protocol is Protocol.HTTPS else TRANSPORT
+    return {"loadBalancer": {"servers": [{"url": f"{protocol}://{backend}"}], "serversTransport": transport}}
 
 
 def _tcp_service(backend: Endpoint) -> dict[str, Any]:
@@ -176,25 +232,38 @@ def _tcp_service(backend: Endpoint) -> dict[str, Any]:
 
 def read(document: Mapping[str, Any]) -> dict[str, Route]:
     """Give the routes of a document that :func:`render` made; what is not of its making is left out."""
+    http, tcp = (document.get(kind) or {} for kind in ("http", "tcp"))
     found: dict[str, Route] = {}
-    for kind in ("http", "tcp"):
-        section = document.get(kind) or {}
+    for section, give in ((http, _read_http), (tcp, _read_passed)):
         for name, service in (section.get("services") or {}).items():
-            route = _read_route(name, service, section.get("routers") or {}, passthrough=kind == "tcp")
-            if route is not None:
+            try:
+                route = give(name, service, http, tcp)
+            except (KeyError, IndexError, TypeError, AttributeError, ValueError):
+                continue
+            if route.hosts:
                 found[name] = route
     return found
 
 
-def _read_route(name: str, service: Any, routers: Mapping[str, Any], *, passthrough: bool) -> Route | None:
-    try:
-        server = service["loadBalancer"]["servers"][0]
-        backend = _read_endpoint(server["address"] if passthrough else server["url"].removeprefix("http://"))
-        names = [name] if passthrough else [f"{name}-https", f"{name}{OWN_DOMAINS}"]
-        hosts = tuple(host for each in names if each in routers for host in _HOST.findall(routers[each]["rule"]))
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError):
-        return None
-    return Route(name=name, hosts=hosts, backend=backend, passthrough=passthrough) if hosts else None
+def _read_http(name: str, service: Any, http: Mapping[str, Any], _: Mapping[str, Any]) -> Route:
+    protocol, backend = _read_url(service)
+    routers = http.get("routers") or {}
+    names = [each for each in (f"{name}-https", f"{name}{OWN_DOMAINS}") if each in routers]
+    hosts = tuple(host for each in names for host in hosts_in(routers[each]["rule"]))
+    return Route(name=name, hosts=hosts, backend=backend, protocol=protocol)
+
+
+def _read_passed(name: str, service: Any, http: Mapping[str, Any], tcp: Mapping[str, Any]) -> Route:
+    backend = _read_endpoint(service["loadBalancer"]["servers"][0]["address"])
+    challenged = (http.get("services") or {}).get(f"{name}{CHALLENGED}")
+    challenges = None if challenged is None else _read_url(challenged)[1]
+    hosts = tuple(hosts_in(tcp["routers"][name]["rule"]))
+    return Route(name=name, hosts=hosts, backend=backend, passthrough=True, challenges=challenges)
+
+
+def _read_url(service: Any) -> tuple[Protocol, Endpoint]:
+    scheme, _, backend = service["loadBalancer"]["servers"][0]["url"].partition("://")
+    return Protocol(scheme), _read_endpoint(backend)
 
 
 def _read_endpoint(text: str) -> Endpoint:

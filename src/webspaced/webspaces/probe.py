@@ -138,6 +138,9 @@ async def first_that_accepts(
             return endpoint
         raise ConnectError
 
+    if not endpoints:
+        # A race of nobody never ends.
+        return None
     try:
         _, found = await race([Deferred.fromCoroutine(attempt(*each)) for each in enumerate(endpoints)])
     except FailureGroup as failures:

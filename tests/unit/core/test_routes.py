@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from webspaced.core.address import Endpoint
+from webspaced.core.protocol import Protocol
 from webspaced.core.routes import Readiness, Route, Standing, difference, wanted_route
 
 ADDRESS, OTHER = ip_address("10.7.0.5"), ip_address("10.7.0.6")
@@ -30,6 +31,8 @@ ROUTES = st.builds(
     hosts=st.lists(st.sampled_from(["a.org", "b.org"]), max_size=2, unique=True).map(tuple),
     backend=ENDPOINTS,
     passthrough=st.booleans(),
+    protocol=st.sampled_from(Protocol),
+    challenges=st.none() | ENDPOINTS,
 )
 TABLES = st.dictionaries(st.sampled_from([f"ws-u{n}" for n in range(6)]), ROUTES)
 
@@ -71,6 +74,18 @@ class WantedTests(SynchronousTestCase):
         wanted = wanted_route(evolve(STANDING, passthrough=True, http_port=8443), None)
         self.assertTrue(wanted.passthrough)
         self.assertEqual(wanted.backend, Endpoint(ADDRESS, 8443))
+
+    def test_challenges_go_by_the_boot_port_whatever_the_webspace_does(self) -> None:
+        for address in (None, ADDRESS):
+            standing = evolve(STANDING, passthrough=True, address=address)
+            self.assertEqual(wanted_route(standing, None).challenges, BOOT)
+        self.assertIsNone(wanted_route(STANDING, None).challenges)
+
+    def test_the_boot_port_speaks_what_the_container_speaks(self) -> None:
+        for address, protocol in product((None, ADDRESS), Protocol):
+            standing = evolve(STANDING, address=address, protocol=protocol)
+            self.assertIs(wanted_route(standing, None).protocol, protocol)
+            self.assertIs(wanted_route(evolve(standing, passthrough=True), None).protocol, Protocol.HTTP)
 
     @settings(deadline=None, max_examples=60)
     @given(st.sampled_from(Readiness), st.booleans(), st.none() | ENDPOINTS, st.sets(st.sampled_from([ADDRESS, OTHER])))

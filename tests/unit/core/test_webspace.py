@@ -14,7 +14,8 @@ from webspaced.core.claims import Grants
 from webspaced.core.config import Config, parse_port
 from webspaced.core.desired import AUTO, Desired, Wish
 from webspaced.core.forward import Forward
-from webspaced.core.probing import Ask
+from webspaced.core.probing import Ask, web_asks
+from webspaced.core.protocol import Protocol
 from webspaced.core.proxy_protocol import ProxyProtocol
 from webspaced.core.webspace import UNKNOWN_SINCE_KEY, Webspace, load_webspace, unknown_since_of
 from webspaced.errors import Invalid
@@ -26,7 +27,9 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )
-CONFIGS = st.builds(Config, startup_delay=st.floats(0, 60), http_port=PORT, sni_passthrough=st.booleans())
+CONFIGS = st.builds(
+    Config, startup_delay=st.floats(0, 60), http_port=PORT, sni_passthrough=st.booleans(), protocol=st.sampled_from(Protocol)
+)
 DOMAINS = st.lists(st.sampled_from(["a.org", "b.example.com", "xn--4ca.net"]), unique=True, max_size=3).map(tuple)
 OURS = ("user", "config", "domains", "ports", "proxyProtocol", "ready")
 FOREIGN = st.dictionaries(st.text(max_size=6).filter(lambda name: name not in OURS), JSON)
@@ -201,6 +204,7 @@ class UnreadableTests(SynchronousTestCase):
             ({"config": {"startupDelay": "long"}}, "startupDelay"),
             ({"config": {"startupDelay": float("nan")}}, "startupDelay"),
             ({"config": {"sniPassthrough": 1}}, "sniPassthrough"),
+            ({"config": {"protocol": "spdy"}}, "protocol"),
             ({"config": []}, "config"),
             ({"domains": "a.example"}, "domains"),
             ({"ports": [22]}, "ports"),
@@ -245,6 +249,14 @@ class PatchTests(SynchronousTestCase):
         ))  # fmt: skip
         self.assertEqual(DEFAULTS.patched({"startupDelay": 0}, max_startup_delay=60).startup_delay, 0.0)
         self.assertTrue(DEFAULTS.patched({"sniPassthrough": True}, max_startup_delay=60).sni_passthrough)
+        self.assertIs(DEFAULTS.patched({"protocol": "h2c"}, max_startup_delay=60).protocol, Protocol.H2C)
+
+    def test_the_web_port_is_asked_in_its_own_protocol(self) -> None:
+        for patch, asks in (
+            ({}, Ask.HTTP), ({"protocol": "h2c"}, Ask.H2C), ({"protocol": "https"}, Ask.HTTPS),
+            ({"sniPassthrough": True}, Ask.TLS), ({"sniPassthrough": True, "protocol": "h2c"}, Ask.TLS),
+        ):  # fmt: skip
+            self.assertIs(web_asks(DEFAULTS.patched(patch, max_startup_delay=60)), asks)
 
     def test_nothing_changes_nothing(self) -> None:
         self.assertEqual(DEFAULTS.patched({}, max_startup_delay=60), DEFAULTS)
@@ -259,9 +271,11 @@ class PatchTests(SynchronousTestCase):
             self.assertRegex(self.refusal(httpPort=value), "httpPort|is not a port")
         for value in (0, 1, "true"):
             self.assertIn("sniPassthrough", self.refusal(sniPassthrough=value))
+        for value in ("HTTP", "grpc", "", 1, True, [], {}):
+            self.assertEqual(self.refusal(protocol=value), "protocol must be one of http, h2c, https")
 
     def test_null_changes_nothing(self) -> None:
-        nothing = {"httpPort": None, "startupDelay": None, "sniPassthrough": None}
+        nothing = {"httpPort": None, "startupDelay": None, "sniPassthrough": None, "protocol": None}
         self.assertEqual(DEFAULTS.patched(nothing, max_startup_delay=60), DEFAULTS)
 
     def test_what_is_above_the_bound_stays_until_it_is_changed(self) -> None:

@@ -260,6 +260,9 @@ class Owner:
     def __init__(self) -> None:
         self.told: list[str] = []
 
+    def began(self, first: bytes) -> None:
+        self.told.append(f"began {first!r}")
+
     def gone(self) -> None:
         self.told.append("gone")
 

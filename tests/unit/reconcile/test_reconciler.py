@@ -285,6 +285,14 @@ class HostTests(ReconcilerCase):
         # TLS goes through: nobody asks in plain HTTP.
         self.assertEqual((self.backend(), self.w.probe.asked), ("10.7.0.10:80", [Ask.TLS]))
 
+    def test_what_the_container_speaks_is_the_webspaces_wish(self) -> None:
+        self.w.webspace(1)
+        self.w.start()
+        for protocol in ("h2c", "https", "http"):
+            self.w.clock.result_of(self.w.service.set_config(1, {"protocol": protocol}))
+            self.w.clock.run_for(1)
+            self.assertEqual(self.w.store.routes["ws-u1"].protocol, protocol)
+
 
 class BrokenTests(ReconcilerCase):
     def test_one_that_cannot_be_read_loses_its_route_and_harms_no_other(self) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 from tests.unit.kube.emulated import EmulatedCase
 from webspaced.core.routes import Route
 from webspaced.kube.resources import Document, Resource, name_of
-from webspaced.traefik.kube_objects import KINDS, Cluster
+from webspaced.traefik.kube_cluster import Cluster
+from webspaced.traefik.kube_objects import KINDS
 from webspaced.traefik.kubernetes import KubernetesStore
 from webspaced.traefik.render import EntryPoints
 
@@ -61,7 +62,7 @@ class StoreCase(EmulatedCase):
     def names(self) -> list[str]:
         """Give all that is there, such as ``IngressRoute ws-u1``, but for what is shared."""
         found = [f"{kind.kind} {name}" for kind in KINDS.values() for name in self.objects(kind)]
-        return sorted(each for each in found if "Transport" not in each)
+        return sorted(each for each in found if "Transport" not in each and "Middleware" not in each)
 
     def do(self, work: Any) -> Any:
         return self.clock.result_of(work)

@@ -44,6 +44,8 @@ class KeyspaceTests(SynchronousTestCase):
     def test_the_keys_of_a_route(self) -> None:
         rule = "Host(`alice.example.org`) || Host(`alice.net`)"
         self.assertEqual(OURS.keys_of(route(), BOTH), {
+            "traefik/http/routers/ws-u7/priority": "16",
+            "traefik/http/routers/ws-u7-https/priority": "16",
             "traefik/http/routers/ws-u7/rule": rule,
             "traefik/http/routers/ws-u7/service": "ws-u7",
             "traefik/http/routers/ws-u7/entryPoints/0": "web",
@@ -86,6 +88,13 @@ class KeyspaceTests(SynchronousTestCase):
             "tcp/services/ws-u7/anything\nat all": "ws-u7",
             "http/middlewares/ws-u7-boot/webspaceBoot/url": "ws-u7",
             "tcp/middlewares/ws-u7-boot/webspaceBoot/userID": "ws-u7",
+            "http/routers/ws-u7-challenges/rule": "ws-u7",
+            "http/services/ws-u7-challenges/loadBalancer/servers/0/url": "ws-u7",
+            "http/routers/ws-u7-misdirected/rule": "ws-u7",
+            "http/middlewares/webspaced-redirect/redirectScheme/scheme": SENTINEL,
+            "http/middlewares/webspaced-misdirected/errors/statusRewrites/418": SENTINEL,
+            "http/serversTransports/webspaced-unjudged/insecureSkipVerify": SENTINEL,
+            "http/routers/webspaced-blog/rule": None,
             "http/middlewares/ws-u7-https/compress": None,
             "http/middlewares/blog-boot/compress": None,
             "http/routers/webspaced/rule": SENTINEL,

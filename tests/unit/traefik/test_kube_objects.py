@@ -11,17 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.contracts.route_store import DIRECT, SIX, route
+from tests.contracts.route_store import BOOT, DIRECT, SIX, route
 from tests.crds import strict_schema
 from tests.unit.traefik.test_render import HOSTS, TABLES
 from webspaced.core.names import is_domain
+from webspaced.core.protocol import Protocol
+from webspaced.core.routes import Route
 from webspaced.kube.resources import INGRESS_ROUTE, INGRESS_ROUTE_TCP, Document
+from webspaced.traefik.kube_cluster import Cluster, instance_of
 from webspaced.traefik.kube_objects import (
     KINDS,
-    Cluster,
     certificates,
     covers,
-    instance_of,
     read,
     render,
     shared,
@@ -46,7 +47,9 @@ ROUTES = (
     route(backend=DIRECT, hosts=OWN),
     route(backend=SIX, hosts=OWN),
     route(backend=DIRECT, passthrough=True, hosts=OWN),
-    route(backend=SIX, passthrough=True),
+    route(backend=SIX, passthrough=True, challenges=BOOT),
+    route(backend=DIRECT, protocol=Protocol.H2C, hosts=OWN),
+    route(backend=DIRECT, protocol=Protocol.HTTPS),
 )
 
 
@@ -92,12 +95,42 @@ class RenderTests(SynchronousTestCase):
             one, other = (render(route(backend=each, hosts=OWN), cluster, {}) for each in (DIRECT, route().backend))
             self.assertEqual([str(key[0]) for key in one if one[key] != other[key]], ["endpointslices.discovery.k8s.io"])
 
+    def rules(self, each: Route, cluster: Cluster) -> list[dict[str, Any]]:
+        objects = render(each, cluster, {}).items()
+        return [rule for (kind, _), found in objects if kind == INGRESS_ROUTE for rule in found["spec"]["routes"]]
+
     def test_http_or_passthrough_and_never_both(self) -> None:
         for cluster in CLUSTERS:
             for each in ROUTES:
                 kinds = {key[0] for key in render(each, cluster, {})}
                 self.assertEqual(INGRESS_ROUTE_TCP in kinds, each.passthrough)
-                self.assertEqual(INGRESS_ROUTE in kinds, not each.passthrough)
+                served = [rule for rule in self.rules(each, cluster) if rule["services"][0].get("port") == "web"]
+                self.assertEqual(bool(served), not each.passthrough)
+
+    def test_beside_passthrough(self) -> None:
+        each = route(passthrough=True, challenges=BOOT)
+        astray, redirect, challenges = self.rules(each, Cluster(instance="example.org", entry_points=POINTS[0]))
+        host = "Host(`ws-u1.example.org`)"
+        self.assertEqual(astray, {
+            "kind": "Rule", "match": "HostRegexp(`^ws-u1[.]example[.]org$`)", "priority": 24,
+            "services": [{"kind": "TraefikService", "name": "noop@internal"}],
+            "middlewares": [{"name": "webspaced-bfabc374-misdirected"}],
+        })  # fmt: skip
+        self.assertEqual(redirect, {**astray, "match": host, "middlewares": [{"name": "webspaced-bfabc374-redirect"}]})
+        self.assertEqual(challenges, {
+            "kind": "Rule", "match": f"({host}) && PathPrefix(`/.well-known/acme-challenge/`)", "priority": 50,
+            "services": [{"name": "ws-u1", "port": "challenges", "serversTransport": "webspaced-bfabc374"}],
+        })  # fmt: skip
+
+    def test_what_the_container_speaks(self) -> None:
+        cluster = Cluster(instance="example.org", entry_points=POINTS[0])
+        for protocol, more in (
+            (Protocol.HTTP, {"scheme": "http", "serversTransport": "webspaced-bfabc374"}),
+            (Protocol.H2C, {"scheme": "h2c", "serversTransport": "webspaced-bfabc374"}),
+            (Protocol.HTTPS, {"scheme": "https", "serversTransport": "webspaced-bfabc374-unjudged"}),
+        ):
+            for rule in self.rules(route(protocol=protocol), cluster):
+                self.assertEqual(rule["services"], [{"name": "ws-u1", "port": "web", **more}])
 
     def test_every_host_leads_in_by_every_entry_point(self) -> None:
         for cluster in CLUSTERS:

@@ -10,6 +10,7 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from tests.contracts.route_store import BOOT, DIRECT, SIX, RouteStoreContract, route
 from tests.unit.timing import watch
 from tests.unit.traefik.kube_store import MANAGED, OWN, StoreCase, cluster
+from webspaced.core.protocol import Protocol
 from webspaced.core.routes import Route
 from webspaced.kube.resources import CERTIFICATE, ENDPOINT_SLICE, INGRESS_ROUTE, SERVERS_TRANSPORT, Document
 from webspaced.traefik.kube_objects import KINDS, read
@@ -48,6 +49,25 @@ class WriteTests(StoreCase):
         self.put(route(backend=DIRECT, passthrough=True))
         self.assertEqual(self.writes(), ["PUT endpointslices/ws-u1-tls"])
 
+    def test_an_older_webspaceds_routes_are_written_once_more(self) -> None:
+        self.put(route())
+        for name, document in self.objects(INGRESS_ROUTE).items():
+            (rule,) = document["spec"]["routes"]
+            older = {**rule, "priority": None}
+            self.do(self.client.merge_patch(INGRESS_ROUTE, self.namespace, name, {"spec": {"routes": [older]}}))
+        for writes in (["PUT ingressroutes/ws-u1-https", "PUT ingressroutes/ws-u1"], []):
+            self.store = self.renew()
+            self.do(self.store.load())
+            self.writes()
+            self.put()
+            self.assertEqual(self.writes(), writes)
+
+    def test_another_protocol_is_another_route_and_the_same_slice(self) -> None:
+        self.put(route(backend=DIRECT))
+        self.writes()
+        self.put(route(backend=DIRECT, protocol=Protocol.H2C))
+        self.assertEqual(self.writes(), ["PUT ingressroutes/ws-u1-https", "PUT ingressroutes/ws-u1"])
+
     def test_nothing_new_is_no_write(self) -> None:
         self.put(route(), route("ws-u2", passthrough=True))
         self.writes()
@@ -79,13 +99,13 @@ class WriteTests(StoreCase):
         self.writes()
         self.put(route(passthrough=True))
         self.assertEqual(self.writes(), [
-            "POST endpointslices", "POST ingressroutetcps",
-            "DELETE ingressroutes/ws-u1", "DELETE ingressroutes/ws-u1-https", "DELETE endpointslices/ws-u1",
+            "POST endpointslices", "POST ingressroutetcps", "POST ingressroutes", "PUT ingressroutes/ws-u1",
+            "DELETE ingressroutes/ws-u1-https", "DELETE endpointslices/ws-u1",
         ])  # fmt: skip
         self.put(route())
         self.assertEqual(self.writes(), [
-            "POST endpointslices", "POST ingressroutes", "POST ingressroutes",
-            "DELETE ingressroutetcps/ws-u1", "DELETE endpointslices/ws-u1-tls",
+            "POST endpointslices", "POST ingressroutes", "PUT ingressroutes/ws-u1",
+            "DELETE ingressroutetcps/ws-u1", "DELETE ingressroutes/ws-u1-misdirected", "DELETE endpointslices/ws-u1-tls",
         ])  # fmt: skip
 
     def test_each_step_of_that_has_time_to_come_to_traefik(self) -> None:
@@ -97,7 +117,8 @@ class WriteTests(StoreCase):
             self.clock.run_for(TAKING_UP / 2)
             steps.append([each.partition("/")[0] for each in self.writes()])
         self.assertEqual([step for step in steps if step], [
-            ["POST endpointslices"], ["POST ingressroutetcps"], ["DELETE ingressroutes"] * 2, ["DELETE endpointslices"],
+            ["POST endpointslices"], ["POST ingressroutetcps", "POST ingressroutes", "PUT ingressroutes"],
+            ["DELETE ingressroutes"], ["DELETE endpointslices"],
         ])  # fmt: skip
 
     def test_a_removal_begins_with_the_routes(self) -> None:

@@ -20,7 +20,7 @@ from webspaced.kube.resources import (
     Resource,
 )
 from webspaced.reconcile.publisher import Publisher
-from webspaced.traefik.kube_objects import Cluster
+from webspaced.traefik.kube_cluster import Cluster
 from webspaced.traefik.kubernetes import KubernetesStore
 
 

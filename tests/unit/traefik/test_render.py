@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from ipaddress import ip_address
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from webspaced.core.address import Endpoint
 from webspaced.core.names import is_domain
+from webspaced.core.protocol import Protocol
 from webspaced.core.routes import Route
 from webspaced.traefik.pieces import Pieces
 from webspaced.traefik.render import EntryPoints, generations_in, read, render
@@ -23,13 +25,32 @@ ENDPOINTS = st.builds(
     Endpoint, st.sampled_from(["10.7.0.5", "fd42::5", "127.0.0.1", "::1"]).map(ip_address), st.integers(1, 65535)
 )
 TABLES = st.dictionaries(
-    st.integers(0, 30).map(lambda uid: f"ws-u{uid}"), st.tuples(HOSTS.map(tuple), ENDPOINTS, st.booleans()), max_size=5
+    st.integers(0, 30).map(lambda uid: f"ws-u{uid}"),
+    st.tuples(HOSTS.map(tuple), ENDPOINTS, st.sampled_from(Protocol), st.none() | ENDPOINTS, st.booleans()),
+    max_size=5,
 ).map(
     lambda table: {
-        name: Route(name=name, hosts=hosts, backend=backend, passthrough=passthrough)
-        for name, (hosts, backend, passthrough) in table.items()
+        name: Route(name=name, hosts=hosts, backend=backend, passthrough=True, challenges=challenges)
+        if passthrough
+        else Route(name=name, hosts=hosts, backend=backend, protocol=protocol)
+        for name, (hosts, backend, protocol, challenges, passthrough) in table.items()
     }
 )
+SHARED = {
+    "http": {
+        "middlewares": {
+            "webspaced-redirect": {"redirectScheme": {"scheme": "https", "permanent": True}},
+            "webspaced-misdirected": {
+                "errors": {"status": ["418"], "statusRewrites": {"418": 421}, "service": "noop@internal", "query": "/"},
+            },
+        },
+        "serversTransports": {
+            "webspaced": {"forwardingTimeouts": {"dialTimeout": "2s"}},
+            "webspaced-unjudged": {"forwardingTimeouts": {"dialTimeout": "2s"}, "insecureSkipVerify": True},
+        },
+    },
+    "tcp": {"serversTransports": {"webspaced": {"dialTimeout": "2s"}}},
+}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -45,9 +66,9 @@ def plain(content: str | bytes) -> object:
     return found
 
 
-def route(*, passthrough: bool = False) -> Route:
+def route(**more: Any) -> Route:
     backend = Endpoint(ip_address("10.7.0.5"), 80)
-    return Route(name="ws-u7", hosts=("alice.example.org", "alice.net"), backend=backend, passthrough=passthrough)
+    return Route(name="ws-u7", hosts=("alice.example.org", "alice.net"), backend=backend, **more)
 
 
 class RenderTests(SynchronousTestCase):
@@ -58,8 +79,10 @@ class RenderTests(SynchronousTestCase):
         self.assertEqual(render({"ws-u7": route()}, BOTH), {
             "http": {
                 "routers": {
-                    "ws-u7": {"rule": rule, "service": "ws-u7", "entryPoints": ["web"]},
-                    "ws-u7-https": {"rule": rule, "service": "ws-u7", "entryPoints": ["websecure"], "tls": {}},
+                    "ws-u7": {"rule": rule, "service": "ws-u7", "entryPoints": ["web"], "priority": 16},
+                    "ws-u7-https": {
+                        "rule": rule, "service": "ws-u7", "entryPoints": ["websecure"], "priority": 16, "tls": {},
+                    },
                     "webspaced": {
                         "rule": "Host(`webspaced.invalid`)", "service": "noop@internal", "entryPoints": ["web"],
                         "priority": 1_000_000_000,
@@ -70,8 +93,9 @@ class RenderTests(SynchronousTestCase):
                         "loadBalancer": {"servers": [{"url": "http://10.7.0.5:80"}], "serversTransport": "webspaced"},
                     },
                 },
-                "serversTransports": {"webspaced": {"forwardingTimeouts": {"dialTimeout": "2s"}}},
+                **SHARED["http"],
             },
+            "tcp": SHARED["tcp"],
         })  # fmt: skip
 
     def test_generations_are_hosts_of_our_own_router_the_latest_first(self) -> None:
@@ -91,8 +115,7 @@ class RenderTests(SynchronousTestCase):
         routers = render({"ws-u7": long}, BOTH)["http"]["routers"]
         ours = routers.pop("webspaced")["priority"]
         for router in routers.values():
-            self.assertNotIn("priority", router)
-            self.assertLess(len(router["rule"]), ours)
+            self.assertLess(router["priority"], ours)
 
     @given(TABLES, st.lists(st.integers(1, 99), max_size=3))
     def test_put_together_of_pieces_it_is_the_same(self, routes: dict[str, Route], generations: list[int]) -> None:
@@ -111,7 +134,7 @@ class RenderTests(SynchronousTestCase):
     def test_a_resolver_gives_each_own_domain_a_certificate(self) -> None:
         routers = self.routers(resolver="acme")
         self.assertEqual(routers["ws-u7-domains"], {
-            "rule": "Host(`alice.net`)", "service": "ws-u7", "entryPoints": ["tls"],
+            "rule": "Host(`alice.net`)", "service": "ws-u7", "entryPoints": ["tls"], "priority": 16,
             "tls": {"certResolver": "acme", "domains": [{"main": "alice.net"}]},
         })  # fmt: skip
         self.assertEqual(routers["ws-u7-https"]["rule"], "Host(`alice.example.org`)")
@@ -147,6 +170,7 @@ class RenderTests(SynchronousTestCase):
                     "rule": "HostSNI(`alice.example.org`) || HostSNI(`alice.net`)",
                     "service": "ws-u7",
                     "entryPoints": ["websecure"],
+                    "priority": 19,
                     "tls": {"passthrough": True},
                 },
             },
@@ -155,9 +179,43 @@ class RenderTests(SynchronousTestCase):
                         "loadBalancer": {"servers": [{"address": "10.7.0.5:80"}], "serversTransport": "webspaced"}
                     }
                 },
-                "serversTransports": {"webspaced": {"dialTimeout": "2s"}},
+                **SHARED["tcp"],
         })  # fmt: skip
         self.assertNotIn("services", document["http"])
+
+    def test_beside_passthrough(self) -> None:
+        boot = Endpoint(ip_address("127.0.0.1"), 20001)
+        http = render({"ws-u7": route(passthrough=True, challenges=boot)}, BOTH)["http"]
+        del http["routers"]["webspaced"]
+        rule = "Host(`alice.example.org`) || Host(`alice.net`)"
+        self.assertEqual(http["routers"], {
+            # No `Host`: Traefik would end the TLS of that host then.
+            "ws-u7-misdirected": {
+                "rule": "HostRegexp(`^alice[.]example[.]org$`) || HostRegexp(`^alice[.]net$`)", "service": "noop@internal",
+                "entryPoints": ["websecure"], "priority": 16, "middlewares": ["webspaced-misdirected"], "tls": {},
+            },
+            "ws-u7": {
+                "rule": rule, "service": "noop@internal", "entryPoints": ["web"], "priority": 16,
+                "middlewares": ["webspaced-redirect"],
+            },
+            "ws-u7-challenges": {
+                "rule": f"({rule}) && PathPrefix(`/.well-known/acme-challenge/`)", "service": "ws-u7-challenges",
+                "entryPoints": ["web"], "priority": 50,
+            },
+        })  # fmt: skip
+        servers = {"servers": [{"url": "http://127.0.0.1:20001"}], "serversTransport": "webspaced"}
+        self.assertEqual(http["services"], {"ws-u7-challenges": {"loadBalancer": servers}})
+
+    def test_what_the_container_speaks(self) -> None:
+        for protocol, scheme, transport in (
+            (Protocol.HTTP, "http", "webspaced"),
+            (Protocol.H2C, "h2c", "webspaced"),
+            (Protocol.HTTPS, "https", "webspaced-unjudged"),
+        ):
+            http = render({"ws-u7": route(protocol=protocol)}, BOTH)["http"]
+            servers = {"servers": [{"url": f"{scheme}://10.7.0.5:80"}], "serversTransport": transport}
+            self.assertEqual(http["services"]["ws-u7"], {"loadBalancer": servers})
+            self.assertEqual("insecureSkipVerify" in http["serversTransports"][transport], protocol is Protocol.HTTPS)
 
     def test_without_a_plain_entry_point_there_is_no_plain_router(self) -> None:
         routers = render({"ws-u7": route()}, HTTPS)["http"]["routers"]
@@ -166,7 +224,9 @@ class RenderTests(SynchronousTestCase):
 
     def test_no_section_is_there_and_empty(self) -> None:
         document = render({}, BOTH)
-        self.assertEqual((sorted(document), sorted(document["http"])), (["http"], ["routers", "serversTransports"]))
+        self.assertEqual(
+            (sorted(document), sorted(document["http"])), (["http", "tcp"], ["middlewares", "routers", "serversTransports"])
+        )
 
     def test_order_does_not_matter(self) -> None:
         one, two = route(), Route(name="ws-u8", hosts=("b",), backend=route().backend)

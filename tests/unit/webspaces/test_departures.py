@@ -6,6 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.world import GRACE_OF_IAM, World
 from webspaced.core.instance import Status
+from webspaced.core.probing import Ask
 from webspaced.core.webspace import UNKNOWN_SINCE_KEY
 from webspaced.errors import Conflict, Refused
 from webspaced.webspaces.conditions import Kind
@@ -57,7 +58,7 @@ class DepartureTests(SynchronousTestCase):
         self.w.clock.run_for(GRACE_OF_IAM - 1)
         self.assertEqual(self.w.store.backend("ws-u1"), BOOT_PORT)
         self.assertIn("no longer a member", self.refused())
-        self.assertIsNone(self.w.gate.ready_now(1, 80, http=True))
+        self.assertIsNone(self.w.gate.ready_now(1, 80, Ask.HTTP))
         self.w.clock.run_for(10)
         self.assertEqual(self.w.lxd.containers["ws-u1"].status, Status.STOPPED)
         self.assertEqual(self.w.calls("start"), [])

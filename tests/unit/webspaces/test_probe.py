@@ -167,6 +167,9 @@ class RaceTests(ProbeCase):
         self.network.advance(HEAD_START)
         self.assertEqual(self.tried(), ["10.7.0.10"])
 
+    def test_where_there_is_no_address_there_is_nobody(self) -> None:
+        self.assertIsNone(watch(first_that_accepts(self.network, self.probe, [], 1.0)).value)
+
     def test_none_of_them(self) -> None:
         self.network.refuse(error.ConnectionRefusedError())
         self.network.advance(HEAD_START)

@@ -1,0 +1,123 @@
+"""Where TLS is passed through, the first byte of a visitor decides about the port: TLS, or plain HTTP for a challenge."""
+
+from __future__ import annotations
+
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit.forward.kernel import Relay
+from tests.unit.forward.test_visit import VisitCase
+from tests.unit.forward.wires import FakeHangups, Wire
+from webspaced.core.probing import Ask
+from webspaced.errors import BootFailed
+from webspaced.forward.states import Stage
+from webspaced.forward.stock import StockLine
+from webspaced.forward.visit import SILENCE, Destination
+
+HELLO, REQUEST = b"\x16\x03\x01\x00\xc8", b"GET /.well-known/acme-challenge/t HTTP/1.1\r\n\r\n"
+
+
+class VisitTests(VisitCase):
+    destination = Destination(1, 8443, plain=80)
+
+    def asked(self) -> list[tuple[int, int, bool]]:
+        return [what for what, _ in self.gate.asked]
+
+    def test_nothing_is_woken_before_it(self) -> None:
+        visit = self.visitor()
+        self.assertEqual((self.asked(), visit.stage, visit.transport.producerState), ([], Stage.ARRIVED, "producing"))
+        self.assertEqual((self.visits.held, self.seats.held), (set(), 1))
+
+    def test_tls_goes_to_the_web_port_and_anything_else_to_the_plain_one(self) -> None:
+        for said in (HELLO, REQUEST):
+            self.visitor().dataReceived(said)
+        self.assertEqual(self.asked(), [(1, 8443, Ask.CONNECTION), (1, 80, Ask.HTTP)])
+
+    def test_nothing_of_what_was_said_is_lost(self) -> None:
+        for said, port in ((HELLO, 8443), (REQUEST, 80)):
+            visit = self.visitor()
+            visit.dataReceived(said)
+            self.assertEqual(visit.transport.producerState, "paused")
+            self.gate.open()
+            backend = self.network.accept()
+            visit.dataReceived(b"more")
+            self.assertEqual(backend.transport.value(), said + b"more")
+            self.assertEqual(self.gate.asked[-1][0][1], port)
+            self.assertEqual(visit.moved()[0], len(said) + 4)
+
+    def test_a_boot_that_fails_is_told_over_plain_http_only(self) -> None:
+        for said, answer, ends in ((HELLO, b"", ["reset"]), (REQUEST, b"HTTP/1.1 503", ["half"])):
+            visit = self.visitor()
+            visit.dataReceived(said)
+            self.gate.asked[-1][1].errback(Failure(BootFailed("it is broken")))
+            self.assertEqual((visit.transport.value()[:12], visit.transport.ends), (answer, ends))
+
+    def test_who_stays_silent_is_not_waited_for(self) -> None:
+        quiet, other = self.visitor(), self.visitor()
+        other.dataReceived(HELLO)
+        self.network.advance(SILENCE)
+        self.assertEqual((quiet.transport.ends, other.transport.ends), (["reset"], []))
+        self.assertEqual(self.visits.failed, {"left": 1})
+
+    def test_who_leaves_before_it_leaves_nothing(self) -> None:
+        visit = self.visitor()
+        visit.connectionLost()
+        self.assertEqual((self.asked(), self.seats.held, self.visits.present), ([], 0, set()))
+        self.assertEqual(self.network.getDelayedCalls(), [])
+
+    def test_an_unwanted_listener_waits_for_none(self) -> None:
+        visit = self.visitor()
+        self.visits.cut_unwanted()
+        self.assertEqual(visit.transport.ends, ["reset"])
+
+
+class StockTests(SynchronousTestCase):
+    def test_an_end_without_a_byte(self) -> None:
+        line = StockLine(FakeHangups(), self)
+        line.makeConnection(Wire())
+        line.await_first()
+        line.readConnectionLost()
+        self.assertEqual(line.transport.ends, ["close"])
+
+    def over(self) -> None:
+        pass
+
+
+class SocketTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.relay = Relay()
+        self.line, self.socket, self.owner = self.relay.lines[0], self.relay.sockets[0], self.relay.owner
+
+    def test_it_is_told_once_and_stays_in_the_kernel(self) -> None:
+        self.line.await_first()
+        self.relay.turn()
+        self.assertEqual(self.owner.told, [])
+        for piece in (b"\x16", b"\x03"):
+            self.socket.arrive(piece)
+            self.relay.turn()
+        self.assertEqual((self.owner.told, self.socket.inbox), (["began b'\\x16'"], b"\x16\x03"))
+
+    def test_one_that_is_there_already_is_told_at_once(self) -> None:
+        self.socket.arrive(HELLO)
+        self.relay.turn()
+        self.line.await_first()
+        self.assertEqual(self.owner.told, ["began b'\\x16'"])
+
+    def test_then_all_of_it_is_relayed(self) -> None:
+        for each in self.relay.sockets:
+            each.open_window(100)
+        self.line.await_first()
+        self.socket.arrive(HELLO)
+        self.relay.turn()
+        self.line.hold(half=False)
+        self.relay.begin()
+        self.relay.turn()
+        self.assertEqual(self.relay.sockets[1].received, HELLO)
+
+    def test_who_goes_away_first_is_gone(self) -> None:
+        for is_reset in (False, True):
+            self.setUp()
+            self.line.await_first()
+            (self.socket.die if is_reset else self.socket.end)()
+            self.relay.turn()
+            self.assertEqual(self.owner.told, ["gone"])
