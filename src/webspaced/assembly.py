@@ -50,6 +50,7 @@ from webspaced.lxd.trust import introduce
 from webspaced.publishing import asked_traefik, embedded_traefik, exposure_for, route_store
 from webspaced.reconcile.publisher import Publisher
 from webspaced.reconcile.reconciler import Collaborators, Reconciler, Serving
+from webspaced.reconcile.unwritten import note_conditions
 from webspaced.settings import Settings
 from webspaced.sites import Behind, build_sites
 from webspaced.webspaces.adoption import Adoption, Membership
@@ -286,7 +287,7 @@ def _build_served(
     return Served(
         listeners=_build_listeners(reactor, settings, known, host),
         publisher=Publisher(
-            reactor, store, settings.traefik.settle_time, leadership.holds, asked_traefik(reactor, settings)
+            reactor, store, settings.traefik.settle_time, leadership.holds, asked_traefik(reactor, settings), host.now
         ),
         exposure=exposure_for(reactor, settings, cluster, leadership.holds),
         document=RouteDocument(store) if IRouteDocument.providedBy(store) else None,
@@ -320,6 +321,7 @@ def _build_reconciler(
         ),
     )
     known.departures.subscribe(reconciler.departed)
+    note_conditions(served.publisher.unwritten, known.registry, known.conditions)
     return reconciler
 
 

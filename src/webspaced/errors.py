@@ -6,6 +6,8 @@ be shown to a member, so it never holds a secret.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class WebspacedError(Exception):
     """The root of everything that webspaced raises on purpose."""
@@ -48,6 +50,22 @@ class Temporary(WebspacedError):
 
 class Unavailable(Temporary):
     """LXD, IAM or a store cannot be reached now, or webspaced is still starting."""
+
+
+class RoutesUnwritable(Unavailable):
+    """The store does not take a webspace's route, so that visitors are still led as before."""
+
+
+class PartlyWritten(Temporary):
+    """A store took some routes and refused others, which may be tried again.
+
+    ``refused``: why, by the route's name. ``generation``: the one that tells of the others, as of a write that went well.
+    """
+
+    def __init__(self, refused: Mapping[str, str], generation: int | None) -> None:
+        super().__init__(f"{len(refused)} of the routes could not be written")
+        self.refused = refused
+        self.generation = generation
 
 
 class Distrusted(Unavailable):

@@ -193,7 +193,13 @@ class IRoutes(Interface):
     """What the webspaces' rules ask of the reconciler."""
 
     def settled(uid: int) -> Deferred[None]:
-        """Fire once visitors can no longer be on their way to a backend that the wanted route does not name."""
+        """Fire once visitors can no longer be on their way to a backend that the wanted route does not name.
+
+        Where that cannot be written it fires all the same, after a while.
+        """
+
+    def led_away(uid: int) -> Deferred[None]:
+        """Do the same; fails with ``Unavailable`` where it cannot be written, so that they still are on their way there."""
 
 
 class IRouteStore(Interface):
@@ -212,6 +218,7 @@ class IRouteStore(Interface):
         Called with nothing at the start: what is there is then renewed if this version would write it differently.
 
         Gives the generation that tells of it, by which :class:`ITraefik` can be asked; ``None`` if none does.
+        ``PartlyWritten`` names those that were not taken where all others were: what one has is no reason for the others.
         """
 
     async def differs() -> Collection[str] | None:

@@ -59,7 +59,7 @@ def build_sites(
     )
     pages = Pages(
         api=Api(backing),
-        health=Health(ready, lambda: reconciler.connected_to_lxd),
+        health=Health(ready, lambda: reconciler.connected_to_lxd, behind.served.publisher.unwritten.told),
         routes=behind.served.document,
         internal=_internal(behind, members, listening),
         opened=settings.traefik.webspaced_url is not None,

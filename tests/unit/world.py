@@ -27,6 +27,7 @@ from webspaced.lib.deferreds import sleep
 from webspaced.reconcile.publisher import Publisher
 from webspaced.reconcile.reconciler import Collaborators, Reconciler, Serving
 from webspaced.reconcile.unexposed import Unexposed
+from webspaced.reconcile.unwritten import note_conditions
 from webspaced.settings.webspaces import RESERVED_NAMES
 from webspaced.webspaces.adoption import Adoption, Membership
 from webspaced.webspaces.allocator import Allocator
@@ -281,7 +282,8 @@ class World:
             self.registry, self.documents, self.allocator, self.claims, self.housing, self.identity, self.conditions,
             membership,
         )  # fmt: skip
-        self.publisher = Publisher(self.clock, self.store, SETTLE)
+        self.publisher = Publisher(self.clock, self.store, SETTLE, now=self.clock.seconds)
+        note_conditions(self.publisher.unwritten, self.registry, self.conditions)
         self.reconciler = self._reconciler()
         self.departures.subscribe(self.reconciler.departed)
         times = StopTimes(drain=DRAIN, graceful=GRACE)

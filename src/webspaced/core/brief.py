@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from itertools import islice
 
 NAMED, LONGEST = 3, 40
+LONGEST_SENTENCE = 200
 
 
 def unknown_among(given: Iterable[str], known: Collection[str]) -> str:
@@ -19,3 +20,9 @@ def shown(value: object) -> str:
     """Give a value as a message repeats it: somebody else chose how long it is."""
     text = repr(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def sentence(text: str) -> str:
+    """Give what some other program said as one short line of printable characters."""
+    line = "".join(each if each.isprintable() else " " for each in text[: 2 * LONGEST_SENTENCE]).strip()
+    return line if len(line) <= LONGEST_SENTENCE else f"{line[:LONGEST_SENTENCE]}…"

@@ -16,9 +16,16 @@ class Health:
 
     app = Klein()
 
-    def __init__(self, ready: Callable[[], bool], healthy: Callable[[], bool]) -> None:
+    def __init__(
+        self, ready: Callable[[], bool], healthy: Callable[[], bool], trouble: Callable[[], str] = lambda: ""
+    ) -> None:
+        """:param healthy: whether LXD can be reached.
+
+        :param trouble: says what else is wrong, for everybody; empty if nothing is.
+        """
         self._is_ready = ready
         self._is_healthy = healthy
+        self._trouble = trouble
 
     @app.handle_errors(Exception)
     def on_error(self, request: IRequest, failure: Failure) -> bytes:
@@ -38,8 +45,10 @@ class Health:
 
     @app.route("/health", methods=["GET"])
     def health(self, request: IRequest) -> bytes:
-        """204, or 500 while LXD's event stream is down (the contract's numbers)."""
-        return self._tell(request, 500, "LXD cannot be reached", ok=self._is_healthy())
+        """204, or 500 while LXD's event stream is down or routes cannot be written (the contract's numbers)."""
+        away = "" if self._is_healthy() else "LXD cannot be reached"
+        troubles = [each for each in (away, self._trouble()) if each]
+        return self._tell(request, 500, "; ".join(troubles), ok=not troubles)
 
     def _tell(self, request: IRequest, status: int, message: str, *, ok: bool) -> bytes:
         if not ok:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import time
+from collections.abc import Callable, Collection, Mapping
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -12,10 +13,12 @@ from twisted.python.failure import Failure
 from webspaced.core.address import Endpoint
 from webspaced.core.instance import IPAddress
 from webspaced.core.routes import Difference, Route
+from webspaced.errors import PartlyWritten, RoutesUnwritable
 from webspaced.interfaces import IRouteStore, ITraefik
 from webspaced.lib.backoff import pauses
 from webspaced.lib.buckets import Buckets, Rate
 from webspaced.reconcile.settling import Settling
+from webspaced.reconcile.unwritten import Unwritten
 
 FOREVER = float("inf")
 LAZY_DELAY, LAZY_INTERVAL = 0.02, 1.0
@@ -29,8 +32,9 @@ FLOOR = 0.1
 not wait. One member's calls, as many as are allowed, made 45 writes a second, and Traefik did nothing but read routes."""
 OFTEN, MANY = Rate(per_second=1.0, burst=10.0), 10_000
 """How often one webspace's route may change: whoever turns a switch on and off all the time waits, and nobody else."""
-WRITE_LIMIT = 10.0
-"""Seconds for which a member waits for a store that cannot be written; the wish stays, and is written when it can be."""
+WRITE_LIMIT, TRY_LIMIT = 10.0, 2.0
+"""Seconds for which a member waits for a store that cannot be written, and for one that could not be for long already; the
+wish stays, and is written when it can be."""
 
 
 class Publisher:
@@ -40,12 +44,15 @@ class Publisher:
 
     def __init__(
         self, clock: IReactorTime, store: IRouteStore, settle_time: float, may_write: Callable[[], bool] = lambda: True,
-        traefik: ITraefik | None = None,
+        traefik: ITraefik | None = None, now: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
         """:param may_write: asked before each write: whether no other daemon can be writing.
 
         :param traefik: asked whether a change is in effect; without it that is believed after the settle time.
+
+        :param now: gives seconds since the epoch.
         """
+        self.unwritten = Unwritten(clock, now)
         self._may_write = may_write
         self._clock = clock
         self._store = store
@@ -115,6 +122,7 @@ class Publisher:
         A store that says so is there: what could not be written a moment ago is tried at once.
         """
         self._mark(names)
+        self.unwritten.hurry(names)
         self._rested()
         self._kick()
 
@@ -161,24 +169,45 @@ class Publisher:
             self._differing.discard(name)
         else:
             self._differing.add(name)
+        if self._is_published(name):
+            self.unwritten.written((name,))
 
-    def settled(self, name: str) -> Deferred[None]:
-        """Fire once the wanted route of a name is published and Traefik has taken it up, or had the time to."""
-        return Deferred.fromCoroutine(self._settle(name))
+    def settled(self, name: str, *, surely: bool = False) -> Deferred[None]:
+        """Fire once the wanted route of a name is published and Traefik has taken it up, or had the time to.
 
-    async def _settle(self, name: str) -> None:
+        :param surely: fail with ``RoutesUnwritable`` where it cannot be published, instead of going on after a while.
+        """
+        return Deferred.fromCoroutine(self._settle(name, surely=surely))
+
+    async def _settle(self, name: str, *, surely: bool) -> None:
+        limit = self._patience()
+        # What could not be written a moment ago is tried at once, for whoever waits.
+        self.unwritten.hurry((name,))
+        self._rested()
         self._kick()
         while not self._open or not self._is_published(name):
             written: Deferred[bool] = Deferred()
             self._waiting.append((name, written))
-            if not await written.addTimeout(WRITE_LIMIT, self._clock, lambda *_: False):
-                self.log.warn("the route of {name} could not be published yet; going on", name=name)
-                return
+            if await written.addTimeout(limit, self._clock, lambda *_: False):
+                continue
+            if not self.unwritten.of(name):
+                self.unwritten.failed((name,), f"the store of routes has not answered within {limit:g} s")
+            if surely:
+                message = f"the route of the webspace cannot be written {self.unwritten.of(name)}"
+                raise RoutesUnwritable(message, WRITE_LIMIT)
+            self.log.warn("the route of {name} could not be published yet; going on", name=name)
+            return
         if name in self._changed:
             changed, generation = self._changed[name]
             rest = changed + self._settle_time - self._clock.seconds()
             # Of a change that was just made, never more: whatever a clock says.
             await self._settling.wait(generation, min(rest, self._settle_time))
+
+    def _patience(self) -> float:
+        """Give for how long to wait for a write: where none has worked for long, one more try has to do."""
+        since = self.unwritten.since()
+        lasting = since is not None and self.unwritten.now() - since > WRITE_LIMIT
+        return TRY_LIMIT if lasting else WRITE_LIMIT
 
     def close(self) -> Deferred[None] | None:
         """Write no more; gives a Deferred for a write that is under way."""
@@ -229,8 +258,9 @@ class Publisher:
 
     def _come_back(self) -> None:
         """Write what had to wait, when it may."""
-        if self._held:
-            self._kick(max(0.0, min(self._held.values()) - self._clock.seconds()))
+        waits = [*self._held.values(), *self.unwritten.resting().values()]
+        if waits:
+            self._kick(max(0.0, min(waits) - self._clock.seconds()))
 
     async def _flush(self) -> None:
         waits = pauses(0.1, 10.0)
@@ -246,16 +276,20 @@ class Publisher:
                 self._uncertain = True
                 self._mark([*todo.put, *todo.remove])
                 raise
+            except PartlyWritten as error:
+                todo, generation = self._without(todo, error.refused), error.generation
             except Exception as error:  # noqa: BLE001  (the store may be away for any reason; the wish stays)
                 self.log.warn("routes could not be written: {error}", error=str(error))
                 self._uncertain = True
                 # Part of it may be written, whatever is wanted by then.
                 self._mark([*todo.put, *todo.remove])
+                self.unwritten.failed([*todo.put, *todo.remove], error)
                 await self._rest(next(waits))
                 continue
             self.writes += 1
             self._written = self._clock.seconds()
-            self._stale = {name: mark for name, mark in self._stale.items() if mark > marks}
+            refused = self.unwritten.resting()
+            self._stale = {name: mark for name, mark in self._stale.items() if mark > marks or name in refused}
             for name in todo.remove:
                 self._took_effect(name, None, generation)
             for name, route in todo.put.items():
@@ -266,6 +300,17 @@ class Publisher:
         if self._uncertain and self._open:
             self._uncertain = False
             self._expire_unnamed()
+
+    def _without(self, todo: Difference, refused: Mapping[str, str]) -> Difference:
+        """Give what was written, and keep the rest for later: part of it may be written."""
+        self._uncertain = True
+        # They rest: what is stale of them is no reason to write at once.
+        renew = self._renew
+        self._mark(refused)
+        self._renew = renew
+        self.unwritten.refused(refused)
+        put = {name: route for name, route in todo.put.items() if name not in refused}
+        return Difference(put=put, remove=todo.remove - refused.keys())
 
     async def _rest(self, seconds: float) -> None:
         self._resting = Deferred()
@@ -278,7 +323,7 @@ class Publisher:
     def _todo(self) -> Difference:
         now = self._clock.seconds()
         self._held = {name: until for name, until in self._held.items() if now < until <= now + 1 / OFTEN.per_second}
-        names = (self._differing - self._held.keys()) | self._stale.keys()
+        names = ((self._differing - self._held.keys()) | self._stale.keys()) - self.unwritten.resting().keys()
         put = {name: self._wanted[name] for name in names if name in self._wanted}
         return Difference(put=put, remove=frozenset(names - put.keys()))
 
@@ -288,7 +333,8 @@ class Publisher:
     def _expire_unnamed(self) -> None:
         """After failed writes: what is named by no published route is free once that has settled."""
         until = self._clock.seconds() + self._settle_time
-        for name, addresses in list(self._named.items()):
+        certain = [(n, addresses) for n, addresses in self._named.items() if not self.unwritten.of(n)]
+        for name, addresses in certain:
             route = self._actual.get(name)
             kept = set() if route is None else {route.backend.host}
             for address in addresses - kept:
@@ -309,6 +355,7 @@ class Publisher:
             self._actual[name] = route
             self._name(route)
         self._compare(name)
+        self.unwritten.written((name,))
         self._changed[name] = (now, generation)
         if wait := self._often.take(name):
             self._held[name] = now + wait

@@ -244,6 +244,10 @@ class Reconciler:
         """See :meth:`webspaced.interfaces.IRoutes.settled`."""
         return self._with.publisher.settled(self._with.registry.name_of(uid))
 
+    def led_away(self, uid: int) -> Deferred[None]:
+        """See :meth:`webspaced.interfaces.IRoutes.led_away`."""
+        return self._with.publisher.settled(self._with.registry.name_of(uid), surely=True)
+
     def act(self, uid: int) -> None:
         """Make what a webspace has what it should have."""
         if not self._leads:

@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from webspaced import errors
 from webspaced.core.routes import Route
 from webspaced.errors import Changed, Conflict, DeadlineExceeded, NotFound, RemoteError, Temporary, Unavailable
 from webspaced.interfaces import IRouteStore
@@ -23,6 +24,7 @@ from webspaced.kube.client import KubeClient
 from webspaced.kube.resources import CERTIFICATE, ENDPOINTS, INGRESS_ROUTE, INGRESS_ROUTE_TCP, Document, name_of
 from webspaced.lib.deferreds import sleep, together
 from webspaced.traefik.document import changed
+from webspaced.traefik.kube_certificates import CertificateWarnings
 from webspaced.traefik.kube_cluster import INSTANCE, MANAGED_BY, OURS, Cluster
 from webspaced.traefik.kube_mirror import Mirror, webspace_of
 from webspaced.traefik.kube_objects import Key, Objects, is_as_written, read, render, replacement
@@ -68,8 +70,7 @@ class _Surprise(Exception):
 class KubernetesStore:
     """See :class:`webspaced.interfaces.IRouteStore`.
 
-    What is refused for good (a name that somebody else has, an object that the API server does not take) is logged, and the
-    other routes go on; it is tried again whenever :meth:`differs` is asked.
+    What is refused (a quota, somebody else's name, an object that the API server does not take) is told; other routes go on.
     """
 
     log = Logger()
@@ -95,7 +96,7 @@ class KubernetesStore:
         self._busy: set[str] = set()
         self._unjudged: set[tuple[str, Key]] = set()
         self._is_renewed = False
-        self._warned: set[str] = set()
+        self._certificates = CertificateWarnings(cluster)
         self._refused: dict[str, str] = {}
         self._differ: Callable[[Collection[str]], None] | None = None
         self._noted: set[str] = set()
@@ -113,22 +114,24 @@ class KubernetesStore:
 
     async def apply(self, put: Mapping[str, Route], remove: Sequence[str]) -> int | None:
         self._routes = changed(self._routes, put, remove)
-        self._warn_of_certificates(put.values())
+        self._certificates.consider(put.values())
         # The first time, and whenever nothing in particular is meant, everything is looked at.
         everything = not self._is_renewed or not (put or remove)
         names = await self._unsettled() if everything else put.keys() | set(remove)
         self._has_written = False
         failures = await self._write_all([SHARED, *sorted(names)])
-        written = None if failures else await self._mark(failures)
-        if failures:
+        written = None if SHARED in failures else await self._mark(failures)
+        if SHARED in failures:
             # Part of it may be written: the caller tries all of it again.
-            raise failures[0]
+            raise failures[SHARED]
         if not self._is_renewed:
             await self._retire_endpoints()
         self._is_renewed = True
+        if failures:
+            raise errors.PartlyWritten({name: str(error) for name, error in failures.items()}, written)
         return written
 
-    async def _mark(self, failures: list[Exception]) -> int | None:
+    async def _mark(self, failures: dict[str, Exception]) -> int | None:
         """Tell a generation after whatever was written: by one more small write, and only where Traefik is asked for it.
 
         Traefik watches each kind by itself: told at once, the generation could come to it before the slice it is to tell of.
@@ -137,7 +140,7 @@ class KubernetesStore:
             return None
         await sleep(self._clock, TAKING_UP)
         generation = self._shared.tell()
-        failures += await self._write_all([SHARED])
+        failures |= await self._write_all([SHARED])
         return generation
 
     async def differs(self) -> Collection[str] | None:
@@ -220,27 +223,11 @@ class KubernetesStore:
             tuple(key for key in deletions if key[0] not in ROUTES),
         )
 
-    def _warn_of_certificates(self, routes: Iterable[Route]) -> None:
-        points = self._cluster.entry_points
-        if self._cluster.cluster_issuer is not None or points.resolver is not None:
-            return
-        for route in routes:
-            for host in route.hosts if not route.passthrough else ():
-                if host in self._warned or host.endswith(f".{points.domain}"):
-                    continue
-                self._warned.add(host)
-                self.log.warn(
-                    "{host} of {name} is served with Traefik's default certificate: neither"
-                    " traefik.kubernetes.cluster_issuer nor traefik.cert_resolver is set",
-                    host=host,
-                    name=route.name,
-                )
-
     # --- writing
 
-    async def _write_all(self, names: Sequence[str]) -> list[Exception]:
-        """Bring webspaces' objects up to date, several at a time, and give what failed for now."""
-        failures: list[Exception] = []
+    async def _write_all(self, names: Sequence[str]) -> dict[str, Exception]:
+        """Bring webspaces' objects up to date, several at a time, and give what failed, by the webspace."""
+        failures: dict[str, Exception] = {}
         waiting = iter(names)
         self._busy.update(names)
         try:
@@ -250,15 +237,14 @@ class KubernetesStore:
         self._judge()
         return failures
 
-    async def _work(self, waiting: Iterator[str], failures: list[Exception]) -> None:
+    async def _work(self, waiting: Iterator[str], failures: dict[str, Exception]) -> None:
         for name in waiting:
             try:
                 await self._write(name)
-            except (Temporary, DeadlineExceeded) as error:
-                self.log.warn("{name} could not be written: {error}", name=name or OURS, error=str(error))
-                failures.append(error)
-            except (Conflict, RemoteError) as error:
+            except (Temporary, DeadlineExceeded, Conflict, RemoteError) as error:
                 self._refuse(name, error)
+                if name != SHARED or isinstance(error, Temporary | DeadlineExceeded):
+                    failures[name] = error
 
     def _refuse(self, what: str, error: Exception) -> None:
         """Say what is not published, once for each reason."""
@@ -267,14 +253,16 @@ class KubernetesStore:
             self.log.warn("{what} is not published: {error}", what=what or OURS, error=str(error))
 
     async def _write(self, webspace: str) -> None:
+        said = ""
         for _ in range(TRIES):
             try:
                 await self._carry_out(self._plan(webspace), webspace)
-            except _Surprise:
+            except _Surprise as surprise:
+                said = str(surprise)
                 continue
             self._refused.pop(webspace, None)
             return
-        message = f"others go on changing the objects of {webspace or OURS}"
+        message = f"others go on changing the objects of {webspace or OURS}: {said}"
         raise Unavailable(message)
 
     async def _carry_out(self, plan: Plan, webspace: str) -> None:
@@ -330,8 +318,8 @@ class KubernetesStore:
                 message = f"there is no namespace {self._namespace} to write to"
                 raise Unavailable(message) from error
             await self._look(key, webspace)
-        except (AlreadyExists, Changed):
-            await self._look(key, webspace)
+        except (AlreadyExists, Changed) as error:
+            await self._look(key, webspace, str(error))
         else:
             self._mirror.wrote(resource, webspace, written)
 
@@ -353,14 +341,14 @@ class KubernetesStore:
         else:
             self._mirror.removed(key)
 
-    async def _look(self, key: Key, webspace: str) -> NoReturn:
+    async def _look(self, key: Key, webspace: str, said: str = "it is gone") -> NoReturn:
         """Read an object that is not as it was thought to be."""
         resource, name = key
         try:
             found = await self._client.get(resource, self._namespace, name)
         except NotFound:
             self._mirror.removed(key)
-            raise _Surprise from None
+            raise _Surprise(said) from None
         if not self._is_ours(key, found):
             self._mirror.removed(key)
             message = (
@@ -369,7 +357,7 @@ class KubernetesStore:
             )
             raise _Foreign(message)
         self._mirror.wrote(resource, webspace, found)
-        raise _Surprise
+        raise _Surprise(said)
 
     def _is_ours(self, key: Key, found: Document) -> bool:
         """Whether an object is this service's, its predecessor's, or was ours until somebody took its labels away."""

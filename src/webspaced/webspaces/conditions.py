@@ -43,6 +43,8 @@ class Kind(enum.Enum):
     """No username is known, so there is no default domain."""
     NAME_RESERVED = "name-reserved"
     """Its member's name is one that the service needs for itself, so there is no default domain."""
+    ROUTE_UNWRITTEN = "route-unwritten"
+    """The store of routes does not take its route: visitors are led as they were before."""
     HOST_CLASH = "host-clash"
     """The host name was granted to another webspace later."""
 

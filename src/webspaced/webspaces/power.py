@@ -14,7 +14,7 @@ from webspaced.core.boot import Hold
 from webspaced.core.desired import AUTO, Desired, Wish
 from webspaced.core.instance import Status
 from webspaced.core.webspace import Webspace
-from webspaced.errors import Conflict, DeadlineExceeded, Forbidden, NotRunning, RemoteError
+from webspaced.errors import Conflict, DeadlineExceeded, Forbidden, NotRunning, RemoteError, RoutesUnwritable
 from webspaced.interfaces import IInstances, IRoutes
 from webspaced.lib.deferreds import sleep
 from webspaced.lib.keyed import Busy, KeyedLock, Line
@@ -102,8 +102,11 @@ class Power:
                 await self._documents.change(uid, _switched_on)
             await self._booter.boot(uid, by_api=True)
 
-    async def _shut_down(self, uid: int, *, asked: bool = True) -> None:
-        """:param asked: for itself, and not because of what is wanted: that is carried out whatever goes on."""
+    async def _shut_down(self, uid: int, *, asked: bool = True, forced: bool = False) -> None:
+        """:param asked: for itself, and not because of what is wanted: that is carried out whatever goes on.
+
+        :param forced: also where its visitors cannot be led away.
+        """
         async with self._turn(uid):
             observed = await self._documents.present(uid)
             if _is_stopped(observed) and observed.webspace.desired.wish is Wish.AUTO and self._booter.unwanted(observed):
@@ -112,11 +115,11 @@ class Power:
             check_not_paused(observed)
             if asked:
                 await self._hindrances.check_idle(observed)
-            await self._stop_in_order(observed)
+            await self._stop_in_order(observed, forced=forced)
 
-    async def _stop_in_order(self, observed: Observed) -> None:
+    async def _stop_in_order(self, observed: Observed, *, forced: bool) -> None:
         with self._held(observed.uid, Hold.DRAINING):
-            await self._drained(observed.uid)
+            await self._drained(observed.uid, forced=forced)
             self._booter.hold(observed.uid, Hold.STOPPING)
             await self.halt(observed)
 
@@ -125,7 +128,7 @@ class Power:
         async with self._turn(uid):
             observed = await self._documents.present(uid)
             if observed.runs and self._booter.unwanted(observed):
-                await self._stop_in_order(observed)
+                await self._stop_in_order(observed, forced=_is_suspended(observed.webspace))
 
     async def _reboot(self, uid: int) -> None:
         async with self._turn(uid):
@@ -145,7 +148,8 @@ class Power:
     async def want(self, uid: int, desired: Desired, *, by_admin: bool = False) -> None:
         """Say what is wanted of a webspace; unless it is ``auto``, it is stopped in order.
 
-        ``Forbidden`` where an admin has suspended it and no admin asks.
+        ``Forbidden`` where an admin has suspended it and no admin asks. ``Unavailable``, with all as it was, where its
+        visitors cannot be led away, unless it is suspended.
         """
 
         def changed(webspace: Webspace) -> Webspace:
@@ -153,23 +157,31 @@ class Power:
                 raise Forbidden(_suspended(webspace.desired))
             return webspace.with_desired(desired)
 
-        await self._documents.change(uid, changed)
+        before = (await self._documents.change(uid, changed)).desired
         now = self._registry.get(uid)
         if desired.wish is not Wish.AUTO and now is not None and now.instance.status is not Status.FROZEN:
             # Not behind what its member asks for: an admin's word waits for nobody's clicks.
             try:
-                await self._shut_down(uid, asked=False)
-            except NotRunning:
-                # LXD carries a start through that it was asked for before, and says until then that it is stopped.
-                await self._booter.start_over(uid)
-                with suppress(NotRunning):
-                    await self._shut_down(uid, asked=False)
+                await self._stop_as_wanted(uid, forced=desired.wish is Wish.SUSPENDED)
+            except RoutesUnwritable:
+                await self._documents.change(uid, lambda webspace: _put_back(webspace, desired, before))
+                raise
+
+    async def _stop_as_wanted(self, uid: int, *, forced: bool) -> None:
+        try:
+            await self._shut_down(uid, asked=False, forced=forced)
+        except NotRunning:
+            # LXD carries a start through that it was asked for before, and says until then that it is stopped.
+            await self._booter.start_over(uid)
+            with suppress(NotRunning):
+                await self._shut_down(uid, asked=False, forced=forced)
 
     @asynccontextmanager
     async def for_deletion(self, uid: int, *, by_admin: bool = False) -> AsyncIterator[Observed]:
         """Close a webspace to visitors, stop it by force, and keep it so for the time of the context.
 
-        ``Forbidden`` where an admin has suspended it and no admin asks.
+        ``Forbidden`` where an admin has suspended it and no admin asks; ``Unavailable`` where visitors would still be led
+        there, unless an admin does.
         """
         async with self._turn(uid):
             observed = await self._documents.present(uid)
@@ -178,7 +190,7 @@ class Power:
             self._hindrances.check_deletable(observed)
             await self._hindrances.check_idle(observed)
             with self._held(uid, Hold.DELETING):
-                await self._routes.settled(uid)
+                await (self._routes.settled(uid) if by_admin else self._routes.led_away(uid))
                 if not _is_stopped(observed):
                     await self.force(observed)
                 yield observed
@@ -194,8 +206,13 @@ class Power:
             if self._registry.get(uid) is None:
                 self._booter.forget(uid)
 
-    async def _drained(self, uid: int) -> None:
-        await self._routes.settled(uid)
+    async def _drained(self, uid: int, *, forced: bool = False) -> None:
+        """Lead visitors away, and wait for requests under way.
+
+        ``Unavailable`` where the route cannot be written: they would meet a container that is stopped, and wake nobody. An
+        admin's word is carried out all the same.
+        """
+        await (self._routes.settled(uid) if forced else self._routes.led_away(uid))
         await sleep(self._clock, self._times.drain)
 
     async def halt(self, observed: Observed) -> None:
@@ -275,6 +292,15 @@ def check_not_paused(observed: Observed) -> None:
 def _suspended(desired: Desired) -> str:
     by = f" by {desired.by}" if desired.by else ""
     return f"the webspace is suspended{by}: {desired.reason}"
+
+
+def _is_suspended(webspace: Webspace) -> bool:
+    return webspace.desired.wish is Wish.SUSPENDED
+
+
+def _put_back(webspace: Webspace, wanted: Desired, before: Desired) -> Webspace:
+    # Somebody else's word may have come in between.
+    return webspace.with_desired(before) if webspace.desired == wanted else webspace
 
 
 def _switched_on(webspace: Webspace) -> Webspace:

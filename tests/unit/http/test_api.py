@@ -64,7 +64,8 @@ class ApiCase(SynchronousTestCase):
         )
         self.api = api = Api(backing)
         self.is_ready, self.is_healthy = True, True
-        health = Health(ready=lambda: self.is_ready, healthy=lambda: self.is_healthy)
+        self.trouble = ""
+        health = Health(lambda: self.is_ready, lambda: self.is_healthy, lambda: self.trouble)
         self.treq = StubTreq(_Root(health.app, api.app))
 
     def begin(self, method: str, path: str, body: Any = None, *, token: str | None = "alice", **headers: str) -> Any:
@@ -419,3 +420,11 @@ class HealthTests(ApiCase):
         self.is_healthy = False
         self.problem(500, "GET", "/health")
         self.nothing(204, "GET", "/ready")
+
+    def test_while_routes_cannot_be_written(self) -> None:
+        self.trouble = "routes cannot be written since 2027-01-15T08:00:00Z: No space left on device"
+        self.assertEqual(self.problem(500, "GET", "/health"), self.trouble)
+        self.is_healthy = False
+        self.assertEqual(self.problem(500, "GET", "/health"), f"LXD cannot be reached; {self.trouble}")
+        for path in ("/ready", "/live"):
+            self.nothing(204, "GET", path)

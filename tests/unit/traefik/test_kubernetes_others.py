@@ -8,7 +8,7 @@ from typing import Any
 from tests.contracts.route_store import BOOT, DIRECT, SIX, route
 from tests.unit.timing import watch
 from tests.unit.traefik.kube_store import MANAGED, StoreCase, cluster
-from webspaced.errors import Unavailable
+from webspaced.errors import PartlyWritten, Unavailable
 from webspaced.kube.resources import (
     ENDPOINT_SLICE,
     ENDPOINTS,
@@ -122,6 +122,14 @@ class RepairTests(StoreCase):
 
 
 class ForeignTests(StoreCase):
+    def refused(self, names: Mapping[str, str], *put: Any) -> None:
+        told = watch(self.store.apply({each.name: each for each in put}, ()))
+        self.clock.run_for(1)
+        self.assertIsInstance(told.error, PartlyWritten)
+        self.assertEqual(told.error.refused.keys(), names.keys())
+        for name, says in names.items():
+            self.assertIn(says, told.error.refused[name])
+
     def foreign(self, labels: Mapping[str, str], name: str = "ws-u1") -> Document:
         ports = [{"name": "other", "port": 1}]
         document = SERVICE.document({"name": name, "labels": labels}, spec={"ports": ports, "clusterIP": "None"})
@@ -132,7 +140,7 @@ class ForeignTests(StoreCase):
     def test_a_name_that_somebody_else_has_is_refused_and_others_go_on(self) -> None:
         for labels in ({}, {"app.kubernetes.io/managed-by": "Helm"}, {**MANAGED, "app.kubernetes.io/instance": "other"}):
             foreign = self.foreign(labels)
-            self.put(route(), route("ws-u2"))
+            self.refused({"ws-u1": "is not this service's"}, route(), route("ws-u2"))
             self.assertEqual(self.objects(SERVICE)["ws-u1"], foreign)
             self.assertEqual([each for each in self.names() if "ws-u1" in each], ["Service ws-u1"])
             self.assertIn("IngressRoute ws-u2", self.names())
@@ -175,19 +183,41 @@ class ForeignTests(StoreCase):
 
 class FailureTests(StoreCase):
     def test_one_that_is_not_taken_holds_up_nobody(self) -> None:
-        self.kube.faults.refuse("POST", "/services", 422)
-        self.put(*(route(f"ws-u{n}") for n in range(1, 4)))
-        self.assertEqual(len(self.objects(SERVICE)), 2)
-        (missing,) = self.do(self.store.differs())
-        self.put(route(missing))
-        self.assertEqual(len(self.objects(SERVICE)), 3)
+        # Too large, a quota, a webhook's no, too many requests, broken.
+        for code in (403, 409, 413, 422, 429, 503):
+            times = 20 if code == 409 else 1
+            fault = self.kube.faults.refuse("POST", "/services", code, times)
+            self.put(remove=("ws-u1", "ws-u2", "ws-u3"))
+            if code == 409:
+                # Of one name only: others may be made.
+                fault.path = "/services$"
+            told = watch(self.store.apply({f"ws-u{n}": route(f"ws-u{n}") for n in range(1, 4)}, ()))
+            self.clock.run_for(5)
+            self.assertIsInstance(told.error, PartlyWritten, code)
+            self.kube.faults.clear()
+            (missing, *more) = told.error.refused
+            self.assertEqual(len(self.objects(SERVICE)), 2 - len(more), code)
+            self.assertIn("a fault that the test asked for", told.error.refused[missing])
+            self.put(*(route(name) for name in told.error.refused))
+            self.assertEqual(len(self.objects(SERVICE)), 3)
 
-    def test_one_that_fails_for_now_is_told_when_the_others_are_written(self) -> None:
-        self.kube.faults.refuse("POST", "/services", 503)
-        applying = watch(self.store.apply({f"ws-u{n}": route(f"ws-u{n}") for n in range(1, 4)}, ()))
-        self.clock.run_for(1)
-        self.assertIsInstance(applying.error, Unavailable)
-        self.assertEqual(len(self.objects(SERVICE)), 2)
+    def test_a_quota_that_one_meets_keeps_nobody_else_waiting(self) -> None:
+        publisher = Publisher(self.clock, self.store, 0.5)
+        self.clock.result_of(publisher.load())
+        publisher.open()
+        self.kube.faults.refuse("POST", "/services", 403, None)
+        publisher.want("ws-u1", route())
+        self.clock.run_for(60)
+        self.assertIn("a fault that the test asked for", publisher.unwritten.told())
+        self.kube.faults.clear()
+        for name in ("ws-u2", "ws-u3"):
+            publisher.want(name, route(name))
+        self.clock.run_for(0.9)
+        self.assertGreaterEqual(len(self.objects(SERVICE)), 2)
+        self.clock.run_for(12)
+        self.assertEqual(len(self.objects(SERVICE)), 3)
+        self.assertEqual(publisher.unwritten.told(), "")
+        publisher.close()
 
     def test_what_is_refused_for_long_is_tried_less_and_less_often(self) -> None:
         publisher = Publisher(self.clock, self.store, 0.5)

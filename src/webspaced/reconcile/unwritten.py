@@ -1,0 +1,123 @@
+"""Which routes the store does not take, since when and why: for ``/health``, conditions, and whoever is refused."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime
+
+from attrs import evolve, field, frozen
+from twisted.internet.interfaces import IReactorTime
+
+from webspaced.core.brief import sentence
+from webspaced.webspaces.conditions import Conditions, Kind
+from webspaced.webspaces.registry import Registry
+
+LONGEST_REST = 10.0
+"""Seconds until a route is tried again that is refused while others are taken: 0.1, 0.2, 0.4 … at first."""
+
+
+@frozen
+class _Refusal:
+    """Why a route cannot be written: ``since`` is in seconds since the epoch, the others in seconds of the clock."""
+
+    since: float
+    reason: str
+    rest: float = 0.1
+    not_before: float = 0.0
+
+
+@frozen
+class Unwritten:
+    """Routes by name that differ in the store from what is wanted, as it refuses them."""
+
+    clock: IReactorTime
+    now: Callable[[], float] = time.time
+    """Gives seconds since the epoch."""
+    _refusals: dict[str, _Refusal] = field(factory=dict, init=False)
+    _listeners: list[Callable[[str], None]] = field(factory=list, init=False)
+
+    def subscribe(self, listener: Callable[[str], None]) -> None:
+        """Call ``listener(name)`` when a route cannot be written, and when it can again. It must not raise."""
+        self._listeners.append(listener)
+
+    def failed(self, names: Collection[str], error: BaseException | str) -> None:
+        """Say that a write failed as a whole; all of it is tried again together."""
+        self._note(dict.fromkeys(names, reason_of(error)), rests=False)
+
+    def refused(self, reasons: Mapping[str, str]) -> None:
+        """Say that some routes were not taken while others were: they rest, so that nobody else waits for them."""
+        self._note({name: sentence(reason) for name, reason in reasons.items()}, rests=True)
+
+    def _note(self, reasons: Mapping[str, str], *, rests: bool) -> None:
+        now = self.clock.seconds()
+        for name, reason in reasons.items():
+            known = self._refusals.get(name)
+            refusal = _Refusal(self.now(), reason) if known is None else evolve(known, reason=reason)
+            if rests:
+                rest = min(LONGEST_REST, 2 * refusal.rest)
+                refusal = evolve(refusal, rest=rest, not_before=now + refusal.rest)
+            self._refusals[name] = refusal
+            if known is None:
+                self._tell(name)
+
+    def written(self, names: Collection[str]) -> None:
+        """Say that these are as they are to be."""
+        for name in self._refusals.keys() & names:
+            del self._refusals[name]
+            self._tell(name)
+
+    def hurry(self, names: Collection[str]) -> None:
+        """Let these be tried at once."""
+        for name in self._refusals.keys() & names:
+            self._refusals[name] = evolve(self._refusals[name], not_before=0.0)
+
+    def resting(self) -> Mapping[str, float]:
+        """Give the routes that are not to be tried yet, with the seconds of the clock until they may be."""
+        now = self.clock.seconds()
+        # Never longer than any rest, whatever a clock says.
+        return {n: r.not_before for n, r in self._refusals.items() if now < r.not_before <= now + LONGEST_REST}
+
+    def since(self) -> float | None:
+        """Give since when (seconds since the epoch) anything could not be written; ``None`` if all is."""
+        return min((refusal.since for refusal in self._refusals.values()), default=None)
+
+    def of(self, name: str) -> str:
+        """Say since when and why a route is not written; empty if it is."""
+        refusal = self._refusals.get(name)
+        return "" if refusal is None else f"since {_iso(refusal.since)}: {refusal.reason}"
+
+    def told(self) -> str:
+        """Say since when and why routes are not written, for everybody; empty if all are."""
+        if not self._refusals:
+            return ""
+        first = min(self._refusals.values(), key=lambda refusal: refusal.since)
+        count = f"{len(self._refusals)} of them " if len(self._refusals) > 1 else ""
+        return f"routes cannot be written {count}since {_iso(first.since)}: {first.reason}"
+
+    def _tell(self, name: str) -> None:
+        for listener in self._listeners:
+            listener(name)
+
+
+def note_conditions(unwritten: Unwritten, registry: Registry, conditions: Conditions) -> None:
+    """Give webspaces a condition while their routes cannot be written."""
+
+    def note(name: str) -> None:
+        uid = registry.uid_of(name)
+        if uid is None or (registry.get(uid) is None and uid not in registry.away):
+            return
+        detail = unwritten.of(name)
+        conditions.note(uid, Kind.ROUTE_UNWRITTEN, f"its route cannot be written {detail}" if detail else None)
+
+    unwritten.subscribe(note)
+
+
+def reason_of(error: BaseException | str) -> str:
+    """Give an error in the words of who raised it, short, on one line, and without paths of this machine."""
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return sentence(said) or type(error).__name__
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
