@@ -47,12 +47,13 @@ from webspaced.lxd.instances import LxdInstances
 from webspaced.lxd.network import NetworkLeases, ProfileNetwork, profile_network
 from webspaced.lxd.tls import Identities
 from webspaced.lxd.trust import introduce
-from webspaced.publishing import asked_traefik, embedded_traefik, exposure_for, route_store
+from webspaced.publishing import asked_traefik, embedded_traefik, exposure_for, route_store, traefik_watch
 from webspaced.reconcile.publisher import Publisher
 from webspaced.reconcile.reconciler import Collaborators, Reconciler, Serving
 from webspaced.reconcile.unwritten import note_conditions
 from webspaced.settings import Settings
 from webspaced.sites import Behind, build_sites
+from webspaced.traefik.watch import LOOK
 from webspaced.webspaces.adoption import Adoption, Membership
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.booter import Booter, BootLimits
@@ -76,7 +77,7 @@ from webspaced.webspaces.warden import Warden
 
 REMARK = 60.0
 """Seconds between looks whether others are still led here."""
-LOOK_FOR_MEMBERS = 2.0
+LOOK_FOR_MEMBERS = 5.0
 """Seconds between looks whether the users file has changed."""
 RETRY_UNBOUND = 5.0
 """Seconds between tries to bind a forward whose port somebody else has."""
@@ -140,6 +141,9 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     reconciler = _build_reconciler(reactor, settings, known, identity, served, leads, host.now)
     insides = LxdInsides(client, connections.endpoints)
     service = _build_service(reactor, settings, known, instances, insides, served.listeners, reconciler, leads)
+    traefik = embedded_traefik(reactor, settings)
+    if served.watch is not None:
+        served.watch.own = traefik
     daemon = Daemon(
         reactor, settings.timeouts.startup, settings.timeouts.shutdown,
         Parts(
@@ -159,7 +163,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             listeners=served.listeners,
             exposure=served.exposure,
             lines=host.lines,
-            traefik=embedded_traefik(reactor, settings),
+            traefik=traefik,
             keep=host.keep,
         ),
     )
@@ -291,6 +295,7 @@ def _build_served(
         ),
         exposure=exposure_for(reactor, settings, cluster, leadership.holds),
         document=RouteDocument(store) if IRouteDocument.providedBy(store) else None,
+        watch=traefik_watch(reactor, settings, known.conditions, host.now),
     )
 
 
@@ -369,6 +374,7 @@ def _build_periodic(
         Periodic(reactor, settings.webspaces.resync_interval, "the full pass", reconciler.periodic_pass),
         Periodic(reactor, settings.webspaces.resync_interval, "the look at addresses", reconciler.look_at_addresses),
         Periodic(reactor, settings.webspaces.resync_interval, "the look at what is published", served.publisher.check),
+        *([Periodic(reactor, LOOK, "the look at Traefik", served.watch.look)] if served.watch else []),
         Periodic(reactor, REMARK, "the mark of the leader", election.remark),
         Periodic(reactor, RETRY_UNBOUND, "binding ports", reconciler.retry_unbound),
         Periodic(reactor, AWAY_PAUSE, "the search for absent cluster members", reconciler.return_of_members),

@@ -201,7 +201,9 @@ class Daemon(Service):
         if not failure.check(WebspacedError, DeadlineExceeded):
             self.log.failure("webspaced cannot start", failure)
         else:
-            self.log.critical("webspaced cannot start: {error}", error=failure.getErrorMessage())
+            said = "" if self._parts.traefik is None else self._parts.traefik.trouble
+            more = f"; Traefik says: {said}" if said else ""
+            self.log.critical("webspaced cannot start: {error}{more}", error=failure.getErrorMessage(), more=more)
         self._end()
 
     def _end(self) -> None:

@@ -243,6 +243,9 @@ class ITraefik(Interface):
     async def has(generation: int) -> bool | None:
         """Whether a generation is in effect; ``None`` if that cannot be asked. It is answered within a second."""
 
+    async def has_any() -> bool | None:
+        """Whether routes of webspaced's are in effect, whichever; ``None`` if that cannot be told."""
+
 
 class IRouteDocument(Interface):
     """The routes as a document, where Traefik fetches them from webspaced."""

@@ -8,6 +8,7 @@ from webspaced.forward.listeners import Listeners
 from webspaced.http.routes import RouteDocument
 from webspaced.interfaces import IExposure
 from webspaced.reconcile.publisher import Publisher
+from webspaced.traefik.watch import TraefikWatch
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.booter import Booter
 from webspaced.webspaces.claims import Claims
@@ -47,3 +48,16 @@ class Served:
     publisher: Publisher
     exposure: IExposure
     document: RouteDocument | None
+    watch: TraefikWatch | None
+    """Looks whether Traefik has routes at all, where it can be asked."""
+
+    @property
+    def trouble(self) -> str:
+        """Say why visitors may not be served, for everybody; empty if they are."""
+        told = (self.publisher.unwritten.told(), self.watch.trouble if self.watch is not None else "")
+        return "; ".join(each for each in told if each)
+
+    @property
+    def lacks_traefik(self) -> bool:
+        """Whether a Traefik of this webspaced's own has no routes."""
+        return self.watch is not None and self.watch.own is not None and bool(self.watch.trouble)

@@ -23,6 +23,8 @@ from webspaced.traefik.kube_cluster import Cluster, instance_of
 from webspaced.traefik.kubernetes import KubernetesStore
 from webspaced.traefik.render import EntryPoints
 from webspaced.traefik.served import ServedStore
+from webspaced.traefik.watch import TraefikWatch
+from webspaced.webspaces.conditions import Conditions
 
 log = Logger()
 
@@ -52,6 +54,14 @@ def asked_traefik(reactor: Any, settings: Settings) -> ITraefik | None:
         return None
     asked: ITraefik = EntryPoint(reactor, url)
     return asked
+
+
+def traefik_watch(
+    reactor: Any, settings: Settings, conditions: Conditions, now: Callable[[], float]
+) -> TraefikWatch | None:
+    """Give who looks whether Traefik has routes at all, if it can be asked."""
+    asked = asked_traefik(reactor, settings)
+    return None if asked is None else TraefikWatch(reactor, asked, settings.traefik.settle_time, conditions, now)
 
 
 def _redis_store(reactor: Any, settings: Settings) -> IRouteStore:

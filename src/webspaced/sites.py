@@ -59,7 +59,11 @@ def build_sites(
     )
     pages = Pages(
         api=Api(backing),
-        health=Health(ready, lambda: reconciler.connected_to_lxd, behind.served.publisher.unwritten.told),
+        health=Health(
+            lambda: ready() and not behind.served.lacks_traefik,
+            lambda: reconciler.connected_to_lxd,
+            lambda: behind.served.trouble,
+        ),
         routes=behind.served.document,
         internal=_internal(behind, members, listening),
         opened=settings.traefik.webspaced_url is not None,

@@ -40,8 +40,11 @@ class Health:
 
     @app.route("/ready", methods=["GET"])
     def ready(self, request: IRequest) -> bytes:
-        """204 once the first sync is done and everything listens; it stays, whatever LXD does."""
-        return self._tell(request, 503, "webspaced is still starting", ok=self._is_ready())
+        """204 once the first sync is done and everything listens; it stays, whatever LXD does.
+
+        But not while a Traefik of this webspaced's own serves nobody.
+        """
+        return self._tell(request, 503, self._trouble() or "webspaced is still starting", ok=self._is_ready())
 
     @app.route("/health", methods=["GET"])
     def health(self, request: IRequest) -> bytes:

@@ -14,11 +14,9 @@ from typing import Any
 from attrs import field, frozen
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ProcessDone, ProcessExitedAlready
+from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.interfaces import IProcessTransport
-from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from webspaced.core.address import Endpoint
 from webspaced.errors import Unavailable
@@ -26,6 +24,7 @@ from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import sleep
 from webspaced.lib.files import make_private_directory, replace_file
 from webspaced.settings import Address
+from webspaced.traefik.child import Child
 from webspaced.traefik.entry_point import EntryPoint
 from webspaced.traefik.render import EntryPoints
 from webspaced.webspaces.probe import PortProbe
@@ -129,25 +128,6 @@ def find_traefik() -> str:
     return found
 
 
-class _Child(ProcessProtocol):
-    """Passes the child's lines on to our log and tells when it ended."""
-
-    log = Logger()
-
-    def __init__(self) -> None:
-        self.ended: Deferred[str] = Deferred()
-
-    def errReceived(self, data: bytes) -> None:
-        self.outReceived(data)
-
-    def outReceived(self, data: bytes) -> None:
-        for line in data.decode(errors="replace").splitlines():
-            self.log.info("traefik: {line}", line=line)
-
-    def processEnded(self, reason: Failure) -> None:
-        self.ended.callback("it exited" if reason.check(ProcessDone) else reason.getErrorMessage())
-
-
 class EmbeddedTraefik(Service):
     """Starts Traefik and starts it again when it ends, with a growing pause."""
 
@@ -158,13 +138,26 @@ class EmbeddedTraefik(Service):
         self._program = program
         self._embedding = embedding
         self._transport: IProcessTransport | None = None
-        self._child: _Child | None = None
+        self._child: Child | None = None
         self._loop: Deferred[None] | None = None
 
     @property
     def pid(self) -> int | None:
         """The child's process id while it runs."""
         return None if self._transport is None else self._transport.pid
+
+    @property
+    def trouble(self) -> str:
+        """Give what it last said was wrong."""
+        return "" if self._child is None else self._child.trouble
+
+    def restart(self) -> None:
+        """End the child, by force after ten seconds: another one is started then."""
+        if self._transport is None or self._child is None:
+            return
+        self._signal("TERM")
+        forced = self._reactor.callLater(GRACE, self._signal, "KILL")
+        self._child.ended.addBoth(lambda result: (forced.active() and forced.cancel()) or result)
 
     def startService(self) -> None:
         """Start the child."""
@@ -222,7 +215,7 @@ class EmbeddedTraefik(Service):
             replace_file(self._embedding.directory / CA, self._embedding.acme.ca.encode())
         configuration = self._embedding.directory / "traefik.yml"
         replace_file(configuration, json.dumps(static_configuration(self._embedding), indent=1).encode())
-        self._child = _Child()
+        self._child = Child(self._reactor)
         # The wrapper makes the kernel end Traefik with us, even if we are killed.
         arguments = [
             sys.executable,

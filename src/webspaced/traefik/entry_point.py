@@ -39,9 +39,10 @@ class EntryPoint:
         # Who redirects everything, before any router is asked, does not tell. Others may have a page for what nobody has.
         return None if status is None or status in REDIRECTIONS else status == SENTINEL_STATUS
 
-    async def has_any(self) -> bool:
-        """Whether routes of webspaced's are in effect, whichever."""
-        return await self._status(SENTINEL_HOST) == SENTINEL_STATUS
+    async def has_any(self) -> bool | None:
+        # Nobody there has no routes either.
+        status = await self._status(SENTINEL_HOST)
+        return None if status in REDIRECTIONS else status == SENTINEL_STATUS
 
     async def _status(self, host: str) -> int | None:
         return await ask_head(self._reactor, self._endpoint(host), host, TIMEOUT)

@@ -45,6 +45,8 @@ class Kind(enum.Enum):
     """Its member's name is one that the service needs for itself, so there is no default domain."""
     ROUTE_UNWRITTEN = "route-unwritten"
     """The store of routes does not take its route: visitors are led as they were before."""
+    UNROUTED = "unrouted"
+    """Traefik has none of webspaced's routes: nobody is served over HTTP."""
     HOST_CLASH = "host-clash"
     """The host name was granted to another webspace later."""
 
@@ -60,16 +62,26 @@ class Conditions:
 
     def __init__(self) -> None:
         self._present: dict[int, dict[Kind, str]] = {}
+        self._of_all: dict[Kind, str] = {}
 
     def of(self, uid: int) -> Mapping[Kind, str]:
-        """Give a webspace's conditions with their details."""
-        return self._present.get(uid, {})
+        """Give a webspace's conditions with their details, those of all webspaces among them."""
+        own = self._present.get(uid, {})
+        return {**own, **self._of_all} if self._of_all else own
+
+    def note_all(self, kind: Kind, detail: str | None) -> None:
+        """Say that a condition holds for all webspaces, or with ``None`` that it does not."""
+        if detail is not None:
+            self._of_all[kind] = detail
+            self.log.warn("all webspaces: {kind}: {detail}", kind=kind.value, detail=detail)
+        elif self._of_all.pop(kind, None) is not None:
+            self.log.info("all webspaces: {kind} is over", kind=kind.value)
 
     def note(self, uid: int, kind: Kind, detail: str | None) -> None:
         """Say that a condition holds, or with ``None`` that it does not."""
         if detail is not None and len(detail) > LONGEST_DETAIL:
             detail = f"{detail[:LONGEST_DETAIL]}…"
-        before = self.of(uid).get(kind)
+        before = self._present.get(uid, {}).get(kind)
         if detail == before:
             return
         if detail is None:

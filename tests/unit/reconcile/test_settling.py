@@ -29,6 +29,9 @@ class FakeTraefik:
         self.asked: list[int] = []
         self._clock = clock
 
+    async def has_any(self) -> bool | None:
+        return None
+
     async def has(self, generation: int) -> bool | None:
         self.asked.append(generation)
         await sleep(self._clock, 0.001)

@@ -1,0 +1,85 @@
+"""A Traefik that runs and has no routes is noticed, told of, and started again if it is ours."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from tests.unit.timing import Time
+from webspaced.interfaces import ITraefik
+from webspaced.traefik.watch import LOOK, TraefikWatch
+from webspaced.webspaces.conditions import Conditions, Kind
+
+BOUND = 10.0
+
+
+@implementer(ITraefik)
+class Traefik:
+    """Answers as it is told, and is somebody's child."""
+
+    def __init__(self) -> None:
+        self.answer: bool | None = True
+        self.trouble = ""
+        self.restarts = 0
+
+    async def has(self, generation: int) -> bool | None:
+        return self.answer
+
+    async def has_any(self) -> bool | None:
+        return self.answer
+
+    def restart(self) -> None:
+        self.restarts += 1
+
+
+class WatchTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock, self.traefik, self.conditions = Time(), Traefik(), Conditions()
+        self.watch = TraefikWatch(self.clock, self.traefik, BOUND, self.conditions, lambda: self.clock.seconds() + 1e9)
+        self.watch.own = self.traefik
+
+    def looks(self, seconds: float) -> None:
+        end = self.clock.seconds() + seconds
+        while self.clock.seconds() < end:
+            self.clock.advance(LOOK)
+            looking: Deferred[None] = self.watch.look()
+            self.assertTrue(looking.called)
+
+    def test_all_is_well(self) -> None:
+        self.looks(100)
+        self.assertEqual((self.watch.trouble, self.traefik.restarts, self.conditions.of(1)), ("", 0, {}))
+
+    def test_one_that_is_started_again_by_somebody_else_has_its_time(self) -> None:
+        self.traefik.answer = False
+        self.looks(BOUND - LOOK)
+        self.traefik.answer = True
+        self.looks(20)
+        self.assertEqual((self.watch.trouble, self.traefik.restarts), ("", 0))
+
+    def test_without_routes_it_is_told_in_its_own_words_and_started_again_until_it_has_them(self) -> None:
+        self.traefik.answer, self.traefik.trouble = False, "no inotify instance"
+        with capturedLogs() as events:
+            self.looks(BOUND + LOOK)
+        self.assertEqual(self.traefik.restarts, 1)
+        self.assertIn("none of webspaced's routes since 2001-09-09T01:46:42Z; it says: no inotify", self.watch.trouble)
+        self.assertEqual(self.conditions.of(7), {Kind.UNROUTED: self.watch.trouble})
+        self.assertEqual(len([each for each in events if "unrouted" in (formatEvent(each) or "")]), 1)
+        self.looks(BOUND)
+        self.assertEqual(self.traefik.restarts, 2)
+        self.traefik.answer = True
+        self.looks(LOOK)
+        self.assertEqual((self.watch.trouble, self.conditions.of(7)), ("", {}))
+
+    def test_somebody_elses_is_only_told_of(self) -> None:
+        self.watch.own = None
+        self.traefik.answer = False
+        self.looks(50)
+        self.assertEqual(self.traefik.restarts, 0)
+        self.assertIn("Traefik has none of webspaced's routes", self.watch.trouble)
+
+    def test_one_that_cannot_tell_is_believed(self) -> None:
+        self.traefik.answer = None
+        self.looks(50)
+        self.assertEqual((self.watch.trouble, self.traefik.restarts), ("", 0))
