@@ -62,9 +62,9 @@ class PartlyWritten(Temporary):
     ``refused``: why, by the route's name. ``generation``: the one that tells of the others, as of a write that went well.
     """
 
-    def __init__(self, refused: Mapping[str, str], generation: int | None) -> None:
-        super().__init__(f"{len(refused)} of the routes could not be written")
-        self.refused = refused
+    def __init__(self, message: str, refused: Mapping[str, str] | None = None, generation: int | None = None) -> None:
+        super().__init__(message)
+        self.refused = refused or {}
         self.generation = generation
 
 

@@ -128,7 +128,8 @@ class KubernetesStore:
             await self._retire_endpoints()
         self._is_renewed = True
         if failures:
-            raise errors.PartlyWritten({name: str(error) for name, error in failures.items()}, written)
+            refused = {name: str(error) for name, error in failures.items()}
+            raise errors.PartlyWritten("Kubernetes refuses some routes", refused, written)
         return written
 
     async def _mark(self, failures: dict[str, Exception]) -> int | None:

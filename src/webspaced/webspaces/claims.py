@@ -9,12 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.internet.interfaces import IReactorTime
 
 from webspaced.core.claims import Claim, Key, winner
 from webspaced.core.forward import Forward
 from webspaced.core.names import default_domain
+from webspaced.core.webspace import Webspace
 from webspaced.webspaces.conditions import Conditions, Kind
 from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.registry import Registry
@@ -81,6 +82,8 @@ class Claims:
         self._latest = 0.0
         self._claims: dict[Key, dict[int, Claim]] = {}
         self._claimed: dict[int, Mapping[Key, Claim]] = {}
+        self._dates: dict[int, dict[Key, float]] = {}
+        """Grants that documents lack, by webspace."""
         self._listeners: list[Callable[[int], None]] = []
         registry.subscribe(self._seen)
 
@@ -124,6 +127,55 @@ class Claims:
         self._conditions.note(observed.uid, Kind.NAME_RESERVED, detail if reserved else None)
         return own
 
+    def lacks_dates(self, uid: int) -> bool:
+        """Whether something of a webspace's has a time of grant that its document lacks."""
+        return uid in self._dates
+
+    def dated(self, webspace: Webspace) -> Webspace:
+        """Give a document with the times of grants that it lacks."""
+        grants = webspace.grants
+        for key, granted in self._dates.get(webspace.user, {}).items():
+            if isinstance(key, int):
+                grants = grants if grants.of_port(key) else grants.with_port(key, granted)
+            else:
+                grants = grants if grants.of_domain(key) else grants.with_domain(key, granted)
+        return evolve(webspace, grants=grants)
+
+    def _with_dates(self, observed: Observed) -> Mapping[Key, Claim]:
+        """Give what a webspace claims, dated from when it was seen where somebody wrote it into the document by hand.
+
+        What was there before webspaced kept grants has no date, and loses to whatever has one; so does what comes back with
+        an old snapshot while somebody else has it. Then that one's is dated, if it has none.
+        """
+        uid, claims, before = observed.uid, self.rules.claims(observed), self._claimed.get(observed.uid, {})
+        default = self.rules.default_domain(observed)
+        undated = [key for key, claim in claims.items() if not claim.granted and key not in default]
+        dates = {key: at for key, at in self._dates.get(uid, {}).items() if key in undated}
+        for key in undated if self._registry.complete else ():
+            if key in before:
+                continue
+            holder = self.holder(key)
+            if holder is None:
+                dates[key] = self.granting()
+            elif holder != uid and not self._claims[key][holder].granted:
+                self._date(holder, key)
+        self._set_dates(uid, dates)
+        return {key: evolve(claim, granted=dates[key]) if key in dates else claim for key, claim in claims.items()}
+
+    def _date(self, uid: int, key: Key) -> None:
+        claim = evolve(self._claims[key][uid], granted=self.granting())
+        self._claims[key][uid] = claim
+        self._claimed[uid] = {**self._claimed[uid], key: claim}
+        self._set_dates(uid, {**self._dates.get(uid, {}), key: claim.granted})
+        # Its document is to be written.
+        self._tell((), {uid})
+
+    def _set_dates(self, uid: int, dates: dict[Key, float]) -> None:
+        if dates:
+            self._dates[uid] = dates
+        else:
+            self._dates.pop(uid, None)
+
     def keep(self, uid: int, hosts: Collection[str]) -> None:
         """Let a webspace that nobody can tell of have names that visitors are led by."""
         self._change(uid, {host: Claim(uid=uid, granted=ALWAYS) for host in hosts})
@@ -141,7 +193,9 @@ class Claims:
         if observed is not None:
             # A boot port is not claimed here, but granted by the same order.
             self._latest = max(self._latest, *observed.webspace.grants.boot.values(), 0.0)
-        self._change(uid, {} if observed is None else self.rules.claims(observed))
+        else:
+            self._dates.pop(uid, None)
+        self._change(uid, {} if observed is None else self._with_dates(observed))
 
     def _change(self, uid: int, claims: Mapping[Key, Claim]) -> None:
         before = self._claimed.get(uid, {})

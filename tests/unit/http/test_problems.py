@@ -22,6 +22,8 @@ EXPECTED = {
     errors.Temporary: 503,
     errors.Unavailable: 503,
     errors.Distrusted: 503,
+    errors.RoutesUnwritable: 503,
+    errors.PartlyWritten: 503,
     errors.Refused: 503,
     errors.BootFailed: 502,
     errors.PortSilent: 502,

@@ -102,7 +102,7 @@ class WholeTests(UnwrittenCase):
 class PartTests(UnwrittenCase):
     def test_one_that_is_refused_keeps_nobody_else_waiting(self) -> None:
         self.opened(x=A, y=A)
-        self.fail(PartlyWritten({"x": "exceeded quota"}, None))
+        self.fail(PartlyWritten("some", {"x": "exceeded quota"}))
         self.want("x", B)
         self.want("y", B)
         self.clock.run_for(0.05)
@@ -116,7 +116,7 @@ class PartTests(UnwrittenCase):
 
     def test_it_is_tried_less_and_less_often_and_at_once_for_who_needs_it(self) -> None:
         self.opened(x=A)
-        self.fail(*[PartlyWritten({"x": "exceeded quota"}, None)] * 1000)
+        self.fail(*[PartlyWritten("some", {"x": "exceeded quota"})] * 1000)
         self.want("x", B)
         self.clock.run_for(100)
         tried = 1000 - len(self.store.errors)
@@ -130,7 +130,7 @@ class PartTests(UnwrittenCase):
 
     def test_others_are_written_at_once_meanwhile(self) -> None:
         self.opened(x=A, y=A)
-        self.fail(*[PartlyWritten({"x": "exceeded quota"}, None)] * 8)
+        self.fail(*[PartlyWritten("some", {"x": "exceeded quota"})] * 8)
         self.want("x", B)
         self.clock.run_for(30)
         self.store.errors.clear()

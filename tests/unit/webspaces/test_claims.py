@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -58,6 +59,38 @@ class ClaimsTests(SynchronousTestCase):
             self.assertIn("shop.example", world.conditions.of(1)[Kind.HOST_CLASH])
             self.assertIn(str(PORT), world.conditions.of(1)[Kind.PORT_CLASH])
             self.assertEqual(dict(world.conditions.of(2)), {})
+
+    def write(self, uid: int, **members: object) -> None:
+        """Write into a document by hand, as operators do: without the times of grants."""
+        container = self.w.lxd.containers[f"ws-u{uid}"]
+        self.w.lxd.set_keys(container.name, **{KEY: json.dumps({**json.loads(container.config[KEY]), **members})})
+        self.w.clock.run_for(1)
+
+    def test_what_was_written_by_hand_is_dated_when_it_is_seen(self) -> None:
+        has: dict[str, object] = {"domains": ["shop.example"], "ports": {str(PORT): 22}}
+        self.write(1, **has)
+        snapshot = self.document(1)
+        self.assertGreater(json.loads(snapshot)["granted"]["ports"][str(PORT)], 0)
+        self.write(1, domains=[], ports={})
+        self.write(2, **has)
+        self.w.lxd.set_keys("ws-u1", **{KEY: snapshot})
+        self.w.clock.run_for(10)
+        for world in (self.w, self.restarted()):
+            self.assertEqual(self.has(world), ([2], [2]))
+        self.assertEqual(len(self.w.calls("configure")), 2)
+
+    def test_what_a_former_daemon_gave_is_not_taken_away_by_an_older_snapshot(self) -> None:
+        has: dict[str, object] = {"domains": ["shop.example"], "ports": {str(PORT): 22}}
+        self.w = World()
+        self.w.webspace(1)
+        self.w.webspace(2, domains=("shop.example",), ports={PORT: 22})
+        self.w.start()
+        self.assertEqual(self.w.calls("configure"), [])
+        self.write(1, **has)
+        self.w.clock.run_for(10)
+        self.assertEqual(self.w.listeners.forwards[1], {})
+        for world in (self.w, self.restarted()):
+            self.assertEqual(self.has(world), ([2], [2]))
 
     def test_an_instance_that_was_renamed_and_has_its_name_back_has_what_it_had(self) -> None:
         self.add(1)
