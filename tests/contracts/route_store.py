@@ -146,8 +146,8 @@ class RouteStoreContract:
         self.assertEqual(self.has(), {each.name: each for each in routes})
 
 
-class PublishedRoutesContract:
-    """What a real Traefik makes of a store. Mixed into a trial test case whose ``store`` is loaded and read by a Traefik."""
+class PublishedRoutes:
+    """A real Traefik before a store. Mixed into a trial test case whose ``store`` is loaded and read by a Traefik."""
 
     store: IRouteStore
     first: Endpoint
@@ -165,7 +165,7 @@ class PublishedRoutesContract:
         """Let time go by."""
         raise NotImplementedError
 
-    async def visit(self, host: str) -> tuple[int, str]:
+    async def visit(self, host: str, path: str = "/") -> tuple[int, str]:
         """Give status and body of a host's page."""
         raise NotImplementedError
 
@@ -190,10 +190,10 @@ class PublishedRoutesContract:
     async def put(self, *routes: Route, remove: tuple[str, ...] = ()) -> None:
         await self.store.apply({each.name: each for each in routes}, remove)
 
-    async def until(self, host: str, seen: tuple[int, str]) -> None:
+    async def until(self, host: str, seen: tuple[int, str], path: str = "/") -> None:
         found = None
         for _ in range(9000):
-            found = await self.visit(host)
+            found = await self.visit(host, path)
             if found == seen:
                 return
             await self.sleep(0.02)
@@ -211,7 +211,9 @@ class PublishedRoutesContract:
     def web(self, backend: Endpoint, name: str = "ws-u1", **more: Any) -> Route:
         return route(name, backend, **more)
 
-    # --- the tests
+
+class PublishedRoutesContract(PublishedRoutes):
+    """What it makes of routes and their changes."""
 
     @contract
     async def test_a_route_and_its_flips(self) -> None:
@@ -241,7 +243,8 @@ class PublishedRoutesContract:
         await self.until_certificate(host, ours=False)
         await self.put(self.web(self.secure, passthrough=True))
         await self.until_certificate(host, ours=True)
-        self.assertEqual((await self.visit(host))[0], 404)
+        # Plain HTTP is sent to HTTPS.
+        self.assertEqual((await self.visit(host))[0], 301)
         await self.put(self.web(self.second))
         await self.until_certificate(host, ours=False)
         await self.until(host, (200, "second"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.threads import deferToThread
 
 from tests.kube.served import ServedCase
@@ -15,25 +17,29 @@ from webspaced.kube.resources import POD, SERVICE, Resource
 SECRET = Resource(group="", version="v1", plural="secrets", kind="Secret")
 
 
-class RealTests(KubernetesTraefik, ServedCase):
+class OnServer:
+    """Where it is. Mixed into a :class:`ServedCase` that is one of :mod:`tests.real.kubernetes`, too, before both."""
+
     timeout = 300
 
-    async def setUp(self) -> None:
+    async def setUp(self: Any) -> None:
         ServedCase.setUp(self)
         for user in ("webspaced", "traefik"):
             self.server.allow(user, RBAC / f"{user}.yaml", self.namespace)
-        await KubernetesTraefik.setUp(self)
+        await super().setUp()
 
-    def access(self, token: str = "") -> Access:
+    def access(self: Any, token: str = "") -> Access:
         return ServedCase.access(self, token or self.server.tokens["webspaced"])
 
-    def traefik_access(self) -> dict[str, str]:
+    def traefik_access(self: Any) -> dict[str, str]:
         return {
             "endpoint": self.server.url,
             "token": self.server.tokens["traefik"],
             "certAuthFilePath": str(self.server.authority),
         }
 
+
+class RealTests(OnServer, KubernetesTraefik, ServedCase):
     async def stop_server(self) -> None:
         await deferToThread(self.server.stop_apiserver)
 

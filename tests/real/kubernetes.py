@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from unittest import SkipTest
 
 from twisted.internet import reactor
 
 from harness import network, packages
+from tests.contracts.neighbours import PassthroughContract
 from tests.contracts.route_store import PublishedRoutesContract, RestartedStoreContract
 from tests.real.test_route_stores import ENTRY_POINTS, AskedTraefik, RealTraefik
 from webspaced.core.address import Endpoint
@@ -38,10 +41,12 @@ def address_of_this_test(test: Any) -> str:
     return address
 
 
-class KubernetesTraefik(RealTraefik, AskedTraefik, PublishedRoutesContract, RestartedStoreContract):
+class OnKubernetes(RealTraefik):
     """A subclass says where the cluster is, for webspaced and for Traefik, and how it is ended and started."""
 
     namespace: str
+    more_providers: Mapping[str, Any] = MappingProxyType({})
+    """What else Traefik reads."""
 
     def access(self) -> Access:
         """Give webspaced's access."""
@@ -67,7 +72,7 @@ class KubernetesTraefik(RealTraefik, AskedTraefik, PublishedRoutesContract, Rest
                 "disableClusterScopeResources": True,
                 "throttleDuration": THROTTLE,
             }
-            providers = {"providersThrottleDuration": THROTTLE, "kubernetesCRD": provider}
+            providers = {"providersThrottleDuration": THROTTLE, "kubernetesCRD": provider, **self.more_providers}
             return {**static(embedding), "providers": providers}
 
         self.patch(embedded, "static_configuration", by_kubernetes)
@@ -89,3 +94,7 @@ class KubernetesTraefik(RealTraefik, AskedTraefik, PublishedRoutesContract, Rest
         client = KubeClient(connections.agent, reactor, access)
         self.store = KubernetesStore(client, reactor, self.namespace, CLUSTER, connections.close)
         await self.store.load()
+
+
+class KubernetesTraefik(PassthroughContract, OnKubernetes, AskedTraefik, PublishedRoutesContract, RestartedStoreContract):
+    """What the real Traefik makes of it."""

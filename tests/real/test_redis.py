@@ -11,7 +11,7 @@ from twisted.trial.unittest import TestCase
 
 from tests.contracts.route_store import PublishedRoutesContract, RestartedStoreContract, RouteStoreContract, route
 from tests.real.redis import HEARD, PREFIX, WithRedis
-from tests.real.test_route_stores import AskedTraefik, RealTraefik
+from tests.real.test_route_stores import AskedTraefik, RealTraefik, WithNeighbours
 from webspaced.core.routes import Route
 from webspaced.publishing import redis_provider
 from webspaced.traefik.keys import Keyspace
@@ -61,7 +61,7 @@ class OnRedis(WithRedis, RealTraefik):
         await deferToThread(self.redis.start)
 
 
-class RedisTests(OnRedis, AskedTraefik, PublishedRoutesContract, RestartedStoreContract, TestCase):
+class RedisTests(WithNeighbours, OnRedis, AskedTraefik, PublishedRoutesContract, RestartedStoreContract, TestCase):
     """What no configuration of Redis' says is set by webspaced and by Traefik."""
 
     async def test_a_flush_fails_no_request(self) -> None:

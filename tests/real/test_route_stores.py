@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import ssl
 from collections.abc import Coroutine, Mapping
@@ -23,13 +24,16 @@ from twisted.web.http_headers import Headers
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
+from tests.contracts.neighbours import CHALLENGE, PassthroughContract, SolverContract
 from tests.contracts.route_store import PublishedRoutesContract
 from tests.stack import free_port
 from webspaced.core.address import Endpoint
 from webspaced.http.routes import RouteDocument
 from webspaced.lib.deferreds import sleep
+from webspaced.lib.files import replace_file
 from webspaced.reconcile.publisher import Publisher
 from webspaced.settings import Address
+from webspaced.traefik import embedded
 from webspaced.traefik.embedded import Acme, EmbeddedTraefik, Embedding, find_traefik
 from webspaced.traefik.entry_point import EntryPoint
 from webspaced.traefik.file import FileStore
@@ -132,8 +136,8 @@ class RealTraefik:
         )
         return self.listening(reactor.listenSSL(0, Site(Page("secure")), options, interface=self.machine))
 
-    async def visit(self, host: str) -> tuple[int, str]:
-        response = await self.agent.request(b"GET", f"http://{self.http}/".encode(), Headers({"Host": [host]}))
+    async def visit(self, host: str, path: str = "/") -> tuple[int, str]:
+        response = await self.agent.request(b"GET", f"http://{self.http}{path}".encode(), Headers({"Host": [host]}))
         return response.code, (await readBody(response)).decode()
 
     async def certificate(self, host: str) -> str:
@@ -144,12 +148,51 @@ class RealTraefik:
         """Give the certificate that a host shows."""
         return x509.load_der_x509_certificate(await deferToThread(self._certificate, host))
 
+    async def misdirected(self, name: str, host: str) -> int:
+        return await deferToThread(self._asked_as, name, host)
+
+    def _asked_as(self, name: str, host: str) -> int:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        plain = socket.create_connection((self.https.host, self.https.port), 60)
+        with context.wrap_socket(plain, server_hostname=name) as secure:
+            secure.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+            return int(secure.makefile("rb").readline().split()[1])
+
     def _certificate(self, host: str) -> bytes:
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         plain = socket.create_connection((self.https.host, self.https.port), 60)
         with context.wrap_socket(plain, server_hostname=host) as secure:
             return secure.getpeercert(binary_form=True) or b""
+
+
+class WithNeighbours(PassthroughContract, SolverContract):
+    """Traefik reads a folder, too, into which others write. Mixed into a test case with a Traefik, before it."""
+
+    def prepare(self: Any) -> Any:
+        routes = super().prepare()
+        static, self.neighbours = embedded.static_configuration, self.directory / "neighbours"
+        if isinstance(routes, Path):
+            self.neighbours = routes.parent
+        self.neighbours.mkdir(parents=True, exist_ok=True)
+
+        def with_folder(embedding: Any) -> dict[str, Any]:
+            found = static(embedding)
+            folder = {"file": {"directory": str(self.neighbours), "watch": True}}
+            return {**found, "providers": {**folder, **found["providers"]}}
+
+        self.patch(embedded, "static_configuration", with_folder)
+        return routes
+
+    async def add_solvers(self: Any, hosts: list[str]) -> None:
+        routers = {
+            f"solver-{n}": {"rule": f"Host(`{host}`) && Path(`{CHALLENGE}`)", "service": "solver", "entryPoints": ["web"]}
+            for n, host in enumerate(hosts)
+        }
+        services = {"solver": {"loadBalancer": {"servers": [{"url": f"http://{self.second}"}]}}}
+        document = {"http": {"routers": routers, "services": services}}
+        replace_file(self.neighbours / "solvers.yml", json.dumps(document).encode())
 
 
 class OnFile(RealTraefik):
@@ -181,7 +224,7 @@ class AskedTraefik:
         self.assertFalse(await entry_point.has(generation + 1))
 
 
-class FileTests(OnFile, AskedTraefik, PublishedRoutesContract, TestCase):
+class FileTests(WithNeighbours, OnFile, AskedTraefik, PublishedRoutesContract, TestCase):
     """On the file provider."""
 
     async def test_many_are_in_several_files(self) -> None:
@@ -231,7 +274,7 @@ class OnHttp(RealTraefik):
         self.addCleanup(self.port.stopListening)
 
 
-class ServedTests(OnHttp, AskedTraefik, PublishedRoutesContract, TestCase):
+class ServedTests(WithNeighbours, OnHttp, AskedTraefik, PublishedRoutesContract, TestCase):
     """On the http provider."""
 
     async def test_asked_before_anything_is_known_traefik_keeps_what_it_has(self) -> None:

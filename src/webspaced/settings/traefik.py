@@ -62,7 +62,8 @@ class TraefikAcme:
     challenge: str = setting(
         choice("tls", "http"),
         "How the authority tests a domain: on port 443, which must lead to `traefik.https_address`, or on port 80, which"
-        " must lead to `traefik.http_address` (no webspace has `/.well-known/acme-challenge/` on it then).",
+        " must lead to `traefik.http_address` (of webspaces, only those with `sniPassthrough` have"
+        " `/.well-known/acme-challenge/` on it then).",
         default="tls",
     )
 

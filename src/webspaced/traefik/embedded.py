@@ -73,7 +73,7 @@ def static_configuration(embedding: Embedding) -> dict[str, Any]:
     # Uploads and event streams last as long as they like; idle keep-alive connections do not.
     timeouts = {"respondingTimeouts": {"readTimeout": "0s", "idleTimeout": "180s"}}
     # Servers that read headers as CGI variables could be lied to otherwise (X_Forwarded_For).
-    entry_point = {"transport": timeouts, "http": {"aliasHeadersStrategy": "delete"}}
+    entry_point = {"transport": timeouts, "http": {"aliasHeadersStrategy": "delete"}, "allowACMEByPass": True}
     return {
         "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
         "log": {"level": "WARN", "noColor": True},

@@ -129,7 +129,8 @@ REDIRECTION: Mapping[str, Any] = {"scheme": "https", "permanent": True}
 def misdirection(service: object) -> dict[str, Any]:
     """Give what makes 421 Misdirected Request (RFC 9110 section 15.5.20) of the 418 that a service answers."""
     status = str(SENTINEL_STATUS)
-    return {"status": [status], "statusRewrites": {status: 421}, "service": service, "query": "/"}
+    # A range: from Redis, Traefik takes a name that is a number for a place in a list, and then nothing at all.
+    return {"status": [status], "statusRewrites": {f"{status}-{status}": 421}, "service": service, "query": "/"}
 
 
 def sentinel(entry_points: EntryPoints, generations: Sequence[int] = ()) -> dict[str, Any]:

@@ -75,6 +75,8 @@ class EmbeddedTests(SynchronousTestCase):
         self.assertEqual(document["global"], {"checkNewVersion": False, "sendAnonymousUsage": False})
         for each in document["entryPoints"].values():
             self.assertEqual(each["transport"]["respondingTimeouts"]["readTimeout"], "0s")
+            # Challenges for webspaces that have their TLS passed through are theirs.
+            self.assertIs(each["allowACMEByPass"], True)
 
     def test_routes_that_it_fetches(self) -> None:
         for host, asked in (("127.0.0.1", "127.0.0.1"), ("", "127.0.0.1"), ("::1", "[::1]")):

@@ -41,7 +41,9 @@ SHARED = {
         "middlewares": {
             "webspaced-redirect": {"redirectScheme": {"scheme": "https", "permanent": True}},
             "webspaced-misdirected": {
-                "errors": {"status": ["418"], "statusRewrites": {"418": 421}, "service": "noop@internal", "query": "/"},
+                "errors": {
+                    "status": ["418"], "statusRewrites": {"418-418": 421}, "service": "noop@internal", "query": "/",
+                },
             },
         },
         "serversTransports": {
