@@ -72,8 +72,9 @@ class OnKubernetes(RealTraefik):
                 "disableClusterScopeResources": True,
                 "throttleDuration": THROTTLE,
             }
-            providers = {"providersThrottleDuration": THROTTLE, "kubernetesCRD": provider, **self.more_providers}
-            return {**static(embedding), "providers": providers}
+            found = static(embedding)
+            providers = {**found["providers"], "providersThrottleDuration": THROTTLE, "kubernetesCRD": provider}
+            return {**found, "providers": providers}
 
         self.patch(embedded, "static_configuration", by_kubernetes)
         self.addCleanup(self.go_away)

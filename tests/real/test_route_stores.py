@@ -38,6 +38,7 @@ from webspaced.traefik.embedded import Acme, EmbeddedTraefik, Embedding, find_tr
 from webspaced.traefik.entry_point import EntryPoint
 from webspaced.traefik.file import FileStore
 from webspaced.traefik.render import EntryPoints
+from webspaced.traefik.requests import dynamic_configuration
 from webspaced.traefik.served import ServedStore
 
 ENTRY_POINTS = EntryPoints(http="web", https="websecure")
@@ -180,7 +181,8 @@ class WithNeighbours(PassthroughContract, SolverContract):
         def with_folder(embedding: Any) -> dict[str, Any]:
             found = static(embedding)
             folder = {"file": {"directory": str(self.neighbours), "watch": True}}
-            return {**found, "providers": {**folder, **found["providers"]}}
+            replace_file(self.neighbours / "requests.yml", json.dumps(dynamic_configuration()).encode())
+            return {**found, "providers": {**found["providers"], **folder}}
 
         self.patch(embedded, "static_configuration", with_folder)
         return routes

@@ -24,6 +24,7 @@ from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import sleep
 from webspaced.lib.files import make_private_directory, replace_file
 from webspaced.settings import Address
+from webspaced.traefik import requests
 from webspaced.traefik.child import Child
 from webspaced.traefik.entry_point import EntryPoint
 from webspaced.traefik.render import EntryPoints
@@ -72,8 +73,7 @@ def static_configuration(embedding: Embedding) -> dict[str, Any]:
     """Give Traefik's static configuration (https://doc.traefik.io/traefik/reference/install-configuration/)."""
     # Uploads and event streams last as long as they like; idle keep-alive connections do not.
     timeouts = {"respondingTimeouts": {"readTimeout": "0s", "idleTimeout": "180s"}}
-    # Servers that read headers as CGI variables could be lied to otherwise (X_Forwarded_For).
-    entry_point = {"transport": timeouts, "http": {"aliasHeadersStrategy": "delete"}, "allowACMEByPass": True}
+    entry_point = {"transport": timeouts, "http": requests.entry_point(), "allowACMEByPass": True}
     return {
         "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
         "log": {"level": "WARN", "noColor": True},
@@ -83,7 +83,7 @@ def static_configuration(embedding: Embedding) -> dict[str, Any]:
         },
         "providers": {
             "providersThrottleDuration": THROTTLE,
-            **_provider(embedding.routes),
+            **_provider(embedding),
         },
         **_resolvers(embedding),
     }
@@ -107,12 +107,35 @@ def _plain(embedding: Embedding) -> str:
     return embedding.entry_points.http or "http"
 
 
-def _provider(routes: Path | Address | Mapping[str, Any]) -> Mapping[str, Any]:
+def _provider(embedding: Embedding) -> Mapping[str, Any]:
+    routes = embedding.routes
     if isinstance(routes, Path):
         return {"file": {"directory": str(routes.parent), "watch": True}}
+    # What is done to requests is in a file in any case, which never changes.
+    own = {"file": {"filename": str(_own_file(embedding)), "watch": False}}
     if isinstance(routes, Mapping):
-        return routes
-    return {"http": {"endpoint": f"http://{_endpoint(routes)}/routes", "pollInterval": POLL_INTERVAL}}
+        return {**own, **routes}
+    return {**own, "http": {"endpoint": f"http://{_endpoint(routes)}/routes", "pollInterval": POLL_INTERVAL}}
+
+
+def _own_file(embedding: Embedding) -> Path:
+    """Give the file with what is webspaced's and no route."""
+    folder = embedding.routes.parent if isinstance(embedding.routes, Path) else embedding.directory
+    return folder / "requests.yml"
+
+
+def write_files(embedding: Embedding) -> Path:
+    """Write what Traefik reads beside the routes, and give its static configuration's path."""
+    make_private_directory(embedding.directory)
+    if isinstance(embedding.routes, Path):
+        # Traefik does not begin to watch a directory that appears later.
+        make_private_directory(embedding.routes.parent)
+    if embedding.acme is not None and embedding.acme.ca is not None:
+        replace_file(embedding.directory / CA, embedding.acme.ca.encode())
+    replace_file(_own_file(embedding), json.dumps(requests.dynamic_configuration()).encode())
+    configuration = embedding.directory / "traefik.yml"
+    replace_file(configuration, json.dumps(static_configuration(embedding), indent=1).encode())
+    return configuration
 
 
 def find_traefik() -> str:
@@ -207,14 +230,7 @@ class EmbeddedTraefik(Service):
             await sleep(self._reactor, next(waits))
 
     def _run_once(self) -> Deferred[str]:
-        make_private_directory(self._embedding.directory)
-        if isinstance(self._embedding.routes, Path):
-            # Traefik does not begin to watch a directory that appears later.
-            make_private_directory(self._embedding.routes.parent)
-        if self._embedding.acme is not None and self._embedding.acme.ca is not None:
-            replace_file(self._embedding.directory / CA, self._embedding.acme.ca.encode())
-        configuration = self._embedding.directory / "traefik.yml"
-        replace_file(configuration, json.dumps(static_configuration(self._embedding), indent=1).encode())
+        configuration = write_files(self._embedding)
         self._child = Child(self._reactor)
         # The wrapper makes the kernel end Traefik with us, even if we are killed.
         arguments = [

@@ -13,7 +13,7 @@ from typing import Any
 from tests.stack import Answer, Stack, StackCase, exchange, free_port, wait_until
 from tests.visitors import PATIENCE
 from webspaced.settings import Address
-from webspaced.traefik.embedded import Embedding, find_traefik, static_configuration
+from webspaced.traefik.embedded import Embedding, find_traefik, static_configuration, write_files
 from webspaced.traefik.render import EntryPoints, read
 
 
@@ -100,7 +100,7 @@ class OwnStack(ServedStack):
             http=here[1],
             https=here[2],
         )
-        path = self.directory / "own-traefik.yml"
+        path = write_files(embedding)
         static = static_configuration(embedding)
         static["entryPoints"]["traefik"] = {"address": f"127.0.0.1:{self.traefik_port}"}
         path.write_text(json.dumps({**static, "api": {"insecure": True}}))

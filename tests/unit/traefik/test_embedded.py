@@ -83,7 +83,7 @@ class EmbeddedTests(SynchronousTestCase):
             embedding = evolve(self.embedding, routes=Address(host=host, port=8001))
             providers = static_configuration(embedding)["providers"]
             self.assertEqual(providers["http"], {"endpoint": f"http://{asked}:8001/routes", "pollInterval": "100ms"})
-            self.assertNotIn("file", providers)
+            self.assertEqual(providers["file"], {"filename": str(self.directory / "requests.yml"), "watch": False})
         self.traefik = EmbeddedTraefik(self.machine, "/usr/bin/traefik", embedding)
         self.started()
         self.assertFalse((self.directory / "dynamic").exists())
