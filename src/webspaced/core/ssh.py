@@ -16,6 +16,16 @@ KEYS, KEYS_MODE = "/root/.ssh/authorized_keys", 0o600
 OS_RELEASE: Argv = ("cat", "/etc/os-release")
 HOST_KEYS: Argv = ("ssh-keygen", "-A")
 """Makes the host keys that are missing: images are often stripped of theirs."""
+ANY_VISITOR: Argv = ("sshd", "-T", "-o", "PerSourcePenalties=no")
+"""Ends well where the server can be told not to punish addresses (OpenSSH 9.8 and later), and is installed at all."""
+LENIENT = "/etc/ssh/sshd_config.d/10-webspaced.conf", 0o644
+LENIENCE = """\
+# All visitors of a forwarded port come from webspaced's address: who guesses passwords must not lock the others out.
+PerSourcePenalties no
+"""
+"""Source: sshd_config(5), PerSourcePenalties."""
+RUNTIME, RUNTIME_MODE = "/run/sshd", 0o755
+"""Debian's server checks nothing without it, and it is made only when the service starts."""
 
 _LOCK = ("-o", "DPkg::Lock::Timeout=120")
 """Right after a boot the system's own timers may hold the package manager's lock."""

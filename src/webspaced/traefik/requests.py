@@ -1,7 +1,7 @@
 """What the embedded Traefik does to requests on their way: the page docs/traefik.md has it for operators' own ones.
 
-Servers that read headers as CGI variables (PHP, WSGI) take ``X_Forwarded_For`` for ``X-Forwarded-For``, which Traefik sets and
-a visitor must not. Traefik can take away every header with an underscore, and with it what applications call ``api_key``; so
+Servers that read headers as CGI variables (PHP, WSGI) take ``X_Forwarded_For`` for ``X-Forwarded-For``, which Traefik sets
+a visitor must not. Traefik can take away every header with an underscore, and with it what applications call ``api_key``, so
 only those names are taken away that could be taken for one that Traefik sets.
 """
 
@@ -51,6 +51,8 @@ def entry_point() -> dict[str, Any]:
         "middlewares": [f"{HEADERS}@file"],
         "maxHeaderBytes": 1048576,
         # Paths go to applications as they come: what is in a path is theirs to judge, and webspaced's rules look at hosts.
+        # Else a semicolon in a query becomes an ampersand.
+        "encodeQuerySemicolons": True,
         "encodedCharacters": {f"allowEncoded{each}": True for each in ENCODED},
     }
 

@@ -5,6 +5,8 @@ Commands are argument vectors of this project's own; what a member wrote goes th
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 from attrs import evolve
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -96,7 +98,26 @@ class Provision:
         if server.host_keys is not None:
             # Services of most systems do that by themselves, and without ssh-keygen nothing else could.
             await self._run(name, Command(argv=server.host_keys), QUICK, "the host keys could not be made")
+        if server.program == ssh.OPENSSH.program:
+            await self._be_lenient(name)
         await self._put_key(name, key)
+
+    async def _be_lenient(self, name: str) -> None:
+        """Have the server punish nobody by address: behind a forward all visitors have the same one.
+
+        Without that it serves all the same, until somebody guesses passwords.
+        """
+        what = "the SSH server's penalties could not be switched off"
+        path, mode = ssh.LENIENT
+        try:
+            await self._insides.push_directory(name, ssh.RUNTIME, ssh.RUNTIME_MODE)
+            if (await self._run(name, Command(argv=ssh.ANY_VISITOR), QUICK, what)).code:
+                # An older one, which knows no penalties.
+                return
+            await self._insides.push_directory(name, str(PurePosixPath(path).parent), ssh.RUNTIME_MODE)
+            await self._insides.push_file(name, path, ssh.LENIENCE.encode(), mode)
+        except (NotFound, RemoteError, DeadlineExceeded, SetUpFailed) as error:
+            self.log.warn("{name}: {what}: {error}", name=name, what=what, error=str(error))
 
     async def _put_key(self, name: str, key: str) -> None:
         what = "the SSH key could not be put in place"

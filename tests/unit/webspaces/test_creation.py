@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.timing import Watched, watch
@@ -96,6 +97,20 @@ class DoneTests(CreationCase):
         self.create(password=None, ssh=False)
         self.assertEqual((self.w.insides.commands, self.w.calls("start")), ([], []))
         self.assertNotIn(CREATING_KEY, self.w.lxd.containers["ws-u1"].config)
+
+    def test_the_server_punishes_nobody_by_the_address_that_all_visitors_have(self) -> None:
+        self.create()
+        setting = self.w.insides.of("ws-u1").files["/etc/ssh/sshd_config.d/10-webspaced.conf"]
+        self.assertIn(b"\nPerSourcePenalties no\n", setting.contents)
+        self.assertEqual(setting.mode, "0644")
+
+    def test_one_that_knows_no_penalties_is_left_as_it_is(self) -> None:
+        creating = self.begin()
+        self.at(Step.PACKAGES)
+        inside = self.w.insides.of("ws-u1")
+        inside.behaviour = evolve(inside.behaviour, failing=frozenset({"old-sshd"}))
+        self.end(creating)
+        self.assertNotIn("/etc/ssh/sshd_config.d/10-webspaced.conf", inside.files)
 
     def test_modes_that_the_image_had_are_put_right(self) -> None:
         creating = self.begin()

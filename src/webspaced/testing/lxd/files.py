@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from attrs import define
 
@@ -26,13 +26,20 @@ class Entry:
 
 def furnish(instance: Instance) -> None:
     """Give a new container what the tiny images have."""
-    for path in ("/", "/bin", "/etc", "/root", "/tmp", "/var"):  # noqa: S108
+    for path in ("/", "/bin", "/etc", "/root", "/run", "/tmp", "/var"):  # noqa: S108
         instance.files[path] = Entry("directory", mode="0755")
     instance.files["/bin/sh"] = Entry("symlink", b"/bin/busybox", mode="0777")
     instance.files["/etc/passwd"] = Entry(contents=b"root:x:0:0:root:/root:/bin/sh\n")
     instance.files["/etc/os-release"] = Entry(contents=f"NAME={instance.system}\nID={instance.system}\n".encode())
-    instance.installed |= instance.behaviour.brings
+    have(instance, instance.behaviour.brings)
     instance.files["/etc/group"] = Entry(contents=b"root:x:0:\n")
+
+
+def have(instance: Instance, programs: Iterable[str]) -> None:
+    """Install programs, with what some of them bring."""
+    instance.installed |= set(programs)
+    if "sshd" in instance.installed:
+        instance.files.setdefault("/etc/ssh", Entry("directory", mode="0755"))
 
 
 def clean(path: str) -> str:

@@ -12,6 +12,7 @@ from typing import ClassVar
 from twisted.internet.interfaces import IDelayedCall
 
 from webspaced.testing.lxd.command import Command, Says
+from webspaced.testing.lxd.files import have
 from webspaced.testing.lxd.things import Instance
 
 REFRESH_SECONDS, INSTALL_SECONDS = 0.5, 3.0
@@ -59,7 +60,7 @@ class PackageManager(Command):
             self.out("E: \x1b[31mno space left on device\x1b[0m\n\n", 2)
             self.end(100)
         else:
-            instance.installed |= {"sshd", "ssh-keygen"}
+            have(instance, {"sshd", "ssh-keygen"})
             self.out("Setting up openssh-server ...\n")
             self.end()
 
@@ -131,9 +132,14 @@ class Installed(Says):
 
 
 class Sshd(Installed):
-    """``sshd``."""
+    """``sshd -T``: whether it knows what is set."""
 
     name = "sshd"
+
+    def said(self) -> tuple[str, int]:
+        if "old-sshd" in self.around.instance.behaviour.failing:
+            return "command-line: line 0: Bad configuration option: PerSourcePenalties\n", 1
+        return "persourcepenalties no\n", 0
 
 
 class Dropbear(Installed):
