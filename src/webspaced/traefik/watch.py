@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from webspaced.interfaces import ITraefik
 from webspaced.webspaces.conditions import Conditions, Kind
 
-LOOK = 2.0
+LOOK = 5.0
 """Seconds between two looks."""
 
 

@@ -63,7 +63,7 @@ class WatchTests(SynchronousTestCase):
         with capturedLogs() as events:
             self.looks(BOUND + LOOK)
         self.assertEqual(self.traefik.restarts, 1)
-        self.assertIn("none of webspaced's routes since 2001-09-09T01:46:42Z; it says: no inotify", self.watch.trouble)
+        self.assertIn("none of webspaced's routes since 2001-09-09T01:46:45Z; it says: no inotify", self.watch.trouble)
         self.assertEqual(self.conditions.of(7), {Kind.UNROUTED: self.watch.trouble})
         self.assertEqual(len([each for each in events if "unrouted" in (formatEvent(each) or "")]), 1)
         self.looks(BOUND)
