@@ -105,12 +105,18 @@ class SocketLine(Pump):
     def _alone(self, mask: int) -> None:
         if self._answer is not None:
             self._drop_what_comes()
-        elif self._awaiting and mask & _COMES:
+        elif self._awaiting and mask & _COMES and not mask & (HUP | ERR | RDHUP):
             self._look_at_first()
+        elif self._awaiting and mask & RDHUP:
+            # Who says something and leaves wakes nobody: no second edge would tell of the end.
+            self._gone()
         elif mask & (HUP | ERR) or (self._half and mask & RDHUP):
-            owner = self.owner
-            if owner is not None:
-                owner.gone()
+            self._gone()
+
+    def _gone(self) -> None:
+        self._awaiting = False
+        if self.owner is not None:
+            self.owner.gone()
 
     def _look_at_first(self) -> None:
         owner = self.owner

@@ -21,18 +21,21 @@ from webspaced.lib.sparing import Sparing
 MOST_READ, PAUSE = 65536, 0.1
 """Bytes that are read of it within so many seconds."""
 LONGEST_LINE = 1000
+PROVIDER = "provider"
+"""Lines about what brings the routes; others may name members' domains, and are for the log alone."""
 TROUBLES = (" ERR ", " FTL ")
 """Levels of lines that say what is wrong (https://doc.traefik.io/traefik/reference/install-configuration/observability/logs/)."""
 
 
 class Child(ProcessProtocol):
-    """Passes lines on to our log. ``trouble`` is the last one that says what is wrong, without its time."""
+    """Passes lines on to our log. ``trouble`` is the last one that says what is wrong with a provider, without its time."""
 
     log = Logger()
 
     def __init__(self, clock: IReactorTime) -> None:
         self.ended: Deferred[str] = Deferred()
         self.trouble = ""
+        self._rest = b""
         self._clock = clock
         self._lines = Sparing(clock, self.log, "lines of Traefik")
         self._read = 0
@@ -42,8 +45,11 @@ class Child(ProcessProtocol):
         self.outReceived(data)
 
     def outReceived(self, data: bytes) -> None:
-        for line in data.decode(errors="replace").splitlines():
-            self._said(line)
+        *lines, rest = (self._rest + data).split(b"\n")
+        # What is no line yet waits for its rest, but not for ever.
+        self._rest = rest if len(rest) <= LONGEST_LINE else b""
+        for line in lines if len(rest) <= LONGEST_LINE else [*lines, rest]:
+            self._said(line.decode(errors="replace"))
         self._read += len(data)
         if self._pause is None:
             self._pause = self._clock.callLater(PAUSE, self._go_on)
@@ -52,8 +58,9 @@ class Child(ProcessProtocol):
 
     def _said(self, line: str) -> None:
         for level in TROUBLES:
-            if level in line:
-                self.trouble = sentence(line.partition(level)[2])
+            said = line.partition(level)[2]
+            if PROVIDER in said.lower():
+                self.trouble = sentence(said)
         if self._lines.may(""):
             self.log.info("traefik: {line}", line=line[:LONGEST_LINE])
 

@@ -163,6 +163,8 @@ class EmbeddedTraefik(Service):
         self._transport: IProcessTransport | None = None
         self._child: Child | None = None
         self._loop: Deferred[None] | None = None
+        self.has_served = False
+        """Whether it ever had routes: until then its start has a bound of its own."""
 
     @property
     def pid(self) -> int | None:
@@ -208,6 +210,7 @@ class EmbeddedTraefik(Service):
         entry_point = EntryPoint(self._reactor, asked_at(self._embedding))
         while not await entry_point.has_any():
             await sleep(self._reactor, POLL)
+        self.has_served = True
 
     def _signal(self, name: str) -> None:
         if self._transport is not None:
@@ -220,7 +223,7 @@ class EmbeddedTraefik(Service):
         waits: Iterator[float] = pauses(FIRST_PAUSE, LONGEST_PAUSE)
         while self.running:
             began = self._reactor.seconds()
-            reason = await self._run_once()
+            reason = await self._run_or_say_why_not()
             self._transport = None
             if not self.running:
                 return
@@ -228,6 +231,13 @@ class EmbeddedTraefik(Service):
                 waits = pauses(FIRST_PAUSE, LONGEST_PAUSE)
             self.log.warn("Traefik ended ({reason}) and is started again", reason=reason)
             await sleep(self._reactor, next(waits))
+
+    async def _run_or_say_why_not(self) -> str:
+        try:
+            return await self._run_once()
+        except OSError as error:
+            # A disk that is full now need not stay so.
+            return f"it could not be started: {error}"
 
     def _run_once(self) -> Deferred[str]:
         configuration = write_files(self._embedding)

@@ -40,9 +40,8 @@ class EntryPoint:
         return None if status is None or status in REDIRECTIONS else status == SENTINEL_STATUS
 
     async def has_any(self) -> bool | None:
-        # Nobody there has no routes either.
         status = await self._status(SENTINEL_HOST)
-        return None if status in REDIRECTIONS else status == SENTINEL_STATUS
+        return None if status is None or status in REDIRECTIONS else status == SENTINEL_STATUS
 
     async def _status(self, host: str) -> int | None:
         return await ask_head(self._reactor, self._endpoint(host), host, TIMEOUT)

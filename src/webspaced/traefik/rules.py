@@ -13,6 +13,8 @@ from collections.abc import Iterable
 
 CHALLENGES = "/.well-known/acme-challenge/"
 """Where HTTP-01 looks (RFC 8555 section 8.3)."""
+LEAST = 17
+"""More than a catch-all has, such as HostRegexp(`.+`), however short a host is."""
 MOST = 40
 """Less than the rule of Traefik's own for challenges has, where these may pass it by: 44."""
 CHALLENGE_PRIORITY = 50
@@ -27,7 +29,7 @@ def any_of(matcher: str, hosts: Iterable[str]) -> str:
 
 def priority(matcher: str, hosts: Iterable[str]) -> int:
     """Give the priority of a router that has the rule :func:`any_of` of these."""
-    return min([MOST, *(len(any_of(matcher, (host,))) - 1 for host in hosts)])
+    return max(LEAST, min([MOST, *(len(any_of(matcher, (host,))) - 1 for host in hosts)]))
 
 
 def challenges_of(hosts: Iterable[str]) -> str:

@@ -114,6 +114,15 @@ class SocketTests(SynchronousTestCase):
         self.relay.turn()
         self.assertEqual(self.relay.sockets[1].received, HELLO)
 
+    def test_who_says_something_and_goes_away_with_it_is_gone(self) -> None:
+        for is_reset in (False, True):
+            self.setUp()
+            self.line.await_first()
+            self.socket.arrive(HELLO)
+            (self.socket.die if is_reset else self.socket.end)()
+            self.relay.turn()
+            self.assertEqual(self.owner.told, ["gone"])
+
     def test_who_goes_away_first_is_gone(self) -> None:
         for is_reset in (False, True):
             self.setUp()

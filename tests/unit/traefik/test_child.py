@@ -45,7 +45,7 @@ class ChildTests(SynchronousTestCase):
 
     def test_lines_come_through_whatever_they_are(self) -> None:
         self.assertEqual(self.said(b"one\ntwo {brace}\n\xff\n"), ["traefik: one", "traefik: two {brace}", "traefik: �"])
-        (line,) = self.said(b"x" * 5000)
+        (line,) = self.said(b"x" * 5000 + b"\n")
         self.assertEqual(len(line), LONGEST_LINE + len("traefik: "))
 
     def test_of_a_flood_some_are_written_and_the_others_counted(self) -> None:
@@ -68,7 +68,11 @@ class ChildTests(SynchronousTestCase):
     def test_the_last_trouble_is_remembered(self) -> None:
         self.said(b"2026-11-29T18:00:00Z WRN so what\n")
         self.assertEqual(self.child.trouble, "")
-        self.said(b'2026-11-29T18:00:00Z ERR Cannot start the provider error="no inotify"\n2026-11-29T18:00:01Z INF fine\n')
+        self.said(b"2026-11-29T18:00:00Z ERR Unable to obtain a certificate for bob.example\n")
+        self.assertEqual(self.child.trouble, "")
+        # Pipes cut lines anywhere.
+        self.said(b"2026-11-29T18:00:00Z ER")
+        self.said(b'R Cannot start the provider error="no inotify"\n2026-11-29T18:00:01Z INF fine\n')
         self.assertEqual(self.child.trouble, 'Cannot start the provider error="no inotify"')
 
     def test_its_end(self) -> None:

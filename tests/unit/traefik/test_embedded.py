@@ -7,6 +7,7 @@ import sys
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from attrs import evolve
 from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
@@ -16,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.unit.timing import Time, watch
 from webspaced.core.address import Endpoint
 from webspaced.settings import Address
+from webspaced.traefik import embedded
 from webspaced.traefik.embedded import EmbeddedTraefik, Embedding, _endpoint, static_configuration
 from webspaced.traefik.render import EntryPoints
 
@@ -146,11 +148,28 @@ class EmbeddedTests(SynchronousTestCase):
         self.machine.run_for(100)
         self.assertEqual(len(self.machine.children), 1)
 
-    def test_its_lines_come_through_whatever_they_are(self) -> None:
+    def test_started_again_it_is_asked_to_end_and_killed_if_it_does_not(self) -> None:
         child = self.started()
-        child.protocol.outReceived(b"one\ntwo {brace}\n")
-        child.protocol.errReceived(b"\xff\xfe")
-        self.assertEqual(self.flushLoggedErrors(), [])
+        self.traefik.restart()
+        self.assertEqual(child.signals, ["TERM"])
+        self.machine.run_for(11)
+        self.assertEqual(child.signals, ["TERM", "KILL"])
+        child.end(9)
+        self.machine.run_for(1)
+        self.assertEqual(len(self.machine.children), 2)
+        self.traefik.restart()
+        self.machine.children[-1].end()
+        self.machine.run_for(20)
+        self.assertEqual((self.machine.children[1].signals, len(self.machine.children)), (["TERM"], 3))
+
+    def test_a_disk_that_is_full_for_a_while_does_not_end_it_for_good(self) -> None:
+        child = self.started()
+        with mock.patch.object(embedded, "replace_file", side_effect=OSError(28, "No space left on device")):
+            child.end(1)
+            self.machine.run_for(60)
+        self.assertEqual(len(self.machine.children), 1)
+        self.machine.run_for(6)
+        self.assertEqual(len(self.machine.children), 2)
 
     def test_a_wildcard_is_tried_on_loopback(self) -> None:
         for host, tried in (("", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::", "::1"), ("192.0.2.7", "192.0.2.7")):

@@ -44,8 +44,8 @@ class KeyspaceTests(SynchronousTestCase):
     def test_the_keys_of_a_route(self) -> None:
         rule = "Host(`alice.example.org`) || Host(`alice.net`)"
         self.assertEqual(OURS.keys_of(route(), BOTH), {
-            "traefik/http/routers/ws-u7/priority": "16",
-            "traefik/http/routers/ws-u7-https/priority": "16",
+            "traefik/http/routers/ws-u7/priority": "17",
+            "traefik/http/routers/ws-u7-https/priority": "17",
             "traefik/http/routers/ws-u7/rule": rule,
             "traefik/http/routers/ws-u7/service": "ws-u7",
             "traefik/http/routers/ws-u7/entryPoints/0": "web",

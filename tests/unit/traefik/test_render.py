@@ -81,9 +81,9 @@ class RenderTests(SynchronousTestCase):
         self.assertEqual(render({"ws-u7": route()}, BOTH), {
             "http": {
                 "routers": {
-                    "ws-u7": {"rule": rule, "service": "ws-u7", "entryPoints": ["web"], "priority": 16},
+                    "ws-u7": {"rule": rule, "service": "ws-u7", "entryPoints": ["web"], "priority": 17},
                     "ws-u7-https": {
-                        "rule": rule, "service": "ws-u7", "entryPoints": ["websecure"], "priority": 16, "tls": {},
+                        "rule": rule, "service": "ws-u7", "entryPoints": ["websecure"], "priority": 17, "tls": {},
                     },
                     "webspaced": {
                         "rule": "Host(`webspaced.invalid`)", "service": "noop@internal", "entryPoints": ["web"],
@@ -136,7 +136,7 @@ class RenderTests(SynchronousTestCase):
     def test_a_resolver_gives_each_own_domain_a_certificate(self) -> None:
         routers = self.routers(resolver="acme")
         self.assertEqual(routers["ws-u7-domains"], {
-            "rule": "Host(`alice.net`)", "service": "ws-u7", "entryPoints": ["tls"], "priority": 16,
+            "rule": "Host(`alice.net`)", "service": "ws-u7", "entryPoints": ["tls"], "priority": 17,
             "tls": {"certResolver": "acme", "domains": [{"main": "alice.net"}]},
         })  # fmt: skip
         self.assertEqual(routers["ws-u7-https"]["rule"], "Host(`alice.example.org`)")
@@ -194,10 +194,10 @@ class RenderTests(SynchronousTestCase):
             # No `Host`: Traefik would end the TLS of that host then.
             "ws-u7-misdirected": {
                 "rule": "HostRegexp(`^alice[.]example[.]org$`) || HostRegexp(`^alice[.]net$`)", "service": "noop@internal",
-                "entryPoints": ["websecure"], "priority": 16, "middlewares": ["webspaced-misdirected"], "tls": {},
+                "entryPoints": ["websecure"], "priority": 17, "middlewares": ["webspaced-misdirected"], "tls": {},
             },
             "ws-u7": {
-                "rule": rule, "service": "noop@internal", "entryPoints": ["web"], "priority": 16,
+                "rule": rule, "service": "noop@internal", "entryPoints": ["web"], "priority": 17,
                 "middlewares": ["webspaced-redirect"],
             },
             "ws-u7-challenges": {

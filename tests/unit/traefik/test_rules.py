@@ -33,11 +33,11 @@ class PriorityTests(SynchronousTestCase):
 
     def test_whoever_names_just_this_host_comes_first(self) -> None:
         for matcher in ("Host", "HostSNI"):
-            self.assertEqual(priority(matcher, ["alice.net", "alice.example.org"]), len(any_of(matcher, ["alice.net"])) - 1)
+            self.assertEqual(priority(matcher, ["alices.net", "alice.example.org"]), len(any_of(matcher, ["alices.net"])) - 1)
 
     def test_a_catch_all_comes_after_it(self) -> None:
         for rule in ("PathPrefix(`/`)", "HostRegexp(`.+`)"):
-            self.assertGreater(priority("Host", ["alice.example.org", "alice.net"]), len(rule) - 1)
+            self.assertGreater(priority("Host", ["alice.example.org", "foo.de"]), len(rule))
 
 
 class RuleTests(SynchronousTestCase):

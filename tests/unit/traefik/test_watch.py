@@ -21,6 +21,7 @@ class Traefik:
 
     def __init__(self) -> None:
         self.answer: bool | None = True
+        self.has_served = True
         self.trouble = ""
         self.restarts = 0
 
@@ -66,11 +67,45 @@ class WatchTests(SynchronousTestCase):
         self.assertIn("none of webspaced's routes since 2001-09-09T01:46:45Z; it says: no inotify", self.watch.trouble)
         self.assertEqual(self.conditions.of(7), {Kind.UNROUTED: self.watch.trouble})
         self.assertEqual(len([each for each in events if "unrouted" in (formatEvent(each) or "")]), 1)
-        self.looks(BOUND)
-        self.assertEqual(self.traefik.restarts, 2)
+        for seconds, restarts in ((15, 1), (5, 2), (35, 2), (5, 3), (55, 3), (5, 4), (60, 5)):
+            self.looks(seconds)
+            self.assertEqual(self.traefik.restarts, restarts)
         self.traefik.answer = True
         self.looks(LOOK)
         self.assertEqual((self.watch.trouble, self.conditions.of(7)), ("", {}))
+
+    def test_the_next_time_it_is_as_quick_again(self) -> None:
+        for _ in range(2):
+            self.traefik.answer, self.traefik.restarts = False, 0
+            self.looks(BOUND + LOOK)
+            self.assertEqual(self.traefik.restarts, 1)
+            self.traefik.answer = True
+            self.looks(LOOK)
+
+    def test_a_bound_that_is_very_short_is_none_for_this(self) -> None:
+        self.watch = TraefikWatch(self.clock, self.traefik, 0.1, self.conditions, self.clock.seconds)
+        self.watch.own, self.traefik.answer = self.traefik, False
+        self.looks(LOOK + 5)
+        self.assertEqual(self.traefik.restarts, 0)
+
+    def test_one_that_never_had_any_is_still_starting(self) -> None:
+        self.traefik.answer, self.traefik.has_served = False, False
+        self.looks(50)
+        self.assertEqual((self.watch.trouble, self.traefik.restarts), ("", 0))
+
+    def test_while_routes_cannot_be_written_a_restart_would_not_help(self) -> None:
+        self.traefik.answer = False
+        self.watch.is_written = lambda: False
+        self.looks(50)
+        self.assertIn("none of webspaced's routes", self.watch.trouble)
+        self.assertEqual(self.traefik.restarts, 0)
+
+    def test_no_answer_is_no_news(self) -> None:
+        self.traefik.answer = False
+        self.looks(BOUND + LOOK)
+        before, self.traefik.answer = self.watch.trouble, None
+        self.looks(50)
+        self.assertEqual((self.watch.trouble, self.traefik.restarts), (before, 1))
 
     def test_somebody_elses_is_only_told_of(self) -> None:
         self.watch.own = None
