@@ -50,7 +50,8 @@ class Container:
     """One instance. ``extra`` are addresses that its root added; ``opens`` tells when ports open (``None``: never).
 
     ``six``: an IPv6 address that it has from ``six_after`` seconds after its start; in the family ``deaf`` no port answers.
-    ``head``: the status that its web server answers, ``None`` if it says nothing; ``hangs_up``: at each connection at once.
+    ``head``: the status that its web server answers, ``None`` if it says nothing; ``hangs_up``: at each connection at once
+    (``hangs_up_at``: in this family).
     """
 
     name: str
@@ -69,6 +70,7 @@ class Container:
     leased: bool = True
     head: int | None = 200
     hangs_up: bool = False
+    hangs_up_at: int = 0
     six: IPAddress | None = None
     six_after: float = 0.0
     deaf: int = 0

@@ -100,7 +100,9 @@ class FakeProbe:
         container = self._lxd.answers(endpoint)
         says = None if container is None else container.head
         await sleep(self._clock, timeout if says is None and ask.waits_for_data else 0.001)
-        if container is None or container.hangs_up:
+        if container is None:
+            return Answer.REFUSED
+        if container.hangs_up or endpoint.host.version == container.hangs_up_at:
             return Answer.NOT_YET
         return Answer.SILENT if says is None else judged(says)
 

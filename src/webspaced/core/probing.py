@@ -44,7 +44,9 @@ class Answer(enum.Enum):
 
     GOOD = "good"
     NOT_YET = "not yet"
-    """It hung up without a byte, reset or refused the connection, or said that what is behind it is not there."""
+    """It hung up without a byte, reset the connection, or said that what is behind it is not there."""
+    REFUSED = "refused"
+    """It takes no connection any more."""
     SILENT = "silent"
     """Nothing that says anything, in time."""
 

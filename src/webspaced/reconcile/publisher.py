@@ -67,7 +67,7 @@ class Publisher:
         self._naming: dict[IPAddress, dict[str, float]] = {}
         self._named: dict[str, set[IPAddress]] = {}
         self._open = False
-        self._written = -LAZY_INTERVAL
+        self._written = self._tried = -LAZY_INTERVAL
         self._renew = False
         self._stale: dict[str, int] = {}
         self._marks = 0
@@ -180,10 +180,11 @@ class Publisher:
         return Deferred.fromCoroutine(self._settle(name, surely=surely))
 
     async def _settle(self, name: str, *, surely: bool) -> None:
-        limit = self._patience()
-        # What could not be written a moment ago is tried at once, for whoever waits.
-        self.unwritten.hurry((name,))
-        self._rested()
+        limit = self._patience(name)
+        if not self._is_published(name) and self._clock.seconds() - self._tried >= FLOOR:
+            # What could not be written a moment ago is tried at once, for whoever waits.
+            self.unwritten.hurry((name,))
+            self._rested()
         self._kick()
         while not self._open or not self._is_published(name):
             written: Deferred[bool] = Deferred()
@@ -203,9 +204,9 @@ class Publisher:
             # Of a change that was just made, never more: whatever a clock says.
             await self._settling.wait(generation, min(rest, self._settle_time))
 
-    def _patience(self) -> float:
-        """Give for how long to wait for a write: where none has worked for long, one more try has to do."""
-        since = self.unwritten.since()
+    def _patience(self, name: str) -> float:
+        """Give for how long to wait for a route's write: where none has worked for long, one more try has to do."""
+        since = self.unwritten.since_for(name)
         lasting = since is not None and self.unwritten.now() - since > WRITE_LIMIT
         return TRY_LIMIT if lasting else WRITE_LIMIT
 
@@ -271,6 +272,7 @@ class Publisher:
             try:
                 # What differs anew while this is written is written again.
                 self._renew, marks = False, self._marks
+                self._tried = self._clock.seconds()
                 generation = await self._store.apply(todo.put, sorted(todo.remove))
             except CancelledError:
                 self._uncertain = True

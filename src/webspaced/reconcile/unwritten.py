@@ -25,6 +25,8 @@ class _Refusal:
     reason: str
     rest: float = 0.1
     not_before: float = 0.0
+    is_alone: bool = False
+    """Whether others were taken at the same time."""
 
 
 @frozen
@@ -56,7 +58,7 @@ class Unwritten:
             refusal = _Refusal(self.now(), reason) if known is None else evolve(known, reason=reason)
             if rests:
                 rest = min(LONGEST_REST, 2 * refusal.rest)
-                refusal = evolve(refusal, rest=rest, not_before=now + refusal.rest)
+                refusal = evolve(refusal, rest=rest, not_before=now + refusal.rest, is_alone=True)
             self._refusals[name] = refusal
             if known is None:
                 self._tell(name)
@@ -82,17 +84,26 @@ class Unwritten:
         """Give since when (seconds since the epoch) anything could not be written; ``None`` if all is."""
         return min((refusal.since for refusal in self._refusals.values()), default=None)
 
+    def since_for(self, name: str) -> float | None:
+        """Give the same of what keeps this route from being written: its own refusal, or the whole store's."""
+        mine = (each.since for other, each in self._refusals.items() if other == name or not each.is_alone)
+        return min(mine, default=None)
+
     def of(self, name: str) -> str:
         """Say since when and why a route is not written; empty if it is."""
         refusal = self._refusals.get(name)
         return "" if refusal is None else f"since {_iso(refusal.since)}: {refusal.reason}"
 
     def told(self) -> str:
-        """Say since when and why routes are not written, for everybody; empty if all are."""
-        if not self._refusals:
+        """Say since when and why the store takes no routes, for everybody; empty if it does.
+
+        What is refused for one webspace alone is its own affair: its condition tells of it.
+        """
+        all_ = [refusal for refusal in self._refusals.values() if not refusal.is_alone]
+        if not all_:
             return ""
-        first = min(self._refusals.values(), key=lambda refusal: refusal.since)
-        count = f"{len(self._refusals)} of them " if len(self._refusals) > 1 else ""
+        first = min(all_, key=lambda refusal: refusal.since)
+        count = f"{len(all_)} of them " if len(all_) > 1 else ""
         return f"routes cannot be written {count}since {_iso(first.since)}: {first.reason}"
 
     def _tell(self, name: str) -> None:

@@ -129,6 +129,10 @@ class Booter:
         course = _Course(Patience(self._clock))
         return self._flights.join(uid, lambda: self._boot(uid, course), lambda: not course.asked)
 
+    def is_departed(self, observed: Observed) -> bool:
+        """Whether a webspace has had no member for too long."""
+        return self._limits.departed(observed)
+
     def unwanted(self, observed: Observed) -> str:
         """Give why visitors are not to have a webspace that runs, in words for everybody; empty if they may."""
         return unwanted(observed.webspace.desired, departed=self._limits.departed(observed))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from attrs import frozen
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from webspaced.core.address import Endpoint
@@ -13,7 +14,7 @@ from webspaced.core.boot import Hold
 from webspaced.core.names import default_domain
 from webspaced.core.probing import Answer, Ask
 from webspaced.core.routes import Readiness
-from webspaced.errors import BootFailed, PortSilent
+from webspaced.errors import BootFailed, PortSilent, WebspacedError
 from webspaced.interfaces import IBootGate, IPortLook
 from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import Flights, sleep
@@ -28,8 +29,11 @@ CONNECT_FIRST, CONNECT_LONGEST = 0.05, 1.0
 TRY_PAUSE_FIRST, TRY_PAUSE_LONGEST = 0.01, 0.25
 WARM_UP_PAUSE = 0.1
 BOOTS_PER_VISIT = 3
-ADDRESSES_FIRST, ADDRESSES_LONGEST = 0.1, 2.0
+ADDRESSES_FIRST, ADDRESSES_LONGEST = 0.1, 30.0
 """Seconds between reads of a webspace's addresses while its port does not answer, growing: another one may come up."""
+FAMILIES = 2
+"""Addresses beyond which none is looked for."""
+NOT_READY = frozenset({Answer.NOT_YET, Answer.REFUSED})
 LONGEST_LISTENING = 10.0
 """Seconds on one connection for a server that is to say something by itself."""
 
@@ -114,8 +118,13 @@ class BootGate:
         if before.instance.incarnation == after.instance.incarnation:
             # Root may have changed its addresses since the start.
             after = await self._registry.read_address(uid) or after
-        if refused and before.instance.incarnation == after.instance.incarnation:
+        if before.instance.incarnation != after.instance.incarnation:
+            return
+        if refused:
             self._readiness.put(after, Probe(endpoint.port, asks), Readiness.NEVER)
+        elif len(after.addresses) > 1:
+            # It may just be busy; but the other address may be the better one by now.
+            self._readiness.doubt(after, Probe(endpoint.port, asks))
 
     async def _ready(self, uid: int, probe: Probe) -> Endpoint:
         # A container that stops under a waiting visitor (somebody rebooted it) is woken again, but not for ever.
@@ -136,52 +145,64 @@ class BootGate:
             message = "it has no usable address"
             raise BootFailed(message)
         once = self._readiness.get(observed, probe) is Readiness.NEVER
-        endpoint = await self._accepts(observed, probe.port, once=once)
+        until = self._clock.seconds() + self._patience.accepting(observed)
+        endpoint = await self._accepts(observed, probe.port, until, once=once)
+        if endpoint is not None and probe.asks is not Ask.CONNECTION:
+            endpoint = await self._warm_up(observed, endpoint, probe.asks, until)
         if endpoint is None:
             self._readiness.put(self._current(observed), probe, Readiness.NEVER)
             message = f"nothing answers on port {probe.port} of the webspace"
             raise PortSilent(message)
-        if probe.asks is not Ask.CONNECTION:
-            await self._warm_up(observed, endpoint, probe.asks)
         self._readiness.put(self._current(observed), probe, Readiness.READY, endpoint.host)
         return endpoint
 
-    async def _accepts(self, observed: Observed, port: int, *, once: bool) -> Endpoint | None:
+    async def _accepts(self, observed: Observed, port: int, until: float, *, once: bool) -> Endpoint | None:
         """Give the first endpoint that accepts, of all addresses: one that comes up meanwhile is tried, too."""
-        began = self._clock.seconds()
         reads = pauses(ADDRESSES_FIRST, ADDRESSES_LONGEST, factor=2.0)
-        read_again = began + next(reads)
-        deadline = began + self._patience.accepting(observed)
+        read_again = self._clock.seconds() + next(reads)
         timeouts = pauses(CONNECT_LONGEST if once else CONNECT_FIRST, CONNECT_LONGEST, factor=1.1)
         for pause, timeout in zip(pauses(TRY_PAUSE_FIRST, TRY_PAUSE_LONGEST, factor=1.05), timeouts, strict=False):
-            endpoints = [Endpoint(address, port) for address in self._current(observed).addresses]
-            found = await first_that_accepts(self._clock, self._probe, endpoints, timeout)
+            found = await first_that_accepts(self._clock, self._probe, self._endpoints(observed, port), timeout)
             now = self._clock.seconds()
             # If it stopped meanwhile, what accepted may have been somebody else at the same address.
-            self._current(observed)
-            if found is not None or once or now >= deadline:
+            current = self._current(observed)
+            if found is not None or once or now >= until:
                 return found
-            if now >= read_again:
-                await self._registry.read_address(observed.uid)
-                read_again = self._clock.seconds() + next(reads)
+            if now >= read_again and len(current.addresses) < FAMILIES:
+                read_again = now + next(reads)
+                # Beside the tries: a slow LXD must not hold up whom an open port awaits.
+                Deferred.fromCoroutine(self._registry.read_address(observed.uid)).addErrback(self._not_read)
             await sleep(self._clock, pause)
         raise AssertionError  # pauses() never ends
 
-    async def _warm_up(self, observed: Observed, endpoint: Endpoint, asks: Ask) -> None:
+    def _endpoints(self, observed: Observed, port: int) -> list[Endpoint]:
+        return [Endpoint(address, port) for address in self._current(observed).addresses]
+
+    def _not_read(self, failure: Failure) -> None:
+        failure.trap(WebspacedError, CancelledError)
+
+    async def _warm_up(self, observed: Observed, endpoint: Endpoint, asks: Ask, until: float) -> Endpoint | None:
         """Wait while a server says that what is behind it is not there yet, at most the webspace's own bound.
 
-        Silence on the first try means a server that is slow or speaks something else: there is nothing to wait for, unless
-        it is to speak first. Silence after it has said that it is not ready means that it is busy getting there.
+        Gives the endpoint that answers, or that took a connection at least. Silence on the first try means a server that is
+        slow or speaks something else: there is nothing to wait for, unless it is to speak first. Silence after it has said
+        that it is not ready means that it is busy getting there.
         """
+        until = min(until, self._clock.seconds() + self._patience.startup_delay(observed))
         host = default_domain(observed.username or observed.name, self._domain)
-        deadline = self._clock.seconds() + self._patience.startup_delay(observed)
-        not_ready = {Answer.NOT_YET, Answer.SILENT} if asks.waits_for_data else {Answer.NOT_YET}
-        while (answer := await self._probe.ask(endpoint, asks, host, self._for_an_answer(asks, deadline))) in not_ready:
-            if self._clock.seconds() >= deadline:
-                return
+        not_ready = NOT_READY | ({Answer.SILENT} if asks.waits_for_data else frozenset())
+        answers: dict[Endpoint, Answer] = {}
+        while True:
+            # The one that accepted first, and the other ones when that is not ready.
+            for each in dict.fromkeys([endpoint, *self._endpoints(observed, endpoint.port)]):
+                answers[each] = await self._probe.ask(each, asks, host, self._for_an_answer(asks, until))
+                if answers[each] not in not_ready:
+                    return each
+            if self._clock.seconds() >= until:
+                return next((each for each, answer in answers.items() if answer is not Answer.REFUSED), None)
             self._current(observed)
-            not_ready = {Answer.NOT_YET, Answer.SILENT}
-            if answer is Answer.NOT_YET or not asks.waits_for_data:
+            not_ready = NOT_READY | {Answer.SILENT}
+            if Answer.NOT_YET in answers.values() or not asks.waits_for_data:
                 await sleep(self._clock, WARM_UP_PAUSE)
                 self._current(observed)
 

@@ -10,7 +10,7 @@ from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from webspaced.core.boot import Hold
+from webspaced.core.boot import Hold, unwanted
 from webspaced.core.desired import AUTO, Desired, Wish
 from webspaced.core.instance import Status
 from webspaced.core.webspace import Webspace
@@ -157,6 +157,10 @@ class Power:
                 raise Forbidden(_suspended(webspace.desired))
             return webspace.with_desired(desired)
 
+        there = self._registry.get(uid)
+        if desired.wish is Wish.STOPPED and there is not None and there.runs:
+            # As if it were shut down: what LXD works on is not torn from it. An admin's word waits for nobody.
+            await self._hindrances.check_idle(there)
         before = (await self._documents.change(uid, changed)).desired
         now = self._registry.get(uid)
         if desired.wish is not Wish.AUTO and now is not None and now.instance.status is not Status.FROZEN:
@@ -271,9 +275,8 @@ def check_wanted(observed: Observed, *, but_for: Wish = Wish.AUTO) -> None:
 
 def check_has_member(observed: Observed, booter: Booter) -> None:
     """See to it that a webspace's member is not gone for too long: ``Conflict`` if so. Only admins get to hear that."""
-    reason = booter.unwanted(observed) if observed.webspace.desired.wish is Wish.AUTO else ""
-    if reason:
-        raise Conflict(reason)
+    if booter.is_departed(observed):
+        raise Conflict(unwanted(AUTO, departed=True))
 
 
 def _check_running(observed: Observed) -> None:

@@ -101,7 +101,9 @@ class PortProbe:
         says = _FIRST_WORDS[ask]()
         answer = await self._said(plain, says, bool, timeout)
         if ask is Ask.HTTPS and answer is Answer.GOOD:
-            return await self._head(wrapClientTLS(UnverifiedConnections(host.encode()), plain), host, timeout)
+            status = await ask_head(self._clock, wrapClientTLS(UnverifiedConnections(host.encode()), plain), host, timeout)
+            # It is there: one that speaks HTTP/2 only (gRPC) hangs up on what it does not know.
+            return Answer.GOOD if status is None else judged(status)
         return answer
 
     async def _head(self, endpoint: IStreamClientEndpoint, host: str, timeout: float) -> Answer:
@@ -115,7 +117,7 @@ class PortProbe:
         except TimeoutError:
             return Answer.SILENT
         except ConnectError:
-            return Answer.NOT_YET
+            return Answer.REFUSED
         if said is None:
             return Answer.SILENT
         status = status_of(said)

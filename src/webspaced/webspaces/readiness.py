@@ -64,6 +64,12 @@ class ReadinessTable:
             for listener in self._listeners:
                 listener(observed.uid)
 
+    def doubt(self, observed: Observed, probe: Probe) -> None:
+        """Say that what is known of a port may not hold any more."""
+        if self._of(observed).pop(probe, None) is not None:
+            for listener in self._listeners:
+                listener(observed.uid)
+
     def forget(self, uid: int) -> None:
         """Drop what is known of a webspace that is gone."""
         self._known.pop(uid, None)

@@ -114,6 +114,29 @@ class PartTests(UnwrittenCase):
         self.assertEqual(self.unwritten.told(), "")
         self.assertEqual(self.store.backend("x"), f"{B}:80")
 
+    def test_nor_does_anybody_give_up_sooner_for_it(self) -> None:
+        self.opened(x=A, y=A)
+        self.fail(*[PartlyWritten("some", {"x": "exceeded quota"})] * 40)
+        self.want("x", B)
+        self.clock.run_for(30)
+        self.assertEqual(self.unwritten.told(), "")
+        self.assertEqual(self.unwritten.since_for("y"), None)
+        self.assertIsNotNone(self.unwritten.since_for("x"))
+
+    def test_many_who_need_what_the_store_refuses_do_not_make_it_be_tried_for_each(self) -> None:
+        self.opened(x=A)
+        self.fail(*[OSError(28, "No space left on device")] * 1000)
+        self.want("x", B)
+        self.clock.run_for(60)
+        before = len(self.store.errors)
+        needing = []
+        for _ in range(100):
+            needing.append(watch(self.publisher.settled("x")))
+            self.clock.run_for(0.01)
+        self.assertLess(before - len(self.store.errors), 15)
+        self.clock.run_for(20)
+        self.assertTrue(all(each.done for each in needing))
+
     def test_it_is_tried_less_and_less_often_and_at_once_for_who_needs_it(self) -> None:
         self.opened(x=A)
         self.fail(*[PartlyWritten("some", {"x": "exceeded quota"})] * 1000)

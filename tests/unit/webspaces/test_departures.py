@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.world import GRACE_OF_IAM, World
+from webspaced.core.desired import Desired, Wish
 from webspaced.core.instance import Status
 from webspaced.core.probing import Ask
 from webspaced.core.webspace import UNKNOWN_SINCE_KEY
@@ -51,6 +52,13 @@ class DepartureTests(SynchronousTestCase):
         # It keeps what it has, until an admin takes it away.
         self.assertEqual(self.w.claims.holder(49152), 1)
         self.assertEqual(self.w.claims.holder("alice.example.org"), 1)
+
+    def test_what_it_was_wanted_to_be_stays_where_it_cannot_be_started(self) -> None:
+        self.w.clock.result_of(self.w.power.want(1, Desired(wish=Wish.STOPPED)))
+        self.begin()
+        self.w.clock.run_for(GRACE_OF_IAM)
+        self.assertRaises(Conflict, self.w.clock.result_of, self.w.power.boot(1))
+        self.assertIs(self.w.seen(1).webspace.desired.wish, Wish.STOPPED)
 
     def test_one_that_runs_is_not_served_any_more_and_shut_down_without_anybody_asking(self) -> None:
         self.begin(running=True)

@@ -232,7 +232,7 @@ class FamiliesTests(GateCase):
         waiting = self.ready()
         self.w.clock.run_for(4)
         self.assertFalse(waiting.done)
-        self.w.clock.run_for(3)
+        self.w.clock.run_for(4)
         self.assertEqual(str(waiting.value), self.SIX)
 
     def test_when_it_answers_no_more_the_other_one_is(self) -> None:
@@ -241,6 +241,34 @@ class FamiliesTests(GateCase):
         self.container.deaf = 6
         self.w.clock.result_of(self.w.gate.suspect(1, Endpoint(ip_address("fd00:7::10"), 22), refused=True))
         self.assertEqual(self.reached(), "10.7.0.10:22")
+
+    def test_one_that_hangs_up_is_not_preferred_to_one_that_answers(self) -> None:
+        self.container.hangs_up_at = 4
+        self.w.clock.result_of(self.w.booter.boot(1))
+        self.w.clock.run_for(1)
+        self.w.clock.result_of(self.w.registry.read_address(1))
+        began = self.w.clock.seconds()
+        self.assertEqual(self.reached(80, http=True), self.SIX.replace("22", "80"))
+        self.assertLess(self.w.clock.seconds() - began, 0.2)
+
+    def test_one_that_has_fallen_silent_is_not_given_for_ever(self) -> None:
+        self.reached()
+        (six,) = {each for each in self.w.seen(1).addresses if each.version == 6}
+        self.container.deaf = 6
+        self.w.clock.result_of(self.w.registry.read_address(1))
+        self.w.readiness.put(self.w.seen(1), Probe(22), Readiness.READY, six)
+        self.w.clock.result_of(self.w.gate.suspect(1, Endpoint(six, 22), refused=False))
+        self.assertEqual(self.reached(), "10.7.0.10:22")
+
+    def test_an_lxd_that_is_away_keeps_nobody_from_a_port_that_opens(self) -> None:
+        self.container.six = None
+        self.reached(23)
+        self.container.opens[22] = self.w.clock.seconds() - self.container.up_at + 3.0
+        waiting = self.ready()
+        self.w.clock.run_for(0.01)
+        self.w.lose_lxd()
+        self.w.clock.run_for(5)
+        self.assertEqual(str(waiting.value), "10.7.0.10:22")
 
     def test_a_new_address_beside_it_changes_nothing(self) -> None:
         self.container.six_after = 5.0
@@ -315,6 +343,23 @@ class WarmUpTests(GateCase):
         began = self.w.clock.seconds()
         self.reached(80, http=True)
         self.assertTrue(3.3 < self.w.clock.seconds() - began < 3.7)
+
+    def test_one_that_takes_no_connection_in_the_end_is_not_ready(self) -> None:
+        self.container.hangs_up = True
+        waiting = self.ready(80, http=True)
+        self.w.clock.run_for(2)
+        self.container.opens[80] = None
+        self.w.clock.run_for(3)
+        self.assertIsInstance(waiting.error, PortSilent)
+        self.assertIs(self.known(80, http=True), Readiness.NEVER)
+
+    def test_all_the_waiting_together_has_one_bound(self) -> None:
+        webspace = self.w.seen(1).webspace.with_config(evolve(DEFAULTS, startup_delay=60.0))
+        self.w.lxd.set_keys("ws-u1", **{"user._webspaced": webspace.dump()})
+        self.container.opens[80], self.container.head = 45.0, 503
+        began = self.w.clock.seconds()
+        self.reached(80, http=True)
+        self.assertTrue(60 <= self.w.clock.seconds() - began < 62)
 
     def test_forwards_wait_for_it_where_the_member_says_so(self) -> None:
         self.container.hangs_up = True

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.timing import watch
 from tests.unit.world import World
-from webspaced.core.desired import suspension
+from webspaced.core.desired import Desired, Wish, suspension
 from webspaced.core.instance import Status
 from webspaced.errors import Conflict, Forbidden
 
@@ -76,6 +76,12 @@ class HindranceTests(SynchronousTestCase):
         self.w.clock.run_for(5)
         self.assertTrue(deleting.done)
         self.assertNotIn("ws-u1", self.w.lxd.containers)
+
+    def test_nor_is_it_switched_off_by_its_member(self) -> None:
+        self.w.lxd.busy.add("ws-u1")
+        self.assertIn("Backing up", self.refused(Conflict, self.w.power.want(1, Desired(wish=Wish.STOPPED))))
+        self.assertIs(self.w.seen(1).webspace.desired.wish, Wish.AUTO)
+        self.served()
 
     def test_a_suspension_is_carried_out_whatever_goes_on(self) -> None:
         self.w.lxd.busy.add("ws-u1")

@@ -86,7 +86,7 @@ class HttpTests(AskCase):
         self.assertEqual((asking.value, connection.transport.ends), (Answer.SILENT, ["reset"]))
 
     def test_one_that_cannot_be_connected_to(self) -> None:
-        for way, answer in ((error.ConnectionRefusedError(), Answer.NOT_YET), (error.TimeoutError(), Answer.SILENT)):
+        for way, answer in ((error.ConnectionRefusedError(), Answer.REFUSED), (error.TimeoutError(), Answer.SILENT)):
             asking = watch(self.probe.ask(ENDPOINT, Ask.HTTP, "x"))
             self.network.refuse(way)
             self.assertIs(asking.value, answer)
