@@ -32,7 +32,7 @@ class Forward:
         :raises Invalid: its server says nothing before it is told who visits, and would be waited for.
         """
         if self.ready is Ask.DATA and self.proxy_protocol is not None:
-            message = "ready: data and proxyProtocol exclude each other: a server that is told of visitors greets nobody before"
+            message = "ready: data and proxyProtocol exclude each other: a server told of visitors greets nobody before"
             raise Invalid(message)
         return self
 

@@ -54,8 +54,8 @@ class DepartureTests(SynchronousTestCase):
         self.assertEqual(self.w.claims.holder("alice.example.org"), 1)
 
     def test_what_it_was_wanted_to_be_stays_where_it_cannot_be_started(self) -> None:
-        self.w.clock.result_of(self.w.power.want(1, Desired(wish=Wish.STOPPED)))
         self.begin()
+        self.w.clock.result_of(self.w.power.want(1, Desired(wish=Wish.STOPPED)))
         self.w.clock.run_for(GRACE_OF_IAM)
         self.assertRaises(Conflict, self.w.clock.result_of, self.w.power.boot(1))
         self.assertIs(self.w.seen(1).webspace.desired.wish, Wish.STOPPED)
