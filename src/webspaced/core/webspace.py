@@ -32,6 +32,8 @@ CREATING_KEY = "user._webspaced_creating"
 
 _MEMBERS = ("user", "config", "domains", "ports", "proxyProtocol", "ready", "desired", "granted", "former")
 NO_GRANTS, NO_OPTIONS = Grants(), Options()
+MOST_FORMER = 4
+"""Documents of former users that are kept."""
 NOBODY = -1
 """The user of a document that names none."""
 
@@ -56,9 +58,9 @@ class Webspace:
     grants: Grants = NO_GRANTS
     wrong: tuple[str, ...] = ()
     """What could not be understood in the document, and has its default."""
-    former: Mapping[str, Any] = field(default=MappingProxyType({}), repr=False)
-    """The document of the user whose instance this was before it was renamed or copied: it counts for nothing until it is
-    that user's own again."""
+    former: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    """The documents of users whose instance this was before it was renamed or copied, the last one first: each counts for
+    nothing until it is that user's own again."""
     extra: Mapping[str, Any] = field(default=MappingProxyType({}), repr=False)
 
     def to_json(self) -> dict[str, Any]:
@@ -78,7 +80,7 @@ class Webspace:
         """Give the text to keep in LXD, members that are not ours included."""
         document = self._document()
         if self.former:
-            document["former"] = dict(self.former)
+            document["former"] = [dict(each) for each in self.former]
         return json.dumps(document, separators=(",", ":"))
 
     def _document(self) -> dict[str, Any]:
@@ -118,9 +120,12 @@ class Webspace:
             return self
         if self.user == NOBODY:
             return evolve(self, user=uid)
-        if _names(self.former, uid):
-            return evolve(_loaded(self.former, self.config), former=self._document())
-        return Webspace(user=uid, config=self.config, wrong=self.wrong, former=self._document(), extra=self.extra)
+        others = [each for each in self.former if not _names(each, uid) and not _names(each, self.user)]
+        former = (self._document(), *others)[:MOST_FORMER]
+        own = next((each for each in self.former if _names(each, uid)), None)
+        if own is not None:
+            return evolve(_loaded(own, self.config), former=former)
+        return Webspace(user=uid, config=self.config, wrong=self.wrong, former=former, extra=self.extra)
 
     def with_domain(self, domain: str, granted: float = 0.0) -> Webspace:
         """Give this with a domain, and the time of its grant."""
@@ -178,7 +183,6 @@ def _names(document: Mapping[str, Any], uid: int) -> bool:
 
 def _loaded(document: Mapping[str, Any], defaults: Config) -> Webspace:
     wrong: list[str] = []
-    former = document.get("former")
     texts = _texts(document.get("domains"), wrong)
     domains = tuple(dict.fromkeys(name for name in map(normalized, texts) if is_servable(name)))
     ports = _load_ports(document.get("ports"), wrong)
@@ -194,9 +198,14 @@ def _loaded(document: Mapping[str, Any], defaults: Config) -> Webspace:
         desired=desired,
         grants=load_grants(document.get("granted"), ports, domains),
         wrong=(*wrong, *wrong_config),
-        former=former if isinstance(former, dict) else {},
+        former=_load_former(document.get("former")),
         extra={name: value for name, value in document.items() if name not in _MEMBERS},
     )
+
+
+def _load_former(value: object) -> tuple[Mapping[str, Any], ...]:
+    documents = value if isinstance(value, list) else [value]
+    return tuple(each for each in documents if isinstance(each, dict))[:MOST_FORMER]
 
 
 def username_of(config: Mapping[str, str]) -> str | None:

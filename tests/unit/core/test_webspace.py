@@ -168,12 +168,26 @@ class RoundTripTests(SynchronousTestCase):
         self.assertEqual((kept.user, kept.domains, dict(kept.ports)), (8, (), {49153: 80}))
         self.assertNotIn("former", kept.to_json())
         back = load_webspace(kept.of(7).dump(), DEFAULTS)
-        self.assertEqual(evolve(back, former={}), theirs)
-        # Both ways, and never deeper than one.
+        self.assertEqual(evolve(back, former=()), theirs)
+        # Both ways, and each user's stands there once.
         self.assertEqual(dict(back.of(8).ports), {49153: 80})
-        self.assertNotIn("former", back.former)
-        self.assertEqual(dict(kept.of(9).ports), {})
-        self.assertEqual(kept.of(9).former["user"], 8)
+        self.assertEqual([each["user"] for each in back.former], [8])
+        self.assertNotIn("former", back.former[0])
+
+    def test_so_it_is_after_several_names(self) -> None:
+        webspace = load({"user": 7, "ports": {"49152": 22}})
+        for uid in (8, 9, 8):
+            webspace = load_webspace(webspace.of(uid).dump(), DEFAULTS)
+            self.assertEqual(dict(webspace.ports), {})
+        self.assertEqual([each["user"] for each in webspace.former], [9, 7])
+        self.assertEqual(dict(webspace.of(7).ports), {49152: 22})
+        for uid in range(100, 120):
+            webspace = webspace.of(uid)
+        self.assertEqual(len(webspace.former), 4)
+
+    def test_one_of_an_earlier_webspaced_is_read(self) -> None:
+        webspace = load({"user": 8, "former": {"user": 7, "ports": {"49152": 22}}})
+        self.assertEqual(dict(webspace.of(7).ports), {49152: 22})
 
     def test_a_former_document_that_is_none_counts_for_nothing(self) -> None:
         for odd in (None, [], "x", {"user": True, "ports": {"49152": 22}}, {"ports": {"49152": 22}}, 7):
