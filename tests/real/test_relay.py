@@ -233,6 +233,13 @@ class HeldTests(RelayCase):
         await until_so(lambda: not self.listeners.counters().held)
         self.assertEqual(self.listeners.counters().failed, {"left": 1})
 
+    async def test_one_that_ends_without_a_word_is_forgotten(self) -> None:
+        sock = await self.thread(self.visit)
+        await until_so(lambda: self.gate.waiting)
+        sock.close()
+        await until_so(lambda: not self.listeners.counters().held)
+        self.assertEqual(self.listeners.counters().failed, {"left": 1})
+
     async def test_half_a_close_is_kept_on_forwards(self) -> None:
         sock = await self.thread(self.ask, 1)
         sock.shutdown(socket.SHUT_WR)

@@ -29,8 +29,11 @@ class ILine(Interface):
     def await_first() -> None:
         """Tell the owner's ``began`` the first byte, which is not taken away, or ``gone``."""
 
-    def hold(*, half: bool) -> None:
-        """Tell the owner's ``gone`` once if the peer goes away; with ``half`` its closed sending side suffices."""
+    def hold(*, half: bool, silent: bool = False) -> None:
+        """Tell the owner's ``gone`` once if the peer goes away; with ``half`` its closed sending side suffices.
+
+        :param silent: so it does if the peer has said nothing before.
+        """
 
     def ends() -> tuple[Endpoint, Endpoint] | None:
         """Give the far and the near end; ``None`` if the peer is gone."""

@@ -28,12 +28,12 @@ _ENDS = RDHUP | HUP | PRI
 class SocketLine(Pump):
     """See :class:`webspaced.forward.lines.ILine`. ``owner`` is the visit, ``None`` at the container's side."""
 
-    __slots__ = ("_answer", "_awaiting", "_half", "_last_words", "owner")
+    __slots__ = ("_answer", "_awaiting", "_half", "_last_words", "_silent", "owner")
 
     def __init__(self, engine: Engine, sock: Any, owner: Any = None) -> None:
         super().__init__(engine, sock)
         self.owner = owner
-        self._half = self._awaiting = False
+        self._half = self._silent = self._awaiting = False
         self._answer: bytes | None = None
         self._last_words: IDelayedCall | None = None
 
@@ -45,9 +45,9 @@ class SocketLine(Pump):
         if self.readable:
             self._look_at_first()
 
-    def hold(self, *, half: bool) -> None:
+    def hold(self, *, half: bool, silent: bool = False) -> None:
         """See :meth:`ILine.hold`."""
-        self._half = half
+        self._half, self._silent = half, silent
 
     def ends(self) -> tuple[Endpoint, Endpoint] | None:
         """See :meth:`ILine.ends`."""
@@ -110,13 +110,22 @@ class SocketLine(Pump):
         elif self._awaiting and mask & RDHUP:
             # Who says something and leaves wakes nobody: no second edge would tell of the end.
             self._gone()
-        elif mask & (HUP | ERR) or (self._half and mask & RDHUP):
+        elif mask & (HUP | ERR) or (mask & RDHUP and (self._half or (self._silent and self._said_nothing()))):
             self._gone()
 
     def _gone(self) -> None:
         self._awaiting = False
         if self.owner is not None:
             self.owner.gone()
+
+    def _said_nothing(self) -> bool:
+        """Whether the peer has ended its sending side without a byte: port scans and health checks do, and wake nobody."""
+        try:
+            return not self.sock.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     def _look_at_first(self) -> None:
         owner = self.owner

@@ -83,8 +83,8 @@ class StockLine(Protocol):
         """See :meth:`ILine.await_first`."""
         self._awaiting = True
 
-    def hold(self, *, half: bool) -> None:
-        """See :meth:`ILine.hold`."""
+    def hold(self, *, half: bool, silent: bool = False) -> None:
+        """See :meth:`ILine.hold`. What is unread here is not known, so nobody counts as silent."""
         self._held = True
         self.transport.pauseProducing()
         self._hangups.watch(self.transport, self._gone, half=half)

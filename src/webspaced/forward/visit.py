@@ -174,7 +174,8 @@ class Visit:
             return
         self._step(Step.WAIT)
         self.since = means.clock.seconds()
-        self._line.hold(half=self._destination.http)
+        # Port scans and health checks come and go without a word, and wake nobody.
+        self._line.hold(half=self._destination.http, silent=True)
         self._waiting = Deferred.fromCoroutine(self._reach(first))
         self._waiting.addErrback(self._failed)
 

@@ -59,6 +59,16 @@ class AloneTests(SynchronousTestCase):
             self.relay.turn()
             self.assertEqual(self.owner.told, told)
 
+    def test_who_ends_without_a_word_is_gone_where_that_counts(self) -> None:
+        for silent, said, told in ((True, b"", ["gone"]), (True, b"a", []), (False, b"", [])):
+            self.setUp()
+            self.line.hold(half=False, silent=silent)
+            if said:
+                self.socket.arrive(said)
+            self.socket.end()
+            self.relay.turn()
+            self.assertEqual(self.owner.told, told)
+
     def test_a_reset_counts_always(self) -> None:
         self.line.hold(half=False)
         self.socket.die()

@@ -33,7 +33,7 @@ class Line:
         self.moved = 0
         self.whose: tuple[Endpoint, Endpoint] | None = ENDS
 
-    def hold(self, *, half: bool) -> None:
+    def hold(self, *, half: bool, silent: bool = False) -> None:
         self.told.append(("hold", half))
 
     def ends(self) -> tuple[Endpoint, Endpoint] | None:
