@@ -79,6 +79,8 @@ REMARK = 60.0
 """Seconds between looks whether others are still led here."""
 LOOK_FOR_MEMBERS = 5.0
 """Seconds between looks whether the users file has changed."""
+FIRST_WORD = 0.05
+"""Seconds for which a visitor of a forward who says nothing wakes nobody."""
 RETRY_UNBOUND = 5.0
 """Seconds between tries to bind a forward whose port somebody else has."""
 
@@ -271,7 +273,7 @@ def _build_listeners(reactor: Any, settings: Settings, known: Knowledge, host: H
         seats=host.web_seats or Places(host.seats.most, host.seats.most_per_webspace),
         refusals=Refusals(reactor),
     )
-    forwards = evolve(means, places=held.forwards, seats=host.seats, by_visitor=True)
+    forwards = evolve(means, places=held.forwards, seats=host.seats, by_visitor=True, first_word=FIRST_WORD)
 
     def web(uid: int) -> Destination | None:
         observed = known.registry.get(uid)

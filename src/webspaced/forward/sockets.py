@@ -47,7 +47,7 @@ class SocketLine(Pump):
 
     def hold(self, *, half: bool, silent: bool = False) -> None:
         """See :meth:`ILine.hold`."""
-        self._half, self._silent = half, silent
+        self._half, self._silent, self._awaiting = half, silent, False
 
     def ends(self) -> tuple[Endpoint, Endpoint] | None:
         """See :meth:`ILine.ends`."""

@@ -85,7 +85,7 @@ class StockLine(Protocol):
 
     def hold(self, *, half: bool, silent: bool = False) -> None:
         """See :meth:`ILine.hold`. What is unread here is not known, so nobody counts as silent."""
-        self._held = True
+        self._held, self._awaiting = True, False
         self.transport.pauseProducing()
         self._hangups.watch(self.transport, self._gone, half=half)
 

@@ -86,6 +86,8 @@ class Means:
     refusals: Refusals
     by_visitor: bool = False
     """Whether visitors come from addresses of their own, and not through Traefik."""
+    first_word: float = 0.0
+    """Seconds for which a visitor who says nothing wakes nobody: port scans have left by then."""
 
 
 @frozen
@@ -154,13 +156,21 @@ class Visit:
         means, destination = self._visits.means, self._destination
         endpoint = means.gate.ready_now(destination.uid, destination.port, destination.asks)
         if endpoint is None:
-            self._hold(None)
+            self._listen_first()
             return
         line = means.lines.dial(endpoint, CONNECT_TIMEOUTS[0])
         if isinstance(line, Deferred):
             self._hold(_Try(endpoint, line))
         else:
             self._serve(line)
+
+    def _listen_first(self) -> None:
+        means = self._visits.means
+        if self._alarm is None and means.first_word:
+            self._alarm = means.clock.callLater(means.first_word, self._hold, None)
+            self._line.await_first()
+        else:
+            self._hold(None)
 
     # --- held
 
@@ -304,7 +314,7 @@ class Visit:
     def idle(self) -> float:
         """See :class:`webspaced.lib.places.Holder`."""
         now = self._visits.means.clock.seconds()
-        if self.stage is Stage.HELD:
+        if self.stage in (Stage.ARRIVED, Stage.HELD):
             return now - self.since - HELD_GRACE
         seen = sum(self.moved())
         if self.stage is Stage.RELAYED and seen != self._seen:

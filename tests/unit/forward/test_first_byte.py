@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from attrs import evolve
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.forward.kernel import Relay
 from tests.unit.forward.test_visit import VisitCase
-from tests.unit.forward.wires import FakeHangups, Wire
+from tests.unit.forward.wires import ENDPOINT, FakeHangups, Wire
 from webspaced.core.probing import Ask
 from webspaced.errors import BootFailed
 from webspaced.forward.states import Stage
@@ -71,6 +72,47 @@ class VisitTests(VisitCase):
         self.assertEqual(visit.transport.ends, ["reset"])
 
 
+class SilentTests(VisitCase):
+    """Visitors of a sleeping webspace who say nothing at first."""
+
+    destination = Destination(1, 22)
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.visits.means = evolve(self.visits.means, first_word=0.05)
+
+    def test_who_leaves_soon_without_a_word_wakes_nobody(self) -> None:
+        visit = self.visitor()
+        self.network.advance(0.04)
+        visit.connectionLost()
+        self.network.advance(1)
+        self.assertEqual((self.gate.asked, self.network.getDelayedCalls()), ([], []))
+
+    def test_the_first_byte_wakes_at_once(self) -> None:
+        visit = self.visitor()
+        visit.dataReceived(b"SSH-2.0-x")
+        self.assertEqual((len(self.gate.asked), visit.stage), (1, Stage.HELD))
+        self.network.advance(1)
+        self.assertEqual(len(self.gate.asked), 1)
+
+    def test_who_waits_for_the_server_to_speak_wakes_it_after_a_moment(self) -> None:
+        visit = self.visitor()
+        self.network.advance(0.04)
+        self.assertEqual(self.gate.asked, [])
+        self.network.advance(0.02)
+        self.assertEqual((len(self.gate.asked), visit.stage), (1, Stage.HELD))
+        self.assertEqual(visit.transport.producerState, "paused")
+        self.gate.open()
+        backend = self.network.accept()
+        visit.dataReceived(b"later")
+        self.assertEqual(backend.transport.value(), b"later")
+
+    def test_who_comes_to_one_that_runs_waits_for_nothing(self) -> None:
+        self.gate.now = ENDPOINT
+        self.visitor()
+        self.assertEqual(len(self.network.tcpClients), 1)
+
+
 class StockTests(SynchronousTestCase):
     def test_an_end_without_a_byte(self) -> None:
         line = StockLine(FakeHangups(), self)
@@ -102,6 +144,13 @@ class SocketTests(SynchronousTestCase):
         self.relay.turn()
         self.line.await_first()
         self.assertEqual(self.owner.told, ["began b'\\x16'"])
+
+    def test_once_it_is_held_nobody_is_told_of_it(self) -> None:
+        self.line.await_first()
+        self.line.hold(half=False)
+        self.socket.arrive(HELLO)
+        self.relay.turn()
+        self.assertEqual((self.owner.told, self.socket.inbox), ([], HELLO))
 
     def test_then_all_of_it_is_relayed(self) -> None:
         for each in self.relay.sockets:
