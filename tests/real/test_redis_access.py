@@ -76,7 +76,7 @@ class MayLookTests(ServerCase):
         publisher = await self.publish()
         publisher.want("ws-u1", route(passthrough=True))
         await publisher.settled("ws-u1")
-        self.assertEqual(len(self.keys(self.client(), "traefik/tcp/routers/ws-u1/*")), 4)
+        self.assertEqual(len(self.keys(self.client(), "traefik/tcp/routers/ws-u1/*")), 5)
 
 
 LEAST = (

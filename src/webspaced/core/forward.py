@@ -26,16 +26,6 @@ class Forward:
     proxy_protocol: ProxyProtocol | None = None
     ready: Ask = Ask.CONNECTION
 
-    def check(self) -> Forward:
-        """Give this if it can work.
-
-        :raises Invalid: its server says nothing before it is told who visits, and would be waited for.
-        """
-        if self.ready is Ask.DATA and self.proxy_protocol is not None:
-            message = "ready: data and proxyProtocol exclude each other: a server told of visitors greets nobody before"
-            raise Invalid(message)
-        return self
-
 
 def parse_ready(value: object) -> Ask:
     """Give what counts as ready out of JSON; null is what is usual.

@@ -89,9 +89,11 @@ class Keyspace:
         routes = rf"(?:http|tcp)/(?:routers|services)/(?P<name>{name})(?:-https|{OWN_DOMAINS}|{CHALLENGED}|{ASTRAY})?"
         # A former daemon's middlewares are of a kind that only its own Traefik knows: any other takes up nothing at all.
         former = rf"(?:http|tcp)/middlewares/(?P<former>{name})-boot"
-        kinds = "routers|services|serversTransports|serverstransports|middlewares"
-        shared = rf"(?:http|tcp)/(?:{kinds})/(?P<shared>{SENTINEL})(?:{SHARED})?"
-        return re.compile(rf"{root}/(?:{routes}|{former}|{shared})(?:/.*)?", re.DOTALL | re.ASCII)
+        transports = "serversTransports|serverstransports"
+        shared = rf"(?:http|tcp)/(?:routers|services|{transports})/(?P<shared>{SENTINEL})"
+        # Of these the bare name is somebody else's.
+        more = rf"(?:http|tcp)/(?:{transports}|middlewares)/(?P<more>{SENTINEL})(?:{SHARED})"
+        return re.compile(rf"{root}/(?:{routes}|{former}|{more}|{shared})(?:/.*)?", re.DOTALL | re.ASCII)
 
     @property
     def mark(self) -> str:
@@ -101,7 +103,7 @@ class Keyspace:
     def owner(self, key: str) -> str | None:
         """Give the name of the route that a key belongs to, :data:`SENTINEL`, or ``None``: it is not ours."""
         match = self._pattern.fullmatch(key)
-        return None if match is None else match["name"] or match["former"] or match["shared"]
+        return None if match is None else match["name"] or match["former"] or match["more"] or match["shared"]
 
     def owned(self, keys: Mapping[str, str]) -> Owned:
         """Sort our keys by their owners; the others are left out."""

@@ -87,15 +87,12 @@ class Ports:
     async def change(self, uid: int, external: int, changes: Mapping[str, Any]) -> None:
         """Set something else of a forward, for later visitors; ``NotFound`` if the webspace does not have it.
 
-        ``Invalid`` if it cannot work then.
-
         :param changes: see :func:`webspaced.core.forward.parse_changes`.
         """
 
         def changed(webspace: Webspace) -> Webspace:
             _check_forwarded(webspace, external)
-            forward = evolve(webspace.forwards[external], **changes)
-            return webspace.with_changed_forward(external, forward.check())
+            return webspace.with_changed_forward(external, evolve(webspace.forwards[external], **changes))
 
         await self._documents.change(uid, changed)
 

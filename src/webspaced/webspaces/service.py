@@ -101,11 +101,11 @@ class WebspaceService:
 
     async def add_port(self, uid: int, external: int, forward: Forward) -> None:
         """Forward an external port; see :meth:`Ports.add`."""
-        await self._ports.add(uid, external, forward.check())
+        await self._ports.add(uid, external, forward)
 
     async def add_random_port(self, uid: int, forward: Forward) -> int:
         """Forward a random free external port and give it; see :meth:`Ports.add_random`."""
-        return await self._ports.add_random(uid, forward.check())
+        return await self._ports.add_random(uid, forward)
 
     async def change_port(self, uid: int, external: int, changes: Mapping[str, Any]) -> None:
         """Set something else of a forward; see :meth:`Ports.change`."""

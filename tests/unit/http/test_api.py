@@ -258,9 +258,6 @@ class ConfigTests(ApiCase):
 
     def test_when_a_forward_is_ready(self) -> None:
         self.nothing(201, "POST", f"{SELF}/ports/{EXTERNAL[0]}/22", {"ready": "data"})
-        for method, path in (("POST", f"{EXTERNAL[2]}/24"), ("PATCH", f"{EXTERNAL[0]}")):
-            both = {"ready": "data", "proxyProtocol": 1}
-            self.assertIn("exclude each other", self.problem(400, method, f"{SELF}/ports/{path}", both))
         self.nothing(201, "POST", f"{SELF}/ports/{EXTERNAL[1]}/23", {"ready": None})
         self.assertEqual(self.ask("GET", SELF).json["ready"], {str(EXTERNAL[0]): "data"})
         for change, ready in (({"proxyProtocol": None}, {str(EXTERNAL[0]): "data"}), ({"ready": "connection"}, None)):
