@@ -304,7 +304,16 @@ class RedisServer:
         except (RedisError, OSError) as error:
             if _is_about_certificates(error):
                 raise Distrusted(f"Redis ({self._address}) is not who it should be: {error}") from error
-            raise Unavailable(f"Redis ({self._address}) is not to be had: {type(error).__name__} {error}") from error
+            message = f"Redis ({self._address}) is not to be had: {type(error).__name__} {said_by_redis(error)}"
+            raise Unavailable(message) from error
+
+
+def said_by_redis(error: BaseException) -> str:
+    """Give an error in Redis' own words: of one within a transaction redis-py tells the whole command first."""
+    return str(error).rpartition(_WITHIN)[2]
+
+
+_WITHIN = "of pipeline caused error: "
 
 
 def _is_about_certificates(error: BaseException | None) -> bool:

@@ -18,7 +18,7 @@ from webspaced.errors import Unavailable
 from webspaced.reconcile.publisher import Publisher
 from webspaced.traefik.keys import Keyspace
 from webspaced.traefik.redis import LINE, RedisStore
-from webspaced.traefik.redis_server import Notifications, RedisAddress, RedisTls
+from webspaced.traefik.redis_server import Notifications, RedisAddress, RedisTls, said_by_redis
 
 KEYSPACE = Keyspace("traefik", "ws-")
 URL = "traefik/http/services/ws-u1/loadBalancer/servers/0/url"
@@ -373,3 +373,10 @@ class SecretTests(SynchronousTestCase):
         tls = RedisTls(ca="a", client="b", client_key="secret-key")
         address = RedisAddress(password="secret-1", sentinel_password="secret-2", tls=tls)
         self.assertNotIn("secret", f"{address!r} {address} {tls!r}")
+
+
+class WordsTests(SynchronousTestCase):
+    def test_of_a_command_in_a_transaction_only_what_redis_said_is_repeated(self) -> None:
+        text = "Command # 1 (SET traefik/http/routers/webspaced/rule ...) of pipeline caused error: OOM command not allowed"
+        self.assertEqual(said_by_redis(ValueError(text)), "OOM command not allowed")
+        self.assertEqual(said_by_redis(ValueError("Connection refused")), "Connection refused")
