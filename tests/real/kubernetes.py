@@ -73,8 +73,8 @@ class OnKubernetes(RealTraefik):
                 "throttleDuration": THROTTLE,
             }
             found = static(embedding)
-            providers = {**found["providers"], "providersThrottleDuration": THROTTLE, "kubernetesCRD": provider}
-            return {**found, "providers": providers}
+            own = {"providersThrottleDuration": THROTTLE, "kubernetesCRD": provider}
+            return {**found, "providers": {**found["providers"], **own, **self.more_providers}}
 
         self.patch(embedded, "static_configuration", by_kubernetes)
         self.addCleanup(self.go_away)
