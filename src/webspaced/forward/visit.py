@@ -267,7 +267,8 @@ class Visit:
         self._line.answer(refusal(error))
 
     def turn_away(self, error: Exception) -> None:
-        """Refuse a held visitor."""
+        """Refuse a visitor who waits."""
+        self._be_calm()
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting.cancel()

@@ -108,8 +108,8 @@ class Visits(Factory):
                 visit.cut()
 
     def turn_away(self, error: Refused, since: float = inf) -> None:
-        """Refuse all who wait since then or longer."""
-        for visit in self.held:
+        """Refuse all who wait since then or longer, for their webspace or to be understood."""
+        for visit in self._at(Stage.ARRIVED) | self.held:
             if visit.since <= since:
                 visit.turn_away(error)
 

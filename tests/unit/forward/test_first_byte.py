@@ -10,7 +10,7 @@ from tests.unit.forward.kernel import Relay
 from tests.unit.forward.test_visit import VisitCase
 from tests.unit.forward.wires import ENDPOINT, FakeHangups, Wire
 from webspaced.core.probing import Ask
-from webspaced.errors import BootFailed
+from webspaced.errors import BootFailed, Refused
 from webspaced.forward.states import Stage
 from webspaced.forward.stock import StockLine
 from webspaced.forward.visit import SILENCE, Destination
@@ -106,6 +106,14 @@ class SilentTests(VisitCase):
         backend = self.network.accept()
         visit.dataReceived(b"later")
         self.assertEqual(backend.transport.value(), b"later")
+
+    def test_who_is_turned_away_meanwhile_wakes_nobody(self) -> None:
+        visit = self.visitor()
+        self.visits.turn_away(Refused("webspaced is being restarted", retry_after=5.0))
+        self.assertEqual((visit.transport.ends, self.visits.failed), (["reset"], {"refused": 1}))
+        visit.connectionLost()
+        self.network.advance(1)
+        self.assertEqual((self.gate.asked, self.network.getDelayedCalls()), ([], []))
 
     def test_who_comes_to_one_that_runs_waits_for_nothing(self) -> None:
         self.gate.now = ENDPOINT
