@@ -26,8 +26,11 @@ class ILine(Interface):
     moved = Attribute("Bytes that came from here and were passed on to the other side.")
     latest = Attribute("Whether nothing was passed on from the other side since.")
 
-    def await_first() -> None:
-        """Tell the owner's ``began`` the first byte, which is not taken away, or ``gone``."""
+    def await_first(*, half: bool) -> None:
+        """Tell the owner's ``began`` the first byte, which is not taken away, or ``gone``.
+
+        :param half: a closed sending side is enough for the latter, whatever was said before it.
+        """
 
     def hold(*, half: bool, silent: bool = False) -> None:
         """Tell the owner's ``gone`` once if the peer goes away; with ``half`` its closed sending side suffices.

@@ -39,9 +39,9 @@ class SocketLine(Pump):
 
     # --- what a visit asks
 
-    def await_first(self) -> None:
+    def await_first(self, *, half: bool) -> None:
         """See :meth:`ILine.await_first`."""
-        self._awaiting = True
+        self._awaiting, self._half = True, half
         if self.readable:
             self._look_at_first()
 
@@ -105,11 +105,11 @@ class SocketLine(Pump):
     def _alone(self, mask: int) -> None:
         if self._answer is not None:
             self._drop_what_comes()
-        elif self._awaiting and mask & _COMES and not mask & (HUP | ERR | RDHUP):
-            self._look_at_first()
-        elif self._awaiting and mask & RDHUP:
+        elif self._awaiting and self._half and mask & RDHUP:
             # Who says something and leaves wakes nobody: no second edge would tell of the end.
             self._gone()
+        elif self._awaiting and mask & _COMES and not mask & (HUP | ERR):
+            self._look_at_first()
         elif mask & (HUP | ERR) or (mask & RDHUP and (self._half or (self._silent and self._said_nothing()))):
             self._gone()
 

@@ -79,7 +79,7 @@ class StockLine(Protocol):
 
     # --- what a visit asks
 
-    def await_first(self) -> None:
+    def await_first(self, *, half: bool) -> None:
         """See :meth:`ILine.await_first`."""
         self._awaiting = True
 

@@ -144,7 +144,7 @@ class Visit:
             self._reach_now()
         else:
             self._alarm = means.clock.callLater(SILENCE, self.gone)
-            self._line.await_first()
+            self._line.await_first(half=True)
 
     def began(self, first: bytes) -> None:
         """See :meth:`ILineOwner.began`: it is known now where the visitor wants to go."""
@@ -168,7 +168,7 @@ class Visit:
         means = self._visits.means
         if self._alarm is None and means.first_word:
             self._alarm = means.clock.callLater(means.first_word, self._hold, None)
-            self._line.await_first()
+            self._line.await_first(half=False)
         else:
             self._hold(None)
 

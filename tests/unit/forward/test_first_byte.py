@@ -125,7 +125,7 @@ class StockTests(SynchronousTestCase):
     def test_an_end_without_a_byte(self) -> None:
         line = StockLine(FakeHangups(), self)
         line.makeConnection(Wire())
-        line.await_first()
+        line.await_first(half=True)
         line.readConnectionLost()
         self.assertEqual(line.transport.ends, ["close"])
 
@@ -139,7 +139,7 @@ class SocketTests(SynchronousTestCase):
         self.line, self.socket, self.owner = self.relay.lines[0], self.relay.sockets[0], self.relay.owner
 
     def test_it_is_told_once_and_stays_in_the_kernel(self) -> None:
-        self.line.await_first()
+        self.line.await_first(half=True)
         self.relay.turn()
         self.assertEqual(self.owner.told, [])
         for piece in (b"\x16", b"\x03"):
@@ -150,11 +150,11 @@ class SocketTests(SynchronousTestCase):
     def test_one_that_is_there_already_is_told_at_once(self) -> None:
         self.socket.arrive(HELLO)
         self.relay.turn()
-        self.line.await_first()
+        self.line.await_first(half=True)
         self.assertEqual(self.owner.told, ["began b'\\x16'"])
 
     def test_once_it_is_held_nobody_is_told_of_it(self) -> None:
-        self.line.await_first()
+        self.line.await_first(half=True)
         self.line.hold(half=False)
         self.socket.arrive(HELLO)
         self.relay.turn()
@@ -163,7 +163,7 @@ class SocketTests(SynchronousTestCase):
     def test_then_all_of_it_is_relayed(self) -> None:
         for each in self.relay.sockets:
             each.open_window(100)
-        self.line.await_first()
+        self.line.await_first(half=True)
         self.socket.arrive(HELLO)
         self.relay.turn()
         self.line.hold(half=False)
@@ -174,16 +174,23 @@ class SocketTests(SynchronousTestCase):
     def test_who_says_something_and_goes_away_with_it_is_gone(self) -> None:
         for is_reset in (False, True):
             self.setUp()
-            self.line.await_first()
+            self.line.await_first(half=True)
             self.socket.arrive(HELLO)
             (self.socket.die if is_reset else self.socket.end)()
             self.relay.turn()
             self.assertEqual(self.owner.told, ["gone"])
 
+    def test_who_asks_and_closes_its_side_waits_for_the_answer_where_that_may_be(self) -> None:
+        self.line.await_first(half=False)
+        self.socket.arrive(HELLO)
+        self.socket.end()
+        self.relay.turn()
+        self.assertEqual(self.owner.told, ["began b'\\x16'"])
+
     def test_who_goes_away_first_is_gone(self) -> None:
         for is_reset in (False, True):
             self.setUp()
-            self.line.await_first()
+            self.line.await_first(half=True)
             (self.socket.die if is_reset else self.socket.end)()
             self.relay.turn()
             self.assertEqual(self.owner.told, ["gone"])
