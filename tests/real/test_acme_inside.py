@@ -25,7 +25,7 @@ from twisted.internet.ssl import KeyPair
 
 from tests.real.relayed_inside import configure, gateway_of, relay_inside, sleeps
 from tests.real.test_acme import Pebble
-from tests.stack import StackCase, exchange, wait_until
+from tests.stack import StackCase, exchange
 from tests.visitors import PATIENCE
 from webspaced.webspaces.patience import STOP_WINDOW
 
@@ -184,14 +184,22 @@ class Case(StackCase):
     def check(self, kind: str) -> None:
         self.assertEqual(self.shown().subject.rfc4514_string(), "CN=of its own")
         self.obtain(kind)
-        sleeps(self.stack)
-        stopped = time.monotonic()
-        wait_until("visitors may wake it again", lambda: time.monotonic() - stopped > STOP_WINDOW)
-        self.assertEqual(self.stack.status(), "Stopped")
+        self.fall_asleep()
         self.obtain(kind)
         self.assertEqual(self.stack.status(), "Running")
         answer = exchange("127.0.0.1", self.stack.http_port, "GET", "/page?a=b", None, {"Host": HOST})
         self.assertEqual((answer.status, answer.headers["Location"]), (301, f"https://{HOST}/page?a=b"))
+
+
+    def fall_asleep(self) -> None:
+        """Stop it until it stays so: the authority asks several times, and may do so after it has its answer."""
+        sleeps(self.stack)
+        stopped = time.monotonic()
+        while time.monotonic() - stopped <= STOP_WINDOW:
+            if self.stack.status() != "Stopped":
+                sleeps(self.stack)
+                stopped = time.monotonic()
+            time.sleep(0.1)
 
 
 class AloneTests(Case):
