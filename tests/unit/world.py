@@ -98,10 +98,11 @@ class FakeProbe:
         self.heads.append((endpoint, host))
         self.asked.append(ask)
         container = self._lxd.answers(endpoint)
-        says = None if container is None else container.head
-        await sleep(self._clock, timeout if says is None and ask.waits_for_data else 0.001)
         if container is None:
+            await sleep(self._clock, 0.001)
             return Answer.REFUSED
+        says = container.head
+        await sleep(self._clock, timeout if says is None and ask.waits_for_data else 0.001)
         if container.hangs_up or endpoint.host.version == container.hangs_up_at:
             return Answer.NOT_YET
         return Answer.SILENT if says is None else judged(says)

@@ -182,7 +182,13 @@ class EmbeddedTraefik(Service):
             return
         self._signal("TERM")
         forced = self._reactor.callLater(GRACE, self._signal, "KILL")
-        self._child.ended.addBoth(lambda result: (forced.active() and forced.cancel()) or result)
+
+        def ended(reason: str) -> str:
+            if forced.active():
+                forced.cancel()
+            return reason
+
+        self._child.ended.addCallback(ended)
 
     def startService(self) -> None:
         """Start the child."""

@@ -202,7 +202,8 @@ class BootGate:
                 return next((each for each, answer in answers.items() if answer is not Answer.REFUSED), None)
             self._current(observed)
             not_ready = NOT_READY | {Answer.SILENT}
-            if Answer.NOT_YET in answers.values() or not asks.waits_for_data:
+            # Only who has listened for as long as may be has waited already.
+            if not asks.waits_for_data or any(answer is not Answer.SILENT for answer in answers.values()):
                 await sleep(self._clock, WARM_UP_PAUSE)
                 self._current(observed)
 

@@ -370,6 +370,18 @@ class WarmUpTests(GateCase):
         self.w.clock.run_for(0.2)
         self.assertTrue(careful.value)
 
+    def test_one_that_refuses_meanwhile_is_not_asked_without_a_pause(self) -> None:
+        self.container.hangs_up = True
+        waiting = watch(self.w.gate.ready(1, 22, Ask.DATA))
+        self.w.clock.run_for(1)
+        self.container.opens[22] = None
+        before = len(self.w.probe.asked)
+        self.w.clock.run_for(1)
+        # Ten a second, and as many of the web port, which hangs up, too.
+        self.assertLess(len(self.w.probe.asked) - before, 30)
+        self.w.clock.run_for(3)
+        self.assertIsInstance(waiting.error, PortSilent)
+
     def test_they_wait_for_its_first_word_then(self) -> None:
         self.container.head = None
         began = self.w.clock.seconds()
