@@ -146,7 +146,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     traefik = embedded_traefik(reactor, settings)
     if served.watch is not None:
         served.watch.own = traefik
-        served.watch.is_written = lambda: served.publisher.unwritten.since() is None
+        served.watch.is_written = lambda: not served.publisher.unwritten.told()
     daemon = Daemon(
         reactor, settings.timeouts.startup, settings.timeouts.shutdown,
         Parts(

@@ -150,8 +150,14 @@ class PowerContract(LxdApi):
         operation = await self.put_state_begun("stop", timeout=600)
 
         async def taken() -> bool:
+            nonlocal operation
             # Nothing can be changed then, and a change to what is there already tells nobody.
-            return await self.outcome("PATCH", f"/instances/{self.name}", {"config": {}}) == 500
+            if await self.outcome("PATCH", f"/instances/{self.name}", {"config": {}}) == 500:
+                return True
+            if not await self.goes_on(operation):
+                # The change had the instance first, and the stop was refused for it.
+                operation = await self.put_state_begun("stop", timeout=600)
+            return False
 
         await self.until("it has the instance", taken)
         return operation

@@ -25,8 +25,8 @@ class _Refusal:
     reason: str
     rest: float = 0.1
     not_before: float = 0.0
-    is_alone: bool = False
-    """Whether others were taken at the same time."""
+    whole_since: float | None = None
+    """Since when the store takes nothing at all, as far as this route was in it; ``None`` if others were taken."""
 
 
 @frozen
@@ -58,7 +58,9 @@ class Unwritten:
             refusal = _Refusal(self.now(), reason) if known is None else evolve(known, reason=reason)
             if rests:
                 rest = min(LONGEST_REST, 2 * refusal.rest)
-                refusal = evolve(refusal, rest=rest, not_before=now + refusal.rest, is_alone=True)
+                refusal = evolve(refusal, rest=rest, not_before=now + refusal.rest, whole_since=None)
+            elif refusal.whole_since is None:
+                refusal = evolve(refusal, whole_since=self.now())
             self._refusals[name] = refusal
             if known is None:
                 self._tell(name)
@@ -86,8 +88,9 @@ class Unwritten:
 
     def since_for(self, name: str) -> float | None:
         """Give the same of what keeps this route from being written: its own refusal, or the whole store's."""
-        mine = (each.since for other, each in self._refusals.items() if other == name or not each.is_alone)
-        return min(mine, default=None)
+        mine = self._refusals.get(name)
+        whole = [each.whole_since for each in self._refusals.values() if each.whole_since is not None]
+        return min(whole if mine is None else [*whole, mine.since], default=None)
 
     def of(self, name: str) -> str:
         """Say since when and why a route is not written; empty if it is."""
@@ -99,12 +102,12 @@ class Unwritten:
 
         What is refused for one webspace alone is its own affair: its condition tells of it.
         """
-        all_ = [refusal for refusal in self._refusals.values() if not refusal.is_alone]
-        if not all_:
+        whole = [(each.whole_since, each.reason) for each in self._refusals.values() if each.whole_since is not None]
+        if not whole:
             return ""
-        first = min(all_, key=lambda refusal: refusal.since)
-        count = f"{len(all_)} of them " if len(all_) > 1 else ""
-        return f"routes cannot be written {count}since {_iso(first.since)}: {first.reason}"
+        since, reason = min(whole)
+        count = f"{len(whole)} of them " if len(whole) > 1 else ""
+        return f"routes cannot be written {count}since {_iso(since)}: {reason}"
 
     def _tell(self, name: str) -> None:
         for listener in self._listeners:

@@ -123,6 +123,24 @@ class PartTests(UnwrittenCase):
         self.assertEqual(self.unwritten.since_for("y"), None)
         self.assertIsNotNone(self.unwritten.since_for("x"))
 
+    def test_a_store_that_takes_nothing_afterwards_is_told_since_then(self) -> None:
+        self.opened(x=A, y=A)
+        self.fail(*[PartlyWritten("some", {"x": "exceeded quota"})] * 1000)
+        self.want("x", B)
+        self.clock.run_for(30)
+        self.store.errors[:] = [FULL] * 1000
+        self.clock.run_for(12)
+        self.assertRegex(self.unwritten.told(), r"^routes cannot be written since 2027-01-15T08:00:(3|4)\d")
+        self.assertIn("since 2027-01-15T08:00:00Z: No space left", self.unwritten.of("x"))
+        # Others give up by the store's time, this route by its own.
+        others, own = self.unwritten.since_for("y"), self.unwritten.since_for("x")
+        assert others is not None
+        self.assertGreaterEqual(others, NOW + 30)
+        self.assertEqual(own, self.unwritten.since())
+        self.store.errors[:] = [PartlyWritten("some", {"x": "exceeded quota"})] * 1000
+        self.clock.run_for(12)
+        self.assertEqual((self.unwritten.told(), self.unwritten.since_for("y")), ("", None))
+
     def test_many_who_need_what_the_store_refuses_do_not_make_it_be_tried_for_each(self) -> None:
         self.opened(x=A)
         self.fail(*[OSError(28, "No space left on device")] * 1000)

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from twisted.trial.unittest import SynchronousTestCase
-
 from tests.unit.timing import watch
-from tests.unit.world import World
+from tests.unit.webspaces.running import RunningCase
 from webspaced.core.desired import Desired, Wish, suspension
 from webspaced.core.instance import Status
 from webspaced.errors import Conflict, Forbidden
 
-DIRECT = "10.7.0.10:80"
 
-
-class HindranceTests(SynchronousTestCase):
-    def setUp(self) -> None:
-        self.w = World()
-        self.container = self.w.webspace(1, running=True)
-        self.w.start()
-        self.w.clock.run_for(2)
-        self.assertEqual(self.w.store.backend("ws-u1"), DIRECT)
-
+class HindranceTests(RunningCase):
     def protect(self, what: str, value: str = "true") -> None:
         self.w.lxd.set_keys("ws-u1", **{f"security.protection.{what}": value})
         self.w.clock.run_for(1)

@@ -5,25 +5,17 @@ from __future__ import annotations
 import errno
 import os
 
-from twisted.trial.unittest import SynchronousTestCase
-
 from tests.unit.timing import watch
-from tests.unit.world import World
+from tests.unit.webspaces.running import DIRECT, RunningCase
 from webspaced.core.desired import Desired, Wish, suspension
 from webspaced.core.instance import Status
 from webspaced.errors import RoutesUnwritable
 from webspaced.webspaces.conditions import Kind
 
-DIRECT = "10.7.0.10:80"
 
-
-class UnwritableTests(SynchronousTestCase):
+class UnwritableTests(RunningCase):
     def setUp(self) -> None:
-        self.w = World()
-        self.container = self.w.webspace(1, running=True)
-        self.w.start()
-        self.w.clock.run_for(2)
-        self.assertEqual(self.w.store.backend("ws-u1"), DIRECT)
+        super().setUp()
         self.w.store.errors = [OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))] * 1000
 
     def refused(self, work: object) -> None:
