@@ -4,10 +4,15 @@ import ipaddress
 import json
 import random
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 TABLES = ("lxd", "incus")
+PREFIXES = ("00:16:3e:", "10:66:6a:")
+"""Of the hardware addresses that LXD and Incus give (https://documentation.ubuntu.com/lxd/en/latest/reference/devices_nic/)."""
+PLUGGING_SECONDS = 1.0
+"""A cable that somebody's container is about to get is plugged in by then."""
 
 
 def free_subnet() -> str:
@@ -67,6 +72,38 @@ def remove_bridge(name: str) -> None:
         if chains and not _chains(table):
             # The last one out: an empty table is nobody's.
             _quietly("nft", "delete", "table", "inet", table)
+
+
+def remove_loose_cables() -> None:
+    """Remove the veth pairs of a daemon that was killed before it moved one end into the container; idempotent.
+
+    Others' daemons may be starting a container just now: only what stays loose for a second is removed.
+    """
+    loose = loose_cables(_veths())
+    if loose:
+        time.sleep(PLUGGING_SECONDS)
+        for name in loose & loose_cables(_veths()):
+            _quietly("ip", "link", "delete", name)
+
+
+def loose_cables(veths: list[dict[str, Any]]) -> set[str]:
+    """Give one end's name of each pair of LXD's or Incus's that has both ends here, and neither plugged into anything.
+
+    `veths` is what `ip -json link show type veth` says.
+    """
+    free = {veth["ifname"]: veth for veth in veths if "master" not in veth}
+    pairs = [(veth, free[veth["link"]]) for veth in free.values() if veth.get("link") in free]
+    ours = [pair for pair in pairs if any(end["address"].startswith(PREFIXES) for end in pair)]
+    return {min(one["ifname"], other["ifname"]) for one, other in ours}
+
+
+def _veths() -> list[dict[str, Any]]:
+    listing = subprocess.run(
+        ["ip", "-json", "link", "show", "type", "veth"], capture_output=True, text=True, check=False
+    )
+    veths: list[dict[str, Any]] = json.loads(listing.stdout or "[]")
+    # Older versions print empty objects for what is of another type.
+    return [veth for veth in veths if veth]
 
 
 def _chains(table: str) -> list[str]:

@@ -135,6 +135,7 @@ class PrivateLxd:
         for pid in [*self._monitors(), *helpers]:
             processes.end(pid, grace=2)
         network.remove_bridge(self.bridge)
+        network.remove_loose_cables()
         mounts.unmount(self.mount)
         for folder in (self.mount, MOUNTS):
             if folder.is_dir() and not any(folder.iterdir()):

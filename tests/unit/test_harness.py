@@ -11,7 +11,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from harness import crds, kube, own_lxd, packages, places, test
-from harness.network import _networks
+from harness.network import _networks, loose_cables
 from harness.saying import CannotGoOn
 from harness.test import Bench
 from harness.tiers import Outcome, Tier, verdict
@@ -67,6 +67,26 @@ class RouteTests(SynchronousTestCase):
         self.assertEqual([str(net) for net in _networks("10.1.2.0/24 dev br0 scope link")], ["10.1.2.0/24"])
         self.assertEqual([str(net) for net in _networks("local 10.1.2.1 dev br0 table local")], ["10.1.2.1/32"])
         self.assertEqual(_networks("0.0.0.0/0 dev tun0"), [])
+
+
+class CableTests(SynchronousTestCase):
+    """As `ip -json link show type veth` gives them."""
+
+    def veth(self, name: str, peer: str, address: str = "00:16:3e:01:02:03", **more: str) -> dict[str, Any]:
+        return {"ifname": name, "link": peer, "address": address, **more}
+
+    def test_a_pair_that_is_plugged_into_nothing_is_loose(self) -> None:
+        pair = [self.veth("vethb", "vetha"), self.veth("vetha", "vethb", "52:d8:b2:fd:8a:e2")]
+        self.assertEqual(loose_cables(pair), {"vetha"})
+
+    def test_one_that_a_container_or_a_bridge_has_is_not(self) -> None:
+        moved = self.veth("vetha", "if7", link_netnsid="0")
+        plugged = [self.veth("vethb", "vethc"), self.veth("vethc", "vethb", master="br0")]
+        self.assertEqual(loose_cables([moved, *plugged]), set())
+
+    def test_nor_are_those_of_others(self) -> None:
+        pair = [self.veth("a", "b", "52:d8:b2:fd:8a:e2"), self.veth("b", "a", "52:d8:b2:fd:8a:e3")]
+        self.assertEqual(loose_cables(pair), set())
 
 
 class IncusTests(SynchronousTestCase):
