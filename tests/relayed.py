@@ -21,6 +21,7 @@ from webspaced.core.address import Endpoint
 from webspaced.core.forward import Forward
 from webspaced.core.probing import Ask
 from webspaced.forward.engine import Engine
+from webspaced.forward.lines import Crowd
 from webspaced.forward.listeners import Listeners, Where
 from webspaced.forward.ports import SocketLines
 from webspaced.forward.refusals import Refusals
@@ -72,7 +73,7 @@ class RelayCase(TestCase):
         self.gate = Gate()
         seats = Places(MANY, MANY)
         self.engine = Engine(reactor)
-        lines = SocketLines(self.engine, seats.has_room, MANY)
+        lines = SocketLines(self.engine, dict.fromkeys(Crowd, seats.has_room), MANY)
         means = Means(
             clock=reactor,
             gate=self.gate,

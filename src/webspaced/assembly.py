@@ -20,6 +20,7 @@ from webspaced.daemon import Daemon, Parts
 from webspaced.dns import DomainRecords, resolver_for
 from webspaced.election import Election, election_for
 from webspaced.forward.choice import Held, lines_for, seats_for
+from webspaced.forward.front import Front
 from webspaced.forward.lines import ILines
 from webspaced.forward.listeners import Listeners, Where, looks
 from webspaced.forward.refusals import Refusals
@@ -47,7 +48,7 @@ from webspaced.lxd.instances import LxdInstances
 from webspaced.lxd.network import NetworkLeases, ProfileNetwork, profile_network
 from webspaced.lxd.tls import Identities
 from webspaced.lxd.trust import introduce
-from webspaced.publishing import asked_traefik, embedded_traefik, exposure_for, route_store, traefik_watch
+from webspaced.publishing import asked_traefik, embedded_traefik, exposure_for, front_of, route_store, traefik_watch
 from webspaced.reconcile.publisher import Publisher
 from webspaced.reconcile.reconciler import Collaborators, Reconciler, Serving
 from webspaced.reconcile.unwritten import note_conditions
@@ -90,9 +91,9 @@ class Host:
     """What is used of the machine underneath, beside the reactor; tests and the simulator bring their own.
 
     ``lines`` are visitors' connections; ``can_bind`` tells whether a port of an address is free; ``seats`` are places for
-    visitors of forwards, by descriptors, ``web_seats`` those of boot ports (as many, if none are given), and ``reserve`` is
-    what is kept from all of them; ``pick`` gives a number below its argument that nobody could guess; ``keep`` hears when
-    what is in memory is there to stay.
+    visitors of forwards, by descriptors, ``web_seats`` those of boot ports and ``front_seats`` those of an embedded Traefik
+    (as many, if none are given), ``reserve`` is what is kept from all of them; ``pick`` gives a number below its argument
+    that nobody could guess; ``keep`` hears when what is in memory is there to stay.
     """
 
     lines: ILines
@@ -100,6 +101,7 @@ class Host:
     can_bind: Callable[[IPAddress, int], bool]
     seats: Places
     web_seats: Places | None = None
+    front_seats: Places | None = None
     reserve: Reserve = field(factory=Reserve)
     pick: Callable[[int], int] = secrets.randbelow
     loopback_containers: bool = False
@@ -112,13 +114,15 @@ def this_host(reactor: Any, settings: Settings) -> Host:
     """Give the real one, whose folder and addresses are as they must be; `Invalid` if not."""
     check_own_folder(settings.data_dir, "data_dir")
     check_own_addresses(settings, can_bind)
-    seats = seats_for(settings.webspaces.max_held, settings.webspaces.max_per_address)
+    most, each = settings.webspaces.max_held, settings.webspaces.max_per_address
+    seats = seats_for(most, each, has_front=settings.traefik.embedded)
     return Host(
         lines=lines_for(reactor, seats),
         records=DomainRecords(resolver_for(reactor, settings.webspaces.domains.resolvers)),
         can_bind=can_bind,
         seats=seats.forwards,
         web_seats=seats.web,
+        front_seats=seats.front,
         reserve=reserve_of(raise_descriptor_limit()),
         keep=keep_for_good,
     )
@@ -144,6 +148,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     insides = LxdInsides(client, connections.endpoints)
     service = _build_service(reactor, settings, known, instances, insides, served.listeners, reconciler, leads)
     traefik = embedded_traefik(reactor, settings)
+    front = None if traefik is None else front_of(reactor, settings, host.lines, host.front_seats or host.seats, traefik)
     if served.watch is not None:
         served.watch.own = traefik
         served.watch.is_written = lambda: not served.publisher.unwritten.told()
@@ -162,11 +167,12 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             publisher=served.publisher,
             reconciler=reconciler,
             events=_build_events(reactor, settings, connections, reconciler, election.leadership),
-            periodic=_build_periodic(reactor, settings, identity, reconciler, served, election),
+            periodic=_build_periodic(reactor, settings, identity, reconciler, served, election, front),
             listeners=served.listeners,
             exposure=served.exposure,
             lines=host.lines,
             traefik=traefik,
+            front=front,
             keep=host.keep,
         ),
     )
@@ -365,7 +371,8 @@ def _build_service(
 
 
 def _build_periodic(
-    reactor: Any, settings: Settings, identity: IIdentity, reconciler: Reconciler, served: Served, election: Election
+    reactor: Any, settings: Settings, identity: IIdentity, reconciler: Reconciler, served: Served, election: Election,
+    front: Front | None,
 ) -> tuple[Periodic, ...]:
     def look_for_members(file: UsersFile) -> None:
         if not reconciler.refreshing and file.has_changed():
@@ -381,5 +388,6 @@ def _build_periodic(
         Periodic(reactor, REMARK, "the mark of the leader", election.remark),
         Periodic(reactor, RETRY_UNBOUND, "binding ports", reconciler.retry_unbound),
         Periodic(reactor, AWAY_PAUSE, "the search for absent cluster members", reconciler.return_of_members),
+        *(front.looks() if front is not None else ()),
         *looks(reactor, served.listeners, settings.webspaces.max_wait, settings.webspaces.relay_idle_timeout),
     )

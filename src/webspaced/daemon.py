@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 from webspaced.addresses import Ground
 from webspaced.election import Election
 from webspaced.errors import Conflict, DeadlineExceeded, Distrusted, Invalid, Unavailable, WebspacedError
+from webspaced.forward.front import Front
 from webspaced.forward.lines import ILines
 from webspaced.forward.listeners import Listeners
 from webspaced.http.site import Sites
@@ -69,6 +70,7 @@ class Parts:
     exposure: IExposure
     lines: ILines
     traefik: EmbeddedTraefik | None
+    front: Front | None
     keep: Callable[[], None]
 
 
@@ -150,6 +152,9 @@ class Daemon(Service):
         self._check_boot_ports()
         for periodic in parts.periodic:
             periodic.startService()
+        if parts.front is not None:
+            # Who comes now waits for Traefik.
+            parts.front.listen()
         if parts.traefik is not None:
             parts.traefik.startService()
             await parts.traefik.serving()
@@ -224,6 +229,8 @@ class Daemon(Service):
     def hurry(self) -> None:
         """Let visitors finish no longer."""
         self._parts.listeners.hurry()
+        if self._parts.front is not None:
+            self._parts.front.close()
 
     async def _stop(self, until: float) -> None:
         parts = self._parts
@@ -243,9 +250,14 @@ class Daemon(Service):
         await parts.election.leadership.release()
         await parts.publisher.stop()
         await parts.listeners.close(DRAIN_SHARE * max(0.0, until - self._reactor.seconds()))
-        parts.lines.close()
+        if parts.front is not None:
+            parts.front.stop_listening()
         if parts.traefik is not None and parts.traefik.running:
+            # What it is answering still goes through the lines.
             await parts.traefik.stopService()
+        if parts.front is not None:
+            parts.front.close()
+        parts.lines.close()
 
     async def _hide(self, mark: ILeaderMark) -> None:
         """Lead nobody here any more, before the lease is given up."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +10,26 @@ from twisted.logger import Logger
 
 from webspaced.cluster import Kubernetes
 from webspaced.errors import Invalid
+from webspaced.forward.front import Door, Front
+from webspaced.forward.lines import ILines
+from webspaced.forward.refusals import Refusals
+from webspaced.forward.visit import Means
 from webspaced.interfaces import IExposure, IRouteStore, ITraefik
 from webspaced.kube.exposure import ServicePorts
+from webspaced.lib.places import Places
 from webspaced.lib.threads import Threads
 from webspaced.reconcile.unexposed import Unexposed
 from webspaced.settings import Address, Settings, TraefikRedis, resolver_of
 from webspaced.traefik.embedded import Acme, EmbeddedTraefik, Embedding, find_traefik
 from webspaced.traefik.entry_point import EntryPoint
 from webspaced.traefik.file import FileStore
+from webspaced.traefik.gate import TraefikGate
 from webspaced.traefik.keys import Keyspace
 from webspaced.traefik.kube_cluster import Cluster, instance_of
 from webspaced.traefik.kubernetes import KubernetesStore
 from webspaced.traefik.render import EntryPoints
 from webspaced.traefik.served import ServedStore
+from webspaced.traefik.sockets import Sockets
 from webspaced.traefik.watch import TraefikWatch
 from webspaced.webspaces.conditions import Conditions
 
@@ -167,15 +174,42 @@ def embedded_traefik(reactor: Any, settings: Settings) -> EmbeddedTraefik | None
     """Give the Traefik to run as a child, if one is wanted; `Unavailable` if this machine has none."""
     if not settings.traefik.embedded:
         return None
+    program, sockets = find_traefik(), Sockets.on_loopback()
+    http, https = sockets.addresses
     embedding = Embedding(
         directory=settings.data_dir / "traefik",
         routes=_routes(settings),
         entry_points=entry_points(settings),
-        http=settings.traefik.http_address,
-        https=settings.traefik.https_address,
+        http=http,
+        https=https,
         acme=_acme(settings),
+        sockets=sockets,
     )
-    return EmbeddedTraefik(reactor, find_traefik(), embedding)
+    return EmbeddedTraefik(reactor, program, embedding)
+
+
+def front_of(reactor: Any, settings: Settings, lines: ILines, seats: Places, traefik: EmbeddedTraefik) -> Front:
+    """Give what visitors come to before the embedded Traefik."""
+    means = Means(
+        clock=reactor,
+        gate=TraefikGate(traefik),
+        lines=lines,
+        # Who waits for Traefik has a seat already.
+        places=Places(seats.most, seats.most),
+        seats=seats,
+        refusals=Refusals(reactor, "the way to Traefik"),
+        by_visitor=True,
+    )
+    return Front(means, _doors(settings, traefik), settings.traefik.header_timeout)
+
+
+def _doors(settings: Settings, traefik: EmbeddedTraefik) -> Sequence[Door]:
+    inner_http, inner_https = traefik.addresses
+    http, https = settings.traefik.http_address, settings.traefik.https_address
+    return (
+        Door(http.port, http.host, inner_http.port, is_secure=False, setting="traefik.http_address"),
+        Door(https.port, https.host, inner_https.port, is_secure=True, setting="traefik.https_address"),
+    )
 
 
 def _routes(settings: Settings) -> Path | Address | Mapping[str, Any]:

@@ -89,7 +89,7 @@ class Deployment:
         gc.collect()
 
     def _observe(self, event: Mapping[str, Any]) -> None:
-        gave_up = event.get("log_format") == "webspaced cannot start: {error}"
+        gave_up = str(event.get("log_format")).startswith("webspaced cannot start: ")
         if not gave_up and (event.get("log_level") is LogLevel.critical or "log_failure" in event):
             failure = event.get("log_failure")
             self.mishaps.append(f"{event.get('log_format')} {failure and failure.getTraceback()}")

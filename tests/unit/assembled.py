@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,9 @@ class Machine(MemoryReactorClock, Time):
         self.processes: list[list[str]] = []
         self.protocols: dict[Wire, Any] = {}
 
-    def spawnProcess(self, protocol: Any, program: str, arguments: list[str], env: Any) -> Any:
+    def spawnProcess(
+        self, protocol: Any, program: str, arguments: list[str], env: Any, childFDs: Mapping[int, Any] | None = None
+    ) -> Any:
         self.processes.append(arguments)
         return None
 

@@ -132,6 +132,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "traefik.embedded": (f"{TRAEFIK}.TraefikTests.test_embedded_and_its_addresses",),
     "traefik.http_address": (f"{TRAEFIK}.TraefikTests.test_embedded_and_its_addresses",),
     "traefik.https_address": (f"{TRAEFIK}.TraefikTests.test_embedded_and_its_addresses",),
+    "traefik.header_timeout": (f"{TRAEFIK}.TraefikTests.test_header_timeout",),
     "traefik.http_entrypoint": (f"{TRAEFIK}.TraefikTests.test_entry_points",),
     "traefik.https_entrypoint": (f"{TRAEFIK}.TraefikTests.test_entry_points",),
     "traefik.cert_resolver": (f"{TRAEFIK}.TraefikTests.test_cert_resolver_and_default_sans",),

@@ -58,10 +58,22 @@ class TraefikTests(AssembledCase):
         path = self.folder / "data" / "traefik" / "traefik.yml"
         self.assertIn(f"--configFile={path}", self.machine.processes[0])
         points = json.loads(path.read_text())["entryPoints"]
-        found = {name: point["address"] for name, point in points.items()}
-        self.assertEqual(found, {"web": "192.0.2.8:8180", "https": "192.0.2.9:8143"})
+        self.assertEqual(set(points), {"web", "https"})
+        # Visitors come to webspaced, which leads them on.
+        self.assertLessEqual({("192.0.2.8", 8180), ("192.0.2.9", 8143)}, self.machine.listening())
+        for point in points.values():
+            self.assertRegex(point["address"], r"^127\.0\.0\.1:[0-9]+$")
         self.start(traefik={"embedded": False})
         self.assertEqual(self.machine.processes, [])
+
+    def test_header_timeout(self) -> None:
+        self.patch(publishing, "find_traefik", lambda: "/usr/bin/traefik")
+        self.start(traefik={"embedded": True, "header_timeout": "16s"})
+        silent = [self.machine.connect(port) for port in (8080, 8443)]
+        self.machine.run_for(15)
+        self.assertEqual([each.ends for each in silent], [[], []])
+        self.machine.run_for(4)
+        self.assertEqual([each.ends for each in silent], [["reset"], ["reset"]])
 
     def test_probe_url(self) -> None:
         self.start(traefik={"probe_url": "http://192.0.2.7:8180", "settle_time": "60s"})

@@ -1,7 +1,8 @@
 """What visitors' connections are made of on this machine, and how many there can be.
 
 Boot ports have room of their own: all of them are visited through Traefik, from its one address, and an outsider who takes
-all that forwards have must not keep a single webspace asleep.
+all that forwards have must not keep a single webspace asleep. So have visitors on their way to an embedded Traefik: a third
+of all, and one address a quarter of that.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from twisted.logger import Logger
 
 from webspaced.forward.engine import Engine, can_splice
 from webspaced.forward.hangup import hangups_for
-from webspaced.forward.lines import ILines
+from webspaced.forward.lines import Crowd, ILines
 from webspaced.forward.ports import SocketLines
 from webspaced.forward.stock import StockLines
 from webspaced.lib.descriptors import RESERVED, raise_descriptor_limit, reserve_of
@@ -24,16 +25,22 @@ PORTS = 2048
 """Descriptors for ports that a start should have: a thousand webspaces with a forward each."""
 EACH = 2
 """Descriptors that a visitor takes."""
+FRONT_SHARE = 3
+"""One of so many parts is for visitors of the embedded Traefik, who come on by boot ports while their webspace starts."""
 
 log = Logger()
 
 
 @frozen
 class Seats:
-    """Places for visitors, by descriptors: of forwards, and of boot ports, which forwards cannot take."""
+    """Places for visitors, by descriptors: of forwards, of boot ports, and of the embedded Traefik if there is one.
+
+    None of these crowds can take those of another.
+    """
 
     forwards: Places
     web: Places
+    front: Places | None = None
 
 
 def lines_for(reactor: Any, seats: Seats) -> ILines:
@@ -41,8 +48,10 @@ def lines_for(reactor: Any, seats: Seats) -> ILines:
     if not can_splice() or not IReactorFDSet.providedBy(reactor):
         stock: ILines = StockLines(reactor, hangups_for(reactor), everywhere="::")
         return stock
-    share, forwards, web = Share(raise_descriptor_limit()), seats.forwards, seats.web
-    sockets = SocketLines(Engine(reactor), forwards.has_room, share.ports, web.has_room)
+    forwards, web, front = seats.forwards, seats.web, seats.front
+    share = Share(raise_descriptor_limit(), has_front=front is not None)
+    room = {Crowd.FORWARDS: forwards.has_room, Crowd.WEB: web.has_room, Crowd.FRONT: (front or web).has_room}
+    sockets = SocketLines(Engine(reactor), room, share.ports)
     free, kept = share.free, share.web
     # Each visitor asks: as `Share.visitors` has it, at once.
     forwards.fits = lambda: EACH * (forwards.held + 1 + max(web.held, kept)) + sockets.ports <= free
@@ -75,6 +84,8 @@ class Share:
     """How so many descriptors are shared out, so that LXD and the API can always be reached."""
 
     limit: int
+    has_front: bool = False
+    """Whether a part of all is for visitors of the embedded Traefik."""
 
     @property
     def ports(self) -> int:
@@ -91,8 +102,17 @@ class Share:
         return self.visitors(self.ports) // 2
 
     @property
+    def front(self) -> int:
+        """How many visitors there may be on their way to the embedded Traefik."""
+        return self._all // FRONT_SHARE // EACH if self.has_front else 0
+
+    @property
     def free(self) -> int:
-        """How many there are for ports and visitors."""
+        """How many there are for ports and other visitors."""
+        return self._all - EACH * self.front
+
+    @property
+    def _all(self) -> int:
         return self.limit - reserve_of(self.limit).size
 
 
@@ -101,15 +121,16 @@ def _shared(most: int, each: int, per_visitor: int) -> Places:
     return Places(most, max(1, min(each, most)), per_visitor and max(1, min(per_visitor, most // 4)))
 
 
-def seats_for(held: int, per_visitor: int) -> Seats:
-    """Give places for as many visitors as descriptors allow, and so many for one visitor."""
+def seats_for(held: int, per_visitor: int, *, has_front: bool = False) -> Seats:
+    """Give places for as many visitors as descriptors allow, and so many for one visitor of forwards."""
     limit = raise_descriptor_limit()
     advice = shortage(limit, held)
     if advice is not None:
         log.warn("{advice}", advice=advice)
-    share = Share(limit)
+    share = Share(limit, has_front=has_front)
     most, forwards = share.visitors(0), share.visitors(0) - share.web
-    return Seats(_shared(forwards, forwards // 2, per_visitor), _shared(most, most // 2, 0))
+    front = _shared(share.front, share.front, share.front) if has_front else None
+    return Seats(_shared(forwards, forwards // 2, per_visitor), _shared(most, most // 2, 0), front)
 
 
 def shortage(limit: int, held: int) -> str | None:

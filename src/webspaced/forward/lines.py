@@ -7,6 +7,8 @@ system (the simulator's, those of tests) and for systems without epoll(7).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from enum import Enum
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -20,16 +22,27 @@ from webspaced.core.address import Endpoint
 # (zope.interface: methods have no self)
 
 
+class Crowd(Enum):
+    """Visitors who have room of their own, so that one crowd keeps no other out."""
+
+    FORWARDS = "forwards"
+    WEB = "boot ports"
+    FRONT = "the embedded Traefik"
+
+
 class ILine(Interface):
     """One side's connection. Nothing is read from it until it is relayed or has an answer to give."""
 
     moved = Attribute("Bytes that came from here and were passed on to the other side.")
     latest = Attribute("Whether nothing was passed on from the other side since.")
 
-    def await_first(*, half: bool) -> None:
+    tap = Attribute("Is called with each piece that is copied from here; ``None`` for nobody.")
+
+    def await_first(*, half: bool, enough: Callable[[bytes], bool] | None = None) -> None:
         """Tell the owner's ``began`` the first byte, which is not taken away, or ``gone``.
 
         :param half: a closed sending side is enough for the latter, whatever was said before it.
+        :param enough: says whether what the peer said up to now will do, instead of the first byte.
         """
 
     def hold(*, half: bool, silent: bool = False) -> None:
@@ -70,10 +83,10 @@ class ILineOwner(Interface):
 class ILines(Interface):
     """Makes lines, and the ports that they come from."""
 
-    def listen(port: int, factory: Factory, interface: str, *, web: bool = False) -> IListeningPort:
+    def listen(port: int, factory: Factory, interface: str, *, crowd: Crowd = Crowd.FORWARDS) -> IListeningPort:
         """Listen; ``""`` stands for every interface, IPv4 and IPv6. ``CannotListenError`` if that cannot be bound.
 
-        :param web: for the visitors of a boot port, who have room of their own.
+        :param crowd: whose room its visitors take.
         """
 
     def line(transport: Any, owner: Any) -> ILine:

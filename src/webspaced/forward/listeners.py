@@ -15,6 +15,7 @@ from webspaced.core.forward import Forward
 from webspaced.errors import Conflict, Refused, Unavailable
 from webspaced.forward.counters import Counters, total
 from webspaced.forward.drain import drain
+from webspaced.forward.lines import Crowd
 from webspaced.forward.ports import EXHAUSTED
 from webspaced.forward.refusals import LOOK
 from webspaced.forward.visit import Destination, Means
@@ -133,7 +134,7 @@ class Listeners:
             return
         # Visitors of an old number go on: their webspace is the same.
         visits = present.visits if present is not None else Visits(self._web_means or self._means, lambda: self._web(uid))
-        listening = None if port is None else self._means.lines.listen(port, visits, self._where.boot, web=True)
+        listening = None if port is None else self._means.lines.listen(port, visits, self._where.boot, crowd=Crowd.WEB)
         if present is not None:
             del self._boot_ports[uid]
             present.listening.stopListening()

@@ -6,7 +6,7 @@ import errno
 import os
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -20,7 +20,7 @@ from zope.interface import implementer
 from webspaced.core.address import Endpoint
 from webspaced.errors import Refused
 from webspaced.forward.engine import ERR, HUP, IN, OUT, WRITES, Engine
-from webspaced.forward.lines import ILine, ILines
+from webspaced.forward.lines import Crowd, ILine, ILines
 from webspaced.forward.rests import Rests
 from webspaced.forward.sockets import SocketLine
 from webspaced.lib.sparing import Sparing
@@ -169,17 +169,15 @@ class _Dialling:
 class SocketLines:
     """See :class:`webspaced.forward.lines.ILines`.
 
-    :param room: says whether one more visitor fits in, or can be made to; ``web_room`` the same of a web visitor.
+    :param room: says whether one more visitor of a crowd fits in, or can be made to.
     :param most_ports: so many ports there may be.
     """
 
     log = Logger()
 
-    def __init__(
-        self, engine: Engine, room: Callable[[], bool], most_ports: int, web_room: Callable[[], bool] | None = None
-    ) -> None:
+    def __init__(self, engine: Engine, room: Mapping[Crowd, Callable[[], bool]], most_ports: int) -> None:
         self.engine = engine
-        self.rests, self.web_rests = Rests(engine, room), Rests(engine, web_room or room)
+        self.rests = {crowd: Rests(engine, has_room) for crowd, has_room in room.items()}
         self._most_ports = most_ports
         self._ports: set[SocketPort] = set()
         self.queued = False
@@ -192,7 +190,7 @@ class SocketLines:
         """How many ports there are."""
         return len(self._ports)
 
-    def listen(self, port: int, factory: Factory, interface: str, *, web: bool = False) -> IListeningPort:
+    def listen(self, port: int, factory: Factory, interface: str, *, crowd: Crowd = Crowd.FORWARDS) -> IListeningPort:
         """See :meth:`ILines.listen`."""
         try:
             if len(self._ports) >= self._most_ports:
@@ -200,7 +198,7 @@ class SocketLines:
             sock = _listening(interface, port)
         except OSError as error:
             raise CannotListenError(interface, port, error) from error
-        listening = SocketPort(self, sock, factory, self.web_rests if web else self.rests)
+        listening = SocketPort(self, sock, factory, self.rests[crowd])
         self._ports.add(listening)
         listening.startListening()
         given: IListeningPort = listening
@@ -268,20 +266,20 @@ class SocketLines:
 
     def freed(self) -> None:
         """See :meth:`ILines.freed`."""
-        self.web_rests.freed()
-        self.rests.freed()
+        for rests in self.rests.values():
+            rests.freed()
 
     def forget(self, port: SocketPort) -> None:
         """Remember a port no more."""
         self._ports.discard(port)
-        self.rests.discard(port)
-        self.web_rests.discard(port)
+        for rests in self.rests.values():
+            rests.discard(port)
         self.freed()
 
     def close(self) -> None:
         """See :meth:`ILines.close`."""
-        self.rests.close()
-        self.web_rests.close()
+        for rests in self.rests.values():
+            rests.close()
         self.engine.close()
 
 

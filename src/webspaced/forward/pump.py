@@ -7,6 +7,7 @@ turn. Backpressure is not to read. A read that fills the buffer changes to splic
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
 from webspaced.forward.states import FLOWS, Flow, Turn
@@ -34,7 +35,7 @@ class Pump:
 
     __slots__ = (
         "broken", "eager", "engine", "fd", "flow", "inside", "latest", "lent", "moved", "peer", "pipe", "queued", "readable",
-        "rest", "small", "sock", "watches_writes", "writable",
+        "rest", "small", "sock", "tap", "watches_writes", "writable",
     )
 
     def __init__(self, engine: Engine, sock: Any) -> None:
@@ -51,6 +52,7 @@ class Pump:
         self.small = self.lent = 0
         self.moved = 0
         self.latest = False
+        self.tap: Callable[[memoryview], None] | None = None
 
     def reset(self) -> None:
         """End both directions with resets."""
@@ -104,6 +106,8 @@ class Pump:
             if not got:
                 self._ended()
                 return
+            if self.tap is not None:
+                self.tap(engine.view[:got])
             if not self._send(engine.view[:got], peer):
                 return
             if not self.eager:

@@ -29,8 +29,10 @@ class Refusals:
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, who: str = "webspace {uid}") -> None:
+        """:param who: refuses, in the log's words."""
         self._clock = clock
+        self._who = who
         self._spells: dict[int, _Spell] = {}
 
     def refused(self, uid: int, error: str) -> None:
@@ -39,7 +41,7 @@ class Refusals:
         spell = self._spells.get(uid)
         if spell is None:
             spell = self._spells[uid] = _Spell(began=now, ended=now)
-            self.log.info("webspace {uid} begins to refuse visitors: {error}", uid=uid, error=error)
+            self.log.info("{who} begins to refuse visitors: {error}", who=self._name(uid), error=error)
         spell.number += 1
         spell.ended, spell.error = now, error
 
@@ -59,9 +61,12 @@ class Refusals:
         spell = self._spells.pop(uid)
         if spell.number > 1:
             self.log.info(
-                "webspace {uid} refused {number} visitors within {seconds:.0f} s, the last one because {error}",
-                uid=uid,
+                "{who} refused {number} visitors within {seconds:.0f} s, the last one because {error}",
+                who=self._name(uid),
                 number=spell.number,
                 seconds=spell.ended - spell.began,
                 error=spell.error,
             )
+
+    def _name(self, uid: int) -> str:
+        return self._who.format(uid=uid)

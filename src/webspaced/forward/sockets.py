@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any, Self
 
@@ -11,7 +12,7 @@ from twisted.internet.interfaces import IDelayedCall
 from zope.interface import implementer
 
 from webspaced.core.address import Endpoint
-from webspaced.forward.engine import ERR, HUP, IN, OUT, PRI, RDHUP, Engine
+from webspaced.forward.engine import BUFFER, ERR, HUP, IN, OUT, PRI, RDHUP, Engine
 from webspaced.forward.lines import ILine
 from webspaced.forward.pump import COPIES, Pump
 from webspaced.forward.states import FLOWS, Flow, Turn
@@ -28,20 +29,21 @@ _ENDS = RDHUP | HUP | PRI
 class SocketLine(Pump):
     """See :class:`webspaced.forward.lines.ILine`. ``owner`` is the visit, ``None`` at the container's side."""
 
-    __slots__ = ("_answer", "_awaiting", "_half", "_last_words", "_silent", "owner")
+    __slots__ = ("_answer", "_awaiting", "_enough", "_half", "_last_words", "_silent", "owner")
 
     def __init__(self, engine: Engine, sock: Any, owner: Any = None) -> None:
         super().__init__(engine, sock)
         self.owner = owner
         self._half = self._silent = self._awaiting = False
+        self._enough: Callable[[bytes], bool] | None = None
         self._answer: bytes | None = None
         self._last_words: IDelayedCall | None = None
 
     # --- what a visit asks
 
-    def await_first(self, *, half: bool) -> None:
+    def await_first(self, *, half: bool, enough: Callable[[bytes], bool] | None = None) -> None:
         """See :meth:`ILine.await_first`."""
-        self._awaiting, self._half = True, half
+        self._awaiting, self._half, self._enough = True, half, enough
         if self.readable:
             self._look_at_first()
 
@@ -109,7 +111,7 @@ class SocketLine(Pump):
             # Who says something and leaves wakes nobody: no second edge would tell of the end.
             self._gone()
         elif self._awaiting and mask & _COMES and not mask & (HUP | ERR):
-            self._look_at_first()
+            self._look_at_first(ended=bool(mask & RDHUP))
         elif mask & (HUP | ERR) or (mask & RDHUP and (self._half or (self._silent and self._said_nothing()))):
             self._gone()
 
@@ -127,13 +129,18 @@ class SocketLine(Pump):
         except OSError:
             return True
 
-    def _look_at_first(self) -> None:
-        owner = self.owner
+    def _look_at_first(self, *, ended: bool = False) -> None:
+        owner, enough = self.owner, self._enough
         try:
-            first = self.sock.recv(1, socket.MSG_PEEK)
+            first = self.sock.recv(1 if enough is None else BUFFER, socket.MSG_PEEK)
         except BlockingIOError:
             return
         except OSError:
+            first = b""
+        if first and enough is not None and not enough(first):
+            if not ended:
+                return
+            # There will not be more.
             first = b""
         self._awaiting = False
         if first and owner is not None:

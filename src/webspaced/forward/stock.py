@@ -26,7 +26,7 @@ from zope.interface import implementer
 
 from webspaced.core.address import Endpoint
 from webspaced.forward.hangup import IHangups
-from webspaced.forward.lines import ILine, ILineOwner, ILines
+from webspaced.forward.lines import Crowd, ILine, ILineOwner, ILines
 from webspaced.lib.acknowledged import acknowledged
 from webspaced.webspaces.probe import client_endpoint
 
@@ -44,7 +44,9 @@ class StockLine(Protocol):
     transport: Any
     moved = 0
     latest = False
+    tap: Callable[[memoryview], None] | None = None
     _ended = _held = _awaiting = False
+    _enough: Callable[[bytes], bool] | None = None
     _early = b""
     """What came with the first byte, when that was waited for."""
     _answer: bytes | None = None
@@ -79,9 +81,9 @@ class StockLine(Protocol):
 
     # --- what a visit asks
 
-    def await_first(self, *, half: bool) -> None:
+    def await_first(self, *, half: bool, enough: Callable[[bytes], bool] | None = None) -> None:
         """See :meth:`ILine.await_first`."""
-        self._awaiting = True
+        self._awaiting, self._enough = True, enough
 
     def hold(self, *, half: bool, silent: bool = False) -> None:
         """See :meth:`ILine.hold`. What is unread here is not known, so nobody counts as silent."""
@@ -99,9 +101,11 @@ class StockLine(Protocol):
         self.peer, other.peer = other, self
         self.transport.registerProducer(other.transport, True)
         other.transport.registerProducer(self.transport, True)
-        if first or self._early:
-            early, self._early = self._early, b""
-            self.dataReceived(first + early)
+        early, self._early = self._early, b""
+        if first:
+            self._pass_on(first)
+        if early:
+            self.dataReceived(early)
         self._release()
 
     def answer(self, data: bytes) -> None:
@@ -135,18 +139,31 @@ class StockLine(Protocol):
     def dataReceived(self, data: bytes) -> None:
         """Pass bytes on; upon the first ones that are to be answered, answer."""
         if self.peer is not None:
-            self.moved += len(data)
-            self.latest, self.peer.latest = True, False
-            self.peer.transport.write(data)
+            if self.tap is not None:
+                self.tap(memoryview(data))
+            self._pass_on(data)
         elif self._awaiting:
-            self._awaiting, self._early = False, data
-            self.transport.pauseProducing()
-            if self._owner is not None:
-                self._owner.began(data[:1])
+            self._early += data
+            self._look_at_first()
         elif self._answer:
             answer, self._answer = self._answer, b""
             self.transport.write(answer)
             self.transport.loseWriteConnection()
+
+    def _pass_on(self, data: bytes) -> None:
+        peer = self.peer
+        if peer is not None:
+            self.moved += len(data)
+            self.latest, peer.latest = True, False
+            peer.transport.write(data)
+
+    def _look_at_first(self) -> None:
+        if self._enough is not None and not self._enough(self._early):
+            return
+        self._awaiting = False
+        self.transport.pauseProducing()
+        if self._owner is not None:
+            self._owner.began(self._early)
 
     def readConnectionLost(self) -> None:
         """Pass the end of this direction on; close both sides after the second."""
@@ -255,7 +272,7 @@ class StockLines:
         self._everywhere = everywhere
         self._backends = _Backends(hangups, reactor)
 
-    def listen(self, port: int, factory: Factory, interface: str, *, web: bool = False) -> IListeningPort:
+    def listen(self, port: int, factory: Factory, interface: str, *, crowd: Crowd = Crowd.FORWARDS) -> IListeningPort:
         """See :meth:`ILines.listen`."""
         bound: IListeningPort = self._reactor.listenTCP(port, factory, BACKLOG, interface or self._everywhere)
         return bound

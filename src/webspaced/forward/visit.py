@@ -62,7 +62,7 @@ class Destination:
 
     def of(self, first: bytes) -> Destination:
         """Give where who says this first wants to go."""
-        if self.plain is None or first == TLS:
+        if self.plain is None or first.startswith(TLS):
             return self
         return Destination(self.uid, self.plain, Ask.HTTP)
 
@@ -140,10 +140,14 @@ class Visit:
         self._seated = means.seats.take(destination.uid, self, self._visitor)
         if not self._seated:
             self._refuse(_too_many())
-        elif destination.plain is None:
+        else:
+            self._arrive()
+
+    def _arrive(self) -> None:
+        if self._destination.plain is None:
             self._reach_now()
         else:
-            self._alarm = means.clock.callLater(SILENCE, self.gone)
+            self._alarm = self._visits.means.clock.callLater(SILENCE, self.gone)
             self._line.await_first(half=True)
 
     def began(self, first: bytes) -> None:

@@ -24,8 +24,12 @@ class Visits(Factory):
 
     noisy = False
 
-    def __init__(self, means: Means, destination: Callable[[], Destination | None]) -> None:
+    def __init__(
+        self, means: Means, destination: Callable[[], Destination | None], kind: type[Visit] = Visit
+    ) -> None:
+        """:param kind: of each visit."""
         self.destination = destination
+        self._kind = kind
         self.means = means
         self.present: set[Visit] = set()
         self.opened = self.to_container = self.to_visitor = 0
@@ -38,7 +42,7 @@ class Visits(Factory):
         destination = self.destination()
         if destination is None:
             return None
-        return Visit(self, destination, counted_as(addr) if self.means.by_visitor else "")
+        return self._kind(self, destination, counted_as(addr) if self.means.by_visitor else "")
 
     @property
     def held(self) -> set[Visit]:

@@ -116,6 +116,13 @@ class Traefik:
     https_address: Address = setting(
         ADDRESS, "Where the embedded Traefik listens for HTTPS.", default=Address("127.0.0.1", 8443)
     )
+    header_timeout: float = setting(
+        duration(1.0),
+        "In how much time a visitor of the embedded Traefik must have said what it wants: its request's whole head, or with"
+        " TLS the handshake and something of a request. Who has is not bounded: uploads, event streams and WebSockets last.",
+        default=60.0,
+        unit="seconds",
+    )
     http_entrypoint: str = setting(
         ENTRYPOINT, "The name of Traefik's entry point for HTTP.", default="http"
     )

@@ -28,6 +28,8 @@ from webspaced.traefik import requests
 from webspaced.traefik.child import Child
 from webspaced.traefik.entry_point import EntryPoint
 from webspaced.traefik.render import EntryPoints
+from webspaced.traefik.sockets import LOOPBACK, Sockets
+from webspaced.traefik.sockets import environment as handed_on
 from webspaced.webspaces.probe import PortProbe
 
 THROTTLE = "10ms"
@@ -57,7 +59,8 @@ class Embedding:
     """Where the child listens and reads its routes.
 
     From a file, or from the address at which webspaced serves them, or as a provider's own options say. ``directory`` is
-    our own; with ``acme``, the entry points' resolver gets certificates.
+    our own; with ``acme``, the entry points' resolver gets certificates. With ``sockets`` it listens on those, at the same
+    addresses, and who connects from this machine may say on whose behalf by the PROXY protocol.
     """
 
     directory: Path
@@ -67,13 +70,17 @@ class Embedding:
     http: Address
     https: Address
     acme: Acme | None = None
+    sockets: Sockets | None = None
 
 
 def static_configuration(embedding: Embedding) -> dict[str, Any]:
     """Give Traefik's static configuration (https://doc.traefik.io/traefik/reference/install-configuration/)."""
-    # Uploads and event streams last as long as they like; idle keep-alive connections do not.
+    # Uploads and event streams last as long as they like; idle keep-alive connections do not. There is no bound for a
+    # request's head alone: who says nothing does not get this far (webspaced.forward.front).
     timeouts = {"respondingTimeouts": {"readTimeout": "0s", "idleTimeout": "180s"}}
     entry_point = {"transport": timeouts, "http": requests.entry_point(), "allowACMEByPass": True}
+    if embedding.sockets is not None:
+        entry_point["proxyProtocol"] = {"trustedIPs": [f"{LOOPBACK}/32"]}
     return {
         "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
         "log": {"level": "WARN", "noColor": True},
@@ -163,6 +170,8 @@ class EmbeddedTraefik(Service):
         self._transport: IProcessTransport | None = None
         self._child: Child | None = None
         self._loop: Deferred[None] | None = None
+        self._serving_child: Child | None = None
+        self._is_over = False
         self.has_served = False
         """Whether it ever had routes: until then its start has a bound of its own."""
 
@@ -170,6 +179,16 @@ class EmbeddedTraefik(Service):
     def pid(self) -> int | None:
         """The child's process id while it runs."""
         return None if self._transport is None else self._transport.pid
+
+    @property
+    def addresses(self) -> tuple[Address, Address]:
+        """Where it listens itself, for HTTP and HTTPS."""
+        return self._embedding.http, self._embedding.https
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether it runs and was seen to have its routes since it was started."""
+        return self._transport is not None and self._child is not None and self._child is self._serving_child
 
     @property
     def trouble(self) -> str:
@@ -199,6 +218,7 @@ class EmbeddedTraefik(Service):
     async def stopService(self) -> None:
         """End the child: asked first, by force after ten seconds."""
         super().stopService()
+        self._is_over = True
         if self._transport is None or self._child is None:
             return
         child = self._child
@@ -209,13 +229,20 @@ class EmbeddedTraefik(Service):
             forced.cancel()
 
     async def serving(self) -> None:
-        """Wait until both entry points accept connections and the routes are taken up."""
-        probe = PortProbe(self._reactor)
-        while not await probe.accepts(_endpoint(self._embedding.https), 1.0):
-            await sleep(self._reactor, POLL)
-        entry_point = EntryPoint(self._reactor, asked_at(self._embedding))
-        while not await entry_point.has_any():
-            await sleep(self._reactor, POLL)
+        """Wait until both entry points accept connections and the routes are taken up.
+
+        :raises Unavailable: it is being stopped.
+        """
+        probe, entry_point = PortProbe(self._reactor), EntryPoint(self._reactor, asked_at(self._embedding))
+        while not self.is_serving:
+            if self._is_over:
+                message = "Traefik is being stopped"
+                raise Unavailable(message)
+            child = self._child
+            if await probe.accepts(_endpoint(self._embedding.https), 1.0) and await entry_point.has_any():
+                self._serving_child = child
+            else:
+                await sleep(self._reactor, POLL)
         self.has_served = True
 
     def _signal(self, name: str) -> None:
@@ -258,7 +285,11 @@ class EmbeddedTraefik(Service):
         ]
         # Our own settings may hold secrets, and Traefik reads templates.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("WSD_")}
-        self._transport = self._reactor.spawnProcess(self._child, sys.executable, arguments, env=environment)
+        more: dict[str, Any] = {}
+        if self._embedding.sockets is not None:
+            environment |= handed_on((_plain(self._embedding), self._embedding.entry_points.https))
+            more["childFDs"] = {0: "w", 1: "r", 2: "r", **self._embedding.sockets.descriptors}
+        self._transport = self._reactor.spawnProcess(self._child, sys.executable, arguments, env=environment, **more)
         return self._child.ended
 
 

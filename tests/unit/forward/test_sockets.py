@@ -26,7 +26,7 @@ from webspaced.core.address import Endpoint
 from webspaced.errors import Refused
 from webspaced.forward import choice, engine, states
 from webspaced.forward.engine import HUP, Engine
-from webspaced.forward.lines import ILine
+from webspaced.forward.lines import Crowd, ILine
 from webspaced.forward.pipes import LEAST, PATIENCE, Pipes
 from webspaced.forward.ports import AT_ONCE, SocketLines
 from webspaced.forward.rests import PAUSE, SAYING
@@ -271,7 +271,7 @@ class PortTests(SynchronousTestCase):
         self.room = True
         self.most_ports = 9
         self.engine = Engine(self.reactor)
-        self.lines = SocketLines(self.engine, self.has_room, 20)
+        self.lines = SocketLines(self.engine, dict.fromkeys(Crowd, self.has_room), 20)
         self.addCleanup(self.lines.close)
         self.factory = Factory()
         self.factory.buildProtocol = lambda _: Visitor()
@@ -339,17 +339,17 @@ class PortTests(SynchronousTestCase):
 
     def test_that_there_is_no_room_is_said_once_a_minute(self) -> None:
         said: list[str] = []
-        self.patch(self.lines.rests, "log", mock.Mock(warn=said.append))
+        self.patch(self.lines.rests[Crowd.FORWARDS], "log", mock.Mock(warn=said.append))
         port = self.listen()
         for seconds, lines in ((0, 1), (SAYING - 1, 1), (1, 2)):
             self.reactor.advance(seconds)
-            self.lines.rests.add(port)
+            self.lines.rests[Crowd.FORWARDS].add(port)
             self.assertEqual(len(said), lines)
 
     def test_within_the_pause_nobody_goes_on(self) -> None:
         port = self.listen()
         self.connect(port)
-        self.lines.rests.add(port, "Too many open files")
+        self.lines.rests[Crowd.FORWARDS].add(port, "Too many open files")
         self.lines.freed()
         self.reactor.turn()
         self.assertEqual(Visitor.made, [])
@@ -443,7 +443,7 @@ class PortTests(SynchronousTestCase):
 class PlaceTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.reactor = Reader()
-        self.lines = SocketLines(Engine(self.reactor), lambda: True, 20)
+        self.lines = SocketLines(Engine(self.reactor), dict.fromkeys(Crowd, lambda: True), 20)
         self.addCleanup(self.lines.close)
         self.served: list[int] = []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from webspaced.settings import Address
 from webspaced.traefik import embedded
 from webspaced.traefik.embedded import EmbeddedTraefik, Embedding, _endpoint, static_configuration
 from webspaced.traefik.render import EntryPoints
+from webspaced.traefik.sockets import Sockets
 
 
 class Child:
@@ -43,7 +45,10 @@ class Machine(Time):
         super().__init__()
         self.children: list[Child] = []
 
-    def spawnProcess(self, protocol: Any, program: str, arguments: list[str], env: Any) -> Child:
+    def spawnProcess(
+        self, protocol: Any, program: str, arguments: list[str], env: Any, childFDs: Mapping[int, Any] | None = None
+    ) -> Child:
+        self.handed_on = (childFDs, {name: value for name, value in env.items() if name.startswith("LISTEN_")})
         assert program == arguments[0] == sys.executable
         assert "PATH" in env
         assert not [name for name in env if name.startswith("WSD_")]
@@ -100,6 +105,25 @@ class EmbeddedTests(SynchronousTestCase):
         # Traefik does not begin to watch a directory that appears later.
         self.assertTrue((self.directory / "dynamic").is_dir())
         self.assertEqual(self.traefik.pid, 77)
+
+    def test_its_sockets_are_webspaceds_and_tell_on_whose_behalf_somebody_comes(self) -> None:
+        sockets = Sockets.on_loopback()
+        self.addCleanup(sockets.close)
+        http, https = sockets.addresses
+        self.traefik = EmbeddedTraefik(
+            self.machine, "/usr/bin/traefik", evolve(self.embedding, http=http, https=https, sockets=sockets)
+        )
+        self.started()
+        descriptors, environment = self.machine.handed_on
+        self.assertEqual(environment, {"LISTEN_FDS": "2", "LISTEN_FDNAMES": "web:websecure"})
+        handed = {0: "w", 1: "r", 2: "r", 3: sockets.http.fileno(), 4: sockets.https.fileno()}
+        self.assertEqual(descriptors, handed)
+        document = json.loads((self.directory / "traefik.yml").read_text())["entryPoints"]
+        self.assertEqual({name: each["address"] for name, each in document.items()}, {
+            "web": str(http), "websecure": str(https),
+        })  # fmt: skip
+        for each in document.values():
+            self.assertEqual(each["proxyProtocol"], {"trustedIPs": ["127.0.0.1/32"]})
 
     def test_is_started_again_when_it_ends_with_growing_pauses(self) -> None:
         self.started()

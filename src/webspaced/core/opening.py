@@ -1,0 +1,128 @@
+"""What a visitor of a web server says first, as far as it shows from outside: whether that is all there yet.
+
+Sources: RFC 9112 section 2.1 (a message's head ends with an empty line) and RFC 9113 section 3.4 (so does the first line of
+HTTP/2); RFC 8446 sections 4 and 5.1, RFC 5246 section 6.2.1 (handshake messages in TLS records).
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from attrs import define, field
+
+HEAD_LIMIT = 65536
+"""Bytes of a beginning after which it is the server's to judge."""
+RECORD_HEADER, MESSAGE_HEADER = 5, 4
+FEWEST_OF_HELLO = 64
+"""Bytes of a record; a ClientHello has more, and what ends a handshake in TLS 1.2 has less."""
+ONE_TICKET = 1024
+"""Bytes of one record of a server's that may be a ticket for later (RFC 8446 section 4.6.1) and no answer."""
+
+
+class Record(IntEnum):
+    """Content types of TLS records."""
+
+    CHANGE_CIPHER_SPEC = 20
+    ALERT = 21
+    HANDSHAKE = 22
+    APPLICATION_DATA = 23
+
+
+CLIENT_HELLO = 1
+"""Type of a handshake message."""
+
+
+def is_whole_head(said: bytes) -> bool:
+    """Whether a request's head has ended, or is so long that it is not waited for."""
+    # A single line feed is taken for a line's end, too (RFC 9112 section 2.2).
+    return b"\r\n\r\n" in said or b"\n\n" in said or b"\n\r\n" in said or len(said) >= HEAD_LIMIT
+
+
+def is_whole_hello(said: bytes) -> bool:
+    """Whether a ClientHello is there, or something that is none."""
+    if said[:1] not in (b"", bytes([Record.HANDSHAKE])) or len(said) >= HEAD_LIMIT:
+        return bool(said)
+    message, at = b"", 0
+    while len(said) >= at + RECORD_HEADER:
+        if said[at] != Record.HANDSHAKE:
+            return True
+        size = int.from_bytes(said[at + 3 : at + RECORD_HEADER])
+        message += said[at + RECORD_HEADER : at + RECORD_HEADER + size]
+        at += RECORD_HEADER + size
+        if len(message) >= MESSAGE_HEADER and len(message) - MESSAGE_HEADER >= int.from_bytes(message[1:MESSAGE_HEADER]):
+            return True
+    return False
+
+
+@define
+class Records:
+    """Follows one direction of TLS by the headers of its records; what is in them is nobody's business.
+
+    ``handshakes``: of those after the first, of an older version of TLS than 1.3. ``data``: records of application data, and
+    their bytes together. ``broken``: this is no TLS.
+    """
+
+    handshakes: int = 0
+    data: int = 0
+    data_bytes: int = 0
+    broken: bool = False
+    _seen: int = 0
+    _header: bytes = b""
+    _left: int = 0
+
+    def feed(self, piece: bytes | memoryview) -> None:
+        """Take what comes next."""
+        at, end = 0, len(piece)
+        while at < end and not self.broken:
+            if self._left:
+                step = min(self._left, end - at)
+                self._left -= step
+            else:
+                # One byte of the content more tells what message a handshake is.
+                step = min(RECORD_HEADER + 1 - len(self._header), end - at)
+                self._header += bytes(piece[at : at + step])
+                self._begin()
+            at += step
+
+    def _begin(self) -> None:
+        if len(self._header) <= RECORD_HEADER:
+            return
+        kind, size = self._header[0], int.from_bytes(self._header[3:RECORD_HEADER])
+        self.broken = kind not in tuple(Record) or not size
+        self._left, first, self._header = size - 1, self._header[RECORD_HEADER], b""
+        self._seen += 1
+        if kind == Record.APPLICATION_DATA:
+            self.data += 1
+            self.data_bytes += size
+        elif kind == Record.HANDSHAKE and self._seen > 1 and not (first == CLIENT_HELLO and size >= FEWEST_OF_HELLO):
+            # In TLS 1.3 only hellos show as such: a second one if the server asked for it.
+            self.handshakes += 1
+
+
+@define
+class Conversation:
+    """Both directions of a connection with TLS: how far it got."""
+
+    client: Records = field(factory=Records)
+    server: Records = field(factory=Records)
+    _before: tuple[int, int] = (0, 0)
+
+    def said(self, piece: bytes | memoryview) -> None:
+        """Take what the client says next."""
+        asked = self.asked
+        self.client.feed(piece)
+        if self.asked and not asked:
+            self._before = (self.server.data, self.server.data_bytes)
+
+    @property
+    def asked(self) -> bool:
+        """Whether the client said something after the handshake, whose end is such a record itself in TLS 1.3."""
+        return self.client.broken or self.client.data > (0 if self.client.handshakes else 1)
+
+    @property
+    def answered(self) -> bool:
+        """Whether the server said something then that is more than a ticket."""
+        if self.server.broken:
+            return True
+        records, size = self.server.data - self._before[0], self.server.data_bytes - self._before[1]
+        return self.asked and (records > (0 if self.client.handshakes else 1) or size > ONE_TICKET)
