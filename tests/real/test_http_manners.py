@@ -7,7 +7,10 @@ import hashlib
 import http.client
 import http.server
 import socket
+import ssl
 import threading
+import time
+from contextlib import ExitStack
 from typing import Any
 
 from websockets.exceptions import WebSocketException
@@ -76,10 +79,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+BOUND = 1
+"""Seconds for the beginning of a request."""
+PAUSE = 2 * BOUND
+"""Seconds for which somebody says nothing that may last."""
+
+
 class MannersTests(StackCase):
     def prepare(self) -> None:
         # How long Traefik may take is the operator's to say. Here it shares the machine with other tests.
-        self.stack.set_traefik(settle_time="5s")
+        self.stack.set_traefik(settle_time="5s", header_timeout=f"{BOUND}s")
 
     def setUp(self) -> None:
         super().setUp()
@@ -138,6 +147,48 @@ class MannersTests(StackCase):
         with socket.create_connection(("127.0.0.1", self.stack.http_port), PATIENCE) as connection:
             connection.sendall(f"GET /trailers HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode())
             return connection.makefile("rb").read().endswith(b"5\r\nhello\r\n0\r\nX-Sum: 5\r\n\r\n")
+
+    def test_who_has_said_what_it_wants_may_take_its_time(self) -> None:
+        wait_until("Traefik goes to the container itself", self.stack.is_direct)
+        with ExitStack() as all_:
+            plain, secure = (all_.enter_context(self.to_traefik(is_secure=each)) for each in (False, True))
+            sockets = [
+                all_.enter_context(connect(f"ws://{HOST}/socket", sock=self.to_traefik(is_secure=each), compression=None))
+                for each in (False, True)
+            ]
+            events = [self.stream(each) for each in (self.to_traefik(is_secure=False), self.to_traefik(is_secure=True))]
+            for upload in (plain, secure):
+                upload.sendall(f"POST / HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 8\r\n\r\n".encode())
+            for _ in range(4):
+                time.sleep(PAUSE / 2)
+                for upload in (plain, secure):
+                    upload.sendall(b"xy")
+            for upload in (plain, secure):
+                self.assertEqual(upload.makefile("rb").readline(), b"HTTP/1.1 200 OK\r\n")
+            for each in sockets:
+                each.send("hello")
+                self.assertEqual(each.recv(PATIENCE), "hello")
+            for each in events:
+                self.told.release(2)
+                self.assertTrue(each.read().endswith(b"data: 2\n\n"))
+
+    def to_traefik(self, *, is_secure: bool) -> socket.socket:
+        port = self.stack.https_port if is_secure else self.stack.http_port
+        plain = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        self.addCleanup(plain.close)
+        if not is_secure:
+            return plain
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return context.wrap_socket(plain, server_hostname=HOST)
+
+    def stream(self, connection: socket.socket) -> Any:
+        """Begin to listen to events, of which the first is there."""
+        connection.sendall(f"GET /events HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode())
+        answer = connection.makefile("rb")
+        while not answer.readline().startswith(b"data: 0"):
+            pass
+        return answer
 
     def test_each_wakes_it_and_works_then(self) -> None:
         for each in (self.talk, self.listen, self.ask_first, self.read_to_the_trailer):

@@ -206,10 +206,18 @@ class Pump:
             return
         self.readable = False
         if over:
+            self._pass_over_urgent()
             self.flow = FLOWS[self.flow, Turn.FIN]
         else:
             # Urgent data: splice(2) takes it for the end once the end is there, too.
             self.eager = True
+
+    def _pass_over_urgent(self) -> None:
+        """Read the end as recv(2) does: an urgent byte right before it would stay unread, and closing would reset."""
+        try:
+            self.sock.recv_into(self.engine.buffer)
+        except OSError:
+            self.breaks()
 
     def _empty(self, pipe: Pipe, peer: Self) -> bool:
         """Move from the pipe to the peer; whether it took all."""

@@ -258,6 +258,8 @@ class EmbeddedTraefik(Service):
             began = self._reactor.seconds()
             reason = await self._run_or_say_why_not()
             self._transport = None
+            if self._embedding.sockets is not None:
+                self._embedding.sockets.turn_away()
             if not self.running:
                 return
             if self._reactor.seconds() - began > LONGEST_PAUSE:

@@ -49,7 +49,7 @@ class TraefikGate:
         return waiting
 
     async def suspect(self, uid: int, endpoint: Endpoint, *, refused: bool, asks: Ask = Ask.CONNECTION) -> None:
-        """See :meth:`IBootGate.suspect`: its sockets are webspaced's own, and what waits in them is not lost."""
+        """See :meth:`IBootGate.suspect`: its sockets are there in any case."""
 
     def _leave(self, waiting: Deferred[Endpoint]) -> None:
         del self._ports[waiting]

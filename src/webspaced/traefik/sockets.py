@@ -1,6 +1,6 @@
 """The embedded Traefik's listening sockets, which webspaced makes and keeps: sd_listen_fds(3), which Traefik follows.
 
-They are on loopback, with ports that the system chooses. Who connects while Traefik starts again waits in them.
+They are on loopback, with ports that the system chooses, which nobody else can take while Traefik starts again.
 """
 
 from __future__ import annotations
@@ -40,6 +40,15 @@ class Sockets:
         """Give what the child is to have under which number."""
         return {FIRST: self.http.fileno(), FIRST + 1: self.https.fileno()}
 
+    def turn_away(self) -> None:
+        """Hang up on who waits to be accepted: a new Traefik has no routes at first, and would say 404."""
+        for sock in (self.http, self.https):
+            for _ in range(2 * BACKLOG):
+                try:
+                    sock.accept()[0].close()
+                except OSError:
+                    break
+
     def close(self) -> None:
         """Close them here."""
         self.http.close()
@@ -52,7 +61,9 @@ def environment(names: tuple[str, str]) -> dict[str, str]:
 
 
 def _listening() -> socket.socket:
-    return socket.create_server((LOOPBACK, 0), backlog=BACKLOG)
+    sock = socket.create_server((LOOPBACK, 0), backlog=BACKLOG)
+    sock.setblocking(False)
+    return sock
 
 
 def _address(sock: socket.socket) -> Address:

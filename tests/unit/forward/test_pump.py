@@ -211,6 +211,10 @@ class RelayTests(Small):
     def test_what_arrives_is_what_was_sent(self) -> None:
         asked_for(whole, SocketLine, st.just(()), STEPS, PIPES)
 
+    def test_an_urgent_byte_at_the_very_end_is_no_reason_for_a_reset(self) -> None:
+        steps = [("bulk", VISITOR, 30), ("bulk", VISITOR, 30), ("urge", VISITOR, 0), ("end", VISITOR, 0)]
+        whole(SocketLine, (), steps, 1)
+
     def test_what_came_while_it_was_held_too(self) -> None:
         asked_for(whole, SocketLine, STEPS, STEPS, PIPES)
 
