@@ -3,7 +3,7 @@
 Each is run once with a few rounds and small amounts, and has to come to an end with its result. Its figures are shown and
 held against no goal: a shared machine tells nothing in so few rounds. What this machine does not allow is said, as ever.
 
-`BENCH_ONLY` (boot,api,routes,start,relay) chooses.
+`BENCH_ONLY` (boot,api,routes,start,front,relay) chooses.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ AMOUNTS: Mapping[str, Mapping[str, int | str]] = {
         "PASSES": 1, "REAL": 20, "SIMULATED": 300, "STALLED": 300, "STALLS": 3,
     },
     "start": {"SIMULATED": 200, "STARTS": 1, "IAM_MS": 10},
+    "front": {"ROUNDS": 20, "SECONDS": 2},
     "relay": {"ROUNDS": 1, "BUSY_ROUNDS": 1, "MB": 8, "TRIPS": 100, "VISITS": 40, "IDLE": 100},
 }  # fmt: skip
-NEED_ROOT = ("boot", "api")
+NEED_ROOT = ("boot", "api", "front")
 LIMIT = 150
 """Seconds that one may take."""
 
