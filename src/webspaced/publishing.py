@@ -29,6 +29,7 @@ from webspaced.traefik.kube_cluster import Cluster, instance_of
 from webspaced.traefik.kubernetes import KubernetesStore
 from webspaced.traefik.render import EntryPoints
 from webspaced.traefik.served import ServedStore
+from webspaced.traefik.silence import SilenceWatch
 from webspaced.traefik.sockets import Sockets
 from webspaced.traefik.watch import TraefikWatch
 from webspaced.webspaces.conditions import Conditions
@@ -69,6 +70,14 @@ def traefik_watch(
     """Give who looks whether Traefik has routes at all, if it can be asked."""
     asked = asked_traefik(reactor, settings)
     return None if asked is None else TraefikWatch(reactor, asked, settings.traefik.settle_time, conditions, now)
+
+
+def silence_watch(reactor: Any, settings: Settings) -> SilenceWatch | None:
+    """Give who looks whether a Traefik of the operator's own bears silence for ever, if it is known where it is."""
+    url = settings.traefik.probe_url
+    if url is None or settings.traefik.embedded:
+        return None
+    return SilenceWatch(reactor, EntryPoint(reactor, url).bare, url)
 
 
 def _redis_store(reactor: Any, settings: Settings) -> IRouteStore:

@@ -47,8 +47,15 @@ class EntryPoint:
         return await ask_head(self._reactor, self._endpoint(host), host, TIMEOUT)
 
     def _endpoint(self, host: str) -> IStreamClientEndpoint:
+        return wrapClientTLS(UnverifiedConnections(host.encode()), self.bare) if self._is_secure else self.bare
+
+    @property
+    def bare(self) -> IStreamClientEndpoint:
+        """Give what connects to it, without TLS."""
         try:
-            endpoint = client_endpoint(self._reactor, Endpoint(ip_address(self._host), self._port), TIMEOUT)
+            return client_endpoint(self._reactor, Endpoint(ip_address(self._host), self._port), TIMEOUT)
         except ValueError:
-            endpoint = HostnameEndpoint(self._reactor, self._host.encode(), self._port, timeout=TIMEOUT)
-        return wrapClientTLS(UnverifiedConnections(host.encode()), endpoint) if self._is_secure else endpoint
+            endpoint: IStreamClientEndpoint = HostnameEndpoint(
+                self._reactor, self._host.encode(), self._port, timeout=TIMEOUT
+            )
+            return endpoint
