@@ -54,7 +54,7 @@ from webspaced.publishing import (
     exposure_for,
     front_of,
     route_store,
-    silence_watch,
+    traefik_looks,
     traefik_watch,
 )
 from webspaced.reconcile.publisher import Publisher
@@ -62,8 +62,6 @@ from webspaced.reconcile.reconciler import Collaborators, Reconciler, Serving
 from webspaced.reconcile.unwritten import note_conditions
 from webspaced.settings import Settings
 from webspaced.sites import Behind, build_sites
-from webspaced.traefik.silence import LOOK as SILENCE_LOOK
-from webspaced.traefik.watch import LOOK
 from webspaced.webspaces.adoption import Adoption, Membership
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.booter import Booter, BootLimits
@@ -388,14 +386,12 @@ def _build_periodic(
             reconciler.refresh_members()
 
     files = [identity] if isinstance(identity, UsersFile) else []
-    silence = silence_watch(reactor, settings)
     return (
         *(Periodic(reactor, LOOK_FOR_MEMBERS, "the users file", partial(look_for_members, each)) for each in files),
         Periodic(reactor, settings.webspaces.resync_interval, "the full pass", reconciler.periodic_pass),
         Periodic(reactor, settings.webspaces.resync_interval, "the look at addresses", reconciler.look_at_addresses),
         Periodic(reactor, settings.webspaces.resync_interval, "the look at what is published", served.publisher.check),
-        *([Periodic(reactor, LOOK, "the look at Traefik", served.watch.look)] if served.watch else []),
-        *([Periodic(reactor, SILENCE_LOOK, "Traefik's patience", silence.look)] if silence else []),
+        *traefik_looks(reactor, settings, served.watch),
         Periodic(reactor, REMARK, "the mark of the leader", election.remark),
         Periodic(reactor, RETRY_UNBOUND, "binding ports", reconciler.retry_unbound),
         Periodic(reactor, AWAY_PAUSE, "the search for absent cluster members", reconciler.return_of_members),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from webspaced.forward.refusals import Refusals
 from webspaced.forward.visit import Means
 from webspaced.interfaces import IExposure, IRouteStore, ITraefik
 from webspaced.kube.exposure import ServicePorts
+from webspaced.lib.periodic import Periodic
 from webspaced.lib.places import Places
 from webspaced.lib.threads import Threads
 from webspaced.reconcile.unexposed import Unexposed
@@ -29,9 +30,10 @@ from webspaced.traefik.kube_cluster import Cluster, instance_of
 from webspaced.traefik.kubernetes import KubernetesStore
 from webspaced.traefik.render import EntryPoints
 from webspaced.traefik.served import ServedStore
+from webspaced.traefik.silence import LOOK as SILENCE_LOOK
 from webspaced.traefik.silence import SilenceWatch
 from webspaced.traefik.sockets import Sockets
-from webspaced.traefik.watch import TraefikWatch
+from webspaced.traefik.watch import LOOK, TraefikWatch
 from webspaced.webspaces.conditions import Conditions
 
 log = Logger()
@@ -72,12 +74,14 @@ def traefik_watch(
     return None if asked is None else TraefikWatch(reactor, asked, settings.traefik.settle_time, conditions, now)
 
 
-def silence_watch(reactor: Any, settings: Settings) -> SilenceWatch | None:
-    """Give who looks whether a Traefik of the operator's own bears silence for ever, if it is known where it is."""
+def traefik_looks(reactor: Any, settings: Settings, watch: TraefikWatch | None) -> Iterator[Periodic]:
+    """Give the looks at Traefik, where it is known where it is."""
     url = settings.traefik.probe_url
-    if url is None or settings.traefik.embedded:
-        return None
-    return SilenceWatch(reactor, EntryPoint(reactor, url).bare, url)
+    if watch is not None:
+        yield Periodic(reactor, LOOK, "the look at Traefik", watch.look)
+    if url is not None and not settings.traefik.embedded:
+        silence = SilenceWatch(reactor, EntryPoint(reactor, url).bare, url)
+        yield Periodic(reactor, SILENCE_LOOK, "the look at Traefik's patience", silence.look)
 
 
 def _redis_store(reactor: Any, settings: Settings) -> IRouteStore:
