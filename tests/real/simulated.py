@@ -25,6 +25,8 @@ class SimulatedCase(TestCase):
 
     settings: ClassVar[dict[str, object]] = {}
     """Settings of the test's own, by the names of their variables."""
+    files = 0
+    """How many files and sockets the daemon may have, if that matters."""
 
     def setUp(self) -> None:
         directory = tempfile.TemporaryDirectory(prefix="webspaced-test-")
@@ -58,6 +60,8 @@ class SimulatedCase(TestCase):
         variables = {f"WSD_{name}": str(value) for name, value in settings.items()}
         program = str(Path(sys.executable).with_name("twistd"))
         command = [program, "-n", "--pidfile=", "webspaced", "--simulate", *(["--as-root"] if os.geteuid() == 0 else [])]
+        if self.files:
+            command = ["prlimit", f"--nofile={self.files}:{self.files}", *command]
         with self.log.open("wb") as log:
             return subprocess.Popen(
                 command, cwd=self.directory, env={**os.environ, **variables, "TMPDIR": str(self.directory)},

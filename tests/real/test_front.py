@@ -106,6 +106,17 @@ class SilenceTests(FrontCase):
                     incoming.write(bare.recv(65536))
 
 
+class CrowdTests(FrontCase):
+    settings: ClassVar[dict[str, object]] = {}
+    files = 1024
+
+    def test_one_client_keeps_nobody_out(self) -> None:
+        silent = [self.plain() for _ in range(300)] + [self.plain(REQUEST[:-2]) for _ in range(300)]
+        self.assertEqual(self.visit(), b"ws-u1\n")
+        # Whose they are is not known here: all come from one address, which has its share.
+        self.assertGreater(sum(not is_open(each) for each in silent), len(silent) - self.files / 4)
+
+
 class TraefikTests(FrontCase):
     settings: ClassVar[dict[str, object]] = {}
 
