@@ -11,7 +11,9 @@ from enum import IntEnum
 from attrs import define, field
 
 HEAD_LIMIT = 65536
-"""Bytes of a beginning after which it is the server's to judge."""
+"""Bytes that a request's head may have."""
+HELLO_LIMIT, HELLO_RECORDS = 16384, 8
+"""Bytes and records of a ClientHello after which it is the server's to judge: with each piece all are read again."""
 RECORD_HEADER, MESSAGE_HEADER = 5, 4
 FEWEST_OF_HELLO = 64
 """Bytes of a record; a ClientHello has more, and what ends a handshake in TLS 1.2 has less."""
@@ -32,19 +34,25 @@ CLIENT_HELLO = 1
 """Type of a handshake message."""
 
 
-def is_whole_head(said: bytes) -> bool:
-    """Whether a request's head has ended, or is so long that it is not waited for."""
+def has_ended(said: bytes) -> bool:
+    """Whether a request's head has ended."""
     # A single line feed is taken for a line's end, too (RFC 9112 section 2.2).
-    return b"\r\n\r\n" in said or b"\n\n" in said or b"\n\r\n" in said or len(said) >= HEAD_LIMIT
+    return b"\n\r\n" in said or b"\n\n" in said
+
+
+def is_whole_head(said: bytes) -> bool:
+    """Whether a request's head has ended, or is longer than it may be."""
+    return len(said) >= HEAD_LIMIT or has_ended(said)
 
 
 def is_whole_hello(said: bytes) -> bool:
     """Whether a ClientHello is there, or something that is none."""
-    if said[:1] not in (b"", bytes([Record.HANDSHAKE])) or len(said) >= HEAD_LIMIT:
+    if said[:1] not in (b"", bytes([Record.HANDSHAKE])) or len(said) >= HELLO_LIMIT:
         return bool(said)
-    message, at = b"", 0
+    message, at, records = b"", 0, 0
     while len(said) >= at + RECORD_HEADER:
-        if said[at] != Record.HANDSHAKE:
+        records += 1
+        if said[at] != Record.HANDSHAKE or records > HELLO_RECORDS:
             return True
         size = int.from_bytes(said[at + 3 : at + RECORD_HEADER])
         message += said[at + RECORD_HEADER : at + RECORD_HEADER + size]

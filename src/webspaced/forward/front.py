@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 
-from webspaced.core.opening import HEAD_LIMIT, Conversation, is_whole_head, is_whole_hello
+from webspaced.core.opening import HEAD_LIMIT, Conversation, has_ended, is_whole_head, is_whole_hello
 from webspaced.core.probing import Ask
 from webspaced.core.proxy_protocol import ProxyProtocol
 from webspaced.errors import Refused, Unavailable
@@ -34,6 +34,13 @@ NOBODY = 0
 """No webspace: which one they want is Traefik's to find out."""
 LOOKS = 8
 """So many looks make one bound: a visitor is let go at most an eighth late."""
+TOO_LARGE = "too_large"
+"""The reason, where such visitors are counted."""
+_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"Content-Length: 0\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n"
+)
+"""RFC 6585 section 5."""
 NOT_READY = Refused("the web server is not ready", retry_after=5.0)
 
 
@@ -66,6 +73,14 @@ class FrontVisit(Visit):
 
     def _arrive(self) -> None:
         self._line.await_first(half=False, enough=is_whole_head if self._destination.http else is_whole_hello)
+
+    def began(self, first: bytes) -> None:
+        """See :meth:`ILineOwner.began`: Traefik must not wait for the end of a head that never ends."""
+        if self._destination.http and len(first) >= HEAD_LIMIT and not has_ended(first):
+            self._visits.count(TOO_LARGE)
+            self._part_with(_TOO_LARGE)
+        else:
+            super().began(first)
 
     def _serve(self, backend: ILine) -> None:
         if not self._destination.http:

@@ -260,6 +260,10 @@ class Visit:
     def _refuse(self, error: Exception) -> None:
         self._visits.count(reason_of(error))
         self._visits.means.refusals.refused(self._destination.uid, str(error))
+        self._part_with(refusal(error))
+
+    def _part_with(self, answer: bytes) -> None:
+        """Give an answer where there can be one, and end."""
         self._step(Step.REFUSE)
         self.since = self._visits.means.clock.seconds()
         if not self._destination.http or not self._seated:
@@ -268,7 +272,7 @@ class Visit:
         # Traefik takes an answer that is there before it has asked for a broken connection, and makes a 500 of it. And the
         # request must be read, or closing would reset the answer away.
         self._alarm = self._visits.means.clock.callLater(FAREWELL, self._reset)
-        self._line.answer(refusal(error))
+        self._line.answer(answer)
 
     def turn_away(self, error: Exception) -> None:
         """Refuse a visitor who waits."""

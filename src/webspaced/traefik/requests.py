@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any, Final
 
+from webspaced.core.opening import HEAD_LIMIT
+
 HEADERS: Final = "webspaced-headers"
 """The middleware that takes them away."""
 SET: Final = (
@@ -49,7 +51,7 @@ def entry_point() -> dict[str, Any]:
         # Those that can be taken for others are taken away by name.
         "aliasHeadersStrategy": "keep",
         "middlewares": [f"{HEADERS}@file"],
-        "maxHeaderBytes": 1048576,
+        "maxHeaderBytes": HEAD_LIMIT,
         # Paths go to applications as they come: what is in a path is theirs to judge, and webspaced's rules look at hosts.
         # Else a semicolon in a query becomes an ampersand.
         "encodeQuerySemicolons": True,

@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from webspaced.core.opening import HEAD_LIMIT, ONE_TICKET, Conversation, Records, is_whole_head, is_whole_hello
+from webspaced.core.opening import (
+    HEAD_LIMIT,
+    HELLO_LIMIT,
+    HELLO_RECORDS,
+    ONE_TICKET,
+    Conversation,
+    Records,
+    is_whole_head,
+    is_whole_hello,
+)
 from webspaced.lxd.certificate import make_certificate
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -41,7 +50,7 @@ class HeadTests(SynchronousTestCase):
     def test_a_part_is_not_enough(self, size: int) -> None:
         self.assertFalse(is_whole_head(REQUEST[:size]))
 
-    def test_one_that_never_ends_is_the_servers(self) -> None:
+    def test_one_that_never_ends_is_not_waited_for(self) -> None:
         self.assertFalse(is_whole_head(b"x" * (HEAD_LIMIT - 1)))
         self.assertTrue(is_whole_head(b"x" * HEAD_LIMIT))
 
@@ -57,7 +66,14 @@ class HelloTests(SynchronousTestCase):
     def test_what_is_no_tls_is_the_servers(self) -> None:
         for said in (b"GET / HTTP/1.1", b"\x00", b"\x16\x03\x01\x00\x03abc" + record(23, 1)):
             self.assertTrue(is_whole_hello(said), said)
-        self.assertTrue(is_whole_hello(b"\x16" * HEAD_LIMIT))
+
+    def test_nor_is_one_that_never_ends_waited_for(self) -> None:
+        endless = b"\x16\x03\x01\x40\x00\x01\xff\xff\xff" + bytes(HELLO_LIMIT)
+        self.assertFalse(is_whole_hello(endless[: HELLO_LIMIT - 1]))
+        self.assertTrue(is_whole_hello(endless[:HELLO_LIMIT]))
+        crumbs = hello(*[1] * (HELLO_RECORDS + 2))
+        self.assertFalse(is_whole_hello(crumbs[: 6 * HELLO_RECORDS]))
+        self.assertTrue(is_whole_hello(crumbs[: 6 * HELLO_RECORDS + 5]))
 
 
 class RecordsTests(SynchronousTestCase):

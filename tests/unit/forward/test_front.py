@@ -101,9 +101,17 @@ class BeginningTests(FrontCase):
         self.assertEqual([each.transport.ends for each in (silent, slow, secure)], [["reset"]] * 3)
         self.assertEqual(self.front.counters().failed, {"left": 3})
 
-    def test_a_head_that_is_too_long_is_traefiks(self) -> None:
+    def test_a_head_that_does_not_end_is_answered_here(self) -> None:
         visit = self.visitor(80)
-        visit.dataReceived(b"x" * HEAD_LIMIT)
+        visit.dataReceived(b"x" * (HEAD_LIMIT - 1))
+        self.assertEqual(visit.stage, Stage.ARRIVED)
+        visit.dataReceived(b"x")
+        self.assertTrue(visit.transport.value().startswith(b"HTTP/1.1 431 "))
+        self.assertEqual((self.gate.asked, self.front.counters().failed), ([], {"too_large": 1}))
+
+    def test_a_body_may_be_as_long_as_it_likes(self) -> None:
+        visit = self.visitor(80)
+        visit.dataReceived(REQUEST + b"x" * HEAD_LIMIT)
         self.assertEqual(len(self.gate.asked), 1)
 
     def test_while_traefik_is_not_there_they_wait_and_are_told_at_last(self) -> None:
