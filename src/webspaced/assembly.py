@@ -57,6 +57,8 @@ from webspaced.traefik.watch import LOOK
 from webspaced.webspaces.adoption import Adoption, Membership
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.booter import Booter, BootLimits
+from webspaced.webspaces.certificates import LOOK as LOOK_AT_CERTIFICATES
+from webspaced.webspaces.certificates import Certificates
 from webspaced.webspaces.claims import Claims
 from webspaced.webspaces.conditions import Conditions
 from webspaced.webspaces.creation import Creator, Workshop
@@ -162,7 +164,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             publisher=served.publisher,
             reconciler=reconciler,
             events=_build_events(reactor, settings, connections, reconciler, election.leadership),
-            periodic=_build_periodic(reactor, settings, identity, reconciler, served, election),
+            periodic=_build_periodic(reactor, settings, identity, known, reconciler, served, election),
             listeners=served.listeners,
             exposure=served.exposure,
             lines=host.lines,
@@ -170,7 +172,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             keep=host.keep,
         ),
     )
-    behind = Behind(identity, known, served, service, insides, reconciler, host.records, host.reserve)
+    behind = Behind(identity, known, served, service, insides, reconciler, host.records, host.reserve, host.now)
     daemon.sites = build_sites(reactor, settings, behind, leads, lambda: daemon.ready)
     return daemon
 
@@ -247,6 +249,7 @@ def _build_knowledge(
         gate=gate,
         documents=Documents(registry, instances),
         claims=claims,
+        certificates=Certificates(reactor, registry, claims, conditions, host.now),
         allocator=allocator,
         housing=Housing(host.pick),
     )
@@ -322,6 +325,7 @@ def _build_reconciler(
             gate=known.gate,
             adoption=adoption,
             claims=known.claims,
+            certificates=known.certificates,
             conditions=known.conditions,
             publisher=served.publisher,
             listeners=served.listeners,
@@ -365,8 +369,9 @@ def _build_service(
 
 
 def _build_periodic(
-    reactor: Any, settings: Settings, identity: IIdentity, reconciler: Reconciler, served: Served, election: Election
-) -> tuple[Periodic, ...]:
+    reactor: Any, settings: Settings, identity: IIdentity, known: Knowledge, reconciler: Reconciler, served: Served,
+    election: Election,
+) -> tuple[Periodic, ...]:  # fmt: skip
     def look_for_members(file: UsersFile) -> None:
         if not reconciler.refreshing and file.has_changed():
             reconciler.refresh_members()
@@ -378,6 +383,7 @@ def _build_periodic(
         Periodic(reactor, settings.webspaces.resync_interval, "the look at addresses", reconciler.look_at_addresses),
         Periodic(reactor, settings.webspaces.resync_interval, "the look at what is published", served.publisher.check),
         *([Periodic(reactor, LOOK, "the look at Traefik", served.watch.look)] if served.watch else []),
+        Periodic(reactor, LOOK_AT_CERTIFICATES, "the look at certificates", known.certificates.look),
         Periodic(reactor, REMARK, "the mark of the leader", election.remark),
         Periodic(reactor, RETRY_UNBOUND, "binding ports", reconciler.retry_unbound),
         Periodic(reactor, AWAY_PAUSE, "the search for absent cluster members", reconciler.return_of_members),
