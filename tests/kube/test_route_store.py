@@ -49,7 +49,8 @@ class RealTests(OnServer, KubernetesTraefik, ServedCase):
 
     async def test_webspaced_may_do_nothing_else(self) -> None:
         client: KubeClient = self.client_with(self.server.tokens["webspaced"])
-        for resource, namespace in ((CONFIG_MAP, self.namespace), (POD, self.namespace), (SERVICE, "default"), (SECRET, "default")):
+        refused = ((CONFIG_MAP, self.namespace), (POD, self.namespace), (SERVICE, "default"), (SECRET, "default"))
+        for resource, namespace in refused:
             with self.assertRaises(Distrusted):
                 await client.list_all(resource, namespace)
 

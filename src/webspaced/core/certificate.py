@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 
 from attrs import field, frozen
 from cryptography import x509
@@ -237,7 +238,7 @@ def _is_authority(certificate: x509.Certificate) -> bool:
 
 def _check_links(chain: Sequence[x509.Certificate]) -> None:
     """See to it that each certificate is signed by the next one (RFC 8446 section 4.4.2)."""
-    for number, (signed, signer) in enumerate(zip(chain, chain[1:], strict=False), 2):
+    for number, (signed, signer) in enumerate(pairwise(chain), 2):
         try:
             signed.verify_directly_issued_by(signer)
         except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):

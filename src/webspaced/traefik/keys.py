@@ -87,7 +87,8 @@ class Keyspace:
     @_pattern.default
     def _match_ours(self) -> re.Pattern[str]:
         root, name = re.escape(self.root), f"{re.escape(self.prefix)}u[0-9]+"
-        routes = rf"(?:http|tcp)/(?:routers|services)/(?P<name>{name})(?:-https|{OWN_DOMAINS}|{UPLOADED}|{CHALLENGED}|{ASTRAY})?"
+        ends = f"-https|{OWN_DOMAINS}|{UPLOADED}|{CHALLENGED}|{ASTRAY}"
+        routes = rf"(?:http|tcp)/(?:routers|services)/(?P<name>{name})(?:{ends})?"
         certificates = rf"tls/certificates/(?P<certified>{name})-[^/]+"
         # A former daemon's middlewares are of a kind that only its own Traefik knows: any other takes up nothing at all.
         former = rf"(?:http|tcp)/middlewares/(?P<former>{name})-boot"

@@ -103,8 +103,8 @@ def certificates(route: Route, cluster: Cluster, existing: Mapping[str, Sequence
     """Give the certificates of a webspace, by name, with the domains on each.
 
     A domain stays on the certificate that it is on, as issuers limit how often they issue. Each further one gets its own:
-    one name that cannot be proved any more must not spoil the others'. With passthrough nobody needs further ones, and domains
-    with a certificate of their member's own need none.
+    one name that cannot be proved any more must not spoil the others'. With passthrough nobody needs further ones, and a
+    domain with a certificate of its member's own needs none.
 
     :param existing: the domains on the certificates that are there.
     """

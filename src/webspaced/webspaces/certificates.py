@@ -87,10 +87,12 @@ class Certificates:
         if foreign:
             message = f"it names {shown(foreign[0])}, which is neither a domain of this webspace nor below one"
             raise Invalid(message)
-        others = [name for name in certificate.shown_for if self._is_anothers(name, uid)]
-        if others:
-            message = f"it names {shown(others[0])}, which is another webspace's"
-            raise Conflict(message)
+        for name in certificate.shown_for:
+            host = self._anothers(name, uid)
+            if host:
+                covers = "" if host == name else f"covers {host}, which "
+                message = f"it names {shown(name)}, which {covers}is another webspace's"
+                raise Conflict(message)
 
     def _objection(self, uid: int, certificate: Certificate, domains: Collection[str]) -> str:
         try:
@@ -99,9 +101,10 @@ class Certificates:
             return str(error)
         return ""
 
-    def _is_anothers(self, name: str, uid: int) -> bool:
-        hosts = self._claims.hosts_below(name.removeprefix("*.")) if name.startswith("*.") else (name,)
-        return any(self._claims.holder(host) not in {None, uid} for host in hosts)
+    def _anothers(self, name: str, uid: int) -> str:
+        """Give the first host of another webspace's for which a name stands; empty if there is none."""
+        hosts = sorted(self._claims.hosts_below(name.removeprefix("*."))) if name.startswith("*.") else (name,)
+        return next((host for host in hosts if self._claims.holder(host) not in {None, uid}), "")
 
     def look(self) -> None:
         """Look at the ends of all certificates: nothing else tells that time goes by."""

@@ -299,7 +299,8 @@ class CertificateTests(SynchronousTestCase):
 
     def test_what_others_put_there_is_not_read(self) -> None:
         document = render({"ws-u7": self.route}, self.resolving)
-        for wrong in (None, "x", 7, {"certificates": "x"}, {"certificates": [1, {}, {"certFile": 1}, {"certFile": "ws-u7"}]}):
+        entries = [1, {}, {"certFile": 1}, {"certFile": "ws-u7"}]
+        for wrong in (None, "x", 7, {"certificates": "x"}, {"certificates": entries}):
             document["tls"] = wrong
             self.assertEqual(read(document)["ws-u7"].certificates, ())
 
