@@ -29,6 +29,10 @@ class Issued:
         return self.certificate.public_bytes(PEM).decode()
 
     @property
+    def der(self) -> bytes:
+        return self.certificate.public_bytes(serialization.Encoding.DER)
+
+    @property
     def key(self) -> str:
         return self.key_as(PKCS8, serialization.NoEncryption())
 

@@ -146,6 +146,8 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     insides = LxdInsides(client, connections.endpoints)
     service = _build_service(reactor, settings, known, instances, insides, served.listeners, reconciler, leads)
     traefik = embedded_traefik(reactor, settings)
+    if traefik is not None:
+        traefik.brought = known.certificates.brought
     if served.watch is not None:
         served.watch.own = traefik
         served.watch.is_written = lambda: served.publisher.unwritten.since() is None

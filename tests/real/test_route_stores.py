@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import ssl
-from collections.abc import Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,8 @@ class RealTraefik:
     entry_points = ENTRY_POINTS
     machine = "127.0.0.1"
     """An address of the machine, for the web servers."""
+    brought: Collection[str] = ()
+    """Hosts with certificates of their members' own."""
     addCleanup: Any
     mktemp: Any
 
@@ -97,6 +99,7 @@ class RealTraefik:
             acme=self.authority(),
         )
         self.traefik = EmbeddedTraefik(reactor, find_traefik(), embedding)
+        self.traefik.brought = lambda: self.brought
         self.traefik.startService()
 
     async def serving(self) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from webspaced.lib.deferreds import sleep
 from webspaced.lib.files import make_private_directory, replace_file
 from webspaced.settings import Address
 from webspaced.traefik import requests
+from webspaced.traefik.automatic import forget_certificates
 from webspaced.traefik.child import Child
 from webspaced.traefik.entry_point import EntryPoint
 from webspaced.traefik.render import EntryPoints
@@ -163,6 +164,8 @@ class EmbeddedTraefik(Service):
         self._transport: IProcessTransport | None = None
         self._child: Child | None = None
         self._loop: Deferred[None] | None = None
+        self.brought: Callable[[], Collection[str]] = tuple
+        """Gives the hosts with certificates of their members' own."""
         self.has_served = False
         """Whether it ever had routes: until then its start has a bound of its own."""
 
@@ -247,6 +250,7 @@ class EmbeddedTraefik(Service):
 
     def _run_once(self) -> Deferred[str]:
         configuration = write_files(self._embedding)
+        forget_certificates(self._embedding.directory / STORAGE, self.brought())
         self._child = Child(self._reactor)
         # The wrapper makes the kernel end Traefik with us, even if we are killed.
         arguments = [

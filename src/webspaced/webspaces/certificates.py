@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from twisted.internet.interfaces import IReactorTime
 
-from webspaced.core.brief import shown
+from webspaced.core import brief
 from webspaced.core.certificate import Certificate, beyond, wildcard_over
 from webspaced.core.routes import ServedCertificate
 from webspaced.errors import Conflict, Invalid
@@ -48,6 +48,7 @@ class Certificates:
         self._named: Multimap[str, int] = Multimap()
         """Webspaces by the names on their certificates."""
         self._holders: set[int] = set()
+        self._shown: dict[int, tuple[ServedCertificate, ...]] = {}
         self._listeners: list[Callable[[int], None]] = []
         registry.subscribe(self._seen)
         claims.subscribe_to_hosts(self._moved)
@@ -61,6 +62,18 @@ class Certificates:
 
         One that has ended is still served: visitors are told so, and its member by a condition.
         """
+        shown = self._judged(observed, hosts)
+        if shown:
+            self._shown[observed.uid] = shown
+        else:
+            self._shown.pop(observed.uid, None)
+        return shown
+
+    def brought(self) -> Collection[str]:
+        """Give all hosts that show a certificate of their member's own."""
+        return {host for shown in self._shown.values() for each in shown for host in each.hosts}
+
+    def _judged(self, observed: Observed, hosts: Sequence[str]) -> tuple[ServedCertificate, ...]:
         if observed.webspace.config.sni_passthrough:
             self._note(observed.uid, {}, {})
             return ()
@@ -85,13 +98,13 @@ class Certificates:
         """
         foreign = beyond(certificate.shown_for, domains, self._claims.rules.domain)
         if foreign:
-            message = f"it names {shown(foreign[0])}, which is neither a domain of this webspace nor below one"
+            message = f"it names {brief.shown(foreign[0])}, which is neither a domain of this webspace nor below one"
             raise Invalid(message)
         for name in certificate.shown_for:
             host = self._anothers(name, uid)
             if host:
                 covers = "" if host == name else f"covers {host}, which "
-                message = f"it names {shown(name)}, which {covers}is another webspace's"
+                message = f"it names {brief.shown(name)}, which {covers}is another webspace's"
                 raise Conflict(message)
 
     def _objection(self, uid: int, certificate: Certificate, domains: Collection[str]) -> str:
@@ -129,6 +142,7 @@ class Certificates:
             self._holders.add(uid)
         else:
             self._holders.discard(uid)
+            self._shown.pop(uid, None)
 
     def _moved(self, host: str) -> None:
         for uid in self._named.owners(host) | self._named.owners(wildcard_over(host)):
