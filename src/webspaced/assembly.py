@@ -47,7 +47,7 @@ from webspaced.lxd.instances import LxdInstances
 from webspaced.lxd.network import NetworkLeases, ProfileNetwork, profile_network
 from webspaced.lxd.tls import Identities
 from webspaced.lxd.trust import introduce
-from webspaced.publishing import asked_traefik, embedded_traefik, exposure_for, route_store, traefik_watch
+from webspaced.publishing import asked_traefik, embedded_traefik, exposure_for, route_store, route_token, traefik_watch
 from webspaced.reconcile.publisher import Publisher
 from webspaced.reconcile.reconciler import Collaborators, Reconciler, Serving
 from webspaced.reconcile.unwritten import note_conditions
@@ -140,12 +140,13 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     known = _build_knowledge(reactor, settings, instances, identity, host)
     cluster = cluster_for(reactor, settings)
     election = election_for(reactor, settings, client, cluster)
-    served = _build_served(reactor, settings, known, host, cluster, election.leadership)
+    token = route_token(settings)
+    served = _build_served(reactor, settings, known, host, cluster, election.leadership, token)
     leads = election.leadership.holds
     reconciler = _build_reconciler(reactor, settings, known, identity, served, leads, host.now)
     insides = LxdInsides(client, connections.endpoints)
     service = _build_service(reactor, settings, known, instances, insides, served.listeners, reconciler, leads)
-    traefik = embedded_traefik(reactor, settings)
+    traefik = embedded_traefik(reactor, settings, token)
     if traefik is not None:
         traefik.brought = known.certificates.brought
     if served.watch is not None:
@@ -293,8 +294,9 @@ def _build_listeners(reactor: Any, settings: Settings, known: Knowledge, host: H
 
 
 def _build_served(
-    reactor: Any, settings: Settings, known: Knowledge, host: Host, cluster: Kubernetes | None, leadership: Leadership
-) -> Served:
+    reactor: Any, settings: Settings, known: Knowledge, host: Host, cluster: Kubernetes | None, leadership: Leadership,
+    token: str | None,
+) -> Served:  # fmt: skip
     store = route_store(reactor, settings, cluster)
     return Served(
         listeners=_build_listeners(reactor, settings, known, host),
@@ -302,7 +304,7 @@ def _build_served(
             reactor, store, settings.traefik.settle_time, leadership.holds, asked_traefik(reactor, settings), host.now
         ),
         exposure=exposure_for(reactor, settings, cluster, leadership.holds),
-        document=RouteDocument(store) if IRouteDocument.providedBy(store) else None,
+        document=RouteDocument(store, token) if IRouteDocument.providedBy(store) else None,
         watch=traefik_watch(reactor, settings, known.conditions, host.now),
     )
 

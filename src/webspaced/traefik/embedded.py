@@ -68,6 +68,8 @@ class Embedding:
     http: Address
     https: Address
     acme: Acme | None = None
+    token: str | None = field(default=None, repr=False)
+    """What it says to fetch the routes from webspaced."""
 
 
 def static_configuration(embedding: Embedding) -> dict[str, Any]:
@@ -116,7 +118,9 @@ def _provider(embedding: Embedding) -> Mapping[str, Any]:
     own = {"file": {"filename": str(_own_file(embedding)), "watch": False}}
     if isinstance(routes, Mapping):
         return {**own, **routes}
-    return {**own, "http": {"endpoint": f"http://{_endpoint(routes)}/routes", "pollInterval": POLL_INTERVAL}}
+    says = {"headers": {"Authorization": f"Bearer {embedding.token}"}} if embedding.token else {}
+    endpoint = f"http://{_endpoint(routes)}/routes"
+    return {**own, "http": {"endpoint": endpoint, "pollInterval": POLL_INTERVAL, **says}}
 
 
 def _own_file(embedding: Embedding) -> Path:
