@@ -148,7 +148,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     service = _build_service(reactor, settings, known, instances, insides, served.listeners, reconciler, leads)
     traefik = embedded_traefik(reactor, settings, token)
     if traefik is not None:
-        traefik.brought = known.certificates.brought
+        traefik.brought, known.certificates.automatic = known.certificates.brought, traefik.automatic.hosts
     if served.watch is not None:
         served.watch.own = traefik
         served.watch.is_written = lambda: served.publisher.unwritten.since() is None

@@ -51,14 +51,18 @@ class CertificateTests(AssembledCase):
         mine = [{"domain": {"main": DOMAIN}}, {"domain": {"main": "w.example", "sans": [DOMAIN]}}]
         account = {"Registration": {"uri": "https://ca.example/1"}}
         path.write_text(json.dumps({"default": {"Account": account, "Certificates": [*mine, *others]}, "other": None}))
+        self.machine.run_for(LOOK + 1)
+        self.assertEqual(self.conditions(), ["certificate-doubled"])
         traefik = self.daemon._parts.traefik
         traefik._run_once()
+        self.machine.run_for(LOOK + 1)
+        self.assertEqual(self.conditions(), [])
         left = {"default": {"Account": account, "Certificates": others}, "other": None}
         self.assertEqual((json.loads(path.read_text()), path.stat().st_mode & 0o777), (left, 0o600))
         for broken in ("", "[]", '{"default": {"Certificates": [1]}}'):
             path.write_text(broken)
             traefik._run_once()
-            self.assertEqual(path.read_text(), broken)
+            self.assertEqual((path.read_text(), traefik.automatic.hosts()), (broken, frozenset()))
         path.unlink()
         traefik._run_once()
         self.assertFalse(path.exists())

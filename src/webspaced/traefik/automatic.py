@@ -14,6 +14,32 @@ from webspaced.lib.files import replace_file
 log = Logger()
 
 
+class AutomaticCertificates:
+    """Which hosts have one, as of the last change of the file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: tuple[int, int] | None = None
+        self._hosts: frozenset[str] = frozenset()
+
+    def hosts(self) -> Collection[str]:
+        """Give the names on all of them; what cannot be read has none."""
+        try:
+            status = self._path.stat()
+            now = (status.st_mtime_ns, status.st_size)
+            if now != self._seen:
+                self._seen, self._hosts = now, _hosts_in(json.loads(self._path.read_bytes()))
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            # It is being written, or there is none.
+            self._seen, self._hosts = None, frozenset()
+        return self._hosts
+
+
+def _hosts_in(document: Any) -> frozenset[str]:
+    resolvers = (each for each in document.values() if each)
+    return frozenset(name for each in resolvers for one in each.get("Certificates") or () for name in _names(one))
+
+
 def forget_certificates(path: Path, hosts: Collection[str]) -> None:
     """Take the certificates of these hosts out of the file, which Traefik reads at its start only.
 

@@ -25,7 +25,7 @@ from webspaced.lib.deferreds import sleep
 from webspaced.lib.files import make_private_directory, replace_file
 from webspaced.settings import Address
 from webspaced.traefik import requests
-from webspaced.traefik.automatic import forget_certificates
+from webspaced.traefik.automatic import AutomaticCertificates, forget_certificates
 from webspaced.traefik.child import Child
 from webspaced.traefik.entry_point import EntryPoint
 from webspaced.traefik.render import EntryPoints
@@ -170,6 +170,7 @@ class EmbeddedTraefik(Service):
         self._loop: Deferred[None] | None = None
         self.brought: Callable[[], Collection[str]] = tuple
         """Gives the hosts with certificates of their members' own."""
+        self.automatic = AutomaticCertificates(embedding.directory / STORAGE)
         self.has_served = False
         """Whether it ever had routes: until then its start has a bound of its own."""
 

@@ -45,6 +45,8 @@ class Certificates:
         self._claims = claims
         self._conditions = conditions
         self._now = now
+        self.automatic: Callable[[], Collection[str]] = tuple
+        """Gives the hosts that Traefik has automatic certificates for, where that can be told."""
         self._named: Multimap[str, int] = Multimap()
         """Webspaces by the names on their certificates."""
         self._holders: set[int] = set()
@@ -131,8 +133,11 @@ class Certificates:
         now = self._now()
         near = {host: each.not_after for host, each in good.items() if each.not_after - now <= NEAR}
         ends = "; ".join(f"the certificate for {host} {_ends(at, now)}" for host, at in near.items())
+        doubled = ", ".join(sorted(good.keys() & self.automatic())) if good else ""
         self._conditions.note(uid, Kind.BAD_CERTIFICATE, wrong or None)
         self._conditions.note(uid, Kind.CERTIFICATE_ENDS, ends or None)
+        detail = f"until Traefik is started anew, it may show the automatic certificate that it still has for {doubled}"
+        self._conditions.note(uid, Kind.CERTIFICATE_DOUBLED, detail if doubled else None)
 
     def _seen(self, uid: int) -> None:
         observed = self._registry.get(uid)
