@@ -73,6 +73,9 @@ class CertificateTests(StackCase):
         self.assertNotIn("BEGIN", str(self.stack.key("user._webspaced")))
         # Through a start and a stop of the webspace, and of webspaced.
         self.stack.put_state("stop", force=True)
+        wait_until("webspaced has heard of it", self.stack.leads_to_itself)
+        # Traefik reads that a moment later; who visits before meets the container that is gone.
+        wait_until("it is woken", lambda: self.stack.visit().status == 200)
         self.assertEqual(self.shown(OWN, self.root), first.der)
         self.stack.kill()
         self.stack.start()
