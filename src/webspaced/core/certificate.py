@@ -99,6 +99,7 @@ def understand(chain: str, key: str) -> Certificate:
         names = _names(leaf)
         shown_for = _shown_for(leaf, names)
         told = sentence(leaf.issuer.rfc4514_string())
+        begin, end = (each.timestamp() for each in (leaf.not_valid_before_utc, leaf.not_valid_after_utc))
     with _understood("the key"):
         private = _load_key(key)
         if private.public_key() != leaf.public_key():
@@ -112,8 +113,8 @@ def understand(chain: str, key: str) -> Certificate:
         shown_for=shown_for,
         issuer=told,
         fingerprint=leaf.fingerprint(hashes.SHA256()).hex(),
-        not_before=leaf.not_valid_before_utc.timestamp(),
-        not_after=leaf.not_valid_after_utc.timestamp(),
+        not_before=begin,
+        not_after=end,
     )
 
 
