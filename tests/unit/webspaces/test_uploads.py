@@ -13,6 +13,7 @@ from tests.certificates import DAY, Issued, issue
 from tests.unit.world import World
 from webspaced.core.certificate import Certificate
 from webspaced.core.config import Config
+from webspaced.core.instance import Status
 from webspaced.core.kept_certificates import certificate_key
 from webspaced.core.routes import ServedCertificate
 from webspaced.core.webspace import BOOT_PORT_KEY, KEY, load_webspace
@@ -216,6 +217,13 @@ class JudgedTests(UploadsCase):
         self.w.clock.run_for(5)
         self.assertEqual(self.served(), ())
         self.assertIn(BARE, self.conditions()[Kind.BAD_CERTIFICATE])
+
+    def test_one_that_is_brought_while_lxd_cannot_tell_the_state(self) -> None:
+        self.w.lxd.containers["ws-u1"].status = Status.ERROR
+        self.w.clock.result_of(self.w.registry.look(1))
+        backend = self.w.store.backend("ws-u1")
+        self.put(WWW, self.own(WWW))
+        self.assertEqual(([each.hosts for each in self.served()], self.w.store.backend("ws-u1")), ([(WWW,)], backend))
 
     def test_of_two_with_the_same_names_the_one_that_ends_last_is_shown_for_both(self) -> None:
         sooner, later = self.own(WWW, BARE, ends=self.now + 100 * DAY), self.own(BARE, WWW, common_name=WWW)
