@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from attrs import evolve, field, frozen
@@ -18,11 +17,10 @@ from webspaced.core.protocol import Protocol
 from webspaced.core.routes import CHALLENGED
 from webspaced.daemon import Daemon, Parts
 from webspaced.dns import DomainRecords, resolver_for
-from webspaced.election import Election, election_for
+from webspaced.election import election_for
 from webspaced.forward.choice import Held, lines_for, seats_for
-from webspaced.forward.front import Front
 from webspaced.forward.lines import ILines
-from webspaced.forward.listeners import Listeners, Where, looks
+from webspaced.forward.listeners import Listeners, Where
 from webspaced.forward.refusals import Refusals
 from webspaced.forward.visit import Destination, Means
 from webspaced.http.routes import RouteDocument
@@ -37,7 +35,6 @@ from webspaced.lib.addresses import can_bind
 from webspaced.lib.descriptors import Reserve, raise_descriptor_limit, reserve_of
 from webspaced.lib.instance_lock import InstanceLock
 from webspaced.lib.memory import keep_for_good
-from webspaced.lib.periodic import Periodic
 from webspaced.lib.places import Places
 from webspaced.lib.trusted import check_own_folder
 from webspaced.lxd.agent import Connections, endpoints_for
@@ -48,13 +45,14 @@ from webspaced.lxd.instances import LxdInstances
 from webspaced.lxd.network import NetworkLeases, ProfileNetwork, profile_network
 from webspaced.lxd.tls import Identities
 from webspaced.lxd.trust import introduce
+from webspaced.periodic_work import periodic_work
 from webspaced.publishing import (
     asked_traefik,
     embedded_traefik,
     exposure_for,
     front_of,
     route_store,
-    traefik_looks,
+    route_token,
     traefik_watch,
 )
 from webspaced.reconcile.publisher import Publisher
@@ -65,6 +63,7 @@ from webspaced.sites import Behind, build_sites
 from webspaced.webspaces.adoption import Adoption, Membership
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.booter import Booter, BootLimits
+from webspaced.webspaces.certificates import Certificates
 from webspaced.webspaces.claims import Claims
 from webspaced.webspaces.conditions import Conditions
 from webspaced.webspaces.creation import Creator, Workshop
@@ -79,18 +78,12 @@ from webspaced.webspaces.probe import PortProbe
 from webspaced.webspaces.progress import Creations
 from webspaced.webspaces.provision import Provision
 from webspaced.webspaces.readiness import ReadinessTable
-from webspaced.webspaces.registry import AWAY_PAUSE, Registry
+from webspaced.webspaces.registry import Registry
 from webspaced.webspaces.service import WebspaceService
 from webspaced.webspaces.warden import Warden
 
-REMARK = 60.0
-"""Seconds between looks whether others are still led here."""
-LOOK_FOR_MEMBERS = 5.0
-"""Seconds between looks whether the users file has changed."""
 FIRST_WORD = 0.05
 """Seconds for which a visitor of a forward who says nothing wakes nobody."""
-RETRY_UNBOUND = 5.0
-"""Seconds between tries to bind a forward whose port somebody else has."""
 
 
 @frozen(kw_only=True)
@@ -149,13 +142,16 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     known = _build_knowledge(reactor, settings, instances, identity, host)
     cluster = cluster_for(reactor, settings)
     election = election_for(reactor, settings, client, cluster)
-    served = _build_served(reactor, settings, known, host, cluster, election.leadership)
+    token = route_token(settings)
+    served = _build_served(reactor, settings, known, host, cluster, election.leadership, token)
     leads = election.leadership.holds
     reconciler = _build_reconciler(reactor, settings, known, identity, served, leads, host.now)
     insides = LxdInsides(client, connections.endpoints)
     service = _build_service(reactor, settings, known, instances, insides, served.listeners, reconciler, leads)
-    traefik = embedded_traefik(reactor, settings)
+    traefik = embedded_traefik(reactor, settings, token)
     front = None if traefik is None else front_of(reactor, settings, host.lines, host.front_seats or host.seats, traefik)
+    if traefik is not None:
+        traefik.brought, known.certificates.automatic = known.certificates.brought, traefik.automatic.hosts
     if served.watch is not None:
         served.watch.own = traefik
         served.watch.is_written = lambda: not served.publisher.unwritten.told()
@@ -174,7 +170,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             publisher=served.publisher,
             reconciler=reconciler,
             events=_build_events(reactor, settings, connections, reconciler, election.leadership),
-            periodic=_build_periodic(reactor, settings, identity, reconciler, served, election, front),
+            periodic=periodic_work(reactor, settings, identity, known, reconciler, served, election, front),
             listeners=served.listeners,
             exposure=served.exposure,
             lines=host.lines,
@@ -183,7 +179,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             keep=host.keep,
         ),
     )
-    behind = Behind(identity, known, served, service, insides, reconciler, host.records, host.reserve)
+    behind = Behind(identity, known, served, service, insides, reconciler, host.records, host.reserve, host.now)
     daemon.sites = build_sites(reactor, settings, behind, leads, lambda: daemon.ready)
     return daemon
 
@@ -260,6 +256,7 @@ def _build_knowledge(
         gate=gate,
         documents=Documents(registry, instances),
         claims=claims,
+        certificates=Certificates(reactor, registry, claims, conditions, host.now),
         allocator=allocator,
         housing=Housing(host.pick),
     )
@@ -301,8 +298,9 @@ def _build_listeners(reactor: Any, settings: Settings, known: Knowledge, host: H
 
 
 def _build_served(
-    reactor: Any, settings: Settings, known: Knowledge, host: Host, cluster: Kubernetes | None, leadership: Leadership
-) -> Served:
+    reactor: Any, settings: Settings, known: Knowledge, host: Host, cluster: Kubernetes | None, leadership: Leadership,
+    token: str | None,
+) -> Served:  # fmt: skip
     store = route_store(reactor, settings, cluster)
     return Served(
         listeners=_build_listeners(reactor, settings, known, host),
@@ -310,7 +308,7 @@ def _build_served(
             reactor, store, settings.traefik.settle_time, leadership.holds, asked_traefik(reactor, settings), host.now
         ),
         exposure=exposure_for(reactor, settings, cluster, leadership.holds),
-        document=RouteDocument(store) if IRouteDocument.providedBy(store) else None,
+        document=RouteDocument(store, token) if IRouteDocument.providedBy(store) else None,
         watch=traefik_watch(reactor, settings, known.conditions, host.now),
     )
 
@@ -335,6 +333,7 @@ def _build_reconciler(
             gate=known.gate,
             adoption=adoption,
             claims=known.claims,
+            certificates=known.certificates,
             conditions=known.conditions,
             publisher=served.publisher,
             listeners=served.listeners,
@@ -375,26 +374,3 @@ def _build_service(
     reconciler.after_pass(Warden(reactor, known.registry, known.booter, power, known.departures, leads).watch)
     most = webspaces.max_startup_delay
     return WebspaceService(known.registry, instances, known.documents, power, creator, ports, reconciler, most)
-
-
-def _build_periodic(
-    reactor: Any, settings: Settings, identity: IIdentity, reconciler: Reconciler, served: Served, election: Election,
-    front: Front | None,
-) -> tuple[Periodic, ...]:
-    def look_for_members(file: UsersFile) -> None:
-        if not reconciler.refreshing and file.has_changed():
-            reconciler.refresh_members()
-
-    files = [identity] if isinstance(identity, UsersFile) else []
-    return (
-        *(Periodic(reactor, LOOK_FOR_MEMBERS, "the users file", partial(look_for_members, each)) for each in files),
-        Periodic(reactor, settings.webspaces.resync_interval, "the full pass", reconciler.periodic_pass),
-        Periodic(reactor, settings.webspaces.resync_interval, "the look at addresses", reconciler.look_at_addresses),
-        Periodic(reactor, settings.webspaces.resync_interval, "the look at what is published", served.publisher.check),
-        *traefik_looks(reactor, settings, served.watch),
-        Periodic(reactor, REMARK, "the mark of the leader", election.remark),
-        Periodic(reactor, RETRY_UNBOUND, "binding ports", reconciler.retry_unbound),
-        Periodic(reactor, AWAY_PAUSE, "the search for absent cluster members", reconciler.return_of_members),
-        *(front.looks() if front is not None else ()),
-        *looks(reactor, served.listeners, settings.webspaces.max_wait, settings.webspaces.relay_idle_timeout),
-    )

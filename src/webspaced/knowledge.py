@@ -11,6 +11,7 @@ from webspaced.reconcile.publisher import Publisher
 from webspaced.traefik.watch import TraefikWatch
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.booter import Booter
+from webspaced.webspaces.certificates import Certificates
 from webspaced.webspaces.claims import Claims
 from webspaced.webspaces.conditions import Conditions
 from webspaced.webspaces.departures import Departures
@@ -33,6 +34,7 @@ class Knowledge:
     gate: BootGate
     documents: Documents
     claims: Claims
+    certificates: Certificates
     allocator: Allocator
     housing: Housing
 

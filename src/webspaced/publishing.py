@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 
 from twisted.logger import Logger
@@ -55,6 +56,13 @@ def route_store(reactor: Any, settings: Settings, kubernetes: Kubernetes | None)
         return served
     file: IRouteStore = FileStore(traefik.file.path, entry_points(settings), reactor, traefik.settle_time)
     return file
+
+
+def route_token(settings: Settings) -> str | None:
+    """Give what has to be said to fetch the routes. An embedded Traefik is told anew at each start."""
+    traefik = settings.traefik
+    made = token_urlsafe() if traefik.embedded and traefik.provider == "http" else None
+    return traefik.http.token or made
 
 
 def asked_traefik(reactor: Any, settings: Settings) -> ITraefik | None:
@@ -183,8 +191,11 @@ def entry_points(settings: Settings) -> EntryPoints:
     )
 
 
-def embedded_traefik(reactor: Any, settings: Settings) -> EmbeddedTraefik | None:
-    """Give the Traefik to run as a child, if one is wanted; `Unavailable` if this machine has none."""
+def embedded_traefik(reactor: Any, settings: Settings, token: str | None = None) -> EmbeddedTraefik | None:
+    """Give the Traefik to run as a child, if one is wanted; `Unavailable` if this machine has none.
+
+    :param token: what it says to fetch the routes.
+    """
     if not settings.traefik.embedded:
         return None
     program, sockets = find_traefik(), Sockets.on_loopback()
@@ -196,6 +207,7 @@ def embedded_traefik(reactor: Any, settings: Settings) -> EmbeddedTraefik | None
         http=http,
         https=https,
         acme=_acme(settings),
+        token=token,
         sockets=sockets,
     )
     return EmbeddedTraefik(reactor, program, embedding)

@@ -24,6 +24,7 @@ from webspaced.webspaces.domains import DomainRules, Domains
 from webspaced.webspaces.insides import Insides
 from webspaced.webspaces.members import Members
 from webspaced.webspaces.service import WebspaceService
+from webspaced.webspaces.uploads import Uploads
 
 
 @frozen
@@ -38,6 +39,8 @@ class Behind:
     reconciler: Reconciler
     records: IDomainRecords
     reserve: Reserve
+    now: Callable[[], float]
+    """Gives seconds since the epoch."""
 
 
 def build_sites(
@@ -50,6 +53,7 @@ def build_sites(
     backing = Backing(
         service=service,
         domains=_domains(settings, behind),
+        uploads=Uploads(known.documents, known.claims, known.certificates, reconciler, behind.now),
         insides=_insides(settings, behind),
         terminals=Terminals(reactor, behind.reserve.terminals, settings.webspaces.exec.max_terminals),
         commands=(behind.reserve.commands, settings.webspaces.exec.max_commands),

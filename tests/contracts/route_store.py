@@ -13,10 +13,11 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
 
+from tests.certificates import Issued, issue
 from tests.contracts.instances import contract
 from webspaced.core.address import Endpoint
 from webspaced.core.protocol import Protocol
-from webspaced.core.routes import Route
+from webspaced.core.routes import Route, ServedCertificate
 from webspaced.interfaces import IRouteStore
 from webspaced.reconcile.publisher import Publisher
 
@@ -27,6 +28,10 @@ SIX = Endpoint(ip_address("fd00::10"), 8080)
 
 def route(name: str = "ws-u1", backend: Endpoint = BOOT, **more: Any) -> Route:
     return Route(**{"name": name, "hosts": (f"{name}.example.org",), "backend": backend, **more})
+
+
+def own(*hosts: str, text: str = "old") -> ServedCertificate:
+    return ServedCertificate(hosts=hosts, chain=f"chain {text}", key=f"key {text}")
 
 
 class RouteStoreContract:
@@ -77,6 +82,7 @@ class RouteStoreContract:
             route("ws-u5", SIX, passthrough=True, challenges=BOOT),
             route("ws-u6", DIRECT, protocol=Protocol.H2C),
             route("ws-u7", SIX, protocol=Protocol.HTTPS),
+            route("ws-u8", SIX, hosts=("ws-u8.example.org", "a.example", "b.example"), certificates=(own("b.example"),)),
         )
         await self.put(*routes)
         self.assertEqual(self.has(), {each.name: each for each in routes})
@@ -98,6 +104,24 @@ class RouteStoreContract:
         self.assertEqual(self.has(), {"ws-u1": route("ws-u1", protocol=Protocol.H2C), "ws-u2": route("ws-u2")})
         await self.put(route("ws-u1"))
         self.assertEqual(self.has(), {"ws-u1": route("ws-u1"), "ws-u2": route("ws-u2")})
+
+    @contract
+    async def test_certificates_come_change_and_go(self) -> None:
+        hosts = ("ws-u1.example.org", "a.example", "b.example")
+        other = route("ws-u2", hosts=("ws-u2.example.org", "c.example"), certificates=(own("c.example"),))
+        await self.put(other)
+        for certificates in (
+            (own("b.example"),), (own("b.example", text="new"),), (own("a.example"), own("b.example", text="new")),
+            (own("a.example", "b.example"),), (own("a.example"),), (),
+        ):  # fmt: skip
+            wanted = route(hosts=hosts, certificates=certificates)
+            await self.put(wanted)
+            self.assertEqual(self.has(), {"ws-u1": wanted, "ws-u2": other})
+            self.assertEqual(await self.restarted(), {"ws-u1": wanted, "ws-u2": other})
+            await self.put()
+            self.assertEqual(self.has(), {"ws-u1": wanted, "ws-u2": other})
+        await self.put(remove=("ws-u2",))
+        self.assertEqual(self.has(), {"ws-u1": route(hosts=hosts)})
 
     @contract
     async def test_one_apply_is_one_change(self) -> None:
@@ -213,8 +237,23 @@ class PublishedRoutes:
             await self.sleep(0.02)
         self.assertEqual(found, "secure" if ours else "Traefik's", host)
 
+    async def until_shown(self, host: str, certificate: Issued | None) -> None:
+        """Wait until a host shows this certificate, or Traefik's own."""
+        wanted = certificate.common_name if certificate else "TRAEFIK DEFAULT CERT"
+        found = ""
+        for _ in range(9000):
+            found = await self.certificate(host)
+            if found == wanted:
+                return
+            await self.sleep(0.02)
+        self.assertEqual(found, wanted, host)
+
     def web(self, backend: Endpoint, name: str = "ws-u1", **more: Any) -> Route:
         return route(name, backend, **more)
+
+
+def shown(*hosts: str, by: Issued) -> ServedCertificate:
+    return ServedCertificate(hosts=hosts, chain=by.pem, key=by.key)
 
 
 class PublishedRoutesContract(PublishedRoutes):
@@ -253,6 +292,37 @@ class PublishedRoutesContract(PublishedRoutes):
         await self.put(self.web(self.second))
         await self.until_certificate(host, ours=False)
         await self.until(host, (200, "second"))
+
+    @contract
+    async def test_certificates_of_members_own(self) -> None:
+        hosts = ("ws-u1.example.org", "www.example.net", "example.net", "b.example")
+        old, new = (issue("www.example.net", "example.net", common_name=name) for name in ("old", "new"))
+        one, other = issue("b.example", common_name="one"), issue("ws-u2.example.net", common_name="other")
+        neighbour = self.web(
+            self.second, "ws-u2", hosts=("ws-u2.example.org", "ws-u2.example.net"),
+            certificates=(shown("ws-u2.example.net", by=other),),
+        )  # fmt: skip
+        await self.put(self.web(self.first, hosts=hosts), neighbour)
+        await self.until_shown("ws-u2.example.net", other)
+        for certificates, on_www, on_b in (
+            ((), None, None),
+            ((shown("example.net", "www.example.net", by=old),), old, None),
+            ((shown("b.example", by=one), shown("example.net", "www.example.net", by=new)), new, one),
+            ((shown("b.example", by=one),), None, one),
+            # What Traefik cannot read harms nobody else.
+            ((shown("b.example", by=one), ServedCertificate(hosts=("www.example.net",), chain="x", key="x")), None, one),
+            ((), None, None),
+        ):
+            await self.put(self.web(self.first, hosts=hosts, certificates=certificates))
+            await self.until_shown("www.example.net", on_www)
+            await self.until_shown("example.net", on_www)
+            await self.until_shown("b.example", on_b)
+            await self.until_shown("ws-u1.example.org", None)
+            await self.until_shown("ws-u2.example.net", other)
+            # They are served, whatever they show.
+            await self.until("b.example", (200, "first"))
+        await self.put(remove=("ws-u1", "ws-u2"))
+        await self.until_shown("ws-u2.example.net", None)
 
     @contract
     async def test_deletion_down_to_the_last(self) -> None:

@@ -12,9 +12,9 @@ from tests.real.kubernetes import KubernetesTraefik
 from webspaced.errors import Distrusted
 from webspaced.kube.access import Access
 from webspaced.kube.client import KubeClient
-from webspaced.kube.resources import POD, SERVICE, Resource
+from webspaced.kube.resources import POD, SECRET, SERVICE, Resource
 
-SECRET = Resource(group="", version="v1", plural="secrets", kind="Secret")
+CONFIG_MAP = Resource(group="", version="v1", plural="configmaps", kind="ConfigMap")
 
 
 class OnServer:
@@ -49,7 +49,8 @@ class RealTests(OnServer, KubernetesTraefik, ServedCase):
 
     async def test_webspaced_may_do_nothing_else(self) -> None:
         client: KubeClient = self.client_with(self.server.tokens["webspaced"])
-        for resource, namespace in ((SECRET, self.namespace), (POD, self.namespace), (SERVICE, "default")):
+        refused = ((CONFIG_MAP, self.namespace), (POD, self.namespace), (SERVICE, "default"), (SECRET, "default"))
+        for resource, namespace in refused:
             with self.assertRaises(Distrusted):
                 await client.list_all(resource, namespace)
 

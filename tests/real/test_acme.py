@@ -18,11 +18,13 @@ from cryptography import x509
 from twisted.trial.unittest import TestCase
 
 from tests.authority import Authority
+from tests.certificates import issue
 from tests.contracts.route_store import route
 from tests.real.redis import program
 from tests.real.test_redis import OnRedis
 from tests.real.test_route_stores import ENTRY_POINTS, OnFile, OnHttp
 from tests.stack import free_ports, wait_until
+from webspaced.core.routes import ServedCertificate
 from webspaced.traefik.embedded import Acme
 
 OWN, DEFAULT = "www.example.net", "ws-u1.example.org"
@@ -148,6 +150,29 @@ class AcmeContract:
             await self.sleep(0.02)
         await self.restart_traefik()
         self.assertEqual((await self.issued(OWN)).serial_number, before)
+
+
+    async def test_a_members_own_certificate_comes_before(self: Any) -> None:
+        brought, hosts = issue(OWN), (DEFAULT, OWN, "xn--bcher-kva.example")
+        own = (ServedCertificate(hosts=(OWN,), chain=brought.pem, key=brought.key),)
+        # Brought at once: nobody asks for another one.
+        await self.put(route("ws-u1", self.first, hosts=hosts, certificates=own))
+        for host in (DEFAULT, "xn--bcher-kva.example"):
+            self.assertEqual(self.names(await self.issued(host)), {host})
+        self.assertEqual((await self.shown(OWN)).serial_number, brought.certificate.serial_number)
+        await self.until_kept({frozenset((DEFAULT,)), frozenset(("xn--bcher-kva.example",))})
+        # Taken away: there is an automatic one.
+        await self.put(route("ws-u1", self.first, hosts=hosts))
+        await self.issued(OWN)
+        await self.until_kept({frozenset((host,)) for host in hosts})
+        # Brought again: Traefik has two, and shows either, until it is started anew.
+        await self.put(route("ws-u1", self.first, hosts=hosts, certificates=own))
+        self.brought = {OWN}
+        await self.restart_traefik()
+        for _ in range(30):
+            self.assertEqual((await self.shown(OWN)).serial_number, brought.certificate.serial_number)
+        self.assertEqual(self.names(await self.issued(DEFAULT)), {DEFAULT})
+        await self.until_kept({frozenset((DEFAULT,)), frozenset(("xn--bcher-kva.example",))})
 
 
 class FileTests(AcmeContract, OnFile, TestCase):

@@ -22,8 +22,11 @@ EXTERNAL, LONGEST_DELAY = 49152, 60
 RULES = """
 [[operations]]
 # What is wrong with these no schema can say: an account without an SSH key, a domain that is not the member's or is the
-# default one, too little for a WebSocket handshake.
-include-operation-id = ["createWebspace", "addDomain", "removeDomain", "openTerminal", "openConsole"]
+# default one, a certificate that is none, too little for a WebSocket handshake.
+include-operation-id = [
+  "createWebspace", "addDomain", "removeDomain", "putCertificate", "readCertificate", "removeCertificate",
+  "openTerminal", "openConsole",
+]
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409"]
 
 [[operations]]

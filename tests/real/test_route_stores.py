@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import ssl
-from collections.abc import Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,12 @@ from twisted.web.http_headers import Headers
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
+from tests.certificates import issue
 from tests.contracts.neighbours import CHALLENGE, PassthroughContract, SolverContract
-from tests.contracts.route_store import PublishedRoutesContract
+from tests.contracts.route_store import PublishedRoutesContract, route
 from tests.stack import free_port
 from webspaced.core.address import Endpoint
+from webspaced.core.routes import ServedCertificate
 from webspaced.http.routes import RouteDocument
 from webspaced.lib.deferreds import sleep
 from webspaced.lib.files import replace_file
@@ -63,6 +65,10 @@ class RealTraefik:
     entry_points = ENTRY_POINTS
     machine = "127.0.0.1"
     """An address of the machine, for the web servers."""
+    token: str | None = None
+    """What Traefik says to fetch the routes."""
+    brought: Collection[str] = ()
+    """Hosts with certificates of their members' own."""
     addCleanup: Any
     mktemp: Any
 
@@ -95,8 +101,10 @@ class RealTraefik:
             http=self.http,
             https=self.https,
             acme=self.authority(),
+            token=self.token,
         )
         self.traefik = EmbeddedTraefik(reactor, find_traefik(), embedding)
+        self.traefik.brought = lambda: self.brought
         self.traefik.startService()
 
     async def serving(self) -> None:
@@ -271,7 +279,7 @@ class OnHttp(RealTraefik):
     async def come_back(self) -> None:
         self.store = ServedStore(reactor, self.directory / "fetched.yml", self.entry_points, SETTLE)
         await self.store.load()
-        self.site = WrappingFactory(Site(RouteDocument(self.store).app.resource()))
+        self.site = WrappingFactory(Site(RouteDocument(self.store, self.token).app.resource()))
         self.port = reactor.listenTCP(self.address.port, self.site, interface=self.address.host)
         self.addCleanup(self.port.stopListening)
 
@@ -303,3 +311,20 @@ class ServedTests(WithNeighbours, OnHttp, AskedTraefik, PublishedRoutesContract,
         # What Traefik has fetched is kept there.
         self.assertIn(str(self.second), (self.directory / "fetched.yml").read_text())
         await self.until("ws-u1.example.org", (200, "second"))
+
+
+class TokenTests(OnHttp, TestCase):
+    """Where the routes are for who knows the token."""
+
+    token = "fetch-me"
+
+    async def test_traefik_says_it(self) -> None:
+        host, brought = "ws-u1.example.org", issue("ws-u1.example.org")
+        certificate = ServedCertificate(hosts=(host,), chain=brought.pem, key=brought.key)
+        await self.store.apply({"ws-u1": route("ws-u1", self.first, certificates=(certificate,))}, ())
+        while (await self.visit(host)) != (200, "first"):
+            await self.sleep(0.02)
+        self.assertEqual((await self.shown(host)).serial_number, brought.certificate.serial_number)
+        response = await self.agent.request(b"GET", f"http://{self.address}/routes".encode())
+        self.assertEqual(response.code, 401)
+        self.assertNotIn(b"PRIVATE", await readBody(response))

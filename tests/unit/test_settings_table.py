@@ -146,6 +146,11 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     ),
     "traefik.webspaced_url": (f"{HTTP}.test_webspaced_url",),
     "traefik.iam_token": LATER,
+    "traefik.http.token": (
+        f"{TRAEFIK}.TraefikTests.test_http_token",
+        f"{TRAEFIK}.TraefikTests.test_an_embedded_one_that_fetches_has_a_token_of_its_own",
+        "tests.real.test_route_stores.TokenTests.test_traefik_says_it",
+    ),
     "traefik.file.path": (f"{TRAEFIK}.TraefikTests.test_provider_file_and_its_path",),
     "leadership.lease": (f"{LEADERSHIP}.test_lease",),
     "leadership.name": (f"{LEADERSHIP}.test_name_and_pod",),

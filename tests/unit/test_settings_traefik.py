@@ -34,6 +34,27 @@ class TraefikTests(AssembledCase):
         self.assertTrue((self.folder / "data" / "traefik" / "fetched.yml").exists())
         self.assertFalse(self.settings.traefik.file.path.exists())
 
+    def fetched(self, *said: str) -> int:
+        headers = {"Authorization": said[0]} if said else {}
+        return int(watch(self.internal.get("http://webspaced.test/routes", headers=headers)).value.code)
+
+    def test_http_token(self) -> None:
+        self.start(traefik={"provider": "http", "http": {"token": "fetch-me"}})
+        self.assertEqual([self.fetched(), self.fetched("Bearer x"), self.fetched("Bearer fetch-me")], [401, 401, 200])
+        self.assertNotIn("fetch-me", repr(self.settings))
+
+    def test_an_embedded_one_that_fetches_has_a_token_of_its_own(self) -> None:
+        self.patch(publishing, "find_traefik", lambda: "/usr/bin/traefik")
+        given = set()
+        for _ in range(2):
+            self.start(traefik={"embedded": True, "provider": "http"})
+            path = self.folder / "data" / "traefik" / "traefik.yml"
+            says = json.loads(path.read_text())["providers"]["http"]["headers"]["Authorization"]
+            self.assertEqual((self.fetched(), self.fetched(says), path.stat().st_mode & 0o777), (401, 200, 0o600))
+            self.assertNotIn(says.split()[1], repr(self.daemon._parts.traefik._embedding))
+            given.add(says)
+        self.assertEqual(len(given), 2)
+
     def test_cert_resolver_and_default_sans(self) -> None:
         self.start(traefik={"cert_resolver": "acme", "default_sans": ["*.example.org"]})
         self.create()

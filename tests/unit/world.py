@@ -32,6 +32,7 @@ from webspaced.settings.webspaces import RESERVED_NAMES
 from webspaced.webspaces.adoption import Adoption, Membership
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.booter import Booter, BootLimits
+from webspaced.webspaces.certificates import Certificates
 from webspaced.webspaces.claims import ClaimRules, Claims
 from webspaced.webspaces.conditions import Conditions
 from webspaced.webspaces.creation import Creator, Workshop
@@ -52,6 +53,7 @@ from webspaced.webspaces.provision import Provision
 from webspaced.webspaces.readiness import ReadinessTable
 from webspaced.webspaces.registry import Registry
 from webspaced.webspaces.service import WebspaceService
+from webspaced.webspaces.uploads import Uploads
 from webspaced.webspaces.warden import Warden
 
 DEFAULTS = Config(startup_delay=3.0, http_port=80, sni_passthrough=False)
@@ -276,6 +278,7 @@ class World:
         self.documents = Documents(self.registry, self.lxd)
         rules = ClaimRules(domain=DOMAIN, ports=EXTERNAL, reserved=frozenset(RESERVED_NAMES))
         self.claims = Claims(self.clock, self.registry, self.conditions, rules, self.clock.seconds)
+        self.certificates = Certificates(self.clock, self.registry, self.claims, self.conditions, self.clock.seconds)
         self.allocator = Allocator(
             self.clock, self.registry, self.claims, external=EXTERNAL, boot=BOOT, pick=lambda _: 0
         )
@@ -300,6 +303,7 @@ class World:
         self.domains = Domains(
             self.documents, self.allocator, self.claims, self.records, self.reconciler, domain_rules
         )
+        self.uploads = Uploads(self.documents, self.claims, self.certificates, self.reconciler, self.clock.seconds)
         bounds = Bounds(seconds=60, output=1000)
         self.interior = Insides(self.registry, self.documents, self.booter, self.insides, bounds)
         self.reconciler.after_pass(self.creator.sweep)
@@ -332,6 +336,7 @@ class World:
             gate=self.gate,
             adoption=self.adoption,
             claims=self.claims,
+            certificates=self.certificates,
             conditions=self.conditions,
             publisher=self.publisher,
             listeners=self.listeners,

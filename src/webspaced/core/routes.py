@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Collection, Mapping
 
-from attrs import frozen
+from attrs import field, frozen
 
 from webspaced.core.address import Endpoint
 from webspaced.core.instance import IPAddress
@@ -25,6 +25,15 @@ class Readiness(enum.Enum):
 
 
 @frozen(kw_only=True)
+class ServedCertificate:
+    """A certificate of a member's own, and at which hosts Traefik shows it: PEM, the certificate first, then its chain."""
+
+    hosts: tuple[str, ...]
+    chain: str = field(repr=False)
+    key: str = field(repr=False)
+
+
+@frozen(kw_only=True)
 class Route:
     """How visitors reach a webspace: the names that lead to it, and the one backend. Only checked values get in here."""
 
@@ -37,6 +46,14 @@ class Route:
     """What the backend speaks where TLS is not passed through."""
     challenges: Endpoint | None = None
     """Where ACME challenges by plain HTTP go where it is."""
+    certificates: tuple[ServedCertificate, ...] = ()
+    """In the order of their hosts; the other hosts have automatic ones."""
+
+    @property
+    def automatic(self) -> tuple[str, ...]:
+        """Give the hosts whose certificates are not their member's own."""
+        own = {host for each in self.certificates for host in each.hosts}
+        return tuple(host for host in self.hosts if host not in own)
 
 
 @frozen(kw_only=True)
@@ -56,6 +73,7 @@ class Standing:
     readiness: Readiness
     diverted: bool = False
     protocol: Protocol = Protocol.HTTP
+    certificates: tuple[ServedCertificate, ...] = ()
 
 
 def wanted_route(standing: Standing, published: Endpoint | None, taken: Collection[IPAddress] = ()) -> Route:
@@ -73,6 +91,8 @@ def wanted_route(standing: Standing, published: Endpoint | None, taken: Collecti
         protocol=Protocol.HTTP if standing.passthrough else standing.protocol,
         # Always by the boot port, which tells plain HTTP from TLS: they are few, and this stays as it is.
         challenges=standing.boot if standing.passthrough else None,
+        # With passthrough the container has its own.
+        certificates=() if standing.passthrough else standing.certificates,
     )
 
 

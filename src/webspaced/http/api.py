@@ -22,6 +22,7 @@ from webspaced.errors import Invalid
 from webspaced.http import creation, messages, pieces, views
 from webspaced.http.auth import Auth
 from webspaced.http.bodies import (
+    LARGEST_CERTIFICATE,
     LARGEST_COMMAND,
     check_known,
     flag_member,
@@ -41,10 +42,12 @@ from webspaced.webspaces.conditions import Conditions
 from webspaced.webspaces.domains import Domains
 from webspaced.webspaces.insides import Insides
 from webspaced.webspaces.service import WebspaceService
+from webspaced.webspaces.uploads import Uploads
 
 WEBSPACE = "/v1/webspace/<who>"
 PORTS = f"{WEBSPACE}/ports"
 DOMAINS = f"{WEBSPACE}/domains"
+DOMAINS_CERTIFICATE = f"{DOMAINS}/<domain>/certificate"
 LOG, EXEC, CONSOLE = f"{WEBSPACE}/log", f"{WEBSPACE}/exec", f"{WEBSPACE}/console"
 
 
@@ -58,6 +61,7 @@ class Backing:
 
     service: WebspaceService
     domains: Domains
+    uploads: Uploads
     insides: Insides
     terminals: Terminals
     commands: tuple[int, int]
@@ -86,6 +90,7 @@ class Api:
     def __init__(self, backing: Backing) -> None:
         self._service = backing.service
         self._domains = backing.domains
+        self._uploads = backing.uploads
         self._insides = backing.insides
         self._terminals = backing.terminals
         self._commands = Commands(backing.insides, *backing.commands)
@@ -223,6 +228,29 @@ class Api:
         """Remove a domain."""
         user = await self._auth.subject(request, who)
         await shield(self._domains.remove(user.id, domain))
+        return _nothing(request)
+
+    @app.route(DOMAINS_CERTIFICATE, methods=["GET"])
+    async def read_certificate(self, request: IRequest, who: str, domain: str) -> bytes:
+        """Tell of the certificate that was brought for a domain, never its key."""
+        user = await self._auth.subject(request, who)
+        return _json(request, 200, views.certificate(await shield(self._uploads.read(user.id, domain))))
+
+    @app.route(DOMAINS_CERTIFICATE, methods=["PUT"])
+    async def put_certificate(self, request: IRequest, who: str, domain: str) -> bytes:
+        """Serve a domain with a certificate of its member's own."""
+        user = await self._auth.subject(request, who)
+        body = read_object(request, LARGEST_CERTIFICATE)
+        check_known(body, ("certificate", "key"))
+        chain, key = text_member(body, "certificate"), text_member(body, "key")
+        certificate, is_new = await shield(self._uploads.put(user.id, domain, chain, key))
+        return _json(request, 201 if is_new else 200, views.certificate(certificate))
+
+    @app.route(DOMAINS_CERTIFICATE, methods=["DELETE"])
+    async def remove_certificate(self, request: IRequest, who: str, domain: str) -> bytes:
+        """Serve a domain with an automatic certificate again."""
+        user = await self._auth.subject(request, who)
+        await shield(self._uploads.remove(user.id, domain))
         return _nothing(request)
 
     @app.route(PORTS, methods=["GET"])

@@ -17,13 +17,18 @@ LARGEST = 4 * 1024
 """Bytes of most bodies: parsing one holds up everybody else, and none needs as much."""
 LARGEST_COMMAND = 256 * 1024
 """Bytes of a body with a command, each character of which may be escaped."""
+LARGEST_CERTIFICATE = 32 * 1024
+"""Bytes of a body with a certificate, its chain and its key."""
 MOST_TEXTS = 16
 """In a body that is larger than most."""
+_WITH_CERTIFICATE = re.compile(rb"/v1/webspace/[^/?]+/domains/[^/?]+/certificate(?:\?|$)")
 _WITH_COMMAND = re.compile(rb"/v1/webspace/[^/?]+/exec(?:\?|$)")
 
 
 def largest_of(method: bytes, uri: bytes) -> int:
     """Give how many bytes the body of a call may have."""
+    if method == b"PUT" and _WITH_CERTIFICATE.match(uri):
+        return LARGEST_CERTIFICATE
     return LARGEST_COMMAND if method == b"POST" and _WITH_COMMAND.match(uri) else LARGEST
 
 

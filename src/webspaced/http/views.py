@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
+from webspaced.core.certificate import Certificate
 from webspaced.core.instance import Image, InstanceState
 from webspaced.core.webspace import Webspace
 from webspaced.webspaces.conditions import Kind
@@ -20,6 +21,22 @@ def webspace(value: Webspace, conditions: Mapping[Kind, str]) -> dict[str, Any]:
     """Give the contract's Webspace object; where something is wrong with it now, also what."""
     told = [{"kind": kind.value, "detail": detail} for kind, detail in conditions.items()]
     return {**value.to_json(), **({"conditions": told} if told else {})}
+
+
+def certificate(value: Certificate) -> dict[str, Any]:
+    """Give what is told of a certificate that a member brought: nothing of its key."""
+    return {
+        "uploaded": True,
+        "names": list(value.names),
+        "issuer": value.issuer,
+        "fingerprint": value.fingerprint,
+        "notBefore": _rfc3339(value.not_before),
+        "notAfter": _rfc3339(value.not_after),
+    }
+
+
+def _rfc3339(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def image(value: Image) -> dict[str, Any]:

@@ -60,6 +60,7 @@ def version_of(document: Document) -> int:
 
 
 SERVICE: Final = Resource(group="", version="v1", plural="services", kind="Service")
+SECRET: Final = Resource(group="", version="v1", plural="secrets", kind="Secret")
 ENDPOINTS: Final = Resource(group="", version="v1", plural="endpoints", kind="Endpoints")
 """What an older webspaced wrote instead of slices."""
 POD: Final = Resource(group="", version="v1", plural="pods", kind="Pod")

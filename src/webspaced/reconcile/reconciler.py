@@ -29,6 +29,7 @@ from webspaced.reconcile.completion import Completion
 from webspaced.reconcile.publisher import Publisher
 from webspaced.webspaces.adoption import Adoption
 from webspaced.webspaces.booter import Booter
+from webspaced.webspaces.certificates import Certificates
 from webspaced.webspaces.claims import Claims
 from webspaced.webspaces.conditions import Conditions, Kind
 from webspaced.webspaces.observed import Observed
@@ -51,6 +52,7 @@ class Collaborators:
     gate: IPortLook
     adoption: Adoption
     claims: Claims
+    certificates: Certificates
     conditions: Conditions
     publisher: Publisher
     listeners: IListeners
@@ -91,6 +93,7 @@ class Reconciler:
         with_.readiness.subscribe(self.act)
         with_.booter.subscribe(self.act)
         with_.claims.subscribe(self.act)
+        with_.certificates.subscribe(self.act)
 
     # --- what happens in LXD
 
@@ -319,7 +322,8 @@ class Reconciler:
         publisher = self._with.publisher
         if self._keeps_backend(observed) and (kept := publisher.keep(observed.name)) is not None:
             hosts = self._with.claims.hosts(observed)
-            publisher.want(observed.name, evolve(kept, hosts=hosts) if hosts else None)
+            own = () if kept.passthrough else self._with.certificates.served(observed, hosts)
+            publisher.want(observed.name, evolve(kept, hosts=hosts, certificates=own) if hosts else None)
             return
         standing = self._standing(observed)
         if standing is None:
@@ -366,6 +370,7 @@ class Reconciler:
             address=self._where(observed) if observed.runs else None,
             readiness=self._with.readiness.get(observed, self._web(observed)),
             diverted=hold is not Hold.NONE or bool(self._with.booter.unwanted(observed)),
+            certificates=self._with.certificates.served(observed, hosts),
         )
 
     def _where(self, observed: Observed) -> IPAddress | None:

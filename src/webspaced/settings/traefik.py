@@ -43,6 +43,18 @@ class TraefikFile:
 
 
 @attrs.frozen(kw_only=True)
+class TraefikHttp:
+    """The provider `http`: a document that Traefik fetches from webspaced."""
+
+    token: str | None = secret(
+        SECRET,
+        "What Traefik has to say when it fetches the routes: `headers: {Authorization: Bearer <token>}` of its provider."
+        " Without one whoever can connect to `http.internal_address` gets them, with the keys of members' own"
+        " certificates. An embedded Traefik has one without this.",
+    )
+
+
+@attrs.frozen(kw_only=True)
 class TraefikAcme:
     """Certificates that the embedded Traefik gets by itself (ACME): with `email`, automatic TLS."""
 
@@ -183,6 +195,7 @@ class Traefik:
     )
     acme: TraefikAcme = section(TraefikAcme)
     file: TraefikFile = section(TraefikFile)
+    http: TraefikHttp = section(TraefikHttp)
     redis: TraefikRedis = section(TraefikRedis)
     kubernetes: TraefikKubernetes = section(TraefikKubernetes)
 

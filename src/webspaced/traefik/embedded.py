@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from webspaced.lib.deferreds import sleep
 from webspaced.lib.files import make_private_directory, replace_file
 from webspaced.settings import Address
 from webspaced.traefik import requests
+from webspaced.traefik.automatic import AutomaticCertificates, forget_certificates
 from webspaced.traefik.child import Child
 from webspaced.traefik.entry_point import EntryPoint
 from webspaced.traefik.render import EntryPoints
@@ -71,6 +72,8 @@ class Embedding:
     https: Address
     acme: Acme | None = None
     sockets: Sockets | None = None
+    token: str | None = field(default=None, repr=False)
+    """What it says to fetch the routes from webspaced."""
 
 
 def static_configuration(embedding: Embedding) -> dict[str, Any]:
@@ -122,7 +125,9 @@ def _provider(embedding: Embedding) -> Mapping[str, Any]:
     own = {"file": {"filename": str(_own_file(embedding)), "watch": False}}
     if isinstance(routes, Mapping):
         return {**own, **routes}
-    return {**own, "http": {"endpoint": f"http://{_endpoint(routes)}/routes", "pollInterval": POLL_INTERVAL}}
+    says = {"headers": {"Authorization": f"Bearer {embedding.token}"}} if embedding.token else {}
+    endpoint = f"http://{_endpoint(routes)}/routes"
+    return {**own, "http": {"endpoint": endpoint, "pollInterval": POLL_INTERVAL, **says}}
 
 
 def _own_file(embedding: Embedding) -> Path:
@@ -172,6 +177,9 @@ class EmbeddedTraefik(Service):
         self._loop: Deferred[None] | None = None
         self._serving_child: Child | None = None
         self._is_over = False
+        self.brought: Callable[[], Collection[str]] = tuple
+        """Gives the hosts with certificates of their members' own."""
+        self.automatic = AutomaticCertificates(embedding.directory / STORAGE)
         self.has_served = False
         """Whether it ever had routes: until then its start has a bound of its own."""
 
@@ -276,6 +284,7 @@ class EmbeddedTraefik(Service):
 
     def _run_once(self) -> Deferred[str]:
         configuration = write_files(self._embedding)
+        forget_certificates(self._embedding.directory / STORAGE, self.brought())
         self._child = Child(self._reactor)
         # The wrapper makes the kernel end Traefik with us, even if we are killed.
         arguments = [

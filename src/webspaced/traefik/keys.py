@@ -21,9 +21,10 @@ from webspaced.traefik.render import (
     REDIRECT,
     SENTINEL,
     UNJUDGED,
+    UPLOADED,
     EntryPoints,
     read,
-    render,
+    render_named,
 )
 
 SHARED = "|".join(name.removeprefix(SENTINEL) for name in (MISDIRECTED, REDIRECT, UNJUDGED))
@@ -86,14 +87,16 @@ class Keyspace:
     @_pattern.default
     def _match_ours(self) -> re.Pattern[str]:
         root, name = re.escape(self.root), f"{re.escape(self.prefix)}u[0-9]+"
-        routes = rf"(?:http|tcp)/(?:routers|services)/(?P<name>{name})(?:-https|{OWN_DOMAINS}|{CHALLENGED}|{ASTRAY})?"
+        ends = f"-https|{OWN_DOMAINS}|{UPLOADED}|{CHALLENGED}|{ASTRAY}"
+        routes = rf"(?:http|tcp)/(?:routers|services)/(?P<name>{name})(?:{ends})?"
+        certificates = rf"tls/certificates/(?P<certified>{name})-[^/]+"
         # A former daemon's middlewares are of a kind that only its own Traefik knows: any other takes up nothing at all.
         former = rf"(?:http|tcp)/middlewares/(?P<former>{name})-boot"
         transports = "serversTransports|serverstransports"
         shared = rf"(?:http|tcp)/(?:routers|services|{transports})/(?P<shared>{SENTINEL})"
         # Of these the bare name is somebody else's.
         more = rf"(?:http|tcp)/(?:{transports}|middlewares)/(?P<more>{SENTINEL})(?:{SHARED})"
-        return re.compile(rf"{root}/(?:{routes}|{former}|{more}|{shared})(?:/.*)?", re.DOTALL | re.ASCII)
+        return re.compile(rf"{root}/(?:{routes}|{certificates}|{former}|{more}|{shared})(?:/.*)?", re.DOTALL | re.ASCII)
 
     @property
     def mark(self) -> str:
@@ -103,7 +106,8 @@ class Keyspace:
     def owner(self, key: str) -> str | None:
         """Give the name of the route that a key belongs to, :data:`SENTINEL`, or ``None``: it is not ours."""
         match = self._pattern.fullmatch(key)
-        return None if match is None else match["name"] or match["former"] or match["more"] or match["shared"]
+        groups = ("name", "certified", "former", "more", "shared")
+        return None if match is None else next((match[each] for each in groups if match[each]), None)
 
     def owned(self, keys: Mapping[str, str]) -> Owned:
         """Sort our keys by their owners; the others are left out."""
@@ -116,14 +120,14 @@ class Keyspace:
 
     def keys_of(self, route: Route, entry_points: EntryPoints) -> Keys:
         """Give what makes a route."""
-        return self.owned(dict(flatten(render({route.name: route}, entry_points), self.root)))[route.name]
+        return self.owned(dict(flatten(render_named({route.name: route}, entry_points), self.root)))[route.name]
 
     def shared(self, entry_points: EntryPoints, generations: Sequence[int] = ()) -> Keys:
         """Give what is there whatever the routes are: Traefik ignores a set of keys that became empty.
 
         :param generations: see :func:`webspaced.traefik.render.sentinel`.
         """
-        return dict(flatten(render({}, entry_points, generations), self.root))
+        return dict(flatten(render_named({}, entry_points, generations), self.root))
 
     def routes(self, owned: Owned) -> dict[str, Route]:
         """Give the routes that these make; what cannot be read is left out."""

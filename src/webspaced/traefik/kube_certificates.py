@@ -25,7 +25,7 @@ class CertificateWarnings:
         if self._cluster.cluster_issuer is not None or points.resolver is not None:
             return
         for route in routes:
-            for host in route.hosts if not route.passthrough else ():
+            for host in route.automatic if not route.passthrough else ():
                 if host in self._warned or host.endswith(f".{points.domain}"):
                     continue
                 self._warned.add(host)

@@ -11,6 +11,8 @@ from webspaced.traefik.render import EntryPoints
 MANAGED_BY, INSTANCE = "app.kubernetes.io/managed-by", "app.kubernetes.io/instance"
 WEBSPACE = "webspaced/webspace"
 OURS = "webspaced"
+UPLOADED = "uploaded-"
+"""What the names of Secrets with members' own certificates begin with, and those of their IngressRoutes."""
 LONGEST_LABEL = 63
 
 

@@ -7,18 +7,20 @@ Source: https://doc.traefik.io/traefik/reference/install-configuration/providers
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any, TypeAlias
 
 from webspaced.core.address import Endpoint
-from webspaced.core.routes import Route
+from webspaced.core.routes import Route, ServedCertificate
 from webspaced.kube.resources import (
     CERTIFICATE,
     ENDPOINT_SLICE,
     INGRESS_ROUTE,
     INGRESS_ROUTE_TCP,
     MIDDLEWARE,
+    SECRET,
     SERVERS_TRANSPORT,
     SERVERS_TRANSPORT_TCP,
     SERVICE,
@@ -36,6 +38,7 @@ from webspaced.traefik.kube_routes import (
     leads_to,
     protocol_of,
     routes_beside,
+    secret_of,
     tcp_route,
 )
 from webspaced.traefik.render import DIAL_TIMEOUT, NOBODY, REDIRECTION, generations_in, misdirection, sentinel
@@ -100,12 +103,13 @@ def certificates(route: Route, cluster: Cluster, existing: Mapping[str, Sequence
     """Give the certificates of a webspace, by name, with the domains on each.
 
     A domain stays on the certificate that it is on, as issuers limit how often they issue. Each further one gets its own:
-    one name that cannot be proved any more must not spoil the others'. With passthrough nobody needs further ones.
+    one name that cannot be proved any more must not spoil the others'. With passthrough nobody needs further ones, and a
+    domain with a certificate of its member's own needs none.
 
     :param existing: the domains on the certificates that are there.
     """
     found: dict[str, tuple[str, ...]] = {}
-    left = [host for host in route.hosts if cluster.cluster_issuer is not None and cluster.is_own(host)]
+    left = [host for host in route.automatic if cluster.cluster_issuer is not None and cluster.is_own(host)]
     for name, domains in sorted(existing.items()):
         kept = tuple(domain for domain in domains if domain in left)
         left = [host for host in left if host not in kept]
@@ -126,6 +130,7 @@ def render(route: Route, cluster: Cluster, existing: Mapping[str, Sequence[str]]
         _slice(route.backend, TLS if route.passthrough else WEB, labels),
         *([] if route.challenges is None else [_slice(route.challenges, CHALLENGES, labels)]),
         *(_certificate(name, domains, cluster, labels) for name, domains in issued.items()),
+        *(_secret(secret_of(route, each), each, labels) for each in route.certificates),
         *([tcp_route(route, cluster, labels), *routes_beside(route, cluster, labels)] if route.passthrough else []),
         *([] if route.passthrough else http_routes(route, cluster, labels, issued)),
     ]
@@ -135,7 +140,7 @@ def render(route: Route, cluster: Cluster, existing: Mapping[str, Sequence[str]]
 KINDS = {
     each.kind: each
     for each in (
-        SERVICE, ENDPOINT_SLICE, CERTIFICATE, MIDDLEWARE, INGRESS_ROUTE, INGRESS_ROUTE_TCP, SERVERS_TRANSPORT,
+        SERVICE, ENDPOINT_SLICE, CERTIFICATE, SECRET, MIDDLEWARE, INGRESS_ROUTE, INGRESS_ROUTE_TCP, SERVERS_TRANSPORT,
         SERVERS_TRANSPORT_TCP,
     )
 }  # fmt: skip
@@ -173,6 +178,20 @@ def _certificate(
     return CERTIFICATE.document({"name": name, "labels": dict(labels)}, spec=spec)
 
 
+def _secret(name: str, certificate: ServedCertificate, labels: Mapping[str, str]) -> dict[str, Any]:
+    parts = {"tls.crt": certificate.chain, "tls.key": certificate.key}
+    data = {name: b64encode(text.encode()).decode() for name, text in parts.items()}
+    return SECRET.document({"name": name, "labels": dict(labels)}, type="kubernetes.io/tls", data=data)
+
+
+def _read_certificates(ending: Iterable[Document], objects: Mapping[Key, Document]) -> Iterator[ServedCertificate]:
+    for route in ending:
+        secret = objects.get((SECRET, (route["spec"].get("tls") or {}).get("secretName") or ""))
+        if secret is not None:
+            chain, key = (b64decode(secret["data"][name]).decode() for name in ("tls.crt", "tls.key"))
+            yield ServedCertificate(hosts=tuple(hosts_of(route)), chain=chain, key=key)
+
+
 def read(name: str, objects: Mapping[Key, Document]) -> Route | None:
     """Give the route that a webspace's objects make; ``None`` if they make none."""
     slices = [each for key, each in objects.items() if key[0] == ENDPOINT_SLICE]
@@ -186,13 +205,14 @@ def read(name: str, objects: Mapping[Key, Document]) -> Route | None:
         (backend,) = _backends(slices, WEB if ending else TLS)
         challenges = () if ending else tuple(_backends(slices, CHALLENGES))
         protocol = protocol_of(shown[0])
+        certificates = sorted(_read_certificates(ending.values(), objects), key=lambda each: each.hosts)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError):
         return None
     if not hosts:
         return None
     return Route(
         name=name, hosts=hosts, backend=backend, passthrough=not ending, protocol=protocol,
-        challenges=challenges[0] if len(challenges) == 1 else None,
+        challenges=challenges[0] if len(challenges) == 1 else None, certificates=tuple(certificates),
     )  # fmt: skip
 
 

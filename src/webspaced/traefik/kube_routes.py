@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from webspaced.core.protocol import Protocol
-from webspaced.core.routes import Route
+from webspaced.core.routes import Route, ServedCertificate
 from webspaced.kube.resources import INGRESS_ROUTE, INGRESS_ROUTE_TCP, Document
-from webspaced.traefik.kube_cluster import Cluster
+from webspaced.traefik.kube_cluster import UPLOADED, Cluster, digest
 from webspaced.traefik.render import ASTRAY, NOBODY, OWN_DOMAINS
 from webspaced.traefik.rules import CHALLENGE_PRIORITY, any_of, challenges_of, hosts_in, priority, unnamed
 
@@ -25,8 +25,8 @@ def http_routes(
     :param issued: the domains on each certificate that is issued for it, by the certificate's name.
     """
     points = cluster.entry_points
-    own = [host for host in route.hosts if cluster.is_own(host)]
-    inside = [host for host in route.hosts if host not in own]
+    own = [host for host in route.automatic if cluster.is_own(host)]
+    inside = [host for host in route.automatic if host not in own]
     routes: list[tuple[str, Sequence[str], str, dict[str, Any] | None]] = []
     if inside:
         routes.append((f"{route.name}-https", inside, points.https, _default_tls(cluster)))
@@ -34,6 +34,8 @@ def http_routes(
         tls = {"certResolver": points.resolver, "domains": [{"main": host} for host in own]}
         routes.append((f"{route.name}{OWN_DOMAINS}", own, points.https, tls))
     routes += [(name, domains, points.https, {"secretName": name}) for name, domains in issued.items()]
+    uploaded = [(secret_of(route, each), each.hosts) for each in route.certificates]
+    routes += [(name, hosts, points.https, {"secretName": name}) for name, hosts in uploaded]
     if points.http:
         routes.append((route.name, route.hosts, points.http, None))
     service = _service(route, cluster)
@@ -63,6 +65,11 @@ def tcp_route(route: Route, cluster: Cluster, labels: Mapping[str, str]) -> dict
     }  # fmt: skip
     spec = {"entryPoints": [cluster.entry_points.https], "routes": [rule], "tls": {"passthrough": True}}
     return INGRESS_ROUTE_TCP.document({"name": route.name, "labels": dict(labels)}, spec=spec)
+
+
+def secret_of(route: Route, certificate: ServedCertificate) -> str:
+    """Give the name of the Secret with a certificate of a member's own, and of the IngressRoute that refers to it."""
+    return f"{UPLOADED}{route.name}-{digest(certificate.hosts[0], 10)}"
 
 
 def hosts_of(document: Document) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from webspaced.core.routes import Route
 from webspaced.traefik.render import (
+    LISTS,
     SENTINEL,
     EntryPoints,
     Section,
@@ -103,11 +104,11 @@ class Pieces:
 
 
 def _piece(sections: Mapping[Section, Mapping[str, Any]]) -> Piece:
-    return tuple((section, _inner(entries)) for section, entries in sections.items())
+    return tuple((section, _inner(section, entries)) for section, entries in sections.items())
 
 
-def _inner(entries: Mapping[str, Any]) -> bytes:
-    return json.dumps(entries)[1:-1].encode()
+def _inner(section: Section, entries: Mapping[str, Any]) -> bytes:
+    return json.dumps(list(entries.values()) if section in LISTS else entries)[1:-1].encode()
 
 
 def _joined(sections: Mapping[Section, Sequence[bytes]]) -> bytes:
@@ -115,7 +116,8 @@ def _joined(sections: Mapping[Section, Sequence[bytes]]) -> bytes:
     kinds: dict[str, list[bytes]] = {}
     for (kind, section), entries in sections.items():
         parts = kinds.setdefault(kind, [b'"%s": {' % kind.encode()])
-        parts += [b", " if len(parts) > 1 else b"", b'"%s": {' % section.encode(), *_between(entries), b"}"]
+        begin, end = (b"[", b"]") if (kind, section) in LISTS else (b"{", b"}")
+        parts += [b", " if len(parts) > 1 else b"", b'"%s": ' % section.encode(), begin, *_between(entries), end]
     whole = [b"{"]
     for parts in kinds.values():
         whole += [b", " if len(whole) > 1 else b"", *parts, b"}"]

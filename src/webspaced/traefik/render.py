@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any, TypeAlias
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from webspaced.core.address import Endpoint
 from webspaced.core.protocol import Protocol
-from webspaced.core.routes import Route
+from webspaced.core.routes import Route, ServedCertificate
 from webspaced.traefik.rules import CHALLENGE_PRIORITY, any_of, challenges_of, hosts_in, priority, unnamed
 
 TRANSPORT = "webspaced"
@@ -34,6 +34,8 @@ SENTINEL_PRIORITY = 10**9
 come near."""
 OWN_DOMAINS = "-domains"
 """What the name of a router for members' own domains ends with."""
+UPLOADED = "-uploaded"
+"""What the name of a router for domains ends with whose certificates are their member's own."""
 CHALLENGED = "-challenges"
 """What the name of router and service end with that take challenges to a webspace that has its TLS passed through."""
 ASTRAY = "-misdirected"
@@ -74,6 +76,9 @@ class EntryPoints:
 
 Section: TypeAlias = tuple[str, str]
 """Where something stands in the document: ``http`` or ``tcp``, and ``routers``, ``services`` or ``serversTransports``."""
+CERTIFICATES: Section = ("tls", "certificates")
+LISTS = frozenset({CERTIFICATES})
+"""Sections that are lists in Traefik's document; here their entries have names, too."""
 
 
 def render(
@@ -83,6 +88,17 @@ def render(
 
     :param generations: see :func:`sentinel`.
     """
+    document = render_named(routes, entry_points, generations)
+    for kind, section in LISTS:
+        if section in document.get(kind, {}):
+            document[kind][section] = list(document[kind][section].values())
+    return document
+
+
+def render_named(
+    routes: Mapping[str, Route], entry_points: EntryPoints, generations: Sequence[int] = ()
+) -> dict[str, Any]:
+    """Give the same with a name for whatever is in a list: in a key-value store that tells whose it is."""
     document: dict[str, Any] = {"http": {"routers": {}}}
     for _, route in sorted(routes.items()):
         _merge(document, route_sections(route, entry_points))
@@ -103,6 +119,7 @@ def route_sections(route: Route, entry_points: EntryPoints) -> dict[Section, dic
         return {
             ("http", "routers"): _http_routers(route, entry_points),
             ("http", "services"): {name: _http_service(route.backend, route.protocol)},
+            **({CERTIFICATES: _certificates(route)} if route.certificates else {}),
         }
     challenges = route.challenges
     return {
@@ -158,8 +175,10 @@ def generations_in(rule: str) -> list[int]:
 
 def _http_routers(route: Route, entry_points: EntryPoints) -> dict[str, Any]:
     secure = entry_points.https
-    inside = [host for host in route.hosts if entry_points.resolver is None or _is_default(host, entry_points)]
-    outside = [host for host in route.hosts if host not in inside]
+    automatic = route.automatic
+    inside = [host for host in automatic if entry_points.resolver is None or _is_default(host, entry_points)]
+    outside = [host for host in automatic if host not in inside]
+    uploaded = [host for host in route.hosts if host not in automatic]
     routers: dict[str, Any] = {}
     if inside:
         routers[f"{route.name}-https"] = {**_router(inside, route.name, secure), "tls": _default_tls(entry_points)}
@@ -167,6 +186,9 @@ def _http_routers(route: Route, entry_points: EntryPoints) -> dict[str, Any]:
         # A certificate for each: one name that cannot be proved any more must not spoil the others'.
         tls = {"certResolver": entry_points.resolver, "domains": [{"main": host} for host in outside]}
         routers[f"{route.name}{OWN_DOMAINS}"] = {**_router(outside, route.name, secure), "tls": tls}
+    if uploaded:
+        # Traefik finds the certificate by the name, and no resolver is to be asked for another one.
+        routers[f"{route.name}{UPLOADED}"] = {**_router(uploaded, route.name, secure), "tls": {}}
     if entry_points.http:
         routers[route.name] = _router(route.hosts, route.name, entry_points.http)
     return routers
@@ -176,6 +198,18 @@ def _router(hosts: Sequence[str], service: str, entry_point: str) -> dict[str, A
     return {
         "rule": any_of("Host", hosts), "service": service, "entryPoints": [entry_point],
         "priority": priority("Host", hosts),
+    }  # fmt: skip
+
+
+def _certificates(route: Route) -> dict[str, Any]:
+    """Give members' own certificates, with whose they are before them: text outside of PEM's blocks counts for nothing
+    (RFC 7468 section 2).
+    """
+    return {
+        f"{route.name}-{each.hosts[0]}": {
+            "certFile": f"{' '.join((route.name, *each.hosts))}\n{each.chain}", "keyFile": each.key,
+        }
+        for each in route.certificates
     }  # fmt: skip
 
 
@@ -234,6 +268,7 @@ def _tcp_service(backend: Endpoint) -> dict[str, Any]:
 def read(document: Mapping[str, Any]) -> dict[str, Route]:
     """Give the routes of a document that :func:`render` made; what is not of its making is left out."""
     http, tcp = (document.get(kind) or {} for kind in ("http", "tcp"))
+    certificates = _read_certificates(document)
     found: dict[str, Route] = {}
     for section, give in ((http, _read_http), (tcp, _read_passed)):
         for name, service in (section.get("services") or {}).items():
@@ -242,15 +277,34 @@ def read(document: Mapping[str, Any]) -> dict[str, Route]:
             except (KeyError, IndexError, TypeError, AttributeError, ValueError):
                 continue
             if route.hosts:
-                found[name] = route
+                found[name] = evolve(route, certificates=tuple(certificates.get(name, ())))
     return found
+
+
+def _read_certificates(document: Mapping[str, Any]) -> Mapping[str, Sequence[ServedCertificate]]:
+    kind, section = CERTIFICATES
+    part = document.get(kind)
+    entries = part.get(section) if isinstance(part, Mapping) else None
+    found: dict[str, list[ServedCertificate]] = {}
+    for each in entries.values() if isinstance(entries, Mapping) else entries if isinstance(entries, list) else ():
+        try:
+            whose, _, chain = each["certFile"].partition("\n")
+            name, *hosts = whose.split(" ")
+            served = ServedCertificate(hosts=tuple(hosts), chain=chain, key=each["keyFile"])
+        except (KeyError, TypeError, AttributeError, ValueError):
+            continue
+        found.setdefault(name, []).append(served)
+    return {name: sorted(all_, key=lambda each: each.hosts) for name, all_ in found.items()}
 
 
 def _read_http(name: str, service: Any, http: Mapping[str, Any], _: Mapping[str, Any]) -> Route:
     protocol, backend = _read_url(service)
     routers = http.get("routers") or {}
-    names = [each for each in (f"{name}-https", f"{name}{OWN_DOMAINS}") if each in routers]
-    hosts = tuple(host for each in names for host in hosts_in(routers[each]["rule"]))
+    names = [each for each in (f"{name}-https", f"{name}{OWN_DOMAINS}", f"{name}{UPLOADED}") if each in routers]
+    served = [host for each in names for host in hosts_in(routers[each]["rule"])]
+    # The router for plain HTTP, where there is one, has all of them in their order.
+    order = hosts_in(routers[name]["rule"]) if name in routers else []
+    hosts = tuple(dict.fromkeys([*(host for host in order if host in served), *served]))
     return Route(name=name, hosts=hosts, backend=backend, protocol=protocol)
 
 

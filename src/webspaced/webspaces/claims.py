@@ -16,6 +16,7 @@ from webspaced.core.claims import Claim, Key, winner
 from webspaced.core.forward import Forward
 from webspaced.core.names import default_domain
 from webspaced.core.webspace import Webspace
+from webspaced.lib.multimap import Multimap
 from webspaced.webspaces.conditions import Conditions, Kind
 from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.registry import Registry
@@ -85,11 +86,18 @@ class Claims:
         self._dates: dict[int, dict[Key, float]] = {}
         """Grants that documents lack, by webspace."""
         self._listeners: list[Callable[[int], None]] = []
+        self._hosts: Multimap[str, str] = Multimap()
+        """Host names by the name above."""
+        self._of_hosts: list[Callable[[str], None]] = []
         registry.subscribe(self._seen)
 
     def subscribe(self, listener: Callable[[int], None]) -> None:
         """Call ``listener(uid)`` when a webspace lost something to another one, or got something from it."""
         self._listeners.append(listener)
+
+    def subscribe_to_hosts(self, listener: Callable[[str], None]) -> None:
+        """Call ``listener(host)`` when a name is another one's than before, or nobody's."""
+        self._of_hosts.append(listener)
 
     def granting(self) -> float:
         """Give the time of a grant that is made now: later than every other one, whatever the clock says."""
@@ -104,6 +112,10 @@ class Claims:
     def claimants(self, key: Key) -> Collection[int]:
         """Give all who claim a port or name."""
         return self._claims.get(key, {}).keys()
+
+    def hosts_below(self, parent: str) -> Collection[str]:
+        """Give the host names that anybody claims and that have one label more than this name."""
+        return self._hosts.owners(parent)
 
     def forwards(self, observed: Observed) -> Mapping[int, Forward]:
         """Give those forwards of a webspace that are its own, and note what the others are."""
@@ -211,6 +223,9 @@ class Claims:
             self._claimed.pop(uid, None)
         has = {key: self.holder(key) for key in keys}
         moved = [key for key in keys if had[key] != has[key]]
+        for host in (key for key in moved if isinstance(key, str)):
+            for listener in self._of_hosts:
+                listener(host)
         self._tell({had[key] for key in moved} - {uid, None}, {has[key] for key in moved} - {uid, None})
 
     def _put(self, key: Key, uid: int, claim: Claim | None) -> None:
@@ -218,7 +233,10 @@ class Claims:
             self._claims[key].pop(uid, None)
             if not self._claims[key]:
                 del self._claims[key]
+                self._hosts.give(str(key), ())
             return
+        if isinstance(key, str):
+            self._hosts.give(key, (key.partition(".")[2],))
         self._claims.setdefault(key, {})[uid] = claim
         if claim.granted < ALWAYS:
             self._latest = max(self._latest, claim.granted)

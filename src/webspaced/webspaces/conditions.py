@@ -47,6 +47,12 @@ class Kind(enum.Enum):
     """The store of routes does not take its route: visitors are led as they were before."""
     UNROUTED = "unrouted"
     """Traefik has none of webspaced's routes: nobody is served over HTTP."""
+    BAD_CERTIFICATE = "bad-certificate"
+    """A certificate of its member's own cannot be served, or may not: its domain has an automatic one."""
+    CERTIFICATE_ENDS = "certificate-ends"
+    """A certificate of its member's own ends within 14 days, or has ended; it is served all the same."""
+    CERTIFICATE_DOUBLED = "certificate-doubled"
+    """Traefik still has an automatic certificate for a domain with one of its member's own, and shows either."""
     HOST_CLASH = "host-clash"
     """The host name was granted to another webspace later."""
 

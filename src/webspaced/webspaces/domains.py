@@ -12,7 +12,8 @@ from collections.abc import Collection, Sequence
 from attrs import frozen
 
 from webspaced.core.domains import PROOF_LABEL, normalized, parse_own_domain, proof, proof_names
-from webspaced.core.webspace import Webspace
+from webspaced.core.kept_certificates import certificate_key
+from webspaced.core.webspace import KEY, Webspace
 from webspaced.errors import Conflict, Invalid, NotFound
 from webspaced.interfaces import IDomainRecords, IRoutes
 from webspaced.webspaces.allocator import Allocator
@@ -61,7 +62,7 @@ class Domains:
         self._check_proof(uid, domain, texts)
         with self._allocator.domain(domain, uid, instead_of=self._no_longer_entitled(domain, texts)):
             granted = self._allocator.granting()
-            await self._documents.change(uid, lambda webspace: self._with_domain(webspace, domain, granted))
+            await self._documents.change_keys(uid, lambda observed: self._added(observed, domain, granted))
         # Whoever opens the page upon our answer shall not be told that there is none.
         await self._routes.settled(uid)
 
@@ -75,13 +76,14 @@ class Domains:
             message = "the default domain cannot be removed"
             raise Invalid(message)
 
-        def changed(webspace: Webspace) -> Webspace:
+        def changed(observed: Observed) -> dict[str, str]:
+            webspace = observed.webspace
             if domain not in webspace.domains and text not in webspace.unserved:
                 message = f"{domain} is not a domain of this webspace"
                 raise NotFound(message)
-            return webspace.without_domain(domain, text)
+            return {KEY: webspace.without_domain(domain, text).dump(), **_without_certificate(observed, domain)}
 
-        await self._documents.change(uid, changed)
+        await self._documents.change_keys(uid, changed)
 
     def _default(self, observed: Observed) -> Sequence[str]:
         return self._claims.rules.default_domain(observed)
@@ -114,6 +116,12 @@ class Domains:
         """Give who has a domain whose proof is gone, now that somebody else has proved it."""
         return [uid for uid in self._claims.claimants(domain) if proof(uid) not in texts]
 
+    def _added(self, observed: Observed, domain: str, granted: float) -> dict[str, str]:
+        webspace = observed.webspace
+        # What somebody left there by hand was brought for no domain that is to be served.
+        left = {} if domain in webspace.domains else _without_certificate(observed, domain)
+        return {KEY: self._with_domain(webspace, domain, granted).dump(), **left}
+
     def _with_domain(self, webspace: Webspace, domain: str, granted: float) -> Webspace:
         if domain in webspace.domains:
             if self._claims.holder(domain) not in {None, webspace.user}:
@@ -125,3 +133,9 @@ class Domains:
             message = f"a webspace has at most {self._rules.max} domains of its own"
             raise Invalid(message)
         return webspace.with_domain(domain, granted)
+
+
+def _without_certificate(observed: Observed, domain: str) -> dict[str, str]:
+    """Give what takes a domain's certificate away: it goes with the domain."""
+    key = certificate_key(domain)
+    return {key: ""} if key in observed.instance.config else {}

@@ -6,6 +6,7 @@ from attrs import evolve, frozen
 
 from webspaced.core.config import Config
 from webspaced.core.instance import Instance, IPAddress, Status
+from webspaced.core.kept_certificates import NONE, Kept, load
 from webspaced.core.probing import Ask, web_asks
 from webspaced.core.webspace import (
     CREATING_KEY,
@@ -35,6 +36,8 @@ class Observed:
     """Whether LXD cannot tell its state now: that of ``instance`` is what was seen last."""
     unknown_since: float | None = None
     """Since when (seconds since the epoch) IAM has not known its member."""
+    certificates: Kept = NONE
+    """What its member has brought for domains."""
     unfinished: bool = False
     """Whether it is being created, or is what a creation left that nobody could undo: for nobody to use."""
 
@@ -83,6 +86,7 @@ def observe(uid: int, instance: Instance, defaults: Config) -> Observed:
         boot_port=boot_port_of(instance.config) if own else None,
         untold=instance.status is Status.ERROR,
         unknown_since=unknown_since_of(instance.config) if own else None,
+        certificates=load(instance.config, uid) if own else NONE,
         # Of a copy, or of one that somebody renamed meanwhile, the marker tells nothing.
         unfinished=instance.config.get(CREATING_KEY) == instance.name,
     )

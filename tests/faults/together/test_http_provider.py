@@ -16,6 +16,8 @@ from webspaced.settings import Address
 from webspaced.traefik.embedded import Embedding, find_traefik, static_configuration, write_files
 from webspaced.traefik.render import EntryPoints, read
 
+TOKEN = "fetch-me"
+
 
 class ServedStack(Stack):
     """A stack with the provider `http`."""
@@ -31,12 +33,12 @@ class ServedStack(Stack):
         settings["http"]["internal_address"] = f"127.0.0.1:{self.internal_port}"
         # Traefik is asked what it has taken up, whoever's it is.
         asked = f"http://127.0.0.1:{self.http_port}"
-        settings["traefik"].update(provider="http", embedded=self.embedded, probe_url=asked)
+        settings["traefik"].update(provider="http", embedded=self.embedded, probe_url=asked, http={"token": TOKEN})
         return settings
 
     def fetched(self) -> Answer:
         """Fetch as Traefik does."""
-        return exchange("127.0.0.1", self.internal_port, "GET", "/routes", None, {})
+        return exchange("127.0.0.1", self.internal_port, "GET", "/routes", None, {"Authorization": f"Bearer {TOKEN}"})
 
     def routes(self) -> Mapping[str, str]:
         """Give the backends that can be fetched now, by route name."""
@@ -99,6 +101,7 @@ class OwnStack(ServedStack):
             entry_points=EntryPoints(http="http", https="https"),
             http=here[1],
             https=here[2],
+            token=TOKEN,
         )
         path = write_files(embedding)
         static = static_configuration(embedding)

@@ -162,6 +162,7 @@ class ServedCase(SynchronousTestCase):
                 Backing(
                     service=service,
                     domains=self.w.domains,
+                    uploads=self.w.uploads,
                     insides=self.w.interior,
                     terminals=Terminals(self.w.clock, 500, 32),
                     commands=(commands, MOST_COMMANDS),

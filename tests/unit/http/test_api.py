@@ -54,6 +54,7 @@ class ApiCase(SynchronousTestCase):
         backing = Backing(
             service=self.w.service,
             domains=self.w.domains,
+            uploads=self.w.uploads,
             insides=self.w.interior,
             terminals=Terminals(self.w.clock, 500, 32),
             commands=(200, 16),

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.openapi import check_answer, closed, document, faults, operation, operations
 from tests.unit.http.test_paths import ADMINS_ONLY, MEMBERS_ONLY, TABLE, methods_and_paths
+from webspaced.core import certificate
 from webspaced.core.creation import Step
 from webspaced.core.login import LONGEST_PASSWORD
 from webspaced.errors import Invalid
@@ -20,6 +21,7 @@ from webspaced.http.bodies import LARGEST
 from webspaced.http.channel import RECEIVE_TIMEOUT
 from webspaced.http.terminals import FIRST_MESSAGE_TIMEOUT
 from webspaced.settings import SETTINGS
+from webspaced.webspaces.certificates import NEAR
 
 PROBLEM = "application/problem+json"
 
@@ -148,6 +150,8 @@ class LimitTests(SynchronousTestCase):
 
     def test_of_schemas(self) -> None:
         self.assertEqual(self.schema("Command")["command"]["maxLength"], messages.LONGEST_COMMAND)
+        self.assertEqual(self.schema("NewCertificate")["certificate"]["maxLength"], certificate.LARGEST_CHAIN)
+        self.assertEqual(self.schema("NewCertificate")["key"]["maxLength"], certificate.LARGEST_KEY)
         self.assertEqual(self.schema("NewWebspace")["password"]["maxLength"], LONGEST_PASSWORD)
         self.assertEqual(self.schema("TicketRequest")["path"]["enum"], list(tickets.PATHS))
         self.assertEqual(self.schema("TerminalRequest")["user"]["maximum"], messages.LARGEST_ID)
@@ -167,6 +171,11 @@ class LimitTests(SynchronousTestCase):
         terminals = SETTINGS["webspaces.exec.max_terminals"].default
         self.said("GET", "/v1/webspace/self/exec", f"{FIRST_MESSAGE_TIMEOUT:g} seconds", f"{terminals} terminals")
         self.said("POST", "/v1/webspace/self/exec", f"{SETTINGS['webspaces.exec.max_commands'].default} commands")
+        self.said(
+            "PUT", "/v1/webspace/self/domains/a.b/certificate", f"at most {certificate.MOST_CERTIFICATES} certificates",
+            f"{certificate.LARGEST_CHAIN:,} characters", f"at most {certificate.LARGEST_KEY:,}",
+            f"{certificate.SMALLEST_RSA:,} to {certificate.LARGEST_RSA:,} bits", f"{NEAR / 86400:g} days",
+        )
         self.said("POST", "/v1/webspace/self/ticket", f"{tickets.LIFETIME} seconds", f"have {tickets.MOST_PER_USER}")
 
     def said(self, method: str, path: str, *words: str) -> None:

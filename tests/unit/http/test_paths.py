@@ -102,6 +102,10 @@ TABLE: dict[tuple[str, str], Row] = {
     ("GET", f"{WEBSPACE}/domains"): member(200),
     ("POST", f"{WEBSPACE}/domains/<domain>"): member(201, domain="own.example"),
     ("DELETE", f"{WEBSPACE}/domains/<domain>"): member(404, domain="own.example"),
+    # it is no domain of the webspace yet
+    ("GET", f"{WEBSPACE}/domains/<domain>/certificate"): member(404, domain="own.example"),
+    ("PUT", f"{WEBSPACE}/domains/<domain>/certificate"): member(404, {"certificate": "x", "key": "x"}, domain="own.example"),
+    ("DELETE", f"{WEBSPACE}/domains/<domain>/certificate"): member(404, domain="own.example"),
     ("GET", f"{WEBSPACE}/ports"): member(200),
     ("POST", f"{WEBSPACE}/ports/<port>"): member(201, port=22),
     ("PATCH", f"{WEBSPACE}/ports/<port>"): member(204, {"proxyProtocol": 2}, port=TAKEN),

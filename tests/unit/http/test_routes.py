@@ -47,6 +47,21 @@ class RoutesTests(SynchronousTestCase):
         self.document.content = b'{"http": {}}'
         self.assertEqual(self.ask("GET", "/routes"), (200, "application/json", b'{"http": {}}'))
 
+    def test_with_a_token_only_who_knows_it_gets_it_and_counts_as_traefik(self) -> None:
+        asked: list[bool] = []
+        self.document.content = b"{}"
+        fetch = self.document.fetch
+        self.document.fetch = lambda: asked.append(True) or fetch()  # type: ignore[method-assign]
+        page = RouteDocument(self.document, "secret")
+        treq = StubTreq(_Root(page.app, Health(ready=lambda: True, healthy=lambda: True).app, ROUTES_PATHS))
+        for said in (None, "secret", "Bearer", "Bearer other", "Bearer secret2", "Basic secret"):
+            headers = {} if said is None else {"Authorization": said}
+            answer = watch(treq.get("http://internal.test/routes", headers=headers)).value
+            self.assertEqual((answer.code, asked), (401, []), said)
+            self.assertNotIn(b"secret", watch(treq.content(answer)).value)
+        answer = watch(treq.get("http://internal.test/routes", headers={"Authorization": "Bearer secret"})).value
+        self.assertEqual((answer.code, watch(treq.content(answer)).value, asked), (200, b"{}", [True]))
+
     def test_health_is_beside_it_and_nothing_else(self) -> None:
         self.assertEqual(self.ask("GET", "/ready")[0], 204)
         for path in ("/", "/routes/", "/routes/x", "/v1/images"):

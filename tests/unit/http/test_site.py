@@ -26,6 +26,7 @@ class SitesTests(SynchronousTestCase):
         backing = Backing(
             service=None,
             domains=None,
+            uploads=None,
             insides=None,
             terminals=Terminals(self.reactor, 500, 32),
             commands=(1, 1),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.traefik.test_render import BOTH, HTTPS, TABLES, route
-from webspaced.core.routes import Route
+from webspaced.core.routes import Route, ServedCertificate
 from webspaced.traefik.keys import Keyspace, differing, flatten, least_change, unflatten
 from webspaced.traefik.render import SENTINEL, EntryPoints
 
@@ -62,6 +63,22 @@ class KeyspaceTests(SynchronousTestCase):
         tls = {key.partition("/tls/")[2]: value for key, value in keys.items() if "-https/tls/" in key}
         self.assertEqual(tls, {"certResolver": "acme", "domains/0/main": "*.example.org", "domains/0/sans/0": "a.org"})
 
+    def test_certificates_of_a_members_own(self) -> None:
+        own = ServedCertificate(hosts=("b.net",), chain="CHAIN", key="SECRET")
+        one = Route(name="ws-u7", hosts=("alice.example.org", "b.net"), backend=route().backend, certificates=(own,))
+        other = evolve(one, name="ws-u8", certificates=(evolve(own, chain="OTHER"),))
+        owned = {each.name: OURS.keys_of(each, BOTH) for each in (one, other)}
+        # Each has its own name, so that none moves when another one comes or goes.
+        self.assertEqual(
+            {key: value for key, value in owned["ws-u7"].items() if "/tls/certificates/" in key},
+            {
+                "traefik/tls/certificates/ws-u7-b.net/certFile": "ws-u7 b.net\nCHAIN",
+                "traefik/tls/certificates/ws-u7-b.net/keyFile": "SECRET",
+            },
+        )
+        self.assertEqual(OURS.routes(owned), {"ws-u7": one, "ws-u8": other})
+        self.assertEqual(OURS.owned({**owned["ws-u7"], **owned["ws-u8"]}), owned)
+
     def test_what_serves_all_is_there_without_any_route(self) -> None:
         shared = OURS.shared(BOTH)
         self.assertEqual(shared[OURS.mark], "Host(`webspaced.invalid`)")
@@ -94,6 +111,10 @@ class KeyspaceTests(SynchronousTestCase):
             "http/routers/ws-u7-challenges/rule": "ws-u7",
             "http/services/ws-u7-challenges/loadBalancer/servers/0/url": "ws-u7",
             "http/routers/ws-u7-misdirected/rule": "ws-u7",
+            "http/routers/ws-u7-uploaded/rule": "ws-u7",
+            "tls/certificates/ws-u7-www.example.net/certFile": "ws-u7",
+            "tls/certificates/ws-u7/certFile": None,
+            "tls/certificates/0/certFile": None,
             "http/middlewares/webspaced-redirect/redirectScheme/scheme": SENTINEL,
             "http/middlewares/webspaced-misdirected/errors/statusRewrites/418-418": SENTINEL,
             "http/serversTransports/webspaced-unjudged/insecureSkipVerify": SENTINEL,

@@ -16,8 +16,8 @@ from tests.crds import strict_schema
 from tests.unit.traefik.test_render import HOSTS, TABLES
 from webspaced.core.names import is_domain
 from webspaced.core.protocol import Protocol
-from webspaced.core.routes import Route
-from webspaced.kube.resources import INGRESS_ROUTE, INGRESS_ROUTE_TCP, Document
+from webspaced.core.routes import Route, ServedCertificate
+from webspaced.kube.resources import CERTIFICATE, INGRESS_ROUTE, INGRESS_ROUTE_TCP, SECRET, Document, name_of
 from webspaced.traefik.kube_cluster import Cluster, instance_of
 from webspaced.traefik.kube_objects import (
     KINDS,
@@ -42,6 +42,7 @@ CLUSTERS = tuple(
     for secret in (None, "wildcard")
     for issuer in (None, "letsencrypt")
 )
+UPLOADED = ServedCertificate(hosts=("example.net", "www.example.net"), chain="CHAIN", key="SECRET")
 ROUTES = (
     route(),
     route(backend=DIRECT, hosts=OWN),
@@ -50,6 +51,7 @@ ROUTES = (
     route(backend=SIX, passthrough=True, challenges=BOOT),
     route(backend=DIRECT, protocol=Protocol.H2C, hosts=OWN),
     route(backend=DIRECT, protocol=Protocol.HTTPS),
+    route(backend=DIRECT, hosts=OWN, certificates=(UPLOADED,)),
 )
 
 
@@ -63,7 +65,7 @@ def every_object() -> Iterable[Document]:
 class SchemaTests(SynchronousTestCase):
     def test_built_in_kinds(self) -> None:
         found = [each for each in every_object() if each["apiVersion"] in BUILT_IN]
-        self.assertEqual({each["kind"] for each in found}, {"Service", "EndpointSlice"})
+        self.assertEqual({each["kind"] for each in found}, {"Service", "EndpointSlice", "Secret"})
         for document in found:
             for version in (OLDEST, NEWEST):
                 kubernetes_validate.validate(document, version, strict=True)
@@ -71,7 +73,7 @@ class SchemaTests(SynchronousTestCase):
     def test_custom_resources(self) -> None:
         found = [each for each in every_object() if each["apiVersion"] not in BUILT_IN]
         kinds = {(each["apiVersion"], each["kind"]) for each in found}
-        self.assertEqual({kind for _, kind in kinds}, set(KINDS) - {"Service", "EndpointSlice"})
+        self.assertEqual({kind for _, kind in kinds}, set(KINDS) - {"Service", "EndpointSlice", "Secret"})
         schemas = {each: jsonschema.Draft202012Validator(strict_schema(*each)) for each in kinds}
         for document in found:
             schemas[document["apiVersion"], document["kind"]].validate(document)
@@ -154,6 +156,43 @@ class RenderTests(SynchronousTestCase):
             "ws-u1-https": {"certResolver": "acme", "domains": [{"main": "*.example.org", "sans": ["a.b"]}]},
             "ws-u1-domains": {"certResolver": "acme", "domains": own},
         })  # fmt: skip
+
+    def test_a_domain_with_its_members_own_certificate(self) -> None:
+        one = ServedCertificate(hosts=("example.net",), chain="CHAIN", key="SECRET")
+        for cluster in CLUSTERS:
+            wanted = route(hosts=OWN, certificates=(one,))
+            objects = render(wanted, cluster, {"tls-ws-u1": ("example.net",)})
+            (secret,) = (each for (kind, _), each in objects.items() if kind == SECRET)
+            self.assertEqual(secret["type"], "kubernetes.io/tls")
+            self.assertEqual(secret["metadata"]["labels"]["webspaced/webspace"], "ws-u1")
+            self.assertEqual(secret["data"], {"tls.crt": "Q0hBSU4=", "tls.key": "U0VDUkVU"})
+            name = name_of(secret)
+            self.assertEqual(objects[INGRESS_ROUTE, name]["spec"]["tls"], {"secretName": name})
+            tls = [each["spec"]["tls"] for (kind, _), each in objects.items() if kind == INGRESS_ROUTE
+                   and "tls" in each["spec"] and "Host(`example.net`)" in each["spec"]["routes"][0]["match"]]  # fmt: skip
+            self.assertEqual(tls, [{"secretName": name}])
+            # Nobody is to issue another one.
+            issued = [each["spec"]["dnsNames"] for (kind, _), each in objects.items() if kind == CERTIFICATE]
+            self.assertEqual(issued, [["www.example.net"]] if cluster.cluster_issuer else [])
+            # What leads to it is written after it.
+            keys = list(objects)
+            self.assertLess(keys.index((SECRET, name)), keys.index((INGRESS_ROUTE, name)))
+            self.assertNotIn("SECRET", repr(read("ws-u1", objects)))
+
+    def test_certificates_are_read_back(self) -> None:
+        one, other = (ServedCertificate(hosts=(host,), chain=f"CHAIN {host}", key="K") for host in sorted(OWN[1:]))
+        for cluster in CLUSTERS:
+            for certificates_ in ((one, other), (UPLOADED,)):
+                wanted = route(hosts=OWN, certificates=certificates_)
+                objects = render(wanted, cluster, {})
+                found = read("ws-u1", objects)
+                assert found is not None
+                self.assertEqual((set(found.hosts), found.certificates), (set(OWN), certificates_))
+                # One that somebody broke is written again.
+                for key in objects:
+                    if key[0] == SECRET:
+                        objects[key] = {**objects[key], "data": {"tls.crt": "x"}}
+                self.assertNotEqual(read("ws-u1", objects), wanted)
 
     @settings(max_examples=50)
     @given(TABLES, st.sampled_from(CLUSTERS))

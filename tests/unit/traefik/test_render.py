@@ -7,6 +7,7 @@ import re
 from ipaddress import ip_address
 from typing import Any
 
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -14,9 +15,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from webspaced.core.address import Endpoint
 from webspaced.core.names import is_domain
 from webspaced.core.protocol import Protocol
-from webspaced.core.routes import Route
+from webspaced.core.routes import Route, ServedCertificate, difference
 from webspaced.traefik.pieces import Pieces
-from webspaced.traefik.render import EntryPoints, generations_in, read, render
+from webspaced.traefik.render import EntryPoints, generations_in, read, render, render_named
 
 BOTH, HTTPS = EntryPoints(http="web", https="websecure"), EntryPoints(http="", https="websecure")
 HOST = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?(\.[a-z0-9]{1,5}){0,2}", fullmatch=True)
@@ -248,6 +249,65 @@ class RenderTests(SynchronousTestCase):
         shown = Route(name="ws-u7", hosts=tuple(hosts), backend=route().backend)
         rule = render({"ws-u7": shown}, BOTH)["http"]["routers"]["ws-u7"]["rule"]
         self.assertEqual(rule.count("`"), 2 * len(hosts))
+
+
+class CertificateTests(SynchronousTestCase):
+    """Members' own certificates."""
+
+    resolving = EntryPoints(http="web", https="websecure", domain="example.org", resolver="acme")
+
+    def setUp(self) -> None:
+        one = ServedCertificate(hosts=("bücher.example", "b.net"), chain="CHAIN 1", key="SECRET 1")
+        other = ServedCertificate(hosts=("d.net",), chain="CHAIN 2", key="SECRET 2")
+        hosts = ("alice.example.org", "a.net", "b.net", "bücher.example", "c.net", "d.net")
+        self.route = Route(name="ws-u7", hosts=hosts, backend=route().backend, certificates=(one, other))
+
+    def test_each_kind_has_a_router_of_its_own(self) -> None:
+        document = render({"ws-u7": self.route}, self.resolving)
+        routers = document["http"]["routers"]
+        tls = {name: (re.findall("`([^`]*)`", each["rule"]), each.get("tls")) for name, each in routers.items()}
+        self.assertEqual(tls, {
+            "webspaced": (["webspaced.invalid"], None),
+            "ws-u7": (list(self.route.hosts), None),
+            "ws-u7-https": (["alice.example.org"], {}),
+            "ws-u7-domains": (
+                ["a.net", "c.net"], {"certResolver": "acme", "domains": [{"main": "a.net"}, {"main": "c.net"}]},
+            ),
+            # Nobody is asked for another one.
+            "ws-u7-uploaded": (["b.net", "bücher.example", "d.net"], {}),
+        })  # fmt: skip
+        self.assertEqual(document["tls"], {"certificates": [
+            {"certFile": "ws-u7 bücher.example b.net\nCHAIN 1", "keyFile": "SECRET 1"},
+            {"certFile": "ws-u7 d.net\nCHAIN 2", "keyFile": "SECRET 2"},
+        ]})  # fmt: skip
+
+    def test_they_are_read_back_wherever_they_stand(self) -> None:
+        routes = {"ws-u7": self.route, "ws-u8": Route(name="ws-u8", hosts=("b",), backend=route().backend)}
+        self.assertEqual(read(json.loads(json.dumps(render(routes, self.resolving)))), routes)
+        self.assertEqual(read(render_named(routes, self.resolving)), routes)
+        without_plain = evolve(self.resolving, http="")
+        found = read(render(routes, without_plain))["ws-u7"]
+        self.assertEqual((set(found.hosts), found.certificates), (set(self.route.hosts), self.route.certificates))
+
+    def test_documents_of_pieces_mean_the_same(self) -> None:
+        pieces = Pieces(self.resolving)
+        other = evolve(self.route, name="ws-u8")
+        pieces.change({"ws-u7": self.route, "ws-u8": other}, ())
+        self.assertEqual(len(json.loads(pieces.document([]))["tls"]["certificates"]), 4)
+        pieces.change({}, ("ws-u8",))
+        self.assertEqual(json.loads(pieces.document([])), render({"ws-u7": self.route}, self.resolving))
+
+    def test_what_others_put_there_is_not_read(self) -> None:
+        document = render({"ws-u7": self.route}, self.resolving)
+        entries = [1, {}, {"certFile": 1}, {"certFile": "ws-u7"}]
+        for wrong in (None, "x", 7, {"certificates": "x"}, {"certificates": entries}):
+            document["tls"] = wrong
+            self.assertEqual(read(document)["ws-u7"].certificates, ())
+
+    def test_no_key_is_in_what_is_shown_of_a_route(self) -> None:
+        for shown in (repr(self.route), str(self.route), f"{difference({}, {'ws-u7': self.route})}"):
+            self.assertNotIn("SECRET", shown)
+            self.assertIn("d.net", shown)
 
 
 class ReadTests(SynchronousTestCase):

@@ -16,6 +16,7 @@ from webspaced.kube.resources import (
     INGRESS_ROUTE_TCP,
     LEASE,
     POD,
+    SECRET,
     SERVERS_TRANSPORT,
     SERVERS_TRANSPORT_TCP,
     SERVICE,
@@ -31,12 +32,12 @@ READ_BY_TRAEFIK: Final = (
         Resource(group=TRAEFIK, version="v1alpha1", plural=f"{kind.lower()}s", kind=kind)
         for kind in ("IngressRouteUDP", "Middleware", "MiddlewareTCP", "TLSOption", "TLSStore", "TraefikService")
     ),
-    *(Resource(group="", version="v1", plural=f"{kind.lower()}s", kind=kind) for kind in ("Secret", "ConfigMap", "Node")),
+    *(Resource(group="", version="v1", plural=f"{kind.lower()}s", kind=kind) for kind in ("ConfigMap", "Node")),
 )
 KINDS: Final = {
     (each.group, each.version, each.plural): each
     for each in (
-        SERVICE, POD, ENDPOINTS, ENDPOINT_SLICE, LEASE, INGRESS_ROUTE, INGRESS_ROUTE_TCP, SERVERS_TRANSPORT,
+        SERVICE, POD, SECRET, ENDPOINTS, ENDPOINT_SLICE, LEASE, INGRESS_ROUTE, INGRESS_ROUTE_TCP, SERVERS_TRANSPORT,
         SERVERS_TRANSPORT_TCP, CERTIFICATE, *READ_BY_TRAEFIK,
     )
 }  # fmt: skip
@@ -71,6 +72,7 @@ def admitted(resource: Resource, document: dict[str, Any], before: dict[str, Any
     rules: dict[Resource, Callable[[dict[str, Any], dict[str, Any] | None, Allocator], None]] = {
         SERVICE: _service,
         ENDPOINT_SLICE: _slice,
+        SECRET: _secret,
     }
     if resource in rules:
         rules[resource](kept, before, ips)
@@ -138,6 +140,15 @@ def _slice(document: dict[str, Any], before: dict[str, Any] | None, _ips: Alloca
         endpoint.setdefault("conditions", {})
         for address in endpoint.get("addresses") or []:
             _check_address(address, document["addressType"])
+
+
+def _secret(document: dict[str, Any], before: dict[str, Any] | None, _ips: Allocator) -> None:
+    kind, data = document.setdefault("type", "Opaque"), document.get("data") or {}
+    if before and before["type"] != kind:
+        raise invalid("type: Invalid value: field is immutable")
+    for name in ("tls.crt", "tls.key") if kind == "kubernetes.io/tls" else ():
+        if name not in data:
+            raise invalid(f"data[{name}]: Required value")
 
 
 def _check_address(text: str, family: str) -> None:
