@@ -247,11 +247,12 @@ class Daemon(Service):
         parts.reconciler.close()
         await self._last_write()
         await parts.exposure.close()
+        if parts.front is not None:
+            # Who takes over may be on this machine.
+            parts.front.stop_listening()
         await parts.election.leadership.release()
         await parts.publisher.stop()
         await parts.listeners.close(DRAIN_SHARE * max(0.0, until - self._reactor.seconds()))
-        if parts.front is not None:
-            parts.front.stop_listening()
         if parts.traefik is not None and parts.traefik.running:
             # What it is answering still goes through the lines.
             await parts.traefik.stopService()

@@ -198,7 +198,7 @@ def embedded_traefik(reactor: Any, settings: Settings, token: str | None = None)
     """
     if not settings.traefik.embedded:
         return None
-    program, sockets = find_traefik(), Sockets.on_loopback()
+    program, sockets = find_traefik(), Sockets.on_loopback(lambda port: _is_ours(settings, port))
     http, https = sockets.addresses
     embedding = Embedding(
         directory=settings.data_dir / "traefik",
@@ -211,6 +211,14 @@ def embedded_traefik(reactor: Any, settings: Settings, token: str | None = None)
         sockets=sockets,
     )
     return EmbeddedTraefik(reactor, program, embedding)
+
+
+def _is_ours(settings: Settings, port: int) -> bool:
+    """Whether a port is for somebody else by the settings."""
+    webspaces, http, traefik = settings.webspaces, settings.http, settings.traefik
+    listeners = (http.listen_address, http.internal_address, traefik.http_address, traefik.https_address)
+    ranges = (webspaces.ports, webspaces.boot_ports)
+    return any(port == each.port for each in listeners) or any(each.start <= port <= each.end for each in ranges)
 
 
 def front_of(reactor: Any, settings: Settings, lines: ILines, seats: Places, traefik: EmbeddedTraefik) -> Front:

@@ -126,7 +126,7 @@ class TraefikTests(FrontCase):
         # Who was on the way to the old one is cut off; nobody is told that there is no such page.
         seen = [self.visit_or_none() for _ in range(20)]
         self.assertEqual(set(seen) - {None}, {b"ws-u1\n"})
-        self.assertEqual(seen[-1], b"ws-u1\n")
+        self.assertLessEqual(seen.count(None), 2)
 
     def visit_or_none(self) -> bytes | None:
         try:

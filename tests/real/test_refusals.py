@@ -57,7 +57,8 @@ class LateTests(StackCase):
             connection.recv(1)
         self.assertEqual(self.failures(), failures)
         self.repair()
-        self.assertEqual(wait_until("it can be booted", self.booted).status, 204)
+        booted = wait_until("it can be booted", self.booted)
+        self.assertEqual(booted.status, 204, booted)
         self.assertEqual(self.stack.visit().body, b"ws-u1\n")
         self.assertEqual(self.stack.echo(port), b"hello")
 

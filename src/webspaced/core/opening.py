@@ -7,6 +7,7 @@ HTTP/2); RFC 8446 sections 4 and 5.1, RFC 5246 section 6.2.1 (handshake messages
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import TypeAlias
 
 from attrs import define, field
 
@@ -15,10 +16,11 @@ HEAD_LIMIT = 65536
 HELLO_LIMIT, HELLO_RECORDS = 16384, 8
 """Bytes and records of a ClientHello after which it is the server's to judge: with each piece all are read again."""
 RECORD_HEADER, MESSAGE_HEADER = 5, 4
-FEWEST_OF_HELLO = 64
-"""Bytes of a record; a ClientHello has more, and what ends a handshake in TLS 1.2 has less."""
 ONE_TICKET = 1024
 """Bytes of one record of a server's that may be a ticket for later (RFC 8446 section 4.6.1) and no answer."""
+
+
+Piece: TypeAlias = bytes | memoryview
 
 
 class Record(IntEnum):
@@ -32,6 +34,8 @@ class Record(IntEnum):
 
 CLIENT_HELLO = 1
 """Type of a handshake message."""
+LONGEST_MESSAGE = 65536
+"""Bytes: so long a message servers take."""
 
 
 def has_ended(said: bytes) -> bool:
@@ -40,22 +44,27 @@ def has_ended(said: bytes) -> bool:
     return b"\n\r\n" in said or b"\n\n" in said
 
 
-def is_whole_head(said: bytes) -> bool:
-    """Whether a request's head has ended, or is longer than it may be."""
-    return len(said) >= HEAD_LIMIT or has_ended(said)
+def is_whole_head(said: Piece, seen: int = 0) -> bool:
+    """Whether a request's head has ended, or is longer than it may be.
+
+    :param seen: so many bytes of it were looked at before, and it had not ended.
+    """
+    return len(said) >= HEAD_LIMIT or has_ended(bytes(said[max(0, seen - 2) :]))
 
 
-def is_whole_hello(said: bytes) -> bool:
+def is_whole_hello(said: Piece, _seen: int = 0) -> bool:
     """Whether a ClientHello is there, or something that is none."""
-    if said[:1] not in (b"", bytes([Record.HANDSHAKE])) or len(said) >= HELLO_LIMIT:
-        return bool(said)
+    if not said:
+        return False
+    if said[0] != Record.HANDSHAKE or len(said) >= HELLO_LIMIT:
+        return True
     message, at, records = b"", 0, 0
     while len(said) >= at + RECORD_HEADER:
         records += 1
         if said[at] != Record.HANDSHAKE or records > HELLO_RECORDS:
             return True
         size = int.from_bytes(said[at + 3 : at + RECORD_HEADER])
-        message += said[at + RECORD_HEADER : at + RECORD_HEADER + size]
+        message += bytes(said[at + RECORD_HEADER : at + RECORD_HEADER + size])
         at += RECORD_HEADER + size
         if len(message) >= MESSAGE_HEADER and len(message) - MESSAGE_HEADER >= int.from_bytes(message[1:MESSAGE_HEADER]):
             return True
@@ -77,8 +86,10 @@ class Records:
     _seen: int = 0
     _header: bytes = b""
     _left: int = 0
+    _hello_left: int = 0
+    """Bytes of a ClientHello that are still to come, in further records."""
 
-    def feed(self, piece: bytes | memoryview) -> None:
+    def feed(self, piece: Piece) -> None:
         """Take what comes next."""
         at, end = 0, len(piece)
         while at < end and not self.broken:
@@ -86,24 +97,43 @@ class Records:
                 step = min(self._left, end - at)
                 self._left -= step
             else:
-                # One byte of the content more tells what message a handshake is.
-                step = min(RECORD_HEADER + 1 - len(self._header), end - at)
+                step = min(self._wanted() - len(self._header), end - at)
                 self._header += bytes(piece[at : at + step])
                 self._begin()
             at += step
 
+    def _wanted(self) -> int:
+        """Give how much of a record's beginning is looked at: of a handshake the message's header, too."""
+        if len(self._header) < RECORD_HEADER:
+            return RECORD_HEADER
+        return RECORD_HEADER + min(MESSAGE_HEADER, self._size())
+
+    def _size(self) -> int:
+        return int.from_bytes(self._header[3:RECORD_HEADER])
+
     def _begin(self) -> None:
-        if len(self._header) <= RECORD_HEADER:
+        if len(self._header) < RECORD_HEADER or (self._size() and len(self._header) < self._wanted()):
             return
-        kind, size = self._header[0], int.from_bytes(self._header[3:RECORD_HEADER])
+        kind, size, message = self._header[0], self._size(), self._header[RECORD_HEADER:]
         self.broken = kind not in tuple(Record) or not size
-        self._left, first, self._header = size - 1, self._header[RECORD_HEADER], b""
+        self._left, self._header = size - len(message), b""
         self._seen += 1
         if kind == Record.APPLICATION_DATA:
             self.data += 1
             self.data_bytes += size
-        elif kind == Record.HANDSHAKE and self._seen > 1 and not (first == CLIENT_HELLO and size >= FEWEST_OF_HELLO):
+        elif kind == Record.HANDSHAKE:
+            self._shake(message, size)
+
+    def _shake(self, message: bytes, size: int) -> None:
+        """Tell hellos, in any number of records, from what only older versions show."""
+        length = int.from_bytes(message[1:]) if len(message) == MESSAGE_HEADER else LONGEST_MESSAGE
+        is_hello = message[:1] == bytes([CLIENT_HELLO]) and size - MESSAGE_HEADER <= length <= LONGEST_MESSAGE
+        if self._hello_left:
+            self._hello_left = max(0, self._hello_left - size)
+        elif self._seen == 1 or is_hello:
             # In TLS 1.3 only hellos show as such: a second one if the server asked for it.
+            self._hello_left = max(0, min(length, LONGEST_MESSAGE) + MESSAGE_HEADER - size)
+        else:
             self.handshakes += 1
 
 
@@ -113,13 +143,14 @@ class Conversation:
 
     client: Records = field(factory=Records)
     server: Records = field(factory=Records)
-    _before: tuple[int, int] = (0, 0)
+    _before: tuple[int, int] | None = None
+    """What the server had said when the client's handshake was over, or nearly."""
 
-    def said(self, piece: bytes | memoryview) -> None:
+    def said(self, piece: Piece) -> None:
         """Take what the client says next."""
-        asked = self.asked
         self.client.feed(piece)
-        if self.asked and not asked:
+        if self._before is None and self.client.data:
+            # In TLS 1.3 the first of these ends the handshake, and a ticket is sent upon it, before any answer.
             self._before = (self.server.data, self.server.data_bytes)
 
     @property
@@ -129,8 +160,9 @@ class Conversation:
 
     @property
     def answered(self) -> bool:
-        """Whether the server said something then that is more than a ticket."""
+        """Whether the server has said more than a ticket since the handshake."""
         if self.server.broken:
             return True
-        records, size = self.server.data - self._before[0], self.server.data_bytes - self._before[1]
+        before, size = self._before or (0, 0)
+        records, size = self.server.data - before, self.server.data_bytes - size
         return self.asked and (records > (0 if self.client.handshakes else 1) or size > ONE_TICKET)

@@ -122,14 +122,20 @@ def _shared(most: int, each: int, per_visitor: int) -> Places:
 
 
 def seats_for(held: int, per_visitor: int, *, has_front: bool = False) -> Seats:
-    """Give places for as many visitors as descriptors allow, and so many for one visitor of forwards."""
+    """Give places for as many visitors as descriptors allow, and so many for one visitor of forwards (0: any number).
+
+    One visitor of the embedded Traefik has a quarter of theirs, or with 0 any number, too.
+    """
     limit = raise_descriptor_limit()
     advice = shortage(limit, held)
     if advice is not None:
         log.warn("{advice}", advice=advice)
     share = Share(limit, has_front=has_front)
     most, forwards = share.visitors(0), share.visitors(0) - share.web
-    front = _shared(share.front, share.front, share.front) if has_front else None
+    front = _shared(share.front, share.front, per_visitor and share.front) if has_front else None
+    if front is not None:
+        # Their first moments cost a visitor nothing: what is under way counts more.
+        front.spares_busy = True
     return Seats(_shared(forwards, forwards // 2, per_visitor), _shared(most, most // 2, 0), front)
 
 

@@ -14,6 +14,7 @@ from attrs import frozen
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
 
 from webspaced.core.opening import HEAD_LIMIT, Conversation, has_ended, is_whole_head, is_whole_hello
 from webspaced.core.probing import Ask
@@ -29,7 +30,10 @@ from webspaced.lib.gently import Gently
 from webspaced.lib.periodic import Periodic
 
 UNANSWERED = 600.0
-"""Seconds after which somebody who asked little over TLS and got no answer is taken for one who never ended the request."""
+"""Seconds after which somebody who asked over TLS, got no answer, and says nothing or little more, is let go: such a one has
+not ended the request."""
+LITTLE = 16384
+"""Bytes in that time that are no upload, however slow."""
 NOBODY = 0
 """No webspace: which one they want is Traefik's to find out."""
 LOOKS = 8
@@ -83,6 +87,8 @@ class FrontVisit(Visit):
             super().began(first)
 
     def _serve(self, backend: ILine) -> None:
+        # Whoever had to wait for Traefik has its time from now.
+        self.came = self._visits.means.clock.seconds()
         if not self._destination.http:
             self._conversation = Conversation()
             self._line.tap, backend.tap = self._client_said, self._server_said
@@ -91,6 +97,9 @@ class FrontVisit(Visit):
     def _client_said(self, piece: memoryview) -> None:
         if self._conversation is not None:
             self._conversation.said(piece)
+            if self._conversation.asked:
+                # How much more it says does not matter: an upload pays nothing for this.
+                self._line.tap = None
 
     def _server_said(self, piece: memoryview) -> None:
         if self._conversation is not None:
@@ -105,15 +114,21 @@ class FrontVisit(Visit):
             self.gone()
         elif self.stage is Stage.HELD and now - self.since >= bound:
             self.turn_away(NOT_READY)
-        elif self._conversation is not None and self.stage is Stage.RELAYED and self._is_late(age, bound):
+        elif self.stage is Stage.RELAYED and (self._is_late(age, bound) or self._is_left(bound)):
             self._visits.count(LEFT)
             self._reset()
 
     def _is_late(self, age: float, bound: float) -> bool:
         conversation = self._conversation
-        if conversation is None or self.moved()[0] >= HEAD_LIMIT:
+        if conversation is None:
             return False
-        return age >= (UNANSWERED if conversation.asked else bound)
+        if not conversation.asked:
+            return age >= bound
+        return self.idle() >= UNANSWERED or (age >= UNANSWERED and self.moved()[0] < LITTLE)
+
+    def _is_left(self, bound: float) -> bool:
+        """Whether Traefik has hung up, and the visitor does not mind."""
+        return bool(self._backend.ended) and self.idle() >= bound
 
     def idle(self) -> float:
         """See :class:`webspaced.lib.places.Holder`: who has said nothing yet makes room first."""
@@ -127,6 +142,8 @@ class FrontVisit(Visit):
 
 class Front:
     """The listeners before the embedded Traefik."""
+
+    log = Logger()
 
     def __init__(self, means: Means, doors: Sequence[Door], bound: float) -> None:
         """:param bound: seconds in which the beginning of a request has to be there."""
@@ -148,6 +165,7 @@ class Front:
                 where = f"{door.interface}:{door.port}"
                 message = f"cannot listen at {where} ({door.setting}): {error.socketError}"
                 raise Unavailable(message) from error
+            self.log.info("visitors come to {where}", where=listening.getHost())
             self._listening.append(listening)
 
     def looks(self) -> Iterator[Periodic]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Any
+from typing import Any, TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort
@@ -20,6 +20,9 @@ from webspaced.core.address import Endpoint
 
 # ruff: noqa: N805
 # (zope.interface: methods have no self)
+
+
+Enough: TypeAlias = Callable[[bytes | memoryview, int], bool]
 
 
 class Crowd(Enum):
@@ -36,13 +39,15 @@ class ILine(Interface):
     moved = Attribute("Bytes that came from here and were passed on to the other side.")
     latest = Attribute("Whether nothing was passed on from the other side since.")
 
+    ended = Attribute("Whether the peer has ended its side, and that was passed on.")
     tap = Attribute("Is called with each piece that is copied from here; ``None`` for nobody.")
 
-    def await_first(*, half: bool, enough: Callable[[bytes], bool] | None = None) -> None:
+    def await_first(*, half: bool, enough: Enough | None = None) -> None:
         """Tell the owner's ``began`` the first byte, which is not taken away, or ``gone``.
 
         :param half: a closed sending side is enough for the latter, whatever was said before it.
-        :param enough: says whether what the peer said up to now will do, instead of the first byte.
+        :param enough: says whether what the peer said up to now will do, instead of the first byte. It is told how much of
+            it was looked at before.
         """
 
     def hold(*, half: bool, silent: bool = False) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any, Self
 
@@ -12,8 +11,8 @@ from twisted.internet.interfaces import IDelayedCall
 from zope.interface import implementer
 
 from webspaced.core.address import Endpoint
-from webspaced.forward.engine import BUFFER, ERR, HUP, IN, OUT, PRI, RDHUP, Engine
-from webspaced.forward.lines import ILine
+from webspaced.forward.engine import ERR, HUP, IN, OUT, PRI, RDHUP, Engine
+from webspaced.forward.lines import Enough, ILine
 from webspaced.forward.pump import COPIES, Pump
 from webspaced.forward.states import FLOWS, Flow, Turn
 
@@ -29,19 +28,20 @@ _ENDS = RDHUP | HUP | PRI
 class SocketLine(Pump):
     """See :class:`webspaced.forward.lines.ILine`. ``owner`` is the visit, ``None`` at the container's side."""
 
-    __slots__ = ("_answer", "_awaiting", "_enough", "_half", "_last_words", "_silent", "owner")
+    __slots__ = ("_answer", "_awaiting", "_enough", "_half", "_last_words", "_looked", "_silent", "owner")
 
     def __init__(self, engine: Engine, sock: Any, owner: Any = None) -> None:
         super().__init__(engine, sock)
         self.owner = owner
         self._half = self._silent = self._awaiting = False
-        self._enough: Callable[[bytes], bool] | None = None
+        self._enough: Enough | None = None
+        self._looked = 0
         self._answer: bytes | None = None
         self._last_words: IDelayedCall | None = None
 
     # --- what a visit asks
 
-    def await_first(self, *, half: bool, enough: Callable[[bytes], bool] | None = None) -> None:
+    def await_first(self, *, half: bool, enough: Enough | None = None) -> None:
         """See :meth:`ILine.await_first`."""
         self._awaiting, self._half, self._enough = True, half, enough
         if self.readable:
@@ -130,23 +130,34 @@ class SocketLine(Pump):
             return True
 
     def _look_at_first(self, *, ended: bool = False) -> None:
-        owner, enough = self.owner, self._enough
+        owner = self.owner
         try:
-            first = self.sock.recv(1 if enough is None else BUFFER, socket.MSG_PEEK)
+            first = self.sock.recv(1, socket.MSG_PEEK) if self._enough is None else self._peek(self._enough, ended=ended)
         except BlockingIOError:
             return
         except OSError:
             first = b""
-        if first and enough is not None and not enough(first):
-            if not ended:
-                return
-            # There will not be more.
-            first = b""
+        if first is None:
+            return
         self._awaiting = False
         if first and owner is not None:
             owner.began(first)
         elif owner is not None:
             owner.gone()
+
+    def _peek(self, enough: Enough, *, ended: bool) -> bytes | None:
+        """Give what was said if that is enough, ``None`` if more is to come, nothing if that cannot be."""
+        engine = self.engine
+        size = self.sock.recv_into(engine.buffer, 0, socket.MSG_PEEK)
+        seen, self._looked = self._looked, size
+        if enough(engine.view[:size], seen):
+            return bytes(engine.view[:size])
+        return b"" if ended or not size else None
+
+    @property
+    def ended(self) -> bool:
+        """See :class:`webspaced.forward.lines.ILine`."""
+        return self.flow is Flow.ENDED
 
     def _drop_what_comes(self) -> None:
         try:

@@ -26,7 +26,7 @@ from zope.interface import implementer
 
 from webspaced.core.address import Endpoint
 from webspaced.forward.hangup import IHangups
-from webspaced.forward.lines import Crowd, ILine, ILineOwner, ILines
+from webspaced.forward.lines import Crowd, Enough, ILine, ILineOwner, ILines
 from webspaced.lib.acknowledged import acknowledged
 from webspaced.webspaces.probe import client_endpoint
 
@@ -46,7 +46,7 @@ class StockLine(Protocol):
     latest = False
     tap: Callable[[memoryview], None] | None = None
     _ended = _held = _awaiting = False
-    _enough: Callable[[bytes], bool] | None = None
+    _enough: Enough | None = None
     _early = b""
     """What came with the first byte, when that was waited for."""
     _answer: bytes | None = None
@@ -81,7 +81,7 @@ class StockLine(Protocol):
 
     # --- what a visit asks
 
-    def await_first(self, *, half: bool, enough: Callable[[bytes], bool] | None = None) -> None:
+    def await_first(self, *, half: bool, enough: Enough | None = None) -> None:
         """See :meth:`ILine.await_first`."""
         self._awaiting, self._enough = True, enough
 
@@ -143,8 +143,8 @@ class StockLine(Protocol):
                 self.tap(memoryview(data))
             self._pass_on(data)
         elif self._awaiting:
-            self._early += data
-            self._look_at_first()
+            seen, self._early = len(self._early), self._early + data
+            self._look_at_first(seen)
         elif self._answer:
             answer, self._answer = self._answer, b""
             self.transport.write(answer)
@@ -157,8 +157,13 @@ class StockLine(Protocol):
             self.latest, peer.latest = True, False
             peer.transport.write(data)
 
-    def _look_at_first(self) -> None:
-        if self._enough is not None and not self._enough(self._early):
+    @property
+    def ended(self) -> bool:
+        """See :class:`webspaced.forward.lines.ILine`."""
+        return self._ended
+
+    def _look_at_first(self, seen: int) -> None:
+        if self._enough is not None and not self._enough(self._early, seen):
             return
         self._awaiting = False
         self.transport.pauseProducing()

@@ -50,6 +50,8 @@ class Places:
     most_per_visitor: int = 0
     fits: Callable[[], bool] = lambda: True
     least_idle: float = LEAST_IDLE
+    spares_busy: bool = False
+    """Whether a visitor who has all of theirs loses none that carried something just now, and gets no other."""
     held: int = field(default=0, init=False)
     """The number of places taken now."""
     _groups: dict[Group, dict[Holder, None]] = field(factory=dict, init=False, repr=False)
@@ -102,7 +104,8 @@ class Places:
             return True
         # At last one's own that was idle for ever so short: others are no worse off, and nobody is turned away.
         groups = [(each, visitor) for each in self._webspaces_of[visitor].first(GROUPS)]
-        return any(self._displace(iter(groups), least) for least in (self.least_idle, 0.0))
+        least_idle = (self.least_idle,) if self.spares_busy else (self.least_idle, 0.0)
+        return any(self._displace(iter(groups), least) for least in least_idle)
 
     def _room_in(self, uid: int, visitor: str) -> bool:
         if self._webspaces[uid] < self.most_per_webspace:

@@ -176,6 +176,7 @@ class EmbeddedTraefik(Service):
         self._child: Child | None = None
         self._loop: Deferred[None] | None = None
         self._serving_child: Child | None = None
+        self._leaving: Child | None = None
         self._is_over = False
         self.brought: Callable[[], Collection[str]] = tuple
         """Gives the hosts with certificates of their members' own."""
@@ -195,8 +196,9 @@ class EmbeddedTraefik(Service):
 
     @property
     def is_serving(self) -> bool:
-        """Whether it runs and was seen to have its routes since it was started."""
-        return self._transport is not None and self._child is not None and self._child is self._serving_child
+        """Whether it runs, was seen to have its routes since it was started, and was not told to end."""
+        child = self._child if self._transport is not None else None
+        return child is not None and child is self._serving_child and child is not self._leaving
 
     @property
     def trouble(self) -> str:
@@ -207,6 +209,7 @@ class EmbeddedTraefik(Service):
         """End the child, by force after ten seconds: another one is started then."""
         if self._transport is None or self._child is None:
             return
+        self._leaving = self._child
         self._signal("TERM")
         forced = self._reactor.callLater(GRACE, self._signal, "KILL")
 
@@ -229,7 +232,7 @@ class EmbeddedTraefik(Service):
         self._is_over = True
         if self._transport is None or self._child is None:
             return
-        child = self._child
+        child = self._leaving = self._child
         self._signal("TERM")
         forced = self._reactor.callLater(GRACE, self._signal, "KILL")
         await child.ended
@@ -246,8 +249,9 @@ class EmbeddedTraefik(Service):
             if self._is_over:
                 message = "Traefik is being stopped"
                 raise Unavailable(message)
-            child = self._child
-            if await probe.accepts(_endpoint(self._embedding.https), 1.0) and await entry_point.has_any():
+            child = None if self._child is self._leaving else self._child
+            there = child is not None and await probe.accepts(_endpoint(self._embedding.https), 1.0)
+            if there and await entry_point.has_any():
                 self._serving_child = child
             else:
                 await sleep(self._reactor, POLL)

@@ -17,8 +17,10 @@ from twisted.python.failure import Failure
 from webspaced.errors import DeadlineExceeded
 from webspaced.lib.deferreds import bounded
 
-LOOK = 7200.0
-"""Seconds between two looks: nobody changes that often."""
+LOOK = 300.0
+"""Seconds between two looks, each of which takes as long as silence is borne."""
+SHORT = 300.0
+"""Seconds: who bears less cuts uploads that take longer, as silence and uploads have one bound."""
 LONGEST = 3900.0
 """Seconds: a little more than docs/traefik.md advises to keep silent connections."""
 
@@ -49,7 +51,7 @@ class SilenceWatch:
         self._reactor = reactor
         self._endpoint = endpoint
         self._where = where
-        self._keeps: bool | None = None
+        self._found = ""
 
     def look(self) -> Deferred[None]:
         """Be silent for as long as that is borne."""
@@ -60,19 +62,21 @@ class SilenceWatch:
             silent: Any = await self._endpoint.connect(_Silents())
         except ConnectError:
             return
+        began = self._reactor.seconds()
         try:
             await bounded(self._reactor, LONGEST, _until(silent.ended), "silence")
-            keeps = False
+            took = self._reactor.seconds() - began
+            found = f"cuts uploads that take longer than about {took:.0f} s" if took < SHORT else ""
         except DeadlineExceeded:
             silent.transport.abortConnection()
-            keeps = True
-        if keeps and not self._keeps:
+            found = "keeps connections that say nothing for longer than an hour, and scanners can take all that it may have"
+        if found and found != self._found:
             self.log.warn(
-                "Traefik at {where} keeps connections that say nothing for longer than an hour; scanners can take all that"
-                " it may have: set respondingTimeouts.readTimeout of its entry points, see docs/traefik.md",
+                "Traefik at {where} {found}: set readTimeout of its entry points to 1h, see docs/traefik.md",
                 where=self._where,
+                found=found,
             )
-        self._keeps = keeps
+        self._found = found
 
 
 async def _until(ended: Deferred[None]) -> None:

@@ -6,9 +6,11 @@ They are on loopback, with ports that the system chooses, which nobody else can 
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 
 from attrs import frozen
 
+from webspaced.errors import Unavailable
 from webspaced.settings import Address
 
 BACKLOG = 4096
@@ -16,6 +18,8 @@ BACKLOG = 4096
 FIRST = 3
 """The first descriptor of those that are handed on, by the manual page."""
 LOOPBACK = "127.0.0.1"
+TRIES = 1000
+"""How often the system is asked for a port."""
 
 
 @frozen
@@ -26,9 +30,12 @@ class Sockets:
     https: socket.socket
 
     @classmethod
-    def on_loopback(cls) -> Sockets:
-        """Make them."""
-        return cls(_listening(), _listening())
+    def on_loopback(cls, is_taken: Callable[[int], bool] = lambda _: False) -> Sockets:
+        """Make them.
+
+        :param is_taken: whether somebody else may want a port later.
+        """
+        return cls(_listening(is_taken), _listening(is_taken))
 
     @property
     def addresses(self) -> tuple[Address, Address]:
@@ -60,10 +67,21 @@ def environment(names: tuple[str, str]) -> dict[str, str]:
     return {"LISTEN_FDS": str(len(names)), "LISTEN_FDNAMES": ":".join(names)}
 
 
-def _listening() -> socket.socket:
-    sock = socket.create_server((LOOPBACK, 0), backlog=BACKLOG)
-    sock.setblocking(False)
-    return sock
+def _listening(is_taken: Callable[[int], bool]) -> socket.socket:
+    others = []
+    try:
+        for _ in range(TRIES):
+            sock = socket.create_server((LOOPBACK, 0), backlog=BACKLOG)
+            sock.setblocking(False)
+            if not is_taken(sock.getsockname()[1]):
+                return sock
+            # Kept until the end, so that the system gives another one.
+            others.append(sock)
+    finally:
+        for other in others:
+            other.close()
+    message = "the system gives no port that nobody else may want: see net.ipv4.ip_local_port_range"
+    raise Unavailable(message)
 
 
 def _address(sock: socket.socket) -> Address:

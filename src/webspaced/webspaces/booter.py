@@ -181,7 +181,7 @@ class Booter:
         while True:
             await self._bring_up(uid, course)
             try:
-                return await self._address(uid, patient=course.acted or uid in self._asked_by_api)
+                return await self._address(uid, lambda: course.acted or uid in self._asked_by_api)
             except StoppedAgain:
                 # It may have been dead when we came: Incus says that a container runs until it is done with its end.
                 course.acted = True
@@ -292,8 +292,11 @@ class Booter:
             message = "too many webspaces are running already"
             raise Refused(message, retry_after=10.0)
 
-    async def _address(self, uid: int, *, patient: bool) -> Observed:
-        """Wait for an address that counts. Polled, as no event carries it, and not too often: it slows the start down."""
+    async def _address(self, uid: int, patient: Callable[[], bool]) -> Observed:
+        """Wait for an address that counts. Polled, as no event carries it, and not too often: it slows the start down.
+
+        :param patient: whether it is waited for after a failure, too; its member may ask for that meanwhile.
+        """
         deadline = self._clock.seconds() + self._limits.ip_timeout
         for pause in pauses(ADDRESS_POLL_FIRST, ADDRESS_POLL_LONGEST, factor=1.2):
             observed = self._registry.get(uid)
@@ -309,7 +312,7 @@ class Booter:
             observed = await self._registry.read_address(uid)
             memory = self.memory(uid)
             rest = memory.rest(self._clock.seconds())
-            if not patient and (observed is None or observed.address is None) and memory.failures and rest > 0:
+            if not patient() and (observed is None or observed.address is None) and memory.failures and rest > 0:
                 # It had none a moment ago, and has none now: nobody needs to wait for that again yet.
                 raise Refused(_sentence(memory.reason), rest)
         raise AssertionError  # pauses() never ends

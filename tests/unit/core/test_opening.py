@@ -87,13 +87,24 @@ class RecordsTests(SynchronousTestCase):
             seen.feed(memoryview(piece))
         sizes = [size for kind, size in records if kind == 23]
         self.assertEqual((seen.data, seen.data_bytes, seen.broken), (len(sizes), sum(sizes), False))
-        self.assertEqual(seen.handshakes, [kind for kind, _ in records[1:]].count(22))
+
+    def test_a_hello_in_several_records_is_still_one(self) -> None:
+        for sizes in ((100, 100), (150, 25, 25)):
+            seen = Records()
+            seen.feed(hello(*sizes) + record(20, 1) + hello(200))
+            self.assertEqual(seen.handshakes, 0, sizes)
+
+    def test_what_follows_a_hello_is_of_an_older_tls(self) -> None:
+        seen = Records()
+        seen.feed(hello(200) + record(22, 70, first=16) + record(20, 1) + record(22, 40))
+        self.assertEqual(seen.handshakes, 2)
 
     def test_a_second_hello_is_none_of_an_older_tls(self) -> None:
         seen = Records()
         seen.feed(hello(200) + record(20, 1) + hello(200))
         self.assertEqual(seen.handshakes, 0)
-        seen.feed(record(22, 40, first=1))
+        # What is encrypted may begin like one.
+        seen.feed(record(22, 64, first=1))
         self.assertEqual(seen.handshakes, 1)
 
     def test_what_is_no_tls(self) -> None:
@@ -146,9 +157,8 @@ class ConversationTests(SynchronousTestCase):
             self.carry()
             self.assertEqual((self.seen.asked, self.seen.answered), (True, False), version)
             self.server.read(100)
-            self.server.write(b"HTTP/1.1 200 OK\r\n\r\n")
-            self.carry()
-            self.server.write(b"more")
+            # One short answer and no more, as that to the upgrade of a WebSocket.
+            self.server.write(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
             self.carry()
             self.assertEqual((self.seen.asked, self.seen.answered), (True, True), version)
 
@@ -157,5 +167,5 @@ class ConversationTests(SynchronousTestCase):
         seen.said(hello(200) + record(23, 50) + record(23, 40))
         seen.server.feed(record(23, 200))
         self.assertEqual((seen.asked, seen.answered), (True, False))
-        seen.server.feed(record(23, ONE_TICKET))
+        seen.server.feed(record(23, ONE_TICKET + 1))
         self.assertTrue(seen.answered)

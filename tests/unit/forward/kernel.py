@@ -211,8 +211,12 @@ class FakeSocket:
         # What is urgent is a boundary for peeking, too.
         return self.inbox[at : min(at + most, self.mark or at + most)]
 
-    def recv_into(self, buffer: bytearray) -> int:
+    def recv_into(self, buffer: bytearray, size: int = 0, flags: int = 0) -> int:
         assert not self.closed
+        if flags:
+            said = self.recv(size or len(buffer), flags)
+            buffer[: len(said)] = said
+            return len(said)
         if self.mark == 0:
             # The urgent byte itself is passed over.
             self.mark, self.inbox = None, self.inbox[1:]

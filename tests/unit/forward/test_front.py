@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.unit.core.test_opening import REQUEST, hello, record
 from tests.unit.forward.kernel import Relay
 from tests.unit.forward.wires import FakeGate, FakeHangups, Network, Wire
-from webspaced.core.opening import HEAD_LIMIT, is_whole_head
+from webspaced.core.opening import HEAD_LIMIT, HELLO_LIMIT, is_whole_head
 from webspaced.core.proxy_protocol import SIGNATURE
 from webspaced.errors import Unavailable
 from webspaced.forward.front import NOT_READY, UNANSWERED, Door, Front
@@ -143,17 +143,55 @@ class HandshakeTests(FrontCase):
         self.after(1)
         self.assertEqual(visit.transport.ends, ["reset"])
 
-    def test_who_sends_much_is_answered_late(self) -> None:
+    def test_who_goes_on_sending_may_take_longer(self) -> None:
+        for each, ends in ((record(23, 1500), []), (record(23, 1), ["reset"])):
+            visit, _ = self.led(443, ASKED)
+            for _ in range(70):
+                self.after(UNANSWERED / 20)
+                visit.dataReceived(each)
+            self.assertEqual(visit.transport.ends[:1], ends)
+
+    def test_who_has_sent_much_and_stops_is_let_go(self) -> None:
         visit, _ = self.led(443, ASKED)
-        visit.dataReceived(record(23, 16000) * 5)
-        self.after(UNANSWERED * 2)
+        visit.dataReceived(record(23, 16000) * 10)
+        self.after(1)
+        self.after(UNANSWERED)
+        self.assertEqual(visit.transport.ends, ["reset"])
+
+    def test_nor_does_a_long_hello_without_its_end_stay(self) -> None:
+        visit, _ = self.led(443, b"\x16\x03\x01\x40\x00\x01\x00\xff\xff" + bytes(HELLO_LIMIT - 4))
+        for _ in range(3):
+            visit.dataReceived(b"\x16\x03\x01\x40\x00" + bytes(HELLO_LIMIT))
+        self.after(BOUND)
+        self.assertEqual(visit.transport.ends, ["reset"])
+
+    def test_who_waited_for_traefik_has_its_time_from_then(self) -> None:
+        visit = self.visitor()
+        visit.dataReceived(hello(300))
+        self.after(BOUND - 1)
+        self.gate.open()
+        self.network.accept()
+        self.after(BOUND - 1)
         self.assertEqual(visit.transport.ends, [])
+        self.after(1)
+        self.assertEqual(visit.transport.ends, ["reset"])
+
+    def test_where_traefik_hung_up_nobody_stays(self) -> None:
+        for port, said in ((80, REQUEST), (443, ASKED)):
+            visit, backend = self.led(port, said)
+            backend.dataReceived(record(23, 2000))
+            self.after(1)
+            backend.readConnectionLost()
+            self.assertEqual(visit.transport.ends, ["half"])
+            self.after(BOUND - 1)
+            self.assertEqual(visit.transport.ends, ["half"])
+            self.after(BOUND)
+            self.assertEqual(visit.transport.ends, ["half", "reset"])
 
     def test_who_was_answered_may_be_silent(self) -> None:
         visit, backend = self.led(443, ASKED)
         backend.dataReceived(record(23, 200) + record(23, 30))
-        self.assertIsNone(visit._line.tap)
-        self.assertIsNone(visit._backend.tap)
+        self.assertEqual((visit._line.tap, visit._backend.tap), (None, None))
         self.after(UNANSWERED * 100)
         self.assertEqual(visit.transport.ends, [])
 
@@ -171,6 +209,15 @@ class PlacesTests(FrontCase):
         others = [self.visitor(address="198.51.100.1") for _ in range(2)]
         self.assertEqual([each.transport.ends for each in many], [["reset"], [], [], [], []])
         self.assertEqual([each.transport.ends for each in others], [[], []])
+
+    def test_who_is_busy_does_not_make_room_for_a_newcomer_of_the_same_address(self) -> None:
+        self.seats.spares_busy = True
+        busy = [self.led(80, REQUEST)[0] for _ in range(4)]
+        self.network.advance(2)
+        for each in busy:
+            each.dataReceived(b"x")
+        self.assertEqual(self.visitor().transport.ends, ["reset"])
+        self.assertEqual([each.transport.ends for each in busy], [[]] * 4)
 
     def test_who_has_said_nothing_makes_room(self) -> None:
         busy = [self.led(80, REQUEST)[0] for _ in range(3)]
@@ -206,6 +253,8 @@ class SocketTests(SynchronousTestCase):
 
     def awaiting(self) -> Relay:
         relay = Relay()
+        relay.engine.buffer = bytearray(HEAD_LIMIT)
+        relay.engine.view = memoryview(relay.engine.buffer)
         relay.lines[0].await_first(half=False, enough=is_whole_head)
         relay.turn()
         return relay

@@ -545,6 +545,8 @@ class LimitTests(SynchronousTestCase):
         self.assertEqual(len(said), 1)
 
     def test_ports_and_visitors_share_what_there_is(self) -> None:
+        share = choice.Share(10_000, has_front=True)
+        self.assertEqual((share.front, share.free), (1250, 5000))
         share = choice.Share(10_000)
         self.assertEqual((share.ports, share.visitors(0), share.visitors(1000), share.web), (5625, 3750, 3250, 468))
 

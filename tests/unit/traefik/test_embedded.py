@@ -17,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.timing import Time, watch
 from webspaced.core.address import Endpoint
+from webspaced.errors import Unavailable
 from webspaced.settings import Address
 from webspaced.traefik import embedded
 from webspaced.traefik.embedded import EmbeddedTraefik, Embedding, _endpoint, static_configuration
@@ -124,6 +125,31 @@ class EmbeddedTests(SynchronousTestCase):
         })  # fmt: skip
         for each in document.values():
             self.assertEqual(each["proxyProtocol"], {"trustedIPs": ["127.0.0.1/32"]})
+
+    def test_ports_that_others_may_want_are_left_to_them(self) -> None:
+        asked: list[int] = []
+
+        def is_taken(port: int) -> bool:
+            asked.append(port)
+            return len(asked) < 4
+
+        sockets = Sockets.on_loopback(is_taken)
+        self.addCleanup(sockets.close)
+        self.assertEqual([each.port for each in sockets.addresses], asked[3:])
+        self.assertEqual(len(set(asked)), 5)
+        self.assertRaises(Unavailable, Sockets.on_loopback, lambda _: True)
+
+    def test_one_that_is_to_end_serves_nobody_any_more(self) -> None:
+        for name in ("restart", "stopService"):
+            self.traefik = EmbeddedTraefik(self.machine, "/usr/bin/traefik", self.embedding)
+            end = getattr(self.traefik, name)
+            child = self.started()
+            self.traefik._serving_child = self.traefik._child
+            self.assertTrue(self.traefik.is_serving)
+            ending = watch(end()) if name == "stopService" else end()
+            self.assertFalse(self.traefik.is_serving)
+            child.end()
+            del ending
 
     def test_is_started_again_when_it_ends_with_growing_pauses(self) -> None:
         self.started()

@@ -51,10 +51,19 @@ class SilenceTests(SynchronousTestCase):
             self.assertEqual(len(self.said), 1)
         self.assertIn(URL, self.said[0])
         looking, _, transport = self.look()
+        self.reactor.advance(LONGEST - 1)
         transport.loseConnection()
         looking, *_ = self.look()
         self.reactor.advance(LONGEST)
         self.assertEqual(len(self.said), 2)
+
+    def test_one_that_hangs_up_soon_cuts_uploads(self) -> None:
+        for _ in range(2):
+            _, _, transport = self.look()
+            self.reactor.advance(60)
+            transport.loseConnection()
+        self.assertEqual(len(self.said), 1)
+        self.assertIn("cuts uploads that take longer than about 60 s", self.said[0])
 
     def test_one_that_is_not_there_says_nothing(self) -> None:
         looking = self.watch.look()
