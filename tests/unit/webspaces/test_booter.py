@@ -239,6 +239,21 @@ class FailureTests(BooterCase):
         self.assertLess(self.w.clock.seconds() - began, 11)
         self.assertIn(Kind.NO_ADDRESS, self.w.conditions.of(1))
 
+    def test_who_asks_for_it_is_not_told_what_a_visitor_is_who_waits_already(self) -> None:
+        self.world()
+        container = self.w.lxd.containers["ws-u1"]
+        container.has_network = False
+        self.refusal(BootFailed)
+        # It runs, has no address, and who comes now is told so after one look.
+        visitor = self.boot()
+        self.assertFalse(visitor.done)
+        member = self.boot(by_api=True)
+        self.w.clock.run_for(0.5)
+        self.assertFalse(member.done)
+        container.has_network = True
+        self.w.clock.run_for(2)
+        self.assertEqual({str(each.value.address) for each in (member, visitor)}, {"10.7.0.10"})
+
     def test_the_condition_ends_with_the_address(self) -> None:
         self.world()
         self.w.lxd.containers["ws-u1"].has_network = False
