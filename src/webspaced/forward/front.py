@@ -28,6 +28,7 @@ from webspaced.forward.visit import Destination, Means, Visit
 from webspaced.forward.visits import Visits
 from webspaced.lib.gently import Gently
 from webspaced.lib.periodic import Periodic
+from webspaced.lib.places import LEAST_IDLE
 
 UNANSWERED = 600.0
 """Seconds after which somebody who asked over TLS, got no answer, and says nothing or little more, is let go: such a one has
@@ -131,8 +132,10 @@ class FrontVisit(Visit):
         return bool(self._backend.ended) and self.idle() >= bound
 
     def idle(self) -> float:
-        """See :class:`webspaced.lib.places.Holder`: who has said nothing yet makes room first."""
-        return self._visits.means.clock.seconds() - self.came if self.stage is Stage.ARRIVED else super().idle()
+        """See :class:`webspaced.lib.places.Holder`: who has not begun makes room at once."""
+        if self.stage is not Stage.ARRIVED:
+            return super().idle()
+        return LEAST_IDLE + self._visits.means.clock.seconds() - self.came
 
     @property
     def web(self) -> bool:

@@ -203,8 +203,8 @@ class HandshakeTests(FrontCase):
 
 class PlacesTests(FrontCase):
     def test_nobody_takes_all_of_them(self) -> None:
+        self.seats.spares_busy = True
         many = [self.visitor() for _ in range(4)]
-        self.network.advance(1)
         many.append(self.visitor())
         others = [self.visitor(address="198.51.100.1") for _ in range(2)]
         self.assertEqual([each.transport.ends for each in many], [["reset"], [], [], [], []])
