@@ -60,6 +60,7 @@ from webspaced.reconcile.reconciler import Collaborators, Reconciler, Serving
 from webspaced.reconcile.unwritten import note_conditions
 from webspaced.settings import Settings
 from webspaced.sites import Behind, build_sites
+from webspaced.traefik.embedded import EmbeddedTraefik
 from webspaced.webspaces.adoption import Adoption, Membership
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.booter import Booter, BootLimits
@@ -143,17 +144,16 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     cluster = cluster_for(reactor, settings)
     election = election_for(reactor, settings, client, cluster)
     token = route_token(settings)
-    served = _build_served(reactor, settings, known, host, cluster, election.leadership, token)
+    traefik = embedded_traefik(reactor, settings, token)
+    served = _build_served(reactor, settings, known, host, cluster, election.leadership, token, traefik)
     leads = election.leadership.holds
     reconciler = _build_reconciler(reactor, settings, known, identity, served, leads, host.now)
     insides = LxdInsides(client, connections.endpoints)
     service = _build_service(reactor, settings, known, instances, insides, served.listeners, reconciler, leads)
-    traefik = embedded_traefik(reactor, settings, token)
     front = None if traefik is None else front_of(reactor, settings, host.lines, host.front_seats or host.seats, traefik)
     if traefik is not None:
         traefik.brought, known.certificates.automatic = known.certificates.brought, traefik.automatic.hosts
     if served.watch is not None:
-        served.watch.own = traefik
         served.watch.is_written = lambda: not served.publisher.unwritten.told()
     daemon = Daemon(
         reactor, settings.timeouts.startup, settings.timeouts.shutdown,
@@ -299,17 +299,18 @@ def _build_listeners(reactor: Any, settings: Settings, known: Knowledge, host: H
 
 def _build_served(
     reactor: Any, settings: Settings, known: Knowledge, host: Host, cluster: Kubernetes | None, leadership: Leadership,
-    token: str | None,
+    token: str | None, traefik: EmbeddedTraefik | None,
 ) -> Served:  # fmt: skip
     store = route_store(reactor, settings, cluster)
     return Served(
         listeners=_build_listeners(reactor, settings, known, host),
         publisher=Publisher(
-            reactor, store, settings.traefik.settle_time, leadership.holds, asked_traefik(reactor, settings), host.now
+            reactor, store, settings.traefik.settle_time, leadership.holds, asked_traefik(reactor, settings, traefik),
+            host.now,
         ),
         exposure=exposure_for(reactor, settings, cluster, leadership.holds),
         document=RouteDocument(store, token) if IRouteDocument.providedBy(store) else None,
-        watch=traefik_watch(reactor, settings, known.conditions, host.now),
+        watch=traefik_watch(reactor, settings, known.conditions, host.now, traefik),
     )
 
 

@@ -65,9 +65,10 @@ def route_token(settings: Settings) -> str | None:
     return traefik.http.token or made
 
 
-def asked_traefik(reactor: Any, settings: Settings) -> ITraefik | None:
+def asked_traefik(reactor: Any, settings: Settings, embedded: EmbeddedTraefik | None) -> ITraefik | None:
     """Give where Traefik is asked whether a change is in effect, if that is known."""
-    url = settings.traefik.probe_url
+    # An embedded one itself: where visitors come to, they wait until it has its routes.
+    url = settings.traefik.probe_url if embedded is None else embedded.asked_at
     if url is None:
         return None
     asked: ITraefik = EntryPoint(reactor, url)
@@ -75,11 +76,15 @@ def asked_traefik(reactor: Any, settings: Settings) -> ITraefik | None:
 
 
 def traefik_watch(
-    reactor: Any, settings: Settings, conditions: Conditions, now: Callable[[], float]
+    reactor: Any, settings: Settings, conditions: Conditions, now: Callable[[], float], embedded: EmbeddedTraefik | None
 ) -> TraefikWatch | None:
     """Give who looks whether Traefik has routes at all, if it can be asked."""
-    asked = asked_traefik(reactor, settings)
-    return None if asked is None else TraefikWatch(reactor, asked, settings.traefik.settle_time, conditions, now)
+    asked = asked_traefik(reactor, settings, embedded)
+    if asked is None:
+        return None
+    watch = TraefikWatch(reactor, asked, settings.traefik.settle_time, conditions, now)
+    watch.own = embedded
+    return watch
 
 
 def traefik_looks(reactor: Any, settings: Settings, watch: TraefikWatch | None) -> Iterator[Periodic]:

@@ -128,6 +128,23 @@ class TraefikTests(FrontCase):
         self.assertEqual(set(seen) - {None}, {b"ws-u1\n"})
         self.assertLessEqual(seen.count(None), 2)
 
+    def test_one_that_comes_back_without_routes_is_told_of_and_mended(self) -> None:
+        away = self.directory / "away"
+        away.mkdir()
+        routes = list((self.directory / "traefik" / "dynamic").glob("*webspaced*.yml"))
+        self.assertTrue(routes)
+        for each in routes:
+            each.rename(away / each.name)
+        [traefik] = [int(pid) for pid in self.children() if b"traefik" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        os.kill(traefik, signal.SIGKILL)
+        wait_until("it is noticed", lambda: not self.is_ready())
+        told = exchange("127.0.0.1", self.api, "GET", "/ready", None, {})
+        self.assertIn(b"none of webspaced's routes", told.body)
+        for each in routes:
+            (away / each.name).rename(each)
+        wait_until("it is well again", self.is_ready)
+        self.assertEqual(self.visit(), b"ws-u1\n")
+
     def visit_or_none(self) -> bytes | None:
         try:
             return self.visit()

@@ -195,6 +195,11 @@ class EmbeddedTraefik(Service):
         return self._embedding.http, self._embedding.https
 
     @property
+    def asked_at(self) -> str:
+        """Give the URL at which it can be asked itself."""
+        return asked_at(self._embedding)
+
+    @property
     def is_serving(self) -> bool:
         """Whether it runs, was seen to have its routes since it was started, and was not told to end."""
         child = self._child if self._transport is not None else None
