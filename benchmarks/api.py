@@ -31,6 +31,7 @@ from attrs import Factory, define, frozen
 
 from benchmarks.interrupts import become_interruptible
 from benchmarks.report import conclude, median, milliseconds, percentile, versions
+from benchmarks.sizes import size
 from benchmarks.stack import Stack, stack
 from benchmarks.terminals import Terminal, run_directly
 from harness.saying import CannotGoOn, run_program, say
@@ -204,17 +205,10 @@ async def _measure(target: Stack, rounds: int, count: int, seconds: float) -> di
     }
 
 
-def _size(name: str, default: int) -> int:
-    text = os.environ.get(f"BENCH_{name}", str(default))
-    if not text.isdecimal() or int(text) < 1:
-        raise CannotGoOn(f"BENCH_{name}={text}: a whole number above 0")
-    return int(text)
-
-
 def main() -> int:
     """Run it; the status of an interrupted run is 130."""
     become_interruptible()
-    sizes = _size("ROUNDS", 200), _size("TERMINALS", 200), _size("SECONDS", 10)
+    sizes = size("ROUNDS", 200), size("TERMINALS", 200), size("SECONDS", 10)
     try:
         with stack(WEBSPACES) as target:
             result = asyncio.run(_measure(target, *sizes))

@@ -42,6 +42,7 @@ from attrs import Factory, define, frozen
 from benchmarks import clients
 from benchmarks.interrupts import become_interruptible
 from benchmarks.report import conclude, median, milliseconds, percentile, versions
+from benchmarks.sizes import size
 from benchmarks.stack import Stack, stack
 from harness.saying import CannotGoOn, run_program, say
 
@@ -262,12 +263,6 @@ async def _measure(target: Stack, sizes: Sizes) -> dict[str, Any]:
 
 
 def _sizes() -> Sizes:
-    def size(name: str, default: int) -> int:
-        text = os.environ.get(f"BENCH_{name}", str(default))
-        if not text.isdecimal() or int(text) < 1:
-            raise CannotGoOn(f"BENCH_{name}={text}: a whole number above 0")
-        return int(text)
-
     # One more than a batch: the fixed delay wants a container of its own.
     return Sizes(
         rounds=size("ROUNDS", 30), bursts=size("BURSTS", 3), webspaces=max(BATCH + 1, size("WEBSPACES", 100))

@@ -27,6 +27,7 @@ from typing import Any
 from benchmarks.clients import ask
 from benchmarks.interrupts import become_interruptible
 from benchmarks.report import conclude, median, versions
+from benchmarks.sizes import size
 from benchmarks.stack import Stack, stack
 from harness.saying import CannotGoOn, run_program, say
 
@@ -130,17 +131,10 @@ async def _measure(target: Stack, rounds: int, seconds: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _size(name: str, default: int) -> int:
-    text = os.environ.get(f"BENCH_{name}", str(default))
-    if not text.isdecimal() or int(text) < 1:
-        raise CannotGoOn(f"BENCH_{name}={text}: a whole number above 0")
-    return int(text)
-
-
 def main() -> int:
     """Run it; the status of an interrupted run is 130."""
     become_interruptible()
-    sizes = _size("ROUNDS", 300), _size("SECONDS", 20)
+    sizes = size("ROUNDS", 300), size("SECONDS", 20)
     try:
         with stack(1) as target:
             result = asyncio.run(_measure(target, *sizes))

@@ -49,6 +49,7 @@ from benchmarks import relay_load as load
 from benchmarks.interrupts import be_bounded
 from benchmarks.relay_peers import KINDS, ROOT, Peer, available, peer
 from benchmarks.report import conclude, median, percentile, versions
+from benchmarks.sizes import size
 from harness.saying import CannotGoOn, run_program, say
 
 BUSY_STREAMS = 4
@@ -226,13 +227,6 @@ def _all(sizes: Sizes, names: Sequence[str], folder: Path) -> dict[str, Any]:
     }
 
 
-def _size(name: str, default: int) -> int:
-    text = os.environ.get(f"BENCH_{name}", str(default))
-    if not text.isdecimal() or int(text) < 1:
-        raise CannotGoOn(f"BENCH_{name}={text}: a whole number above 0")
-    return int(text)
-
-
 def _names() -> tuple[list[str], Mapping[str, str]]:
     """The peers that are compared, and of those left out why."""
     wanted = os.environ.get("BENCH_PEERS", "")
@@ -246,8 +240,8 @@ def main() -> int:
     be_bounded()
     load.raise_limit()
     sizes = Sizes(
-        rounds=_size("ROUNDS", 9), busy_rounds=_size("BUSY_ROUNDS", 3), megabytes=_size("MB", 192),
-        trips=_size("TRIPS", 1500), visits=_size("VISITS", 400), idle=_size("IDLE", 4500),
+        rounds=size("ROUNDS", 9), busy_rounds=size("BUSY_ROUNDS", 3), megabytes=size("MB", 192),
+        trips=size("TRIPS", 1500), visits=size("VISITS", 400), idle=size("IDLE", 4500),
     )
     names, without = _names()
     for name, why in without.items():

@@ -168,7 +168,8 @@ class Front:
                 where = f"{door.interface}:{door.port}"
                 message = f"cannot listen at {where} ({door.setting}): {error.socketError}"
                 raise Unavailable(message) from error
-            self.log.info("visitors come to {where}", where=listening.getHost())
+            at: Any = listening.getHost()
+            self.log.info("visitors of Traefik come to {host}:{port}", host=at.host, port=at.port)
             self._listening.append(listening)
 
     def looks(self) -> Iterator[Periodic]:

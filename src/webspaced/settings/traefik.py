@@ -178,7 +178,8 @@ class Traefik:
         WEB_URL,
         "An entry point of Traefik's at which webspaced asks whether a change is in effect, as"
         " `http://127.0.0.1:80`: the entry point `traefik.http_entrypoint`, or with `https://` `traefik.https_entrypoint`."
-        " One Traefik must answer there: leave it out where several share the visitors, or where it redirects everything.",
+        " One Traefik must answer there: leave it out where several share the visitors, or where it redirects everything."
+        " An embedded one is asked at its own port of that kind.",
         default=None,
         computed="that of the embedded Traefik where `traefik.embedded` is true, else none",
         example="http://127.0.0.1:80",

@@ -5,6 +5,7 @@ The embedded one needs no such look: its visitors come by :mod:`webspaced.forwar
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -23,6 +24,18 @@ SHORT = 300.0
 """Seconds: who bears less cuts uploads that take longer, as silence and uploads have one bound."""
 LONGEST = 3900.0
 """Seconds: a little more than docs/traefik.md advises to keep silent connections."""
+
+
+class Borne(Enum):
+    """How long silence was borne, in words for the log."""
+
+    WELL = ""
+    BRIEFLY = "cuts uploads that take longer than about {took:.0f} s"
+    FOR_EVER = "keeps connections that say nothing for longer than an hour, and scanners can take all that it may have"
+
+
+_TOLD_AT = {Borne.WELL: 0, Borne.BRIEFLY: 2, Borne.FOR_EVER: 1}
+"""How often in a row it is seen when it is told; 0 for never."""
 
 
 class _Silent(Protocol):
@@ -51,7 +64,8 @@ class SilenceWatch:
         self._reactor = reactor
         self._endpoint = endpoint
         self._where = where
-        self._found = ""
+        self._borne = Borne.WELL
+        self._times = 0
 
     def look(self) -> Deferred[None]:
         """Be silent for as long as that is borne."""
@@ -65,18 +79,23 @@ class SilenceWatch:
         began = self._reactor.seconds()
         try:
             await bounded(self._reactor, LONGEST, _until(silent.ended), "silence")
-            took = self._reactor.seconds() - began
-            found = f"cuts uploads that take longer than about {took:.0f} s" if took < SHORT else ""
         except DeadlineExceeded:
             silent.transport.abortConnection()
-            found = "keeps connections that say nothing for longer than an hour, and scanners can take all that it may have"
-        if found and found != self._found:
+            self._judge(Borne.FOR_EVER, LONGEST)
+            return
+        took = self._reactor.seconds() - began
+        self._judge(Borne.BRIEFLY if took < SHORT else Borne.WELL, took)
+
+    def _judge(self, borne: Borne, took: float) -> None:
+        """Tell once. One that hangs up may just have been ended: what is brief counts when it is seen twice."""
+        self._times = self._times + 1 if borne is self._borne else 1
+        self._borne = borne
+        if self._times == _TOLD_AT[borne]:
             self.log.warn(
                 "Traefik at {where} {found}: set readTimeout of its entry points to 1h, see docs/traefik.md",
                 where=self._where,
-                found=found,
+                found=borne.value.format(took=took),
             )
-        self._found = found
 
 
 async def _until(ended: Deferred[None]) -> None:
