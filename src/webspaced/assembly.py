@@ -11,7 +11,7 @@ from attrs import evolve, field, frozen
 
 from webspaced.addresses import check_own_addresses, claim_rules, ground_of
 from webspaced.cluster import Kubernetes, cluster_for
-from webspaced.core.config import Config
+from webspaced.core.config import Choices, Config
 from webspaced.core.instance import IPAddress
 from webspaced.core.protocol import Protocol
 from webspaced.core.routes import CHALLENGED
@@ -24,11 +24,8 @@ from webspaced.forward.listeners import Listeners, Where
 from webspaced.forward.refusals import Refusals
 from webspaced.forward.visit import Destination, Means
 from webspaced.http.routes import RouteDocument
-from webspaced.iam.agent import iamd_agent
-from webspaced.iam.client import IamdClient
-from webspaced.iam.iamd import IamdIdentity
-from webspaced.iam.static import UsersFile
-from webspaced.interfaces import IDomainRecords, IIdentity, IRouteDocument
+from webspaced.iam.choice import identity_for
+from webspaced.interfaces import IDomainRecords, IHostNics, IIdentity, IRouteDocument
 from webspaced.knowledge import Knowledge, Served
 from webspaced.leadership import Leadership
 from webspaced.lib.addresses import can_bind
@@ -40,6 +37,7 @@ from webspaced.lib.trusted import check_own_folder
 from webspaced.lxd.agent import Connections, endpoints_for
 from webspaced.lxd.client import LxdClient
 from webspaced.lxd.events import EventSubscription
+from webspaced.lxd.host import HostNics
 from webspaced.lxd.insides import LxdInsides
 from webspaced.lxd.instances import LxdInstances
 from webspaced.lxd.network import NetworkLeases, ProfileNetwork, profile_network
@@ -60,7 +58,9 @@ from webspaced.reconcile.reconciler import Collaborators, Reconciler, Serving
 from webspaced.reconcile.unwritten import note_conditions
 from webspaced.settings import Settings
 from webspaced.sites import Behind, build_sites
+from webspaced.sleeping import build_sleeping, sleep_looks
 from webspaced.traefik.embedded import EmbeddedTraefik
+from webspaced.webspaces.activity import Activity
 from webspaced.webspaces.adoption import Adoption, Membership
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.booter import Booter, BootLimits
@@ -80,6 +80,7 @@ from webspaced.webspaces.progress import Creations
 from webspaced.webspaces.provision import Provision
 from webspaced.webspaces.readiness import ReadinessTable
 from webspaced.webspaces.registry import Registry
+from webspaced.webspaces.room import Room
 from webspaced.webspaces.service import WebspaceService
 from webspaced.webspaces.warden import Warden
 
@@ -106,6 +107,8 @@ class Host:
     reserve: Reserve = field(factory=Reserve)
     pick: Callable[[int], int] = secrets.randbelow
     loopback_containers: bool = False
+    nics: IHostNics = field(factory=HostNics)
+    """What the machine tells of containers, where they run on it."""
     keep: Callable[[], None] = lambda: None
     now: Callable[[], float] = time.time
     """The time of day, in seconds since the epoch: for what is written down, never for waiting."""
@@ -120,6 +123,7 @@ def this_host(reactor: Any, settings: Settings) -> Host:
     return Host(
         lines=lines_for(reactor, seats),
         records=DomainRecords(resolver_for(reactor, settings.webspaces.domains.resolvers)),
+        nics=HostNics(),
         can_bind=can_bind,
         seats=seats.forwards,
         web_seats=seats.web,
@@ -136,7 +140,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     :raises WebspacedError: something that it needs is missing on this machine, or a file is wrong.
     """
     host = host or this_host(reactor, settings)
-    identity = _build_identity(reactor, settings)
+    identity = identity_for(reactor, settings)
     connections = Connections(reactor, endpoints_for(reactor, settings.lxd.url, Identities.by(settings.lxd.tls)))
     client = LxdClient(connections.agent, reactor, settings.lxd.project, suspect=lambda: connections.suspect)
     instances = LxdInstances(client)
@@ -149,12 +153,12 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     leads = election.leadership.holds
     reconciler = _build_reconciler(reactor, settings, known, identity, served, leads, host.now)
     insides = LxdInsides(client, connections.endpoints)
-    service = _build_service(reactor, settings, known, instances, insides, served.listeners, reconciler, leads)
+    power = _build_power(reactor, settings, known, reconciler)
+    sleeping = build_sleeping(reactor, settings, known, served.listeners, power, host.nics, host.now, leads)
+    reconciler.after_pass(sleeping.sleeper.begin)
+    service = _build_service(reactor, settings, known, insides, served.listeners, reconciler, leads, power)
     front = None if traefik is None else front_of(reactor, settings, host.lines, host.front_seats or host.seats, traefik)
-    if traefik is not None:
-        traefik.brought, known.certificates.automatic = known.certificates.brought, traefik.automatic.hosts
-    if served.watch is not None:
-        served.watch.is_written = lambda: not served.publisher.unwritten.told()
+    _join(known, served, traefik)
     daemon = Daemon(
         reactor, settings.timeouts.startup, settings.timeouts.shutdown,
         Parts(
@@ -170,7 +174,10 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             publisher=served.publisher,
             reconciler=reconciler,
             events=_build_events(reactor, settings, connections, reconciler, election.leadership),
-            periodic=periodic_work(reactor, settings, identity, known, reconciler, served, election, front),
+            periodic=(
+                *periodic_work(reactor, settings, identity, known, reconciler, served, election, front),
+                *sleep_looks(reactor, settings, known, sleeping),
+            ),
             listeners=served.listeners,
             exposure=served.exposure,
             lines=host.lines,
@@ -179,9 +186,19 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             keep=host.keep,
         ),
     )
-    behind = Behind(identity, known, served, service, insides, reconciler, host.records, host.reserve, host.now)
+    behind = Behind(
+        identity, known, served, service, sleeping.sleeper, insides, reconciler, host.records, host.reserve, host.now
+    )
     daemon.sites = build_sites(reactor, settings, behind, leads, lambda: daemon.ready)
     return daemon
+
+
+def _join(known: Knowledge, served: Served, traefik: EmbeddedTraefik | None) -> None:
+    """Let those hear of each other who are built one after the other."""
+    if traefik is not None:
+        traefik.brought, known.certificates.automatic = known.certificates.brought, traefik.automatic.hosts
+    if served.watch is not None:
+        served.watch.is_written = lambda: not served.publisher.unwritten.told()
 
 
 async def _first_contact(client: LxdClient, settings: Settings) -> ProfileNetwork:
@@ -202,16 +219,6 @@ def _build_events(
     )
 
 
-def _build_identity(reactor: Any, settings: Settings) -> IIdentity:
-    iam = settings.iam
-    if iam.provider == "static":
-        static: IIdentity = UsersFile(iam.users_file)
-        return static
-    client = IamdClient(iamd_agent(reactor, insecure=iam.allow_insecure), reactor, iam.url or "")
-    iamd: IIdentity = IamdIdentity(client, reactor, iam.token, time.time)
-    return iamd
-
-
 def _build_knowledge(
     reactor: Any, settings: Settings, instances: LxdInstances, identity: IIdentity, host: Host
 ) -> Knowledge:
@@ -220,19 +227,20 @@ def _build_knowledge(
     registry = Registry(reactor, instances, webspaces.instance_prefix, _config_defaults(settings), conditions)
     departures = Departures(reactor, registry, identity, settings.iam.grace, host.now)
     readiness = ReadinessTable()
+    activity, room = Activity(reactor), Room(reactor, registry, webspaces.max_running, webspaces.max_wait)
     limits = BootLimits(
         max_concurrent=webspaces.max_concurrent_boots,
-        max_running=webspaces.max_running,
         ip_timeout=webspaces.ip_timeout,
         departed=departures.has_departed,
     )
-    booter = Booter(reactor, registry, instances, conditions, limits)
+    booter = Booter(reactor, registry, instances, conditions, limits, room)
     gate = BootGate(
         reactor,
         registry,
         booter,
         readiness,
         PortProbe(reactor),
+        activity,
         patience=Patience(ready_timeout=webspaces.ready_timeout, max_startup_delay=webspaces.max_startup_delay),
         domain=webspaces.domain,
     )
@@ -248,6 +256,7 @@ def _build_knowledge(
         can_bind=lambda port: host.can_bind(settings.traefik.boot_address, port),
     )
     return Knowledge(
+        instances=instances,
         conditions=conditions,
         registry=registry,
         departures=departures,
@@ -259,6 +268,8 @@ def _build_knowledge(
         certificates=Certificates(reactor, registry, claims, conditions, host.now),
         allocator=allocator,
         housing=Housing(host.pick),
+        activity=activity,
+        room=room,
     )
 
 
@@ -346,17 +357,20 @@ def _build_reconciler(
     return reconciler
 
 
+def _build_power(reactor: Any, settings: Settings, known: Knowledge, reconciler: Reconciler) -> Power:
+    times = StopTimes(drain=settings.webspaces.drain_time, graceful=settings.webspaces.stop_timeout)
+    return Power(reactor, known.registry, known.instances, known.documents, known.booter, reconciler, times)
+
+
 def _build_service(
-    reactor: Any, settings: Settings, known: Knowledge, instances: LxdInstances, insides: LxdInsides,
-    listeners: Listeners, reconciler: Reconciler, leads: Callable[[], bool],
+    reactor: Any, settings: Settings, known: Knowledge, insides: LxdInsides, listeners: Listeners,
+    reconciler: Reconciler, leads: Callable[[], bool], power: Power,
 ) -> WebspaceService:  # fmt: skip
     webspaces = settings.webspaces
-    times = StopTimes(drain=webspaces.drain_time, graceful=webspaces.stop_timeout)
-    power = Power(reactor, known.registry, instances, known.documents, known.booter, reconciler, times)
     ports = Ports(known.documents, known.allocator, listeners, webspaces.ports.max)
     workshop = Workshop(
         registry=known.registry,
-        instances=instances,
+        instances=known.instances,
         documents=known.documents,
         power=power,
         booter=known.booter,
@@ -366,12 +380,12 @@ def _build_service(
         routes=reconciler,
         provision=Provision(reactor, insides, webspaces.install_timeout),
         creations=Creations(reactor),
-        images=Images(reactor, instances),
+        images=Images(reactor, known.instances),
         max_concurrent=webspaces.max_concurrent_boots,
         may_write=leads,
     )
     creator = Creator(workshop, webspaces.lxd_profile, _config_defaults(settings))
     reconciler.after_pass(creator.sweep)
     reconciler.after_pass(Warden(reactor, known.registry, known.booter, power, known.departures, leads).watch)
-    most = webspaces.max_startup_delay
-    return WebspaceService(known.registry, instances, known.documents, power, creator, ports, reconciler, most)
+    choices = Choices(max_startup_delay=webspaces.max_startup_delay, sleep=webspaces.sleep.allow)
+    return WebspaceService(known.registry, known.instances, known.documents, power, creator, ports, reconciler, choices)

@@ -6,9 +6,10 @@ from attrs import frozen
 
 from webspaced.forward.listeners import Listeners
 from webspaced.http.routes import RouteDocument
-from webspaced.interfaces import IExposure
+from webspaced.interfaces import IExposure, IInstances
 from webspaced.reconcile.publisher import Publisher
 from webspaced.traefik.watch import TraefikWatch
+from webspaced.webspaces.activity import Activity
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.booter import Booter
 from webspaced.webspaces.certificates import Certificates
@@ -20,12 +21,14 @@ from webspaced.webspaces.gate import BootGate
 from webspaced.webspaces.housing import Housing
 from webspaced.webspaces.readiness import ReadinessTable
 from webspaced.webspaces.registry import Registry
+from webspaced.webspaces.room import Room
 
 
 @frozen(kw_only=True)
 class Knowledge:
     """What is known of webspaces, and how they are woken and changed."""
 
+    instances: IInstances
     conditions: Conditions
     registry: Registry
     departures: Departures
@@ -37,6 +40,8 @@ class Knowledge:
     certificates: Certificates
     allocator: Allocator
     housing: Housing
+    activity: Activity
+    room: Room
 
 
 @frozen(kw_only=True)

@@ -24,6 +24,7 @@ from webspaced.webspaces.domains import DomainRules, Domains
 from webspaced.webspaces.insides import Insides
 from webspaced.webspaces.members import Members
 from webspaced.webspaces.service import WebspaceService
+from webspaced.webspaces.sleeper import Sleeper
 from webspaced.webspaces.uploads import Uploads
 
 
@@ -35,6 +36,7 @@ class Behind:
     known: Knowledge
     served: Served
     service: WebspaceService
+    sleeper: Sleeper
     insides: IInsides
     reconciler: Reconciler
     records: IDomainRecords
@@ -58,6 +60,7 @@ def build_sites(
         terminals=Terminals(reactor, behind.reserve.terminals, settings.webspaces.exec.max_terminals),
         commands=(behind.reserve.commands, settings.webspaces.exec.max_commands),
         auth=Auth(members, listening.limits, listening.cors, Tickets(reactor)),
+        sleeper=behind.sleeper,
         resync=reconciler.resync,
         conditions=known.conditions,
     )
@@ -90,4 +93,4 @@ def _domains(settings: Settings, behind: Behind) -> Domains:
 def _insides(settings: Settings, behind: Behind) -> Insides:
     known = behind.known
     bounds = Bounds(seconds=settings.webspaces.exec.timeout, output=settings.webspaces.exec.max_output)
-    return Insides(known.registry, known.documents, known.booter, behind.insides, bounds)
+    return Insides(known.registry, known.documents, known.booter, known.activity, behind.insides, bounds)

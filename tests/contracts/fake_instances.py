@@ -20,6 +20,8 @@ from webspaced.core.creation import Progress, Step
 from webspaced.core.instance import Image, Instance, InstanceState, Interface, IPAddress, NewInstance, Status
 from webspaced.core.ownership import Lease
 from webspaced.core.protection import protections
+from webspaced.core.room import Memory
+from webspaced.core.sleep import Usage
 from webspaced.errors import Changed, NotFound, RemoteError, Unavailable
 from webspaced.interfaces import IEventListener, IInstances, ILeases
 
@@ -43,6 +45,11 @@ class Timings:
     stop: float = 0.3
     force: float = 0.1
     delete: float = 0.1
+    freeze: float = 0.006
+
+
+METRICS_KEPT = 8.0
+"""Seconds for which the same usage is told."""
 
 
 @define
@@ -75,6 +82,9 @@ class Container:
     six_after: float = 0.0
     deaf: int = 0
     extra: list[tuple[IPAddress, str]] = field(factory=list)
+    usage: Usage = field(factory=Usage)
+    unread: bool = False
+    """Whether somebody waits for it to read something."""
     opens: dict[int, float | None] = field(factory=dict)
     devices: dict[str, dict[str, str]] = field(factory=dict)
 
@@ -96,6 +106,8 @@ class FakeInstances:
         self.timings = timings or Timings()
         self.behaviour: dict[str, Any] = {}
         """Attributes of containers that are created from now on."""
+        self.memory_total, self.memory_taken, self.memory_of_each = 1000, 0, 10
+        self._told_at, self._told = -METRICS_KEPT, dict[str, Usage]()
         self._clock = clock
         self._network = network
         self._count = 0
@@ -142,7 +154,14 @@ class FakeInstances:
         await self._request("state", name)
         container = self.others[name] if project == "other" else self._found(name)
         nics = () if container.status is Status.STOPPED else (self._nic(container),)
-        document = {"status_code": int(container.status), "processes": len(nics), "network": {}}
+        used = container.usage
+        counters = {"bytes_received": used.received, "bytes_sent": used.sent}
+        document = {
+            "status_code": int(container.status), "processes": len(nics),
+            "pid": [*self.containers.values()].index(container) + 1 if nics and not project else 0,
+            "cpu": {"usage": round(used.cpu * 1e9)},
+            "network": {NIC: {"type": "broadcast", "counters": counters}} if nics else {},
+        }  # fmt: skip
         return InstanceState(status=container.status, interfaces=nics, document=document)
 
     async def images(self) -> Sequence[Image]:
@@ -183,12 +202,31 @@ class FakeInstances:
             raise RemoteError('Failed shutting down instance, status is "Running": context deadline exceeded', 400)
         await self._operation(seconds, lambda: self._stopped(self._still(container), BUSY_AFTER_STOP))
 
+    async def freeze(self, name: str) -> None:
+        await self._request("freeze", name)
+        container = self._found(name)
+        if container.status is not Status.RUNNING:
+            raise RemoteError("The instance isn't running", 500)
+        await self._operation(self.timings.freeze, lambda: self._freeze(self._still(container)))
+
+    async def usages(self) -> Mapping[str, Usage]:
+        await self._request("usages", "")
+        if self._clock.seconds() - self._told_at >= METRICS_KEPT:
+            alive = [each for each in self.containers.values() if each.status is not Status.STOPPED]
+            self._told_at, self._told = self._clock.seconds(), {each.name: each.usage for each in alive}
+        return self._told
+
+    async def memory(self, location: str) -> Memory:
+        await self._request("memory", location)
+        alive = sum(each.status is not Status.STOPPED for each in self.containers.values())
+        return Memory(total=self.memory_total, used=self.memory_taken + alive * self.memory_of_each)
+
     async def resume(self, name: str) -> None:
         await self._request("resume", name)
         container = self._found(name)
         if container.status is not Status.FROZEN:
             raise RemoteError("The instance is not frozen", 400)
-        await self._operation(self.timings.force, lambda: self._change(self._still(container), Status.RUNNING))
+        await self._operation(self.timings.freeze, lambda: self._change(self._still(container), Status.RUNNING))
 
     async def delete(self, name: str) -> None:
         await self._request("delete", name)
@@ -223,11 +261,17 @@ class FakeInstances:
         """Start it without webspaced."""
         self._started(self.containers[name])
 
+    def use(self, name: str, *, sent: int = 0, received: int = 0, cpu: float = 0.0) -> None:
+        """Let it use so much more."""
+        container = self.containers[name]
+        before = container.usage
+        container.usage = Usage(cpu=before.cpu + cpu, sent=before.sent + sent, received=before.received + received)
+
     def reboot(self, name: str) -> None:
         """Reboot from inside: LXD shows it running all the time."""
         self._started(self.containers[name])
 
-    def freeze(self, name: str) -> None:
+    def pause(self, name: str) -> None:
         """Stop its processes for a while."""
         self._change(self.containers[name], Status.FROZEN)
 
@@ -404,9 +448,15 @@ class FakeInstances:
         self._count += 1
         container.last_used_at = f"2026-01-02T00:00:00.{self._count:09d}Z"
         container.up_at = self._clock.seconds()
+        container.usage = Usage()
         self._change(container, Status.RUNNING)
         if container.crashes:
             self._stopped(container, BUSY_AFTER_CRASH)
+
+    def _freeze(self, container: Container) -> None:
+        if container.status is not Status.RUNNING:
+            raise RemoteError("freezing the container failed", 500)
+        self._change(container, Status.FROZEN)
 
     def _stopped(self, container: Container, busy: float) -> None:
         container.busy_until = self._clock.seconds() + busy

@@ -13,6 +13,8 @@ from twisted.internet.defer import Deferred, gatherResults
 
 from webspaced.core.instance import Instance, InstanceState, NewInstance, Status
 from webspaced.core.ownership import fixed_addresses
+from webspaced.core.sleep import Usage
+from webspaced.core.usage import usage_of
 from webspaced.errors import Changed, NotFound, RemoteError, WebspacedError
 from webspaced.interfaces import IInstances, ILeases
 
@@ -53,10 +55,6 @@ class InstancesContract:
 
     def sleep(self, seconds: float) -> Deferred[None]:
         """Let time go by."""
-        raise NotImplementedError
-
-    async def freeze(self, name: str) -> None:
-        """Freeze an instance, which webspaced itself never does."""
         raise NotImplementedError
 
     async def free_address(self) -> str:
@@ -225,7 +223,7 @@ class InstancesContract:
     @contract
     async def test_a_frozen_one_is_resumed_as_the_same_incarnation(self) -> None:
         running = await self.create_and_start()
-        await self.freeze(self.name)
+        await self.instances.freeze(self.name)
         self.assertEqual((await self.instances.get(self.name)).status, Status.FROZEN)
         await self.instances.resume(self.name)
         resumed = await self.instances.get(self.name)
@@ -235,14 +233,51 @@ class InstancesContract:
     @contract
     async def test_a_frozen_one_can_be_stopped_by_force(self) -> None:
         await self.create_and_start()
-        await self.freeze(self.name)
+        await self.instances.freeze(self.name)
         await self.instances.stop(self.name, GRACE, force=True)
         self.assertEqual((await self.instances.get(self.name)).status, Status.STOPPED)
 
     @contract
+    async def test_what_does_not_run_is_not_frozen_and_what_is_frozen_not_again(self) -> None:
+        await self.instances.create(self.new())
+        await self.refused(RemoteError, self.instances.freeze(self.name))
+        await self.instances.start(self.name)
+        await self.instances.freeze(self.name)
+        await self.refused(RemoteError, self.instances.freeze(self.name))
+
+    # --- what they use
+
+    async def used(self, true: Callable[[Mapping[str, Usage]], bool]) -> Mapping[str, Usage]:
+        """Give what is told of usage once something is true of it: the same is told for some seconds."""
+        for _ in range(STEPS):
+            told = await self.instances.usages()
+            if true(told):
+                return told
+            await self.sleep(STEP)
+        return self.fail(f"{self.name} among {dict(told)}")
+
+    @contract
+    async def test_what_runs_or_is_frozen_tells_what_it_uses_and_what_is_stopped_does_not(self) -> None:
+        await self.create_and_start()
+        await self.address_shown()
+        running = (await self.used(lambda told: self.name in told))[self.name]
+        await self.instances.freeze(self.name)
+        frozen = (await self.used(lambda told: self.name in told))[self.name]
+        self.assertTrue(frozen.cpu >= running.cpu and frozen.sent >= running.sent)
+        told = usage_of((await self.instances.state(self.name)).document)
+        self.assertTrue(told.sent >= running.sent and told.received >= running.received, (told, running))
+        await self.instances.stop(self.name, GRACE, force=True)
+        await self.used(lambda told: self.name not in told)
+
+    @contract
+    async def test_the_machine_has_memory(self) -> None:
+        memory = await self.instances.memory("none")
+        self.assertTrue(0 <= memory.used < memory.total, memory)
+
+    @contract
     async def test_a_start_of_a_frozen_one_is_refused(self) -> None:
         await self.create_and_start()
-        await self.freeze(self.name)
+        await self.instances.freeze(self.name)
         await self.refused(RemoteError, self.instances.start(self.name))
 
     @contract

@@ -5,8 +5,6 @@ from __future__ import annotations
 import secrets
 from ipaddress import ip_network
 
-from twisted.internet.threads import deferToThread
-
 from tests.contracts.instances import InstancesContract
 from tests.real.servers import INCUS_VARIABLE, ServerCase
 from webspaced.core.instance import Status
@@ -40,10 +38,6 @@ class LxdContractTests(ServerCase, InstancesContract):
                 except RemoteError:
                     # The server is not done with the last change.
                     await self.sleep(0.1)
-
-    async def freeze(self, name: str) -> None:
-        body = {"action": "freeze", "timeout": 10}
-        await deferToThread(self.rest.ask, "PUT", f"/1.0/instances/{name}/state", body)
 
 
 class IncusContractTests(LxdContractTests):

@@ -32,9 +32,6 @@ class FakeContractTests(InstancesContract, SynchronousTestCase):
     def sleep(self, seconds: float) -> Deferred[None]:
         return sleep(self.clock, seconds)
 
-    async def freeze(self, name: str) -> None:
-        self.instances.freeze(name)
-
 
 class BesideTheContractTests(SynchronousTestCase):
     """What the other tests lean on."""

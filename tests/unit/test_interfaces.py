@@ -9,7 +9,7 @@ from zope.interface.verify import verifyClass
 from tests.contracts.fake_instances import FakeInstances
 from tests.unit.fake_lease import FakeLease, FakeMark
 from tests.unit.forward.wires import FakeGate, FakeHangups
-from tests.unit.world import FakeIdentity, FakeListeners, FakeRecords, FakeStore
+from tests.unit.world import FakeHost, FakeIdentity, FakeListeners, FakeRecords, FakeStore
 from webspaced import interfaces
 from webspaced.dns import DomainRecords
 from webspaced.forward.hangup import EpollHangups, IHangups
@@ -24,6 +24,7 @@ from webspaced.iam.static import StaticIdentity, UsersFile
 from webspaced.kube.exposure import ServicePorts
 from webspaced.kube.lease import KubeLease, PodLabel
 from webspaced.leases import LeaseFile, LeaseUrl
+from webspaced.lxd.host import HostNics
 from webspaced.lxd.insides import LxdInsides
 from webspaced.lxd.instances import LxdInstances
 from webspaced.lxd.network import NetworkLeases
@@ -31,15 +32,18 @@ from webspaced.lxd.owner import OwnerLease
 from webspaced.lxd.streams import Terminal
 from webspaced.reconcile.reconciler import Reconciler
 from webspaced.reconcile.unexposed import Unexposed
+from webspaced.traefik.entry_point import EntryPoint
 from webspaced.traefik.file import FileStore
 from webspaced.traefik.served import ServedStore
+from webspaced.webspaces.attended import AttendedTerminal
 from webspaced.webspaces.gate import BootGate
+from webspaced.webspaces.room import Room
 
 KEPT_BY = {
     interfaces.IInstances: (LxdInstances, FakeInstances),
     interfaces.ILeases: (NetworkLeases, LeaseFile, LeaseUrl, FakeInstances),
     interfaces.IInsides: (LxdInsides,),
-    interfaces.ITerminal: (Terminal,),
+    interfaces.ITerminal: (Terminal, AttendedTerminal),
     interfaces.IEventListener: (Reconciler,),
     interfaces.IBootGate: (BootGate, FakeGate),
     interfaces.IPortLook: (BootGate,),
@@ -49,7 +53,11 @@ KEPT_BY = {
     interfaces.ILease: (OwnerLease, KubeLease, FakeLease),
     interfaces.IExposure: (ServicePorts, Unexposed),
     interfaces.IRouteDocument: (ServedStore,),
+    interfaces.ITraefik: (EntryPoint,),
     interfaces.IForwards: (Listeners, FakeListeners),
+    interfaces.IVisitors: (Listeners, FakeListeners),
+    interfaces.IHostNics: (HostNics, FakeHost),
+    interfaces.IRoom: (Room,),
     interfaces.IListeners: (Listeners, FakeListeners),
     interfaces.IIdentity: (StaticIdentity, UsersFile, IamdIdentity, FakeIdentity),
     interfaces.IDomainRecords: (DomainRecords, FakeRecords),

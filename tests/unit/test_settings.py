@@ -28,6 +28,7 @@ from webspaced import assembly, tap
 from webspaced.addresses import address_rule, claim_rules
 from webspaced.core.instance import Status
 from webspaced.errors import Invalid, Unavailable
+from webspaced.iam import choice
 from webspaced.lxd.network import Profile, profile_network
 from webspaced.lxd.tls import Identities
 from webspaced.lxd.trust import introduce
@@ -59,6 +60,7 @@ class WebspaceTests(AssembledCase):
         defaults = {"startup_delay": 7.5, "http_port": 8080, "sni_passthrough": True, "protocol": "h2c"}
         self.start(webspaces={"config_defaults": defaults})
         config = {"startupDelay": 7.5, "httpPort": 8080, "sniPassthrough": True, "protocol": "h2c"}
+        config |= {"sleep": "auto", "sleepAfter": 0}
         self.assertEqual(self.create()["config"], config)
         self.assertTrue(self.route().passthrough)
 
@@ -237,7 +239,11 @@ class BootTests(AssembledCase):
         self.create("alice")
         self.create("bob")
         self.assertEqual(self.ask("POST", "self/state", name="alice")[0], 204)
-        self.assertEqual(self.ask("POST", "self/state", name="bob")[0], 503)
+        began = self.machine.seconds()
+        self.assertEqual(self.ask("POST", "self/state", name="bob")[0], 204)
+        self.assertEqual(self.lxd.containers["ws-u1"].status, Status.STOPPED)
+        # Who was active a moment ago is not stopped for somebody else.
+        self.assertTrue(60 <= self.machine.seconds() - began < 120)
 
     def test_relay_idle_timeout(self) -> None:
         for seconds, cut in (("8s", True), (0, False)):
@@ -368,7 +374,7 @@ class IamTests(AssembledCase):
             iamd = Iamd(now=lambda: 0.0)
             iamd.add(1, "alice")
             iamd.add(9, "webspaced", is_admin=True)
-            self.patch(assembly, "iamd_agent", lambda *_, iamd=iamd, **__: MemoryAgent(iamd))
+            self.patch(choice, "iamd_agent", lambda *_, iamd=iamd, **__: MemoryAgent(iamd))
             self.build(iam={"url": "https://iam.example.org/v1", "token": iamd.token(9), "grace": grace})
             keys = {"": '{"user": 2}', "_username": "bob", "_boot_port": "20002", "_unknown_since": str(time.time() - 7200)}
             self.lxd.put("ws-u2", **{f"user._webspaced{key}": value for key, value in keys.items()})
@@ -399,7 +405,7 @@ class IamTests(AssembledCase):
         iamd.add(1, "alice")
         iamd.add(9, "webspaced", is_admin=True)
         agent, made = MemoryAgent(iamd), []
-        self.patch(assembly, "iamd_agent", lambda _reactor, *, insecure: made.append(insecure) or agent)
+        self.patch(choice, "iamd_agent", lambda _reactor, *, insecure: made.append(insecure) or agent)
         own = iamd.token(9)
         for insecure in (False, True):
             self.start(iam={"url": "https://iam.example.org/v1", "token": own, "allow_insecure": insecure})

@@ -22,6 +22,7 @@ REAL_REDIS, REDIS_ACCESS = "tests.real.test_redis_server", "tests.real.test_redi
 SENTINEL = "tests.real.test_redis_sentinel.SentinelTests"
 KUBERNETES = "tests.unit.test_settings_kubernetes.KubernetesTests"
 HTTP = "tests.unit.test_settings_http.HttpTests"
+SLEEP = "tests.unit.test_settings_sleep.SleepTests"
 LEADERSHIP = "tests.unit.test_settings_leadership.LeadershipTests"
 TLS = "tests.unit.lxd.test_tls"
 TRUST = "tests.unit.lxd.test_trust.TrustTests"
@@ -106,6 +107,18 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "webspaces.max_per_address": (f"{HERE}.BootTests.test_max_per_address",),
     "webspaces.max_wait": (f"{HERE}.BootTests.test_max_wait",),
     "webspaces.relay_idle_timeout": (f"{HERE}.BootTests.test_relay_idle_timeout",),
+    "webspaces.sleep.doze_after": (f"{SLEEP}.test_doze_after_and_look",),
+    "webspaces.sleep.stop_after": (f"{SLEEP}.test_stop_after",),
+    "webspaces.sleep.look": (f"{SLEEP}.test_doze_after_and_look",),
+    "webspaces.sleep.least": (f"{SLEEP}.test_least",),
+    "webspaces.sleep.floors.sent": (f"{SLEEP}.test_floors",),
+    "webspaces.sleep.floors.received": (f"{SLEEP}.test_floors",),
+    "webspaces.sleep.floors.cpu": (f"{SLEEP}.test_floors",),
+    "webspaces.sleep.allow": (f"{SLEEP}.test_allow",),
+    "webspaces.sleep.max_awake": (f"{SLEEP}.test_max_awake",),
+    "webspaces.sleep.memory_low": (f"{SLEEP}.test_memory_low_and_high",),
+    "webspaces.sleep.memory_high": (f"{SLEEP}.test_memory_low_and_high",),
+    "webspaces.sleep.memory_pressure": (f"{SLEEP}.test_memory_pressure",),
     "webspaces.resync_interval": (f"{HERE}.WebspaceTests.test_resync_interval",),
     "http.listen_address": (f"{HERE}.ListenTests.test_addresses",),
     "http.internal_address": (
@@ -239,6 +252,7 @@ class ReadTests(AssembledCase):
         self.patch(cluster, "find_access", lambda _reactor: ACCESS)
         found |= self.read(traefik={"provider": "kubernetes", "boot_address": "192.0.2.1"})
         found |= self.read(iam={"url": "https://iam.example.org"})
+        found |= self.read(webspaces={"sleep": {"doze_after": "5m"}})
         later = set(tap.NOT_USED)
         self.assertEqual(sorted(set(SETTINGS) - found - later), [], "read by nothing")
         self.assertEqual(sorted(found & later), [], "in a table of what is not read, but read")

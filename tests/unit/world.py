@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from ipaddress import ip_address, ip_network
-from math import ceil
+from math import ceil, inf
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -16,19 +16,22 @@ from tests.contracts.fake_instances import NIC, Container, FakeInstances
 from tests.unit.timing import Time, watch
 from webspaced.core.address import AddressRule, Endpoint
 from webspaced.core.command import Bounds
+from webspaced.core.config import Choices
 from webspaced.core.forward import Forward
 from webspaced.core.probing import Answer, Ask, judged
 from webspaced.core.routes import Route
+from webspaced.core.sleep import Floors, SleepRules
 from webspaced.core.user import Caller, User
 from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY, Config, Webspace
 from webspaced.errors import Conflict, NotFound, Unavailable
-from webspaced.interfaces import IDomainRecords, IForwards, IIdentity, IListeners, IRouteStore
+from webspaced.interfaces import IDomainRecords, IForwards, IHostNics, IIdentity, IListeners, IRouteStore, IVisitors
 from webspaced.lib.deferreds import sleep
 from webspaced.reconcile.publisher import Publisher
 from webspaced.reconcile.reconciler import Collaborators, Reconciler, Serving
 from webspaced.reconcile.unexposed import Unexposed
 from webspaced.reconcile.unwritten import note_conditions
 from webspaced.settings.webspaces import RESERVED_NAMES
+from webspaced.webspaces.activity import Activity
 from webspaced.webspaces.adoption import Adoption, Membership
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.booter import Booter, BootLimits
@@ -39,10 +42,12 @@ from webspaced.webspaces.creation import Creator, Workshop
 from webspaced.webspaces.departures import Departures
 from webspaced.webspaces.documents import Documents
 from webspaced.webspaces.domains import DomainRules, Domains
+from webspaced.webspaces.dozers import Dozers
 from webspaced.webspaces.gate import BootGate, Patience
 from webspaced.webspaces.housing import Housing
 from webspaced.webspaces.images import Images
 from webspaced.webspaces.insides import Insides
+from webspaced.webspaces.meter import Meter
 from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.ownership import Ownership
 from webspaced.webspaces.ports import Ports
@@ -52,10 +57,16 @@ from webspaced.webspaces.progress import Creations
 from webspaced.webspaces.provision import Provision
 from webspaced.webspaces.readiness import ReadinessTable
 from webspaced.webspaces.registry import Registry
+from webspaced.webspaces.room import Room
 from webspaced.webspaces.service import WebspaceService
+from webspaced.webspaces.sleeper import Bed, Sleeper
 from webspaced.webspaces.uploads import Uploads
 from webspaced.webspaces.warden import Warden
 
+CHOICES = Choices(max_startup_delay=60.0, sleep=("doze", "sleepAfter", "keepAwake"))
+FLOORS = Floors(sent=300, received=4096, cpu=1.2)
+NO_SLEEP = SleepRules(allow=frozenset(CHOICES.sleep))
+MAX_WAIT = 300.0
 DEFAULTS = Config(startup_delay=3.0, http_port=80, sni_passthrough=False)
 NETWORKS = (ip_network("10.7.0.0/24"), ip_network("fd00:7::/64"))
 RULE = AddressRule(networks=NETWORKS, reserved=frozenset({ip_address("10.7.0.1")}))
@@ -110,9 +121,9 @@ class FakeProbe:
         return Answer.SILENT if says is None else judged(says)
 
 
-@implementer(IListeners, IForwards)
+@implementer(IListeners, IForwards, IVisitors)
 class FakeListeners:
-    """Remembers what is wanted. Ports in ``taken`` cannot be bound."""
+    """Remembers what is wanted. Ports in ``taken`` cannot be bound. ``quiet_for``: seconds, of webspaces with visitors."""
 
     def __init__(self) -> None:
         self.forwards: dict[int, dict[int, int]] = {}
@@ -122,6 +133,17 @@ class FakeListeners:
         self.taken: set[int] = set()
         self.cut: list[int] = []
         self.retries = 0
+        self.quiet_for: dict[int, float] = {}
+        self.watched: dict[int, Callable[[], None]] = {}
+
+    def quiet(self, uid: int) -> float:
+        return self.quiet_for.get(uid, inf)
+
+    def watch(self, uid: int, stirred: Callable[[], None] | None) -> None:
+        if stirred is None:
+            self.watched.pop(uid, None)
+        else:
+            self.watched[uid] = stirred
 
     def reserve(self, port: int) -> None:
         if port in self.taken | self.reserved:
@@ -202,6 +224,25 @@ class FakeStore:
         return str(self.routes[name].backend) if name in self.routes else None
 
 
+@implementer(IHostNics)
+class FakeHost:
+    """A machine with the containers of a fake LXD on it. ``packets`` by NIC; ``pressure`` in percent."""
+
+    def __init__(self, lxd: FakeInstances) -> None:
+        self.packets: dict[str, int] = {}
+        self.pressure = 0.0
+        self._lxd = lxd
+
+    def received(self) -> Mapping[str, int]:
+        return self.packets
+
+    def has_unread(self, pid: int) -> bool:
+        return list(self._lxd.containers.values())[pid - 1].unread
+
+    def memory_pressure(self) -> float:
+        return self.pressure
+
+
 @implementer(IDomainRecords)
 class FakeRecords:
     """Texts by domain; the next ``errors`` are raised. ``asked`` has every question."""
@@ -252,7 +293,9 @@ class FakeIdentity:
 class World:
     """See the module; ``start`` makes the first full pass."""
 
-    def __init__(self, *, max_concurrent: int = 8, max_running: int = 0, ready_timeout: float = 30.0) -> None:
+    def __init__(
+        self, *, max_concurrent: int = 8, max_running: int = 0, ready_timeout: float = 30.0, sleep: SleepRules = NO_SLEEP
+    ) -> None:
         self._max_concurrent = max_concurrent
         self.clock = Time()
         self.lxd = FakeInstances(self.clock)
@@ -267,12 +310,11 @@ class World:
         self.registry = Registry(self.clock, self.lxd, "ws-", DEFAULTS, self.conditions)
         self.readiness = ReadinessTable()
         self.departures = Departures(self.clock, self.registry, self.identity, GRACE_OF_IAM, self.clock.seconds)
-        limits = BootLimits(
-            max_concurrent=max_concurrent, max_running=max_running, ip_timeout=10.0, departed=self.departures.has_departed
-        )
-        self.booter = Booter(self.clock, self.registry, self.lxd, self.conditions, limits)
+        limits = BootLimits(max_concurrent=max_concurrent, ip_timeout=10.0, departed=self.departures.has_departed)
+        self.activity, self.room = Activity(self.clock), Room(self.clock, self.registry, max_running, MAX_WAIT)
+        self.booter = Booter(self.clock, self.registry, self.lxd, self.conditions, limits, self.room)
         self.gate = BootGate(
-            self.clock, self.registry, self.booter, self.readiness, self.probe, domain=DOMAIN,
+            self.clock, self.registry, self.booter, self.readiness, self.probe, self.activity, domain=DOMAIN,
             patience=Patience(ready_timeout=ready_timeout, max_startup_delay=60.0),
         )
         self.documents = Documents(self.registry, self.lxd)
@@ -297,17 +339,26 @@ class World:
         self.ports = Ports(self.documents, self.allocator, self.listeners, 3)
         self.creator = Creator(self._workshop(), "webspace", DEFAULTS)
         self.service = WebspaceService(
-            self.registry, self.lxd, self.documents, self.power, self.creator, self.ports, self.reconciler, 60.0
+            self.registry, self.lxd, self.documents, self.power, self.creator, self.ports, self.reconciler, CHOICES
         )
+        self.host, self.sleep_floors = FakeHost(self.lxd), FLOORS
+        bed = Bed(
+            registry=self.registry, documents=self.documents, booter=self.booter, power=self.power,
+            activity=self.activity, visitors=self.listeners, room=self.room,
+            meter=Meter(self.clock, self.registry.gently, self.lxd, self.activity, FLOORS),
+        )
+        self.sleeper = Sleeper(self.clock, sleep, bed, self.clock.seconds, lambda: True)
+        self.dozers = Dozers(self.registry, self.lxd, self.host, self.booter, NIC)
         domain_rules = DomainRules(service=DOMAIN, max=3)
         self.domains = Domains(
             self.documents, self.allocator, self.claims, self.records, self.reconciler, domain_rules
         )
         self.uploads = Uploads(self.documents, self.claims, self.certificates, self.reconciler, self.clock.seconds)
         bounds = Bounds(seconds=60, output=1000)
-        self.interior = Insides(self.registry, self.documents, self.booter, self.insides, bounds)
+        self.interior = Insides(self.registry, self.documents, self.booter, self.activity, self.insides, bounds)
         self.reconciler.after_pass(self.creator.sweep)
         self.reconciler.after_pass(Warden(self.clock, self.registry, self.booter, self.power, self.departures).watch)
+        self.reconciler.after_pass(self.sleeper.begin)
         self.lxd.listeners.append(self.reconciler)
 
     def _workshop(self) -> Workshop:

@@ -30,6 +30,8 @@ class Act(enum.Enum):
     """LXD is in the middle of something, or cannot tell: look again shortly."""
     STAND_BY = "stand by"
     """webspaced itself is in the middle of something: go on when that is over."""
+    RESUME = "resume"
+    """It dozes: thaw it."""
     PAUSED = "paused"
     """Somebody else froze it: wait as long as LXD works on it, and leave it frozen."""
     REFUSE = "refuse"
@@ -42,6 +44,8 @@ class Hold(enum.Enum):
     NONE = ""
     DRAINING = "is about to be stopped"
     """Visitors come through webspaced already and are still served."""
+    DOZING = "is falling asleep"
+    """It is about to be frozen."""
     STOPPING = "is being stopped"
     RESTARTING = "is being restarted"
     DELETING = "is being deleted"
@@ -110,19 +114,22 @@ def decide(
     by_api: bool,
     desired: Desired = AUTO,
     departed: bool = False,
+    dozes: bool = False,
 ) -> Decision:
     """Decide what a boot does next.
 
     :param by_api: the member asked for it: a remembered failure does not count then.
     :param departed: IAM has not known the member for too long.
+    :param dozes: it was webspaced that froze it.
     """
     if memory.hold is Hold.DELETING:
         return Decision(act=Act.REFUSE, reason=memory.hold.value, retry_after=DELETING_PAUSE)
-    act = _ACTS[status]
+    act = Act.RESUME if dozes and status is Status.FROZEN else _ACTS[status]
     reason = unwanted(desired, departed=departed)
     if reason:
         return Decision(act=Act.REFUSE, reason=reason, retry_after=UNWANTED_PAUSE)
-    if memory.hold in (Hold.STOPPING, Hold.RESTARTING) or (memory.hold is Hold.DRAINING and act is not Act.SERVE):
+    away = memory.hold is Hold.DRAINING and act not in (Act.SERVE, Act.RESUME)
+    if away or memory.hold in (Hold.DOZING, Hold.STOPPING, Hold.RESTARTING):
         # Whoever comes now is served by the next boot: nobody is refused because of timing.
         return Decision(act=Act.STAND_BY)
     if act is not Act.SERVE and not by_api and memory.rest(now) > 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -11,7 +11,8 @@ from attrs import evolve, field, frozen
 
 from webspaced.core.brief import shown, unknown_among
 from webspaced.core.protocol import Protocol
-from webspaced.errors import Invalid
+from webspaced.core.sleep import Sleep
+from webspaced.errors import Forbidden, Invalid
 
 _PORTS = range(1, 65536)
 _PORT = re.compile("[0-9]{1,5}")
@@ -30,6 +31,14 @@ def parse_port(value: object) -> int:
 
 
 @frozen(kw_only=True)
+class Choices:
+    """What the operator lets members choose: the longest start-up delay, in seconds, and what of sleeping."""
+
+    max_startup_delay: float
+    sleep: Collection[str] = ()
+
+
+@frozen(kw_only=True)
 class Config:
     """What a member may set. ``startup_delay`` is in seconds: the longest wait for the web server's first good answer."""
 
@@ -38,6 +47,9 @@ class Config:
     sni_passthrough: bool
     protocol: Protocol = Protocol.HTTP
     """What the web port speaks. With passthrough it is TLS, whatever this says."""
+    sleep: Sleep = Sleep.AUTO
+    sleep_after: float | None = None
+    """Idle seconds after which it falls asleep; ``None``: as the operator says."""
     extra: Mapping[str, Any] = field(default=MappingProxyType({}), repr=False)
     """Members that are not ours: kept in LXD, not shown."""
 
@@ -48,14 +60,17 @@ class Config:
             "httpPort": self.http_port,
             "sniPassthrough": self.sni_passthrough,
             "protocol": self.protocol.value,
+            "sleep": self.sleep.value,
+            "sleepAfter": self.sleep_after or 0,
         }
 
-    def patched(self, patch: Mapping[str, object], *, max_startup_delay: float) -> Config:
+    def patched(self, patch: Mapping[str, object], choices: Choices) -> Config:
         """Give this with the fields of a partial Config object changed; an absent field stays, and so does one that is null.
 
         What is stored was accepted once: a value above the maximum stays as long as it is not changed.
 
         :raises Invalid: a field is unknown, has the wrong type, or is out of range.
+        :raises Forbidden: the operator does not allow it.
         """
         unknown = unknown_among(patch, _FIELDS)
         if unknown:
@@ -64,10 +79,21 @@ class Config:
         given = {name: value for name, value in patch.items() if value is not None}
         changes = {attribute: parse(given[name]) for name, (attribute, parse) in _FIELDS.items() if name in given}
         changed = evolve(self, **changes)
-        if changed.startup_delay > max_startup_delay and changed.startup_delay != self.startup_delay:
-            message = f"startupDelay must be at most {max_startup_delay:g} seconds"
+        if changed.startup_delay > choices.max_startup_delay and changed.startup_delay != self.startup_delay:
+            message = f"startupDelay must be at most {choices.max_startup_delay:g} seconds"
             raise Invalid(message)
+        _check_sleep(self, changed, choices.sleep)
         return changed
+
+
+def _check_sleep(before: Config, changed: Config, allowed: Collection[str]) -> None:
+    """See to it that what is new of sleeping is allowed; what is stored was allowed once."""
+    if changed.sleep is not before.sleep and changed.sleep is not Sleep.AUTO and changed.sleep.value not in allowed:
+        message = f"sleep: {changed.sleep.value} is not allowed here"
+        raise Forbidden(message)
+    if changed.sleep_after != before.sleep_after and changed.sleep_after is not None and "sleepAfter" not in allowed:
+        message = "sleepAfter cannot be chosen here"
+        raise Forbidden(message)
 
 
 def load_config(document: object, defaults: Config) -> tuple[Config, tuple[str, ...]]:
@@ -127,9 +153,27 @@ def _parse_protocol(value: object) -> Protocol:
         raise Invalid(message) from None
 
 
+def _parse_sleep(value: object) -> Sleep:
+    try:
+        return Sleep(value)  # type: ignore[arg-type]
+    except ValueError:
+        message = f"sleep must be one of {', '.join(Sleep)}"
+        raise Invalid(message) from None
+
+
+def _parse_sleep_after(value: object) -> float | None:
+    number = _number(value)
+    if number is None or not 0 <= number < float("inf"):
+        message = "sleepAfter must be a number of seconds, or 0 for what the operator has set"
+        raise Invalid(message)
+    return number or None
+
+
 _FIELDS: dict[str, tuple[str, Any]] = {
     "startupDelay": ("startup_delay", _parse_startup_delay),
     "httpPort": ("http_port", _parse_http_port),
     "sniPassthrough": ("sni_passthrough", _parse_sni_passthrough),
     "protocol": ("protocol", _parse_protocol),
+    "sleep": ("sleep", _parse_sleep),
+    "sleepAfter": ("sleep_after", _parse_sleep_after),
 }

@@ -30,7 +30,7 @@ UNKNOWN_SINCE_KEY = "user._webspaced_unknown_since"
 CREATING_KEY = "user._webspaced_creating"
 """Holds the instance's name from a creation's first moment to its end: what has it is not served, and does not stay so."""
 
-_MEMBERS = ("user", "config", "domains", "ports", "proxyProtocol", "ready", "desired", "granted", "former")
+_MEMBERS = ("user", "config", "domains", "ports", "proxyProtocol", "ready", "desired", "granted", "former", "awakeUntil")
 NO_GRANTS, NO_OPTIONS = Grants(), Options()
 MOST_FORMER = 4
 """Documents of former users that are kept."""
@@ -55,6 +55,8 @@ class Webspace:
     options: Options = NO_OPTIONS
     """What else is set of the forwards."""
     desired: Desired = AUTO
+    awake_until: float = 0.0
+    """Until when (seconds since the epoch) its member keeps it from sleeping."""
     grants: Grants = NO_GRANTS
     wrong: tuple[str, ...] = ()
     """What could not be understood in the document, and has its default."""
@@ -89,6 +91,8 @@ class Webspace:
         document = {**self.extra, **self.to_json(), **self.options.dump(), "config": config, "domains": domains}
         if self.desired != AUTO:
             document["desired"] = self.desired.to_json()
+        if self.awake_until:
+            document["awakeUntil"] = self.awake_until
         granted = self.grants.only(self.ports, self.domains).to_json()
         if granted:
             document["granted"] = granted
@@ -101,6 +105,10 @@ class Webspace:
     def with_desired(self, desired: Desired) -> Webspace:
         """Give this with another wish."""
         return evolve(self, desired=desired)
+
+    def with_awake_until(self, until: float) -> Webspace:
+        """Give this kept from sleeping until then, in seconds since the epoch; 0 for no longer."""
+        return evolve(self, awake_until=until)
 
     def with_name_granted(self, granted: float) -> Webspace:
         """Give this with its default domain granted anew."""
@@ -196,6 +204,7 @@ def _loaded(document: Mapping[str, Any], defaults: Config) -> Webspace:
         ports=ports,
         options=load_options(document, ports),
         desired=desired,
+        awake_until=_load_time(document.get("awakeUntil"), wrong),
         grants=load_grants(document.get("granted"), ports, domains),
         wrong=(*wrong, *wrong_config),
         former=_load_former(document.get("former")),
@@ -248,6 +257,15 @@ def _load_desired(document: object, wrong: list[str]) -> Desired:
     except Invalid as error:
         wrong.append(str(error))
         return AUTO
+
+
+def _load_time(value: object, wrong: list[str]) -> float:
+    if value is None:
+        return 0.0
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        wrong.append("awakeUntil is not a time")
+        return 0.0
+    return float(value)
 
 
 def _texts(document: object, wrong: list[str]) -> list[str]:

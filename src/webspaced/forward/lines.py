@@ -41,6 +41,7 @@ class ILine(Interface):
 
     ended = Attribute("Whether the peer has ended its side, and that was passed on.")
     tap = Attribute("Is called with each piece that is copied from here; ``None`` for nobody.")
+    stirred = Attribute("Is called before anything is passed on from here; ``None`` for nobody.")
 
     def await_first(*, half: bool, enough: Enough | None = None) -> None:
         """Tell the owner's ``began`` the first byte, which is not taken away, or ``gone``.

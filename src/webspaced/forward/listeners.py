@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from math import inf
 
 from attrs import define, field
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
@@ -18,9 +19,10 @@ from webspaced.forward.drain import drain
 from webspaced.forward.lines import Crowd
 from webspaced.forward.ports import EXHAUSTED
 from webspaced.forward.refusals import LOOK
+from webspaced.forward.states import Stage
 from webspaced.forward.visit import Destination, Means
 from webspaced.forward.visits import Visits
-from webspaced.interfaces import IForwards, IListeners
+from webspaced.interfaces import IForwards, IListeners, IVisitors
 from webspaced.lib.gently import Gently
 from webspaced.lib.periodic import Periodic
 from webspaced.webspaces.conditions import Conditions, Kind
@@ -68,7 +70,7 @@ class Where:
     boot: str
 
 
-@implementer(IForwards, IListeners)
+@implementer(IForwards, IListeners, IVisitors)
 @define
 class Listeners:
     """All listeners, by external port and by webspace."""
@@ -152,6 +154,18 @@ class Listeners:
         """Reset relayed connections on which nothing moved for so many seconds."""
         await Gently(self._means.clock).each(self._all(), lambda bound: bound.visits.cut_idle(most))
 
+    def quiet(self, uid: int) -> float:
+        """See :meth:`webspaced.interfaces.IVisitors.quiet`."""
+        present = [visit for visits in self._visits_of(uid) for visit in visits.present]
+        # Who is being refused wants nothing of the container any more.
+        return min((visit.quiet for visit in present if visit.stage is not Stage.REFUSED), default=inf)
+
+    def watch(self, uid: int, stirred: Callable[[], None] | None) -> None:
+        """See :meth:`webspaced.interfaces.IVisitors.watch`."""
+        for visits in self._visits_of(uid):
+            for visit in visits.relayed:
+                visit.watch(stirred)
+
     def refuse_late(self, most: float) -> None:
         """Refuse who has waited for so many seconds or longer."""
         error = Refused(f"it did not start within {most:g} seconds", retry_after=LATE_RETRY_AFTER)
@@ -201,7 +215,7 @@ class Listeners:
         return visits if boot is None else [*visits, boot.visits]
 
     def _bind_wanted(self, uid: int) -> None:
-        clashing, unbound = [], []
+        unbound = []
         for external, forward in self._wanted[uid].items():
             bound = self._forwards.get(external)
             if bound is None:
@@ -214,9 +228,9 @@ class Listeners:
                 # The socket stays: the kernel would not give it back within this turn of the reactor.
                 bound.lead(uid, forward)
             else:
-                clashing.append(f"port {external} belongs to webspace {bound.uid}")
+                # In passing: whose a port is, and the condition `port-clash`, is for webspaced.webspaces.claims to say.
+                unbound.append(f"port {external}: webspace {bound.uid} has it still")
         self._conditions.note(uid, Kind.FORWARD_UNBOUND, "; ".join(unbound) or None)
-        self._conditions.note(uid, Kind.PORT_CLASH, "; ".join(clashing) or None)
 
     def _bind(self, port: int) -> _Bound:
         visits = Visits(self._means, lambda: None)

@@ -35,7 +35,7 @@ class Pump:
 
     __slots__ = (
         "broken", "eager", "engine", "fd", "flow", "inside", "latest", "lent", "moved", "peer", "pipe", "queued", "readable",
-        "rest", "small", "sock", "tap", "watches_writes", "writable",
+        "rest", "small", "sock", "stirred", "tap", "watches_writes", "writable",
     )
 
     def __init__(self, engine: Engine, sock: Any) -> None:
@@ -53,6 +53,7 @@ class Pump:
         self.moved = 0
         self.latest = False
         self.tap: Callable[[memoryview], None] | None = None
+        self.stirred: Callable[[], None] | None = None
 
     def reset(self) -> None:
         """End both directions with resets."""
@@ -108,6 +109,8 @@ class Pump:
                 return
             if self.tap is not None:
                 self.tap(engine.view[:got])
+            if self.stirred is not None:
+                self.stirred()
             if not self._send(engine.view[:got], peer):
                 return
             if not self.eager:
@@ -203,6 +206,8 @@ class Pump:
             got, over = 0, True
         self.inside += got
         if got:
+            if self.stirred is not None:
+                self.stirred()
             return
         self.readable = False
         if over:

@@ -42,7 +42,7 @@ class Rests:
         self._ports: dict[Any, None] = {}
         self._pause: IDelayedCall | None = None
         self._look: IDelayedCall | None = None
-        self._said = -SAYING
+        self._said = self._said_exhausted = -SAYING
 
     def __bool__(self) -> bool:
         """Whether anybody rests."""
@@ -56,7 +56,7 @@ class Rests:
             self._say_full()
             self._look_later()
         elif self._pause is None:
-            self.log.warn("no visitor is accepted for {pause:g} s: {error}", pause=PAUSE, error=exhausted)
+            self._say_exhausted(exhausted)
             self._pause = self._engine.reactor.callLater(PAUSE, self._go_on)
 
     def discard(self, port: Port) -> None:
@@ -102,6 +102,13 @@ class Rests:
     def _go_on(self) -> None:
         self._pause = None
         self.freed()
+
+    def _say_exhausted(self, error: str) -> None:
+        now = self._engine.reactor.seconds()
+        if abs(now - self._said_exhausted) >= SAYING:
+            self._said_exhausted = now
+            text = "no visitor is accepted for {pause:g} s, and again while this lasts: {error}"
+            self.log.warn(text, pause=PAUSE, error=error)
 
     def _say_full(self) -> None:
         now = self._engine.reactor.seconds()

@@ -45,6 +45,7 @@ class StockLine(Protocol):
     moved = 0
     latest = False
     tap: Callable[[memoryview], None] | None = None
+    stirred: Callable[[], None] | None = None
     _ended = _held = _awaiting = False
     _enough: Enough | None = None
     _early = b""
@@ -139,6 +140,8 @@ class StockLine(Protocol):
     def dataReceived(self, data: bytes) -> None:
         """Pass bytes on; upon the first ones that are to be answered, answer."""
         if self.peer is not None:
+            if self.stirred is not None:
+                self.stirred()
             if self.tap is not None:
                 self.tap(memoryview(data))
             self._pass_on(data)

@@ -7,6 +7,7 @@ A visitor of a running webspace is relayed at once, without a Deferred or a coro
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -329,6 +330,18 @@ class Visit:
         if self.stage is Stage.RELAYED and seen != self._seen:
             self._seen, self.since = seen, now
         return now - self.since
+
+    def watch(self, stirred: Callable[[], None] | None) -> None:
+        """Call this whenever the visitor says something to the container; ``None``: no more."""
+        if self.stage is Stage.RELAYED:
+            self._line.stirred = stirred
+
+    @property
+    def quiet(self) -> float:
+        """Give for how many seconds nobody has wanted anything of the container here, as far as it was looked."""
+        if self.stage is not Stage.RELAYED or (self.web and self.unanswered):
+            return 0.0
+        return max(0.0, self.idle())
 
     def displaced(self, places: Places) -> None:
         """See :class:`webspaced.lib.places.Holder`."""

@@ -29,6 +29,7 @@ from webspaced.http.bodies import (
     optional_text,
     read_object,
     read_optional_object,
+    seconds_member,
     text_member,
 )
 from webspaced.http.commands import Commands
@@ -42,6 +43,7 @@ from webspaced.webspaces.conditions import Conditions
 from webspaced.webspaces.domains import Domains
 from webspaced.webspaces.insides import Insides
 from webspaced.webspaces.service import WebspaceService
+from webspaced.webspaces.sleeper import Sleeper
 from webspaced.webspaces.uploads import Uploads
 
 WEBSPACE = "/v1/webspace/<who>"
@@ -66,6 +68,7 @@ class Backing:
     terminals: Terminals
     commands: tuple[int, int]
     auth: Auth
+    sleeper: Sleeper
     resync: Callable[[int], Coroutine[Any, Any, None]]
     conditions: Conditions
     now: Callable[[], float] = time.time
@@ -95,6 +98,7 @@ class Api:
         self._terminals = backing.terminals
         self._commands = Commands(backing.insides, *backing.commands)
         self._auth = backing.auth
+        self._sleeper = backing.sleeper
         self._resync = backing.resync
         self._now = backing.now
         self._conditions = backing.conditions
@@ -153,7 +157,7 @@ class Api:
     async def read_state(self, request: IRequest, who: str) -> bytes:
         """Give the run state."""
         observed, state = await self._for(request, who, self._service.state)
-        return _json(request, 200, views.state(observed, state, self._now()))
+        return _json(request, 200, views.state(observed, state, self._sleeper.rest(observed), self._now()))
 
     @app.route(f"{WEBSPACE}/state", methods=["POST"])
     async def boot(self, request: IRequest, who: str) -> bytes:
@@ -183,6 +187,13 @@ class Api:
         """Shut down."""
         await self._for(request, who, self._service.power.shut_down)
         return _nothing(request)
+
+    @app.route(f"{WEBSPACE}/awake", methods=["POST"])
+    async def keep_awake(self, request: IRequest, who: str) -> bytes:
+        """Keep a webspace from sleeping for a while."""
+        user = await self._auth.subject(request, who)
+        until = await shield(self._sleeper.keep_awake(user.id, seconds_member(read_object(request))))
+        return _json(request, 200, {"until": views.rfc3339(until) if until else None})
 
     @app.route(f"{WEBSPACE}/config", methods=["GET"])
     async def read_config(self, request: IRequest, who: str) -> bytes:

@@ -114,3 +114,13 @@ def flag_member(document: dict[str, Any], name: str) -> bool:
         message = f"{name} must be true or false"
         raise Invalid(message)
     return bool(value)
+
+
+def seconds_member(document: dict[str, Any], name: str = "seconds") -> float:
+    """Give the body's one member, a number of seconds, 0 or more."""
+    check_known(document, (name,))
+    value = document.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+        message = f"{name} must be a number of seconds, 0 or more"
+        raise Invalid(message)
+    return float(value)

@@ -8,10 +8,11 @@ from itertools import islice
 from typing import Any
 
 from webspaced.core.certificate import Certificate
-from webspaced.core.instance import Image, InstanceState
+from webspaced.core.instance import Image, InstanceState, Status
 from webspaced.core.webspace import Webspace
 from webspaced.webspaces.conditions import Kind
 from webspaced.webspaces.observed import Observed
+from webspaced.webspaces.sleeper import Rest
 
 MOST_SHOWN = 32
 """Interfaces, and addresses of each: root of a container can make thousands."""
@@ -30,12 +31,13 @@ def certificate(value: Certificate) -> dict[str, Any]:
         "names": list(value.names),
         "issuer": value.issuer,
         "fingerprint": value.fingerprint,
-        "notBefore": _rfc3339(value.not_before),
-        "notAfter": _rfc3339(value.not_after),
+        "notBefore": rfc3339(value.not_before),
+        "notAfter": rfc3339(value.not_after),
     }
 
 
-def _rfc3339(seconds: float) -> str:
+def rfc3339(seconds: float) -> str:
+    """Give a time in seconds since the epoch as the API writes it."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -49,15 +51,20 @@ def image(value: Image) -> dict[str, Any]:
     }
 
 
-def state(observed: Observed, value: InstanceState, now: float) -> dict[str, Any]:
+def state(observed: Observed, value: InstanceState, rest: Rest, now: float) -> dict[str, Any]:
     """Give the contract's State object; every field is present, whether the webspace runs or not.
 
     :param now: seconds since the epoch, for the uptime.
     """
     document = value.document
+    # One that dozes has not ended, and works as soon as somebody wants it to.
+    runs = value.status.runs or (observed.dozes and value.status is Status.FROZEN)
     return {
-        "running": value.status.runs,
-        "uptime": _uptime(observed.instance.last_used_at, now) if value.status.runs else 0,
+        "running": runs,
+        "uptime": _uptime(observed.instance.last_used_at, now) if runs else 0,
+        "depth": rest.depth.value,
+        "lastActive": rfc3339(rest.last_active),
+        "sleepsAt": None if rest.sleeps_at is None else rfc3339(rest.sleeps_at),
         "usage": {
             "cpu": _number(document.get("cpu"), "usage"),
             "disks": {name: _number(disk, "usage") for name, disk in (document.get("disk") or {}).items()},

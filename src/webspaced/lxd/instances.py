@@ -10,6 +10,9 @@ from zope.interface import implementer
 from webspaced.core.brief import shown
 from webspaced.core.creation import Progress, progress_of
 from webspaced.core.instance import Image, Instance, InstanceState, NewInstance
+from webspaced.core.room import Memory
+from webspaced.core.sleep import Usage
+from webspaced.core.usage import usages
 from webspaced.errors import NotFound, RemoteError
 from webspaced.interfaces import IInstances
 from webspaced.lxd import parse
@@ -22,6 +25,8 @@ CREATE_TIMEOUT = 600.0
 STATE_TIMEOUT = 60.0
 SESSIONS = frozenset({"Executing command", "Showing console"})
 """Operations, as LXD describes them, for it has no code for what one is: they keep nobody from anything."""
+LARGEST_METRICS = 256 * 1024 * 1024
+"""Bytes: about 4 KB for each container, and 200 more for each processor."""
 LARGEST_STATE = 512 * 1024
 """Bytes: a container's root decides how many interfaces and addresses it has, and all of them are told."""
 """Seconds: a start whose init is missing fails only after 5."""
@@ -105,8 +110,19 @@ class LxdInstances:
         # LXD's own bound ends a graceful stop; ours is later, so that LXD's answer is the one that counts.
         await self._put_state(name, "stop", timeout + STATE_TIMEOUT, timeout=round(timeout), force=force)
 
+    async def freeze(self, name: str) -> None:
+        await self._put_state(name, "freeze", STATE_TIMEOUT)
+
     async def resume(self, name: str) -> None:
         await self._put_state(name, "unfreeze", STATE_TIMEOUT)
+
+    async def usages(self) -> Mapping[str, Usage]:
+        return usages(await self._client.fetch("/metrics", LARGEST_METRICS), self._client.project)
+
+    async def memory(self, location: str) -> Memory:
+        where: dict[str, Any] = {} if location == "none" else {"target": location}
+        told = (await self._client.get("/resources", **where)).metadata
+        return read(lambda: Memory(total=told["memory"]["total"], used=told["memory"]["used"]))
 
     async def delete(self, name: str) -> None:
         await self._client.operate("DELETE", f"/instances/{name}", timeout=CREATE_TIMEOUT)

@@ -154,6 +154,7 @@ CHECKS: Final = (
     ),
     _ordered("webspaces.config_defaults.startup_delay", "webspaces.max_startup_delay"),
     _ordered("webspaces.max_held_per_webspace", "webspaces.max_held"),
+    _ordered("webspaces.sleep.memory_low", "webspaces.sleep.memory_high"),
     Check(("iam.provider", "iam.url"), _iamd_has_url),
     Check(("traefik.embedded", "traefik.provider"), _embedded_reads),
     Check(("webspaces.instance_prefix", "traefik.provider"), _kubernetes_names),

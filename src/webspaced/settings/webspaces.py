@@ -25,6 +25,7 @@ from webspaced.settings.kinds import (
     listing,
     number,
 )
+from webspaced.settings.sleep import Sleep
 from webspaced.settings.values import Address, IPAddress, IPNetwork
 
 RESERVED_NAMES = (
@@ -227,7 +228,8 @@ class Webspaces:
     )
     max_running: int = setting(
         integer(0),
-        "How many webspaces may run at once, where memory is short; 0 sets no bound.",
+        "How many webspaces may run or doze at once, where memory is short; 0 sets no bound. To make room for one more, the"
+        " one that was idle longest is stopped.",
         default=0,
     )
     max_held: int = setting(
@@ -260,6 +262,7 @@ class Webspaces:
         default=86400.0,
         unit="seconds",
     )
+    sleep: Sleep = section(Sleep)
     resync_interval: float = setting(
         duration(0.1),
         "How often all is compared with LXD, for events that were lost.",

@@ -19,8 +19,9 @@ from webspaced.webspaces.conditions import Conditions, Kind
 
 LOOK = 5.0
 """Seconds between two looks."""
-PATIENCE, LONGEST_PATIENCE = 10.0, 60.0
-"""Seconds without routes until they count as missing, at least, and between two restarts, growing."""
+PATIENCE, LONGEST_PATIENCE = 10.0, 15.0
+"""Seconds without routes until they count as missing, at least, and between two restarts, growing: nobody is served anyway,
+and what kept it from them may be over at any time."""
 
 
 class Restarted(Protocol):

@@ -66,12 +66,16 @@ class Addressing:
             return None
         return self._rule.claims(state, observed.instance.nic_mac(self._nic))
 
+    def is_fixed(self, observed: Observed) -> bool:
+        """Whether its address is written for it, so that nobody else can get it."""
+        return bool(fixed_addresses(observed.instance, self._nic))
+
     def is_worth_asking(self, observed: Observed, claims: Collection[IPAddress]) -> bool:
         """Whether the leases should be read again before a webspace is judged.
 
         What it shows first after a start may have been leased a moment ago, or be somebody else's by now.
         """
-        if not claims or fixed_addresses(observed.instance, self._nic):
+        if not claims or self.is_fixed(observed):
             return False
         return not observed.claims or not self.ownership.owned(observed.instance, claims)
 

@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from webspaced.core.boot import UNWANTED_PAUSE, Act, Decision, Hold, Memory, decide, unwanted
 from webspaced.core.instance import Status
 from webspaced.errors import BootFailed, DeadlineExceeded, NotFound, Refused
-from webspaced.interfaces import IInstances
+from webspaced.interfaces import IInstances, IRoom
 from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import Flights, sleep
 from webspaced.webspaces.conditions import Conditions, Kind
@@ -54,13 +54,12 @@ class _Course:
 
 @frozen(kw_only=True)
 class BootLimits:
-    """Bounds on boots; ``max_running`` of 0 means none. ``ip_timeout`` is in seconds.
+    """Bounds on boots; ``ip_timeout`` is in seconds.
 
     ``departed``: whether a webspace has had no member for too long.
     """
 
     max_concurrent: int
-    max_running: int
     ip_timeout: float
     departed: Callable[[Observed], bool] = lambda _observed: False
 
@@ -77,17 +76,18 @@ class Booter:
         instances: IInstances,
         conditions: Conditions,
         limits: BootLimits,
+        room: IRoom,
     ) -> None:
         self._clock = clock
         self._registry = registry
         self._instances = instances
         self._conditions = conditions
         self._limits = limits
+        self._room = room
         self._flights: Flights[int, Observed] = Flights()
         self._starts: Flights[int, bool] = Flights()
         self._courses: dict[int, _Course] = {}
         self._places = DeferredSemaphore(limits.max_concurrent)
-        self._starting: set[int] = set()
         self._asked_by_api: set[int] = set()
         self._memories: dict[int, Memory] = {}
         self._standing_by: dict[int, list[Deferred[None]]] = {}
@@ -168,6 +168,7 @@ class Booter:
         finally:
             self._asked_by_api.discard(uid)
             self._courses.pop(uid, None)
+            self._room.leave(uid)
         self._remember(uid, self.memory(uid).succeeded())
         self.log.info(
             "webspace {uid} is up at {address} after {seconds:.3f} s",
@@ -207,6 +208,8 @@ class Booter:
                 raise BootFailed(message)
             course.started = await self._carry_out(decision, observed, course)
             observed = await self._registry.look(uid)
+            # What runs now is known: before, there may seem to be room that there is not.
+            self._room.leave(uid)
 
     def _decide(self, observed: Observed) -> Decision:
         return decide(
@@ -217,6 +220,7 @@ class Booter:
             by_api=observed.uid in self._asked_by_api,
             desired=observed.webspace.desired,
             departed=self._limits.departed(observed),
+            dozes=observed.dozes,
         )
 
     async def _carry_out(self, decision: Decision, observed: Observed, course: _Course) -> bool:
@@ -226,7 +230,9 @@ class Booter:
             raise Refused(_sentence(decision.reason), decision.retry_after)
         if decision.act is Act.START:
             return await self._start(observed, course)
-        if decision.act is Act.STAND_BY:
+        if decision.act is Act.RESUME:
+            await self._resume(observed, course)
+        elif decision.act is Act.STAND_BY:
             await self._hold_changed(observed.uid)
         elif decision.act is Act.PAUSED:
             await self._unpaused(observed)
@@ -239,6 +245,18 @@ class Booter:
         else:
             await patience.wait()
         return False
+
+    async def _resume(self, observed: Observed, course: _Course) -> None:
+        """Wake one that dozes; LXD's work on it, such as a snapshot, is let finish before."""
+        if await self._instances.others_work(observed.name):
+            await course.patience.wait()
+            return
+        current = self._registry.get(observed.uid)
+        if current is None or self._decide(current).act is not Act.RESUME:
+            return
+        course.asked = True
+        if await course.patience.tried(self._instances.resume(observed.name)):
+            await self._registry.confirm_address(observed.uid)
 
     def _hold_changed(self, uid: int) -> Deferred[None]:
         """Fire when webspaced is done with what it does to a webspace, or goes on to something else."""
@@ -259,15 +277,11 @@ class Booter:
         raise Refused(message, PAUSED_RETRY_AFTER)
 
     async def _start(self, observed: Observed, course: _Course) -> bool:
-        self._check_room(observed.uid)
-        self._starting.add(observed.uid)
-        try:
-            # Who hangs up at once is noticed within two turns of the reactor: its own, and the one that looks at sockets.
-            await sleep(self._clock, 0)
-            await sleep(self._clock, 0)
-            return await self._places.run(lambda: Deferred.fromCoroutine(self._start_in_place(observed, course)))
-        finally:
-            self._starting.discard(observed.uid)
+        # Who hangs up at once is noticed within two turns of the reactor: its own, and the one that looks at sockets.
+        await sleep(self._clock, 0)
+        await sleep(self._clock, 0)
+        await self._room.enter(observed.uid)
+        return await self._places.run(lambda: Deferred.fromCoroutine(self._start_in_place(observed, course)))
 
     async def _start_in_place(self, observed: Observed, course: _Course) -> bool:
         # While this waited for its place, the webspace may have been claimed by a stop or a deletion, or be wanted off.
@@ -283,14 +297,6 @@ class Booter:
     def start_over(self, uid: int) -> Deferred[object]:
         """Fire when a start is over that LXD was asked for, however it ended; at once if there is none."""
         return self._starts.over(uid)
-
-    def _check_room(self, uid: int) -> None:
-        if not self._limits.max_running:
-            return
-        running = {other.uid for other in self._registry if other.runs} | self._starting
-        if self._limits.max_running <= len(running - {uid}):
-            message = "too many webspaces are running already"
-            raise Refused(message, retry_after=10.0)
 
     async def _address(self, uid: int, patient: Callable[[], bool]) -> Observed:
         """Wait for an address that counts. Polled, as no event carries it, and not too often: it slows the start down.

@@ -18,6 +18,7 @@ from webspaced.errors import BootFailed, PortSilent, WebspacedError
 from webspaced.interfaces import IBootGate, IPortLook
 from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import Flights, sleep
+from webspaced.webspaces.activity import Activity
 from webspaced.webspaces.booter import Booter
 from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.probe import ANSWER_TIMEOUT, PortProbe, first_that_accepts
@@ -71,6 +72,7 @@ class BootGate:
         booter: Booter,
         readiness: ReadinessTable,
         probe: PortProbe,
+        activity: Activity,
         *,
         patience: Patience,
         domain: str,
@@ -80,6 +82,7 @@ class BootGate:
         self._booter = booter
         self._readiness = readiness
         self._probe = probe
+        self._activity = activity
         self._patience = patience
         self._domain = domain
         self._probing: Flights[tuple[int, str, Probe], Endpoint] = Flights()
@@ -95,6 +98,7 @@ class BootGate:
             and self._booter.memory(uid).hold in (Hold.NONE, Hold.DRAINING)
             and not self._booter.unwanted(observed)
         ):
+            self._activity.note(uid)
             return Endpoint(address, port)
         return None
 
@@ -127,16 +131,20 @@ class BootGate:
             self._readiness.doubt(after, Probe(endpoint.port, asks))
 
     async def _ready(self, uid: int, probe: Probe) -> Endpoint:
-        # A container that stops under a waiting visitor (somebody rebooted it) is woken again, but not for ever.
-        for _ in range(BOOTS_PER_VISIT - 1):
-            try:
-                return await self._boot_and_probe(uid, probe)
-            except StoppedMeanwhile:
-                continue
-        return await self._boot_and_probe(uid, probe)
+        with self._activity.used(uid):
+            # A container that stops under a waiting visitor (somebody rebooted it) is woken again, but not for ever.
+            for _ in range(BOOTS_PER_VISIT - 1):
+                try:
+                    return await self._boot_and_probe(uid, probe)
+                except StoppedMeanwhile:
+                    continue
+            return await self._boot_and_probe(uid, probe)
 
     async def _boot_and_probe(self, uid: int, probe: Probe) -> Endpoint:
         observed = await self._booter.boot(uid)
+        if (address := self._readiness.answering(observed, probe)) is not None:
+            # It dozed: what answered before answers now.
+            return Endpoint(address, probe.port)
         key = (uid, observed.instance.incarnation, probe)
         return await self._probing.join(key, lambda: self._answers(observed, probe))
 

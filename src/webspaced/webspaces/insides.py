@@ -11,6 +11,8 @@ from webspaced.core.boot import Hold
 from webspaced.core.command import Bounds, Command, Completed, Size
 from webspaced.errors import BootFailed, NotRunning, RemoteError
 from webspaced.interfaces import IInsides
+from webspaced.webspaces.activity import Activity
+from webspaced.webspaces.attended import AttendedScreen, AttendedTerminal
 from webspaced.webspaces.booter import Booter
 from webspaced.webspaces.documents import Documents
 from webspaced.webspaces.observed import Observed
@@ -24,12 +26,14 @@ class Insides:
     """Webspaces by user id. Every method raises ``NotFound`` where there is no webspace, and as :class:`IBootGate` does."""
 
     def __init__(
-        self, registry: Registry, documents: Documents, booter: Booter, inside: IInsides, bounds: Bounds
-    ) -> None:
+        self, registry: Registry, documents: Documents, booter: Booter, activity: Activity, inside: IInsides,
+        bounds: Bounds,
+    ) -> None:  # fmt: skip
         """:param bounds: of plain commands; terminals last as long as somebody sits at them."""
         self._registry = registry
         self._documents = documents
         self._booter = booter
+        self._activity = activity
         self._inside = inside
         self._bounds = bounds
 
@@ -43,11 +47,15 @@ class Insides:
 
     async def attach(self, uid: int, command: Command, size: Size, screen: IConsumer) -> Any:
         """Run a command in a terminal that shows on ``screen``; gives an :class:`ITerminal`."""
-        return await self._in_running(uid, lambda name: self._inside.attach(name, command, size, screen))
+        shown = AttendedScreen(self._activity, uid, screen)
+        terminal = await self._in_running(uid, lambda name: self._inside.attach(name, command, size, shown))
+        return AttendedTerminal(self._activity, uid, terminal)
 
     async def console(self, uid: int, size: Size, screen: IConsumer) -> Any:
         """Show the console on ``screen``, instead of to whom it was shown; gives an :class:`ITerminal`."""
-        return await self._in_running(uid, lambda name: self._inside.console(name, size, screen))
+        shown = AttendedScreen(self._activity, uid, screen)
+        terminal = await self._in_running(uid, lambda name: self._inside.console(name, size, shown))
+        return AttendedTerminal(self._activity, uid, terminal)
 
     async def console_log(self, uid: int) -> bytes:
         """Give the console's log; LXD gives each part of it once."""
@@ -60,7 +68,8 @@ class Insides:
     async def _in_running(self, uid: int, work: Callable[[str], Coroutine[Any, Any, T]]) -> T:
         name = await self._running(uid)
         try:
-            return await work(name)
+            with self._activity.used(uid):
+                return await work(name)
         except RemoteError as error:
             after = await self._registry.look(uid)
             if after is not None and after.runs:

@@ -8,6 +8,7 @@ from webspaced.core.config import Config
 from webspaced.core.instance import Instance, IPAddress, Status
 from webspaced.core.kept_certificates import NONE, Kept, load
 from webspaced.core.probing import Ask, web_asks
+from webspaced.core.sleep import DOZING_KEY, Depth
 from webspaced.core.webspace import (
     CREATING_KEY,
     KEY,
@@ -38,6 +39,8 @@ class Observed:
     """Since when (seconds since the epoch) IAM has not known its member."""
     certificates: Kept = NONE
     """What its member has brought for domains."""
+    doze_mark: str | None = None
+    """The incarnation that webspaced was about to freeze, or froze."""
     unfinished: bool = False
     """Whether it is being created, or is what a creation left that nobody could undo: for nobody to use."""
 
@@ -55,6 +58,23 @@ class Observed:
     def runs(self) -> bool:
         """Whether its processes run now."""
         return self.instance.status.runs
+
+    @property
+    def dozes(self) -> bool:
+        """Whether webspaced froze it, and nobody else."""
+        return self.instance.status is Status.FROZEN and self.doze_mark == self.instance.incarnation
+
+    @property
+    def lives(self) -> bool:
+        """Whether it has processes, running or frozen: then it has the addresses that it had."""
+        return self.runs or self.instance.status in (Status.FROZEN, Status.FREEZING)
+
+    @property
+    def depth(self) -> Depth:
+        """How deep it sleeps; what others froze counts as asleep."""
+        if self.runs:
+            return Depth.AWAKE
+        return Depth.DOZING if self.dozes else Depth.ASLEEP
 
     def as_it_was(self, known: Observed | None) -> Observed:
         """Give this with the state in which it was seen last, where LXD cannot tell the present one."""
@@ -86,6 +106,7 @@ def observe(uid: int, instance: Instance, defaults: Config) -> Observed:
         boot_port=boot_port_of(instance.config) if own else None,
         untold=instance.status is Status.ERROR,
         unknown_since=unknown_since_of(instance.config) if own else None,
+        doze_mark=instance.config.get(DOZING_KEY) or None,
         certificates=load(instance.config, uid) if own else NONE,
         # Of a copy, or of one that somebody renamed meanwhile, the marker tells nothing.
         unfinished=instance.config.get(CREATING_KEY) == instance.name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from webspaced.core.boot import Hold, unwanted
 from webspaced.core.desired import AUTO, Desired, Wish
 from webspaced.core.instance import Status
+from webspaced.core.sleep import DOZING_KEY
 from webspaced.core.webspace import Webspace
 from webspaced.errors import Conflict, DeadlineExceeded, Forbidden, NotRunning, RemoteError, RoutesUnwritable
 from webspaced.interfaces import IInstances, IRoutes
@@ -123,11 +124,56 @@ class Power:
             self._booter.hold(observed.uid, Hold.STOPPING)
             await self.halt(observed)
 
-    async def keep_off(self, uid: int) -> None:
-        """Stop a webspace in order if it runs although nobody is to have it."""
+    async def doze(self, uid: int, is_idle: Callable[[], Awaitable[bool]]) -> bool:
+        """Freeze a running webspace in order: route, settle, drain, the mark in LXD, then the container.
+
+        ``Conflict`` while LXD works on it, ``Unavailable`` where its visitors cannot be led away.
+
+        :param is_idle: asked last, once visitors come through webspaced.
+        :returns: whether it dozes now; not if somebody came meanwhile.
+        """
         async with self._turn(uid):
             observed = await self._documents.present(uid)
-            if observed.runs and self._booter.unwanted(observed):
+            if not observed.runs:
+                return False
+            await self._hindrances.check_idle(observed)
+            with self._held(uid, Hold.DRAINING):
+                await self._drained(uid)
+                if not await is_idle():
+                    return False
+                self._booter.hold(uid, Hold.DOZING)
+                await self._documents.change_keys(uid, lambda now: {DOZING_KEY: now.instance.incarnation})
+                await self._instances.freeze(observed.name)
+                after = await self._registry.look(uid)
+                if after is not None and after.instance.status is Status.FROZEN and not after.dozes:
+                    # It restarted itself meanwhile, and would seem to be somebody else's frozen one.
+                    await self._instances.resume(observed.name)
+        return after is not None and after.dozes
+
+    async def stop_idle(self, uid: int, is_idle: Callable[[], Awaitable[bool]]) -> bool:
+        """Stop a webspace that nobody uses, in order; what it is told to be stays as it is. Errors as of :meth:`doze`.
+
+        :param is_idle: asked last, once visitors come through webspaced.
+        :returns: whether it is stopped now.
+        """
+        async with self._turn(uid):
+            observed = await self._documents.present(uid)
+            if not (observed.runs or observed.dozes):
+                return False
+            await self._hindrances.check_idle(observed)
+            with self._held(uid, Hold.DRAINING):
+                await self._drained(uid)
+                if not await is_idle():
+                    return False
+                self._booter.hold(uid, Hold.STOPPING)
+                await self.halt(self._registry.get(uid) or observed)
+        return True
+
+    async def keep_off(self, uid: int) -> None:
+        """Stop a webspace in order if it runs, or dozes, although nobody is to have it."""
+        async with self._turn(uid):
+            observed = await self._documents.present(uid)
+            if (observed.runs or observed.dozes) and self._booter.unwanted(observed):
                 await self._stop_in_order(observed, forced=_is_suspended(observed.webspace))
 
     async def _reboot(self, uid: int) -> None:
@@ -158,12 +204,13 @@ class Power:
             return webspace.with_desired(desired)
 
         there = self._registry.get(uid)
-        if desired.wish is Wish.STOPPED and there is not None and there.runs:
+        if desired.wish is Wish.STOPPED and there is not None and (there.runs or there.dozes):
             # As if it were shut down: what LXD works on is not torn from it. An admin's word waits for nobody.
             await self._hindrances.check_idle(there)
         before = (await self._documents.change(uid, changed)).desired
         now = self._registry.get(uid)
-        if desired.wish is not Wish.AUTO and now is not None and now.instance.status is not Status.FROZEN:
+        paused = now is None or (now.instance.status is Status.FROZEN and not now.dozes)
+        if desired.wish is not Wish.AUTO and not paused:
             # Not behind what its member asks for: an admin's word waits for nobody's clicks.
             try:
                 await self._stop_as_wanted(uid, forced=desired.wish is Wish.SUSPENDED)
@@ -220,7 +267,9 @@ class Power:
         await sleep(self._clock, self._times.drain)
 
     async def halt(self, observed: Observed) -> None:
-        """Stop gracefully, or after a while by force."""
+        """Stop gracefully, or after a while by force. One that dozes is thawed for it: it may have to save something."""
+        if observed.dozes:
+            observed = await self._thawed(observed)
         if observed.runs:
             try:
                 await self._instances.stop(observed.name, self._times.graceful, force=False)
@@ -230,6 +279,13 @@ class Power:
                 await self._registry.look(observed.uid)
                 return
         await self.force(observed)
+
+    async def _thawed(self, observed: Observed) -> Observed:
+        try:
+            await self._instances.resume(observed.name)
+        except (RemoteError, DeadlineExceeded) as error:
+            self.log.info("{name} could not be thawed: {error}", name=observed.name, error=str(error))
+        return await self._registry.look(observed.uid) or observed
 
     async def force(self, observed: Observed) -> None:
         """Stop by force, now; one that has stopped in between is fine."""
@@ -287,7 +343,7 @@ def _check_running(observed: Observed) -> None:
 
 def check_not_paused(observed: Observed) -> None:
     """See to it that nobody else froze a webspace: it is left so."""
-    if observed.instance.status is Status.FROZEN:
+    if observed.instance.status is Status.FROZEN and not observed.dozes:
         message = "the webspace is paused by somebody who looks after LXD; it cannot be started or stopped meanwhile"
         raise Conflict(message)
 

@@ -191,14 +191,14 @@ class Registry:
 
     def _differs(self, uid: int, instance: Instance) -> bool:
         known = self._seen.get(uid)
-        if known is None or (known.runs and known.address is None):
+        if known is None or (known.lives and known.address is None):
             return True
         return known.instance != evolve(instance, etag=known.instance.etag)
 
     async def _take(self, uid: int, instance: Instance | None, version: int | None) -> None:
         """Store what the list says of a webspace, unless somebody has looked meanwhile: then look again."""
         observed = None if instance is None else self._read(uid, instance)
-        if observed is not None and observed.runs and observed.address is None:
+        if observed is not None and observed.lives and observed.address is None:
             # Before anybody hears of it: without its address, a running webspace's direct route would be given up.
             addressing = self._ready()
             observed = await addressing.located(observed) if observed.claims is None else addressing.judged(observed)
@@ -255,14 +255,14 @@ class Registry:
         except Invalid as error:
             self._conditions.note(uid, Kind.UNREADABLE, str(error))
             return None
-        if instance.status is not Status.FROZEN:
+        if instance.status is not Status.FROZEN or observed.dozes:
             self._conditions.note(uid, Kind.PAUSED, None)
         known = self._seen.get(uid)
         observed = observed.as_it_was(known)
         self._conditions.note(uid, Kind.UNREADABLE, None)
         self._conditions.note(uid, Kind.BAD_FIELD, "; ".join(observed.webspace.wrong) or None)
         self._conditions.note(uid, Kind.UNTOLD, "LXD cannot tell its state" if observed.untold else None)
-        if known is None or known.instance.incarnation != observed.instance.incarnation or not observed.runs:
+        if known is None or known.instance.incarnation != observed.instance.incarnation or not observed.lives:
             return observed
         return evolve(observed, claims=known.claims, addresses=known.addresses)
 
@@ -289,6 +289,12 @@ class Registry:
         self._store(renewed)
         return renewed
 
+    async def confirm_address(self, uid: int) -> None:
+        """See whether the addresses of a webspace that dozed are still its own: a lease may have run out meanwhile."""
+        observed, addressing = self._seen.get(uid), self._ready()
+        if observed is not None and not addressing.is_fixed(observed):
+            self._judge_again(await addressing.ownership.renew())
+
     def _judge_again(self, addresses: Collection[IPAddress]) -> None:
         """Find out anew where webspaces are that may have got or lost one of these addresses."""
         for uid in {uid for address in addresses for uid in self._claimants.owners(address)}:
@@ -302,7 +308,7 @@ class Registry:
         self._versions[observed.uid] = self._versions.get(observed.uid, 0) + 1
         self._seen[observed.uid] = observed
         shown = (*(observed.claims or ()), *observed.addresses)
-        self._claimants.give(observed.uid, shown if observed.runs else ())
+        self._claimants.give(observed.uid, shown if observed.lives else ())
         self._boot_ports.give(observed.uid, [observed.boot_port] if observed.boot_port else ())
         if known != observed:
             self._tell(observed.uid)

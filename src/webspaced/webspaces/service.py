@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from webspaced.core.config import Config
+from webspaced.core.config import Choices, Config
 from webspaced.core.creation import wishes
 from webspaced.core.forward import Forward
 from webspaced.core.instance import Image, InstanceState
@@ -34,9 +34,8 @@ class WebspaceService:
         creator: Creator,
         ports: Ports,
         routes: IRoutes,
-        max_startup_delay: float,
+        choices: Choices,
     ) -> None:
-        """:param max_startup_delay: the most that a member may set, in seconds."""
         self.power = power
         self.creator = creator
         self._registry = registry
@@ -44,7 +43,7 @@ class WebspaceService:
         self._documents = documents
         self._ports = ports
         self._routes = routes
-        self._max_startup_delay = max_startup_delay
+        self._choices = choices
         self._states: Coalesced[str, InstanceState] = Coalesced(instances.state)
 
     async def images(self) -> Sequence[Image]:
@@ -89,11 +88,8 @@ class WebspaceService:
 
         ``Invalid`` names what is wrong.
         """
-        bound = self._max_startup_delay
-
         def changed(webspace: Webspace) -> Webspace:
-            config = webspace.config.patched(patch, max_startup_delay=bound)
-            return webspace.with_config(config)
+            return webspace.with_config(webspace.config.patched(patch, self._choices))
 
         old = (await self._documents.change(uid, changed)).config
         await self._routes.settled(uid)

@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 
 from webspaced.core.boot import Hold
 from webspaced.core.desired import Wish
+from webspaced.core.sleep import Depth
 from webspaced.lib.deferreds import shield, sleep
 from webspaced.webspaces.booter import Booter
 from webspaced.webspaces.departures import Departures
@@ -57,7 +58,7 @@ class Warden:
             shield(self._consider(uid)).addErrback(self._failed, uid)
 
     def _runs_unwanted(self, observed: Observed | None) -> bool:
-        if observed is None or not observed.runs or observed.untold or not self._booter.unwanted(observed):
+        if observed is None or observed.depth is Depth.ASLEEP or observed.untold or not self._booter.unwanted(observed):
             return False
         return self._booter.memory(observed.uid).hold is Hold.NONE
 

@@ -5,14 +5,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.core.test_webspace import DEFAULTS, load
 from webspaced.core.address import AddressRule
-from webspaced.core.config import parse_port
+from webspaced.core.config import Choices, parse_port
 from webspaced.core.names import parse_username
 from webspaced.errors import Invalid
 
 
 class HostileValueTests(SynchronousTestCase):
     def test_a_startup_delay_beyond_all_floats_is_refused_by_name(self) -> None:
-        e = self.assertRaises(Invalid, DEFAULTS.patched, {"startupDelay": 10**400}, max_startup_delay=60)
+        e = self.assertRaises(Invalid, DEFAULTS.patched, {"startupDelay": 10**400}, Choices(max_startup_delay=60))
         self.assertIn("startupDelay", str(e))
 
     def test_members_of_config_that_are_not_ours_are_kept(self) -> None:

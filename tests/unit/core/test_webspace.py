@@ -11,15 +11,18 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from webspaced.core.claims import Grants
-from webspaced.core.config import Config, parse_port
+from webspaced.core.config import Choices, Config, parse_port
 from webspaced.core.desired import AUTO, Desired, Wish
 from webspaced.core.forward import Forward
 from webspaced.core.probing import Ask, web_asks
 from webspaced.core.protocol import Protocol
 from webspaced.core.proxy_protocol import ProxyProtocol
+from webspaced.core.sleep import Sleep
 from webspaced.core.webspace import UNKNOWN_SINCE_KEY, Webspace, load_webspace, unknown_since_of
 from webspaced.errors import Invalid
 
+CHOICES = Choices(max_startup_delay=60.0, sleep=("doze", "sleepAfter"))
+GENEROUS = Choices(max_startup_delay=600)
 DEFAULTS = Config(startup_delay=3.0, http_port=80, sni_passthrough=False)
 PORT = st.integers(1, 65535)
 JSON = st.recursive(
@@ -28,10 +31,12 @@ JSON = st.recursive(
     max_leaves=5,
 )
 CONFIGS = st.builds(
-    Config, startup_delay=st.floats(0, 60), http_port=PORT, sni_passthrough=st.booleans(), protocol=st.sampled_from(Protocol)
+    Config, startup_delay=st.floats(0, 60), http_port=PORT, sni_passthrough=st.booleans(),
+    protocol=st.sampled_from(Protocol),
+    sleep=st.sampled_from(Sleep), sleep_after=st.none() | st.floats(1, 1e6),
 )
 DOMAINS = st.lists(st.sampled_from(["a.org", "b.example.com", "xn--4ca.net"]), unique=True, max_size=3).map(tuple)
-OURS = ("user", "config", "domains", "ports", "proxyProtocol", "ready")
+OURS = ("user", "config", "domains", "ports", "proxyProtocol", "ready", "awakeUntil")
 FOREIGN = st.dictionaries(st.text(max_size=6).filter(lambda name: name not in OURS), JSON)
 VERSIONS = st.sampled_from([None, *ProxyProtocol])
 FORWARDS = st.dictionaries(
@@ -255,25 +260,25 @@ class UnreadableTests(SynchronousTestCase):
 
 class PatchTests(SynchronousTestCase):
     def refusal(self, **patch: object) -> str:
-        return str(self.assertRaises(Invalid, DEFAULTS.patched, patch, max_startup_delay=60.0))
+        return str(self.assertRaises(Invalid, DEFAULTS.patched, patch, CHOICES))
 
     def test_changes_what_is_named_and_nothing_else(self) -> None:
-        self.assertEqual(DEFAULTS.patched({"httpPort": 8080}, max_startup_delay=60), Config(
+        self.assertEqual(DEFAULTS.patched({"httpPort": 8080}, CHOICES), Config(
             startup_delay=3.0, http_port=8080, sni_passthrough=False,
         ))  # fmt: skip
-        self.assertEqual(DEFAULTS.patched({"startupDelay": 0}, max_startup_delay=60).startup_delay, 0.0)
-        self.assertTrue(DEFAULTS.patched({"sniPassthrough": True}, max_startup_delay=60).sni_passthrough)
-        self.assertIs(DEFAULTS.patched({"protocol": "h2c"}, max_startup_delay=60).protocol, Protocol.H2C)
+        self.assertEqual(DEFAULTS.patched({"startupDelay": 0}, CHOICES).startup_delay, 0.0)
+        self.assertTrue(DEFAULTS.patched({"sniPassthrough": True}, CHOICES).sni_passthrough)
+        self.assertIs(DEFAULTS.patched({"protocol": "h2c"}, CHOICES).protocol, Protocol.H2C)
 
     def test_the_web_port_is_asked_in_its_own_protocol(self) -> None:
         for patch, asks in (
             ({}, Ask.HTTP), ({"protocol": "h2c"}, Ask.H2C), ({"protocol": "https"}, Ask.HTTPS),
             ({"sniPassthrough": True}, Ask.TLS), ({"sniPassthrough": True, "protocol": "h2c"}, Ask.TLS),
         ):  # fmt: skip
-            self.assertIs(web_asks(DEFAULTS.patched(patch, max_startup_delay=60)), asks)
+            self.assertIs(web_asks(DEFAULTS.patched(patch, CHOICES)), asks)
 
     def test_nothing_changes_nothing(self) -> None:
-        self.assertEqual(DEFAULTS.patched({}, max_startup_delay=60), DEFAULTS)
+        self.assertEqual(DEFAULTS.patched({}, CHOICES), DEFAULTS)
 
     def test_an_unknown_field_is_named(self) -> None:
         self.assertIn("httpport, zzz", self.refusal(zzz=1, httpport=80))
@@ -290,16 +295,16 @@ class PatchTests(SynchronousTestCase):
 
     def test_null_changes_nothing(self) -> None:
         nothing = {"httpPort": None, "startupDelay": None, "sniPassthrough": None, "protocol": None}
-        self.assertEqual(DEFAULTS.patched(nothing, max_startup_delay=60), DEFAULTS)
+        self.assertEqual(DEFAULTS.patched(nothing, CHOICES), DEFAULTS)
 
     def test_what_is_above_the_bound_stays_until_it_is_changed(self) -> None:
-        slow = DEFAULTS.patched({"startupDelay": 600}, max_startup_delay=600)
-        self.assertEqual(slow.patched({"httpPort": 81}, max_startup_delay=60).startup_delay, 600)
-        self.assertEqual(slow.patched({"startupDelay": 600}, max_startup_delay=60).startup_delay, 600)
-        self.assertRaises(Invalid, slow.patched, {"startupDelay": 599}, max_startup_delay=60)
+        slow = DEFAULTS.patched({"startupDelay": 600}, GENEROUS)
+        self.assertEqual(slow.patched({"httpPort": 81}, CHOICES).startup_delay, 600)
+        self.assertEqual(slow.patched({"startupDelay": 600}, CHOICES).startup_delay, 600)
+        self.assertRaises(Invalid, slow.patched, {"startupDelay": 599}, CHOICES)
 
     def test_the_bound_of_startup_delay(self) -> None:
-        self.assertEqual(DEFAULTS.patched({"startupDelay": 60}, max_startup_delay=60).startup_delay, 60)
+        self.assertEqual(DEFAULTS.patched({"startupDelay": 60}, CHOICES).startup_delay, 60)
         self.assertIn("at most 60 seconds", self.refusal(startupDelay=60.5))
 
 

@@ -111,7 +111,7 @@ class ForwardTests(ListenersCase):
     def test_one_that_belongs_to_another_is_a_condition_until_it_is_free(self) -> None:
         self.listeners.want_forwards(1, {50000: Forward(22)})
         self.listeners.want_forwards(2, {50000: Forward(23)})
-        self.assertIn("50000 belongs to webspace 1", self.conditions.of(2)[Kind.PORT_CLASH])
+        self.assertIn("50000: webspace 1 has it still", self.conditions.of(2)[Kind.FORWARD_UNBOUND])
         self.visit(50000)
         self.assertEqual(self.destinations(), [(1, 22, Ask.CONNECTION)])
         self.listeners.want_forwards(1, {})

@@ -168,6 +168,7 @@ class ServedCase(SynchronousTestCase):
                     commands=(commands, MOST_COMMANDS),
                     auth=self.auth,
                     resync=resync,
+                    sleeper=self.w.sleeper,
                     now=lambda: 1000.0,
                     conditions=self.w.conditions,
                 )

@@ -60,6 +60,7 @@ class ApiCase(SynchronousTestCase):
             commands=(200, 16),
             auth=Auth(Members(identity, self.w.registry, self.w.documents)),
             resync=resync,
+            sleeper=self.w.sleeper,
             now=lambda: 1000.0,
             conditions=self.w.conditions,
         )
@@ -116,6 +117,7 @@ class WebspaceTests(ApiCase):
     def test_created_read_and_deleted(self) -> None:
         created = self.ask("POST", SELF, {"image": "fast"})
         config = {"startupDelay": 3.0, "httpPort": 80, "sniPassthrough": False, "protocol": "http"}
+        config |= {"sleep": "auto", "sleepAfter": 0}
         self.assertEqual((created.status, created.json), (201, {"user": 1, "config": config, "domains": [], "ports": {}}))
         self.assertEqual(self.ask("GET", SELF).json, created.json)
         self.nothing(204, "DELETE", SELF)
@@ -193,7 +195,8 @@ class StateTests(ApiCase):
     def test_every_field_is_there_though_it_sleeps(self) -> None:
         usage = {"cpu": 0, "disks": {}, "memory": 0, "processes": 0}
         self.assertEqual(self.ask("GET", f"{SELF}/state").json, {
-            "running": False, "uptime": 0, "usage": usage, "networkInterfaces": {},
+            "running": False, "uptime": 0, "usage": usage, "networkInterfaces": {}, "depth": "asleep",
+            "lastActive": "1970-01-01T00:00:00Z", "sleepsAt": None,
         })  # fmt: skip
 
     def test_boot_reboot_and_shut_down(self) -> None:
@@ -207,6 +210,21 @@ class StateTests(ApiCase):
         self.assertIs(self.container.status, Status.STOPPED)
         for method in ("PUT", "DELETE"):
             self.assertIn("not running", self.problem(404, method, f"{SELF}/state"))
+
+    def test_of_one_that_dozes_and_how_it_is_kept_awake(self) -> None:
+        self.nothing(204, "POST", f"{SELF}/state")
+        self.w.clock.result_of(self.w.power.doze(1, self.is_idle))
+        self.assertIs(self.container.status, Status.FROZEN)
+        state = self.ask("GET", f"{SELF}/state").json
+        self.assertEqual((state["running"], state["depth"]), (True, "dozing"))
+        self.assertEqual(self.ask("POST", f"{SELF}/awake", {"seconds": 60}).json["until"][:11], "1970-01-01T")
+        self.assertIs(self.container.status, Status.RUNNING)
+        self.assertEqual(self.ask("POST", f"{SELF}/awake", {"seconds": 0}).json, {"until": None})
+        for wrong in ({}, {"seconds": -1}, {"seconds": "60"}, {"seconds": True}, {"second": 1}, {"seconds": 1e9}):
+            self.problem(400, "POST", f"{SELF}/awake", wrong)
+
+    async def is_idle(self) -> bool:
+        return True
 
     def test_resync(self) -> None:
         self.nothing(204, "PATCH", f"{SELF}/state")

@@ -97,6 +97,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("DELETE", f"{WEBSPACE}/state"): member(404),
     ("GET", f"{WEBSPACE}/config"): member(200),
     ("PATCH", f"{WEBSPACE}/config"): member(200, {"httpPort": 8080}),
+    ("POST", f"{WEBSPACE}/awake"): member(200, {"seconds": 60}),
     ("GET", f"{WEBSPACE}/desired"): member(200),
     ("PUT", f"{WEBSPACE}/desired"): member(200, {"desired": "stopped"}),
     ("GET", f"{WEBSPACE}/domains"): member(200),

@@ -32,6 +32,7 @@ class SitesTests(SynchronousTestCase):
             commands=(1, 1),
             auth=None,
             resync=None,
+            sleeper=None,
             now=lambda: 0.0,
             conditions=Conditions(),
         )

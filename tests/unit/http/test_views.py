@@ -3,11 +3,14 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.lxd.test_instances import INSTANCE, STATE
+from webspaced.core.sleep import Depth
 from webspaced.core.webspace import Config, Webspace
 from webspaced.http import views
 from webspaced.lxd import parse
 from webspaced.webspaces.observed import Observed
+from webspaced.webspaces.sleeper import Rest
 
+REST = Rest(depth=Depth.AWAKE, last_active=0.0, sleeps_at=None)
 STARTED = 1795251600.123456
 """2026-11-21T09:00:00.123456789Z"""
 
@@ -18,7 +21,7 @@ class StateTests(SynchronousTestCase):
         instance = parse.instance({**INSTANCE, **changes})
         webspace = Webspace(user=7, config=config)
         observed = Observed(uid=7, instance=instance, webspace=webspace, username=None, boot_port=None)
-        return views.state(observed, parse.state(told), now)
+        return views.state(observed, parse.state(told), REST, now)
 
     def test_of_a_running_one(self) -> None:
         state = self.view()

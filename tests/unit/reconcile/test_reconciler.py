@@ -116,7 +116,7 @@ class ActTests(ReconcilerCase):
         self.assertIs(self.w.readiness.get(self.w.seen(1), Probe(80, Ask.HTTP)), Readiness.NEVER)
 
     def test_whatever_ends_it_leads_to_the_boot_port_again_and_cuts_what_was_relayed(self) -> None:
-        for end in (self.w.lxd.crash, self.w.lxd.freeze):
+        for end in (self.w.lxd.crash, self.w.lxd.pause):
             self.w.lxd.power_on("ws-u1")
             self.w.clock.run_for(2)
             self.w.listeners.cut.clear()

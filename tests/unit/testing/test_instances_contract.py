@@ -24,9 +24,6 @@ class LxdTests(SimulatedCase, InstancesContract):
     async def free_address(self) -> str:
         return "10.7.0.200"
 
-    async def freeze(self, name: str) -> None:
-        await self.client.operate("PUT", f"/instances/{name}/state", {"action": "freeze"})
-
 
 class IncusTests(LxdTests):
     flavour = INCUS

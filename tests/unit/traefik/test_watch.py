@@ -67,7 +67,7 @@ class WatchTests(SynchronousTestCase):
         self.assertIn("none of webspaced's routes since 2001-09-09T01:46:45Z; it says: no inotify", self.watch.trouble)
         self.assertEqual(self.conditions.of(7), {Kind.UNROUTED: self.watch.trouble})
         self.assertEqual(len([each for each in events if "unrouted" in (formatEvent(each) or "")]), 1)
-        for seconds, restarts in ((15, 1), (5, 2), (35, 2), (5, 3), (55, 3), (5, 4), (60, 5)):
+        for seconds, restarts in ((15, 2), (10, 2), (5, 3), (10, 3), (5, 4), (15, 5)):
             self.looks(seconds)
             self.assertEqual(self.traefik.restarts, restarts)
         self.traefik.answer = True

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.contracts.fake_instances import Timings
 from tests.unit.timing import Watched, watch
-from tests.unit.world import World
+from tests.unit.world import MAX_WAIT, World
 from webspaced.core.boot import Hold
 from webspaced.core.instance import Status
 from webspaced.errors import BootFailed, NotFound, Refused, RemoteError, Unavailable
@@ -84,7 +84,7 @@ class OneBootTests(BooterCase):
     def test_one_that_somebody_froze_is_left_frozen(self) -> None:
         self.world()
         self.booted()
-        self.w.lxd.freeze("ws-u1")
+        self.w.lxd.pause("ws-u1")
         self.w.clock.run_for(1)
         for by_api in (False, True):
             self.assertIn("paused", str(self.refusal(Refused, by_api=by_api)))
@@ -97,7 +97,7 @@ class OneBootTests(BooterCase):
     def test_who_comes_while_lxd_takes_a_snapshot_waits_for_its_end(self) -> None:
         self.world()
         self.booted()
-        self.w.lxd.freeze("ws-u1")
+        self.w.lxd.pause("ws-u1")
         self.w.lxd.busy.add("ws-u1")
         self.w.clock.run_for(1)
         waiting = self.boot()
@@ -196,16 +196,31 @@ class BoundTests(BooterCase):
         self.world(1, 2, 3, max_running=2)
         self.booted(1)
         self.booted(2)
-        error = self.refusal(Refused, 3)
-        self.assertIn("too many webspaces", str(error))
+        waiting = self.boot(3)
+        self.w.clock.run_for(10)
+        self.assertFalse(waiting.done)
+        self.w.lxd.crash("ws-u1")
+        self.w.clock.run_for(3)
+        self.assertTrue(waiting.value)
+
+    def test_who_finds_no_room_for_long_is_refused_and_the_next_one_is_not_told_that_it_failed(self) -> None:
+        self.world(1, 2, max_running=1)
+        self.booted(1)
+        waiting = self.boot(2)
+        with self.w.activity.used(1):
+            self.w.clock.run_for(MAX_WAIT + 1)
+        self.assertIsInstance(waiting.error, Refused)
+        self.assertIn("too many webspaces", str(waiting.error))
         self.w.lxd.crash("ws-u1")
         self.w.clock.run_for(1)
-        self.assertTrue(self.booted(3))
+        self.assertTrue(self.booted(2))
 
     def test_those_that_are_about_to_run_count(self) -> None:
         self.world(1, 2, max_running=1)
-        self.boot(1)
-        self.refusal(Refused, 2)
+        first, second = self.boot(1), self.boot(2)
+        self.w.clock.run_for(5)
+        self.assertEqual((first.done, second.done), (True, False))
+        self.assertEqual([name for _, name in self.w.calls("start")], ["ws-u1"])
 
     def test_one_that_runs_already_is_served_however_many_run(self) -> None:
         self.world(1, 2, max_running=1)

@@ -131,7 +131,7 @@ class Everything(RuleBasedStateMachine):
     @rule(uid=UIDS)
     def freeze(self, uid: int) -> None:
         if self.there(uid, Status.RUNNING):
-            self.w.lxd.freeze(name(uid))
+            self.w.lxd.pause(name(uid))
 
     @rule(uid=UIDS)
     def delete_behind(self, uid: int) -> None:

@@ -109,7 +109,7 @@ class StopTests(PowerCase):
         self.assertRaises(NotFound, self.w.clock.result_of, self.w.power.shut_down(4))
 
     def test_one_that_somebody_froze_is_left_frozen(self) -> None:
-        self.w.lxd.freeze("ws-u1")
+        self.w.lxd.pause("ws-u1")
         self.w.clock.run_for(1)
         for work in (self.w.power.shut_down, self.w.power.reboot):
             self.assertIn("paused", str(self.assertRaises(Conflict, self.w.clock.result_of, work(1))))
@@ -212,7 +212,7 @@ class BootTests(PowerCase):
         self.assertTrue(self.w.seen(1).runs)
 
     def test_one_that_somebody_froze_is_left_frozen(self) -> None:
-        self.w.lxd.freeze("ws-u1")
+        self.w.lxd.pause("ws-u1")
         self.assertRaises(Refused, self.w.clock.result_of, self.w.power.boot(1))
         self.assertIs(self.container.status, Status.FROZEN)
 
@@ -339,7 +339,7 @@ class WishTests(PowerCase):
         self.assertIs(self.container.status, Status.RUNNING)
 
     def test_one_that_is_frozen_is_suspended_as_it_is(self) -> None:
-        self.w.lxd.freeze("ws-u1")
+        self.w.lxd.pause("ws-u1")
         self.w.clock.run_for(1)
         self.want(SUSPENDED, by_admin=True)
         self.w.clock.run_for(30)

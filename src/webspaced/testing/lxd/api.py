@@ -290,6 +290,26 @@ class Api:
         """Become one of an operation's WebSockets."""
         return await self._read(request, lambda: self._interior.websocket(request, identity))
 
+    # --- what is used
+
+    @app.route("/1.0/metrics", methods=["GET"])
+    async def metrics(self, request: Request) -> Any:
+        """Tell what containers use; the same for some seconds."""
+        return await self._read(request, lambda: self._metrics(project_of(request)))
+
+    def _metrics(self, project: str) -> Answer:
+        now, machine = self.machine.agenda.seconds(), self.machine
+        at, text = machine.metrics.get(project, (-self._times.metrics_kept, ""))
+        if now - at >= self._times.metrics_kept:
+            text = documents.metrics(machine, project)
+            machine.metrics[project] = (now, text)
+        return Answer(text.encode(), 200, (("Content-Type", "text/plain"),))
+
+    @app.route("/1.0/resources", methods=["GET"])
+    async def resources(self, request: Request) -> Any:
+        """Tell what the machine has."""
+        return await self._read(request, lambda: sync(documents.resources_document(self.machine)))
+
     # --- everything else
 
     @app.route("/1.0/instances/<name>/<path:rest>", methods=["GET", "HEAD", "POST", "PUT", "DELETE"])

@@ -109,12 +109,37 @@ def state_document(instance: Instance, machine: Machine) -> dict[str, Any]:
         "network": _network(instance, machine) if alive else None,
         "pid": instance.pid,
         "processes": PROCESSES if alive else 0,
-        "cpu": {"usage": round((machine.agenda.seconds() - instance.up_at) * 1e6) if alive else 0},
+        "cpu": {"usage": round(instance.used * 1e9) if alive else 0},
     }
     if machine.flavour.full_events:
         document["cpu"]["allocated_time"] = 2_000_000_000 if alive else 0
         document |= {"started_at": instance.last_used_at if alive else "0001-01-01T00:00:00Z", "os_info": None}
     return document
+
+
+def metrics(machine: Machine, project: str) -> str:
+    """Give what the containers of a project have used, as Prometheus reads it: of some seventy metrics those that count."""
+    alive = [each for each in machine.listed(project) if each.phase.alive]
+    server = machine.flavour.name
+    lines: list[str] = []
+    for metric, labels, value in (
+        ("cpu_seconds_total", 'cpu="0",mode="user",', lambda each: each.used),
+        ("network_receive_bytes_total", 'device="eth0",', lambda each: each.received),
+        ("network_transmit_bytes_total", 'device="eth0",', lambda each: each.sent),
+    ):
+        lines += [f"# HELP {server}_{metric} It is said here.", f"# TYPE {server}_{metric} counter"]
+        lines += [
+            f'{server}_{metric}{{{labels}name="{each.name}",project="{each.project}",type="container"}} {value(each):g}'
+            for each in alive
+        ]
+    return "\n".join([*lines, "# EOF", ""])
+
+
+def resources_document(machine: Machine) -> dict[str, Any]:
+    """Give what the machine has, as far as it is modelled: memory, in bytes."""
+    alive = sum(each.phase.alive for each in machine.instances.values())
+    used = machine.memory_used + alive * machine.memory_of_each
+    return {"memory": {"nodes": [], "hugepages_total": 0, "used": used, "total": machine.memory_total}}
 
 
 def _memory(alive: bool, flavour: Flavour) -> dict[str, int]:
@@ -132,7 +157,7 @@ def _network(instance: Instance, machine: Machine) -> dict[str, Any]:
     return {
         "eth0": {
             "addresses": addresses,
-            "counters": _NO_COUNTERS,
+            "counters": {**_NO_COUNTERS, "bytes_received": instance.received, "bytes_sent": instance.sent},
             "hwaddr": instance.config.get("volatile.eth0.hwaddr", ""),
             "host_name": instance.config.get("volatile.eth0.host_name", ""),
             "mtu": 1500,

@@ -31,10 +31,17 @@ class Ports:
     echo: int = 7
 
 
+PACKET, PACKETS = 66, 5
+"""Bytes around what a packet carries, and packets that a connection takes beside."""
+WORK = 0.001
+"""Seconds of processor time that a request takes."""
+
+
 @define(eq=False)
 class _Life:
     """One incarnation of a container: what it has open."""
 
+    instance: Instance
     calls: list[IDelayedCall] = Factory(list)
     ports: list[Any] = Factory(list)
     connections: set[Any] = Factory(set)
@@ -51,6 +58,14 @@ class _Service(Protocol):
 
     def connectionMade(self) -> None:
         self._life.connections.add(self.transport)
+        self.count(received=PACKETS * PACKET, sent=PACKETS * PACKET)
+
+    def count(self, received: int = 0, sent: int = 0) -> None:
+        """Count bytes of the network's, and the work that they make."""
+        instance = self._life.instance
+        instance.received += received
+        instance.sent += sent
+        instance.used += WORK
 
     def connectionLost(self, reason: Failure = Failure(Exception())) -> None:  # noqa: B008
         self._life.connections.discard(self.transport)
@@ -65,6 +80,7 @@ class Echo(_Service):
         self.transport.registerProducer(self.transport, True)
 
     def dataReceived(self, data: bytes) -> None:
+        self.count(received=PACKET + len(data), sent=PACKET + len(data))
         self.transport.write(data)
 
 
@@ -80,6 +96,7 @@ class Web(_Service):
     def dataReceived(self, data: bytes) -> None:
         if self._head is None:
             return
+        self.count(received=PACKET + len(data))
         self._head += data
         if b"\r\n\r\n" in self._head or len(self._head) > LONGEST_HEAD:
             self._answer(*self._head.split(b" ", 2)[:2])
@@ -90,7 +107,9 @@ class Web(_Service):
             status = "404 Not Found"
         body = f"{self._name}\n" if status == "200 OK" else "not yet\n"
         head = f"HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-        self.transport.write((head if verb == b"HEAD" else head + body).encode())
+        answer = (head if verb == b"HEAD" else head + body).encode()
+        self.count(sent=PACKET + len(answer))
+        self.transport.write(answer)
         self._head = b""
         self.transport.loseConnection()
 
@@ -107,7 +126,9 @@ class Containers:
 
     def began(self, instance: Instance) -> None:
         """See :class:`Insides`."""
-        life = self._lives[instance] = _Life()
+        instance.received = instance.sent = 0
+        instance.used = WORK
+        life = self._lives[instance] = _Life(instance)
         behaviour = instance.behaviour
         if not behaviour.address:
             return

@@ -86,6 +86,10 @@ class Machine:
         self.certificates: dict[str, dict[str, Any]] = {}
         self.members: dict[str, bool] = {}
         """Members of a cluster by name, and whether each is online; empty on a single machine."""
+        self.memory_total, self.memory_used, self.memory_of_each = 24 << 30, 1 << 30, 1_155_072
+        """Bytes: of the machine, taken by all else, and taken by each container that runs or is frozen."""
+        self.metrics: dict[str, tuple[float, str]] = {}
+        """What was told last of a project, and when: the same is told for a while."""
         self.profiles_version = 0
         self.gateway = IPv4Interface(gateway)
         self._count = 0

@@ -107,6 +107,11 @@ class Instance:
     """Forced stops that overtook a graceful restart."""
     up_at: float = 0.0
     pid: int = 0
+    received: int = 0
+    """Bytes that came to it since its start."""
+    sent: int = 0
+    used: float = 0.0
+    """Seconds of processor time since its start."""
     has_address: bool = False
     extra: list[IPv4Interface] = Factory(list)
     """Addresses that its root added."""

@@ -18,6 +18,8 @@ class Timings:
     """Until the answer to a ``/state`` of what runs; LXD looks into the container."""
     listed: float = 0.00015
     """More for each instance of a list."""
+    metrics_kept: float = 8.0
+    """The same metrics are told for so long."""
     accept: float = 0.004
     """Until a change is accepted (202) or refused."""
     update: float = 0.012

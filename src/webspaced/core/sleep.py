@@ -1,0 +1,134 @@
+"""When a webspace that nobody uses falls asleep, and how deep: pure values and rules (design decision 17).
+
+Two depths: *dozing* is frozen by the kernel, with its memory kept, and wakes in milliseconds; *asleep* is stopped.
+"""
+
+from __future__ import annotations
+
+import enum
+from math import inf
+
+from attrs import frozen
+
+DOZING_KEY = "user._webspaced_dozing"
+"""Holds the incarnation that webspaced freezes, from before it does that until after the wake: so its own freezes are told
+from those of others, also after a crash."""
+
+
+class Depth(enum.StrEnum):
+    """How far away from work a webspace is."""
+
+    AWAKE = "awake"
+    DOZING = "dozing"
+    ASLEEP = "asleep"
+
+
+class Sleep(enum.StrEnum):
+    """What a member wants of sleeping."""
+
+    AUTO = "auto"
+    DOZE = "doze"
+    """Never stopped."""
+    AWAKE = "awake"
+    """Never put to sleep."""
+
+
+@frozen(kw_only=True)
+class Floors:
+    """What a container does at rest, per minute; only what goes beyond it is activity.
+
+    ``sent`` and ``received`` are bytes on its NIC (ARP, neighbour discovery, DHCP, time, broadcasts of others); ``cpu`` is
+    seconds of processor time.
+    """
+
+    sent: float
+    received: float
+    cpu: float
+
+
+@frozen(kw_only=True)
+class Usage:
+    """What a container has used since its start: seconds of processor time, bytes on its NICs but the loopback one."""
+
+    cpu: float = 0.0
+    received: int = 0
+    sent: int = 0
+
+    def is_activity(self, before: Usage, seconds: float, floors: Floors) -> bool:
+        """Whether more was used than at rest, since ``before``, in so many seconds.
+
+        Counters that went back begin anew: something was started, and that is activity.
+        """
+        minutes = seconds / 60.0
+        cpu, received, sent = self.cpu - before.cpu, self.received - before.received, self.sent - before.sent
+        if min(cpu, received, sent) < 0:
+            return True
+        return sent > floors.sent * minutes or received > floors.received * minutes or cpu > floors.cpu * minutes
+
+
+@frozen(kw_only=True)
+class Habits:
+    """After how many idle seconds a webspace dozes and is stopped; infinite for never."""
+
+    doze_after: float = inf
+    stop_after: float = inf
+
+    def due(self, idle: float, depth: Depth) -> Depth:
+        """Give how deep one that was idle for so many seconds is to sleep; never less deep than it does."""
+        if depth is Depth.ASLEEP or idle >= self.stop_after:
+            return Depth.ASLEEP
+        return Depth.DOZING if depth is Depth.DOZING or idle >= self.doze_after else Depth.AWAKE
+
+    def after(self, depth: Depth) -> float:
+        """Give after how many idle seconds it is that deep."""
+        return {Depth.DOZING: self.doze_after, Depth.ASLEEP: self.stop_after}.get(depth, 0.0)
+
+    def next_after(self, depth: Depth) -> float:
+        """Give after how many idle seconds it sleeps deeper than now; infinite for never."""
+        return {Depth.AWAKE: min(self.doze_after, self.stop_after), Depth.DOZING: self.stop_after}.get(depth, inf)
+
+
+@frozen(kw_only=True)
+class SleepRules:
+    """What the operator lets webspaces do. Seconds; 0 for never. ``allow``: what members may choose."""
+
+    doze_after: float = 0.0
+    stop_after: float = 0.0
+    least: float = 60.0
+    """Whatever was active within so many seconds stays awake."""
+    allow: frozenset[str] = frozenset()
+    max_awake: float = 86400.0
+    """The longest that a member may keep a webspace awake at a time."""
+
+    @property
+    def is_on(self) -> bool:
+        """Whether webspaces fall asleep by themselves at all."""
+        return bool(self.doze_after or self.stop_after)
+
+    def habits(self, wish: Sleep, after: float | None, *, kept_awake: bool) -> Habits:
+        """Give a webspace's habits.
+
+        :param after: the idle seconds that its member chose instead of the operator's; what is not allowed (any more) counts
+            for nothing.
+        :param kept_awake: whether its member keeps it awake for now.
+        """
+        if kept_awake or self._means(wish) is Sleep.AWAKE:
+            return Habits()
+        own = max(after, self.least) if after is not None and "sleepAfter" in self.allow else None
+        doze_after = _never(self.doze_after) if own is None or not self.doze_after else own
+        stop_after = _never(self.stop_after)
+        if own is not None and self.stop_after:
+            # One who wants it awake for longer does not want it stopped earlier.
+            stop_after = max(own, stop_after) if self.doze_after else own
+        return Habits(doze_after=doze_after, stop_after=inf if self._means(wish) is Sleep.DOZE else stop_after)
+
+    def may_be_stopped(self, wish: Sleep, *, kept_awake: bool) -> bool:
+        """Whether it may be stopped to make room for others."""
+        return not kept_awake and self._means(wish) is Sleep.AUTO
+
+    def _means(self, wish: Sleep) -> Sleep:
+        return wish if wish.value in self.allow else Sleep.AUTO
+
+
+def _never(seconds: float) -> float:
+    return seconds or inf

@@ -1,0 +1,89 @@
+"""The parts of sleep, joined: who is idle, who puts to sleep, who looks after those who doze, who makes room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from attrs import frozen
+
+from webspaced.core.sleep import Floors, SleepRules
+from webspaced.interfaces import IHostNics, IVisitors
+from webspaced.knowledge import Knowledge
+from webspaced.lib.periodic import Periodic
+from webspaced.settings import Settings
+from webspaced.webspaces.dozers import LOOK, Dozers
+from webspaced.webspaces.memory import LOOK as LOOK_AT_MEMORY
+from webspaced.webspaces.memory import MemoryLimits, MemoryWatch
+from webspaced.webspaces.meter import Meter
+from webspaced.webspaces.power import Power
+from webspaced.webspaces.sleeper import Bed, Sleeper
+
+CROWDED_LOOK = 2.0
+"""Seconds between looks while somebody waits for room."""
+
+
+@frozen(kw_only=True)
+class Sleeping:
+    """Everything that makes webspaces sleep, and notices that they are not to."""
+
+    sleeper: Sleeper
+    dozers: Dozers
+    memory: MemoryWatch
+
+
+def sleep_rules(settings: Settings) -> SleepRules:
+    """Give what the operator has set."""
+    sleep = settings.webspaces.sleep
+    return SleepRules(
+        doze_after=sleep.doze_after,
+        stop_after=sleep.stop_after,
+        least=sleep.least,
+        allow=frozenset(sleep.allow),
+        max_awake=sleep.max_awake,
+    )
+
+
+def build_sleeping(
+    reactor: Any, settings: Settings, known: Knowledge, visitors: IVisitors, power: Power, host: IHostNics,
+    now: Callable[[], float], leads: Callable[[], bool],
+) -> Sleeping:  # fmt: skip
+    """Give the parts, not started yet."""
+    sleep = settings.webspaces.sleep
+    floors = Floors(sent=sleep.floors.sent, received=sleep.floors.received, cpu=sleep.floors.cpu)
+    limits = MemoryLimits(low=sleep.memory_low / 100, high=sleep.memory_high / 100, pressure=sleep.memory_pressure)
+    bed = Bed(
+        registry=known.registry,
+        documents=known.documents,
+        booter=known.booter,
+        power=power,
+        activity=known.activity,
+        meter=Meter(reactor, known.registry.gently, known.instances, known.activity, floors),
+        visitors=visitors,
+        room=known.room,
+    )
+    local = settings.lxd.url.startswith("unix:")
+    return Sleeping(
+        sleeper=Sleeper(reactor, sleep_rules(settings), bed, now, leads),
+        dozers=Dozers(known.registry, known.instances, host, known.booter),
+        memory=MemoryWatch(known.registry, known.instances, host, known.room, limits, local=local),
+    )
+
+
+def sleep_looks(reactor: Any, settings: Settings, known: Knowledge, sleeping: Sleeping) -> Iterator[Periodic]:
+    """Give what looks again and again. Who dozes is looked after also where nobody falls asleep any more."""
+    sleeper = sleeping.sleeper
+    yield Periodic(reactor, LOOK, "the look at who dozes", sleeping.dozers.look)
+    if sleeper.is_needed:
+        every = settings.webspaces.sleep.look
+        yield Periodic(reactor, every, "the look at who is active", sleeper.look)
+        if every > CROWDED_LOOK:
+            crowded = partial(_look_if_crowded, known, sleeper)
+            yield Periodic(reactor, CROWDED_LOOK, "the look for room", crowded)
+        if settings.webspaces.sleep.memory_low or settings.webspaces.sleep.memory_pressure:
+            yield Periodic(reactor, LOOK_AT_MEMORY, "the look at memory", sleeping.memory.look)
+
+
+def _look_if_crowded(known: Knowledge, sleeper: Sleeper) -> Any:
+    return sleeper.look() if known.room.lacking else None

@@ -1,0 +1,299 @@
+"""Putting to sleep who is idle, and to whom it falls to make room for others (design decision 17).
+
+:mod:`webspaced.core.sleep` and :mod:`webspaced.core.room` have the rules, :class:`Activity` and :class:`Meter` know who is
+idle, :class:`Power` does it in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+
+from attrs import frozen
+from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from webspaced.core.boot import Hold
+from webspaced.core.room import Candidate, next_to_stop
+from webspaced.core.sleep import DOZING_KEY, Depth, Habits, SleepRules
+from webspaced.errors import Forbidden, Invalid, WebspacedError
+from webspaced.interfaces import IVisitors
+from webspaced.lib.deferreds import shield
+from webspaced.lib.sparing import Sparing
+from webspaced.webspaces.activity import Activity
+from webspaced.webspaces.booter import Booter
+from webspaced.webspaces.documents import Documents
+from webspaced.webspaces.meter import Meter
+from webspaced.webspaces.observed import Observed
+from webspaced.webspaces.power import Power
+from webspaced.webspaces.registry import Registry
+from webspaced.webspaces.room import Room
+
+AT_ONCE = 8
+"""So many are put to sleep at a time."""
+UNMARK_DELAY = 1.0
+"""Seconds after a wake until its mark is taken away."""
+
+
+@frozen(kw_only=True)
+class Rest:
+    """How a webspace rests. Times are seconds since the epoch; ``sleeps_at``: when it sleeps deeper, if it stays idle."""
+
+    depth: Depth
+    last_active: float
+    sleeps_at: float | None
+
+
+@frozen(kw_only=True)
+class Bed:
+    """What the sleeper works with."""
+
+    registry: Registry
+    documents: Documents
+    booter: Booter
+    power: Power
+    activity: Activity
+    meter: Meter
+    visitors: IVisitors
+    room: Room
+
+
+class Sleeper:
+    """Lets webspaces doze and stops them. Does nothing before :meth:`begin`: another daemon may be at work."""
+
+    log = Logger()
+
+    def __init__(
+        self, clock: IReactorTime, rules: SleepRules, with_: Bed, now: Callable[[], float], may_write: Callable[[], bool]
+    ) -> None:
+        """:param now: gives seconds since the epoch.
+
+        :param may_write: whether no other daemon can be at work.
+        """
+        self.dozes = 0
+        self.stops = 0
+        self._clock = clock
+        self.rules = rules
+        self._with = with_
+        self._now = now
+        self._may_write = may_write
+        self._begun = False
+        self._at_work: set[int] = set()
+        self._unmarking: set[int] = set()
+        self._depths: dict[int, Depth] = {}
+        self._places = DeferredSemaphore(AT_ONCE)
+        self._lines = Sparing(clock, self.log, "webspaces that could not be put to sleep")
+        with_.registry.subscribe(self._noticed)
+        with_.activity.stirred = self._stirred
+        with_.room.wanted = self.make_room
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether anything of this can ever happen."""
+        return self.rules.is_on or self._with.room.is_bounded
+
+    def begin(self) -> None:
+        """Put to sleep from now on: everything has been seen, and this daemon leads."""
+        if not self._begun:
+            self._begun = True
+            for observed in self._with.registry:
+                self._noticed(observed.uid)
+
+    def rest(self, observed: Observed) -> Rest:
+        """Give how a webspace rests."""
+        ago = self._clock.seconds() - self._with.activity.last(observed.uid)
+        last_active = self._now() - ago
+        until = self._habits(observed).next_after(observed.depth) if observed.depth is not Depth.ASLEEP else inf
+        kept = self._kept_until(observed)
+        at = None if until == inf and kept is None else max(last_active + until if until < inf else 0.0, kept or 0.0)
+        return Rest(depth=observed.depth, last_active=last_active, sleeps_at=at)
+
+    async def keep_awake(self, uid: int, seconds: float) -> float:
+        """Keep a webspace from sleeping for so many seconds, 0 for no longer, and give until when (since the epoch).
+
+        One that dozes is woken; one that is stopped stays so until somebody visits it. ``Forbidden`` where members may not,
+        ``Invalid`` for longer than they may.
+        """
+        if "keepAwake" not in self.rules.allow:
+            message = "webspaces cannot be kept awake here"
+            raise Forbidden(message)
+        if not 0 <= seconds <= self.rules.max_awake:
+            message = f"seconds must be from 0 to {self.rules.max_awake:g}"
+            raise Invalid(message)
+        until = self._now() + seconds if seconds else 0.0
+        await self._with.documents.change(uid, lambda webspace: webspace.with_awake_until(until))
+        observed = self._with.registry.get(uid)
+        if seconds and observed is not None and observed.dozes:
+            await self._with.booter.boot(uid, by_api=True)
+        return until
+
+    # --- looking
+
+    def look(self) -> Deferred[None]:
+        """Measure all, and put to sleep who is due."""
+        return Deferred.fromCoroutine(self._look())
+
+    async def _look(self) -> None:
+        if not self._begun or not self.is_needed or not self._may_write():
+            return
+        await self._with.meter.look([each for each in self._with.registry if each.runs])
+        for observed in self._with.registry:
+            due = self._due(observed)
+            if due is not observed.depth:
+                self._put(observed.uid, due, self._habits(observed).after(due))
+            self._unmark_if_awake(observed)
+        self.make_room()
+
+    def _due(self, observed: Observed) -> Depth:
+        """Give how deep a webspace is to sleep by now."""
+        if self._is_occupied(observed):
+            return observed.depth
+        return self._habits(observed).due(self._idle(observed), observed.depth)
+
+    def _is_occupied(self, observed: Observed) -> bool:
+        """Whether it is none to be put to sleep now, however long it was idle."""
+        if observed.depth is Depth.ASLEEP or observed.untold or observed.unfinished:
+            return True
+        return self._with.booter.memory(observed.uid).hold not in (Hold.NONE, Hold.DRAINING)
+
+    def _idle(self, observed: Observed) -> float:
+        quiet = self._with.visitors.quiet(observed.uid)
+        return min(quiet, self._with.activity.idle(observed.uid, frozen=observed.dozes))
+
+    def _habits(self, observed: Observed) -> Habits:
+        config = observed.webspace.config
+        kept = self._kept_until(observed) is not None
+        return self.rules.habits(config.sleep, config.sleep_after, kept_awake=kept)
+
+    def _kept_until(self, observed: Observed) -> float | None:
+        until = observed.webspace.awake_until
+        return until if until > self._now() else None
+
+    # --- doing
+
+    def _put(self, uid: int, depth: Depth, least: float) -> None:
+        """Put a webspace to sleep, beside all else.
+
+        :param least: idle seconds that it must have at the end, too.
+        """
+        if uid not in self._at_work:
+            self._at_work.add(uid)
+            work = lambda: Deferred.fromCoroutine(self._put_now(uid, depth, least))  # noqa: E731
+            self._places.run(work).addErrback(self._failed, uid).addBoth(self._done, uid)
+
+    async def _put_now(self, uid: int, depth: Depth, least: float) -> None:
+        observed = self._with.registry.get(uid)
+        if observed is None or self._is_occupied(observed) or not self._may_write():
+            return
+        if observed.runs:
+            await self._with.meter.look_at(observed)
+        idle = lambda: self._is_still_idle(uid, depth, least)  # noqa: E731
+        if depth is Depth.DOZING:
+            done = await self._with.power.doze(uid, idle)
+            self.dozes += done
+        else:
+            done = await self._with.power.stop_idle(uid, idle)
+            self.stops += done
+        if done:
+            self.log.info("webspace {uid} is {depth} now: nobody used it", uid=uid, depth=depth.value)
+
+    async def _is_still_idle(self, uid: int, depth: Depth, least: float) -> bool:
+        observed = self._with.registry.get(uid)
+        if observed is not None and observed.runs:
+            await self._with.meter.look_at(observed)
+        observed = self._with.registry.get(uid)
+        if observed is None or self._is_occupied(observed) or self._idle(observed) < least:
+            return False
+        # What is said from here on wakes it.
+        if depth is Depth.DOZING:
+            self._with.visitors.watch(uid, lambda: self._with.activity.stir(uid))
+        return True
+
+    def _failed(self, failure: Failure, uid: int) -> None:
+        if not failure.check(WebspacedError):
+            self.log.failure("webspace {uid} could not be put to sleep", failure, uid=uid)
+        elif self._lines.may(str(uid)):
+            self.log.info("webspace {uid} could not be put to sleep: {error}", uid=uid, error=failure.getErrorMessage())
+
+    def _done(self, _result: object, uid: int) -> None:
+        self._at_work.discard(uid)
+        observed = self._with.registry.get(uid)
+        if observed is not None and observed.runs:
+            self._with.visitors.watch(uid, None)
+        if self._with.room.lacking and not self._with.room.short:
+            # How much memory it has made free is seen by the next look at that.
+            self.make_room()
+
+    # --- making room
+
+    def make_room(self) -> None:
+        """Stop who was idle longest, for as many as wait; more, one by one, while memory is short."""
+        room = self._with.room
+        if not self._begun or not self._may_write():
+            return
+        wanted = (len(room.short) or min(AT_ONCE, room.lacking)) - len(self._at_work)
+        candidates = [each for each in map(self._candidate, self._with.registry) if each is not None] if wanted > 0 else []
+        for _ in range(wanted):
+            chosen = next_to_stop(candidates, self.rules.least)
+            if chosen is None:
+                return
+            candidates.remove(chosen)
+            self._put(chosen.uid, Depth.ASLEEP, self.rules.least)
+
+    def _candidate(self, observed: Observed) -> Candidate | None:
+        if observed.uid in self._at_work or self._is_occupied(observed):
+            return None
+        if not self._with.room.gains_by(observed.instance.location):
+            return None
+        kept = self._kept_until(observed) is not None
+        if not self.rules.may_be_stopped(observed.webspace.config.sleep, kept_awake=kept):
+            return None
+        return Candidate(uid=observed.uid, depth=observed.depth, idle=self._idle(observed))
+
+    # --- waking
+
+    def _noticed(self, uid: int) -> None:
+        observed = self._with.registry.get(uid)
+        if observed is None:
+            self._depths.pop(uid, None)
+            self._with.activity.forget(uid)
+            return
+        before, self._depths[uid] = self._depths.get(uid), observed.depth
+        if before is not observed.depth and observed.depth is Depth.AWAKE:
+            self._with.visitors.watch(uid, None)
+            if before is not Depth.DOZING:
+                # Somebody wanted it, whoever that was.
+                self._with.activity.note(uid)
+        self._unmark_if_awake(observed)
+
+    def _stirred(self, uid: int) -> None:
+        observed = self._with.registry.get(uid)
+        if observed is not None and (observed.dozes or self._with.booter.memory(uid).hold is Hold.DOZING):
+            self._with.booter.boot(uid).addErrback(lambda _: None)
+
+    def _unmark_if_awake(self, observed: Observed) -> None:
+        """Take the mark off who is awake: who freezes it next may be somebody else."""
+        idle = self._with.booter.memory(observed.uid).hold is Hold.NONE and observed.uid not in self._unmarking
+        if self._begun and idle and observed.doze_mark is not None and not observed.dozes and not observed.untold:
+            self._unmarking.add(observed.uid)
+            # Who woke it shall not wait behind this.
+            self._clock.callLater(UNMARK_DELAY, self._unmark_later, observed.uid)
+
+    def _unmark_later(self, uid: int) -> None:
+        shield(self._unmark(uid)).addErrback(self._not_unmarked)
+
+    async def _unmark(self, uid: int) -> None:
+        def keys(now: Observed) -> dict[str, str]:
+            held = self._with.booter.memory(uid).hold is not Hold.NONE
+            return {} if held or now.dozes or now.doze_mark is None else {DOZING_KEY: ""}
+
+        try:
+            await self._with.documents.change_keys(uid, keys)
+        finally:
+            self._unmarking.discard(uid)
+
+    def _not_unmarked(self, failure: Failure) -> None:
+        # The next look at it tries again.
+        failure.trap(WebspacedError)

@@ -1,0 +1,195 @@
+"""Falling asleep and waking: real containers, a real Traefik, and everything that may happen in between."""
+
+from __future__ import annotations
+
+import random
+import socket
+import threading
+import time
+from typing import Any, ClassVar
+
+from tests.stack import INCUS_VARIABLE, StackCase, wait_until
+from tests.visitors import PATIENCE
+from webspaced.core.sleep import DOZING_KEY
+
+FALLS_ASLEEP = {
+    "doze_after": "2s", "look": "500ms", "least": "1s",
+    # What Traefik, the bridge and the echo of a test do is little; a machine under load makes it more at a time.
+    "floors": {"sent": 2000, "received": 4000, "cpu": 20},
+}  # fmt: skip
+ROUNDS, VISITORS = 12, 6
+
+
+class DozeTests(StackCase):
+    webspaces: ClassVar[Any] = {"sleep": FALLS_ASLEEP}
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.stack.create()
+
+    def dozes(self, uid: int = 1) -> None:
+        wait_until("it dozes", lambda: self.stack.status(uid) == "Frozen")
+
+    def awake(self) -> None:
+        self.assertEqual(self.stack.visit().body, b"ws-u1\n")
+
+    def state(self) -> Any:
+        return self.stack.ask("GET", "/v1/webspace/self/state").json
+
+    def talk(self, host: str, port: int) -> socket.socket:
+        """Connect to an echo service, and have it echo once."""
+        connection = socket.create_connection((host, port), PATIENCE)
+        self.addCleanup(connection.close)
+        self.say(connection, b"hello")
+        return connection
+
+    def say(self, connection: socket.socket, word: bytes) -> None:
+        connection.sendall(word)
+        heard = b""
+        while len(heard) < len(word):
+            piece = connection.recv(100)
+            self.assertTrue(piece, "it was cut off")
+            heard += piece
+        self.assertEqual(heard, word)
+
+    def test_an_idle_one_dozes_and_a_visitor_wakes_it_again_and_again(self) -> None:
+        self.awake()
+        for _ in range(3):
+            self.dozes()
+            wait_until("its visitors come to us", self.stack.leads_to_itself)
+            self.assertTrue(self.stack.key(DOZING_KEY))
+            self.assertEqual((self.state()["depth"], self.state()["running"]), ("dozing", True))
+            self.awake()
+            self.assertEqual(self.stack.status(), "Running")
+            wait_until("its mark is gone", lambda: not self.stack.key(DOZING_KEY))
+            wait_until("its visitors go there again", self.stack.is_direct)
+        self.assertEqual(self.state()["depth"], "awake")
+
+    def test_every_way_in_wakes_it(self) -> None:
+        self.awake()
+        port = self.stack.forward(7)
+        for wake in (
+            lambda: self.assertTrue(self.stack.echoes(port)),
+            lambda: self.assertEqual(self.stack.ask("POST", "/v1/webspace/self/state").status, 204),
+            lambda: self.assertEqual(
+                self.stack.ask("POST", "/v1/webspace/self/exec", {"command": "hostname"}).json["stdout"], "ws-u1\n"
+            ),
+            lambda: self.assertEqual(self.stack.ask("POST", "/v1/webspace/self/awake", {"seconds": 1}).status, 200),
+            lambda: self.assertEqual(self.stack.ask("PUT", "/v1/webspace/self/state").status, 204),
+        ):
+            self.dozes()
+            wake()
+            self.assertEqual(self.stack.status(), "Running")
+
+    def test_a_silent_connection_outlasts_it_and_its_next_byte_wakes(self) -> None:
+        self.awake()
+        (address,) = [
+            each["address"]
+            for each in self.stack.rest.get("/1.0/instances/ws-u1/state")["network"]["eth0"]["addresses"]
+            if each["family"] == "inet"
+        ]
+        relayed = self.talk("127.0.0.1", self.stack.forward(7))
+        # As Traefik connects for a WebSocket: nothing of it passes webspaced.
+        direct = self.talk(address, 7)
+        for connection in (relayed, direct):
+            self.dozes()
+            self.say(connection, b"are you there?")
+            self.assertEqual(self.stack.status(), "Running")
+        # Who leaves wakes nobody.
+        self.dozes()
+        relayed.close()
+        direct.close()
+        time.sleep(3)
+        self.assertEqual(self.stack.status(), "Frozen")
+
+    def test_a_killed_webspaced_knows_its_own_freeze_and_leaves_others_alone(self) -> None:
+        self.stack.create("bob")
+        self.awake()
+        self.assertEqual(self.stack.visit("bob").status, 200)
+        self.dozes()
+        self.dozes(2)
+        self.stack.kill()
+        # Somebody stops and starts bob's, and freezes it.
+        self.stack.put_state("stop", 2, force=True)
+        wait_until("it starts", lambda: self._started(2))
+        self.stack.put_state("freeze", 2)
+        self.stack.start()
+        self.awake()
+        self.assertEqual(self.stack.visit("bob").status, 503)
+        self.assertEqual(self.stack.status(2), "Frozen")
+
+    def _started(self, uid: int) -> bool:
+        try:
+            self.stack.put_state("start", uid)
+        except Exception:  # noqa: BLE001  (LXD is not done with the stop)
+            return False
+        return True
+
+    def test_it_is_stopped_in_the_end_and_wakes_from_that_as_well(self) -> None:
+        self.stack.stop()
+        self.stack.set_webspaces(sleep={**FALLS_ASLEEP, "stop_after": "6s"})
+        self.stack.write_configuration()
+        self.stack.start()
+        self.awake()
+        wait_until("it is stopped", lambda: self.stack.status() == "Stopped")
+        self.assertIn("is dozing now", self.stack.log())
+        self.assertEqual(self.state()["depth"], "asleep")
+        self.awake()
+
+    def test_its_member_stops_and_deletes_it_while_it_dozes(self) -> None:
+        self.awake()
+        self.dozes()
+        self.assertEqual(self.stack.ask("DELETE", "/v1/webspace/self/state").status, 204)
+        self.assertEqual(self.stack.status(), "Stopped")
+        self.awake()
+        self.dozes()
+        self.assertEqual(self.stack.ask("DELETE", "/v1/webspace/self").status, 204)
+
+    def test_nobody_is_lost_in_the_moment_of_falling_asleep(self) -> None:
+        """Visitors who come whenever it is about to doze, each in a way of its own; none of them may meet an error."""
+        failed: list[str] = []
+        over = threading.Event()
+        served = [0] * VISITORS
+        chance = random.Random(13)  # noqa: S311
+
+        def come(number: int, pauses: list[float]) -> None:
+            for pause in pauses:
+                if over.wait(pause):
+                    return
+                try:
+                    answer = self.stack.visit(method="POST" if number % 3 == 2 else "GET")
+                    if answer.status not in (200, 501):
+                        failed.append(repr(answer))
+                    served[number] += 1
+                except Exception as error:  # noqa: BLE001
+                    failed.append(repr(error))
+
+        self.awake()
+        plans = [[chance.uniform(2.2, 4.8) * VISITORS / 2 for _ in range(ROUNDS)] for _ in range(VISITORS)]
+        threads = [threading.Thread(target=come, args=(number, plan)) for number, plan in enumerate(plans)]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+        self.assertEqual(failed, [])
+        self.assertEqual(served, [ROUNDS] * VISITORS)
+        self.assertIn("is dozing now", self.stack.log())
+
+
+class FullHouseTests(StackCase):
+    webspaces: ClassVar[Any] = {"max_running": 1, "sleep": {**FALLS_ASLEEP, "doze_after": "0s"}}
+
+    def test_who_was_idle_longest_makes_room(self) -> None:
+        for name in ("alice", "bob"):
+            self.stack.create(name)
+        for name in ("alice", "bob", "alice"):
+            self.assertEqual(self.stack.visit(name).status, 200)
+        self.assertEqual((self.stack.status(1), self.stack.status(2)), ("Running", "Stopped"))
+
+
+class DozeOnIncusTests(DozeTests):
+    variable = INCUS_VARIABLE
+
+
+class FullHouseOnIncusTests(FullHouseTests):
+    variable = INCUS_VARIABLE

@@ -1,0 +1,66 @@
+"""What metrics say, of any number of containers, in the middle of all that they say beside."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from webspaced.core.sleep import Usage
+from webspaced.core.usage import usage_of, usages
+
+TEXT = b"""# HELP lxd_cpu_seconds_total The total number of CPU time used in seconds.
+# TYPE lxd_cpu_seconds_total counter
+lxd_cpu_seconds_total{cpu="0",mode="system",name="m0",project="default",type="container"} 0.004
+lxd_cpu_seconds_total{cpu="1",mode="user",name="m0",project="default",type="container"} 1.5e+02
+lxd_cpu_seconds_total{cpu="0",mode="system",name="m1",project="default",type="container"} 2
+lxd_cpu_seconds_total{cpu="0",mode="system",name="m0",project="other",type="container"} 77
+# HELP lxd_memory_Swap_bytes The amount of used swap memory.
+# TYPE lxd_memory_Swap_bytes gauge
+lxd_memory_Swap_bytes{name="m0",project="default",type="container"} 5
+# HELP lxd_network_receive_bytes_total The amount of received bytes on a given interface.
+# TYPE lxd_network_receive_bytes_total counter
+lxd_network_receive_bytes_total{device="lo",name="m0",project="default",type="container"} 99
+lxd_network_receive_bytes_total{device="eth0",name="m0",project="default",type="container"} 1638
+lxd_network_receive_bytes_total{device="eth1",name="m0",project="default",type="container"} 2
+# HELP lxd_network_receive_drop_total The amount of received dropped bytes on a given interface.
+# TYPE lxd_network_receive_drop_total counter
+lxd_network_receive_drop_total{device="eth0",name="m0",project="default",type="container"} 4
+# HELP lxd_network_transmit_bytes_total The amount of transmitted bytes on a given interface.
+# TYPE lxd_network_transmit_bytes_total counter
+lxd_network_transmit_bytes_total{device="eth0",name="m1",project="default",type="container"} 7.9e+09
+# EOF
+"""
+
+
+class MetricsTests(SynchronousTestCase):
+    def test_of_lxd_and_of_incus(self) -> None:
+        for text in (TEXT, TEXT.replace(b"lxd_", b"incus_")):
+            self.assertEqual(
+                dict(usages(text, "default")),
+                {"m0": Usage(cpu=150.004, received=1640), "m1": Usage(cpu=2.0, sent=7_900_000_000)},
+            )
+        self.assertEqual(dict(usages(TEXT, "other")), {"m0": Usage(cpu=77.0)})
+        self.assertEqual(dict(usages(TEXT, "oth.r")), {})
+
+    def test_the_last_section_may_be_the_last_line(self) -> None:
+        text = TEXT[: TEXT.index(b"# HELP lxd_memory")]
+        self.assertEqual(usages(text, "default")["m1"], Usage(cpu=2.0))
+
+    @given(st.binary(max_size=300) | st.text(max_size=200).map(str.encode))
+    def test_whatever_else_it_is(self, text: bytes) -> None:
+        usages(text, "default")
+        usages(b"\nlxd_cpu_seconds_total{" + text, "default")
+
+
+class StateTests(SynchronousTestCase):
+    def test_of_one_container(self) -> None:
+        state = {
+            "cpu": {"usage": 1_500_000_000},
+            "network": {
+                "lo": {"type": "loopback", "counters": {"bytes_received": 9, "bytes_sent": 9}},
+                "eth0": {"type": "broadcast", "counters": {"bytes_received": 10, "bytes_sent": 20}},
+            },
+        }
+        self.assertEqual(usage_of(state), Usage(cpu=1.5, received=10, sent=20))
+        self.assertEqual(usage_of({"cpu": None, "network": None}), Usage())

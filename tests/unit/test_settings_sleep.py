@@ -1,0 +1,115 @@
+"""What each setting of sleep does, in the whole daemon."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.unit.assembled import AssembledCase
+from tests.unit.world import FakeHost
+from webspaced import assembly
+from webspaced.core.instance import Status
+
+
+class SleepTests(AssembledCase):
+    def start(self, max_running: int = 0, **sleep: Any) -> None:
+        self.hosts: list[FakeHost] = []
+        self.patch(assembly, "HostNics", self._host)
+        self.build(webspaces={"sleep": sleep, "max_running": max_running})
+        self.daemon.privilegedStartService()
+        self.daemon.startService()
+        self.machine.run_for(2)
+        self.create()
+        self.assertEqual(self.ask("POST", "self/state")[0], 204)
+        self.machine.run_for(2)
+
+    def _host(self) -> FakeHost:
+        self.hosts.append(FakeHost(self.lxd))
+        return self.hosts[-1]
+
+    def status(self, uid: int = 1) -> Status:
+        return self.lxd.containers[f"ws-u{uid}"].status
+
+    def test_by_default_nothing_sleeps(self) -> None:
+        self.start()
+        self.machine.run_for(100_000)
+        self.assertEqual(self.status(), Status.RUNNING)
+        self.assertEqual([call for call in self.lxd.calls if call[0] in ("usages", "memory")], [])
+
+    def test_doze_after_and_look(self) -> None:
+        for look, at_last in (("30s", 62), ("2s", 40)):
+            self.start(doze_after="30s", look=look)
+            self.machine.run_for(28)
+            self.assertEqual(self.status(), Status.RUNNING)
+            self.machine.run_for(at_last - 28)
+            self.assertEqual(self.status(), Status.FROZEN, look)
+
+    def test_stop_after(self) -> None:
+        self.start(stop_after="10m")
+        self.machine.run_for(598)
+        self.assertEqual(self.status(), Status.RUNNING)
+        self.machine.run_for(40)
+        self.assertEqual(self.status(), Status.STOPPED)
+
+    def test_least(self) -> None:
+        for least in ("0s", "200s"):
+            self.start(1, least=least)
+            self.create("bob")
+            began = self.machine.seconds()
+            self.assertEqual(self.ask("POST", "self/state", name="bob", limit=400)[0], 204)
+            self.assertEqual(self.machine.seconds() - began > 150, least == "200s")
+
+    def test_floors(self) -> None:
+        for sent, received, cpu, status in (
+            (0, 0, 0, Status.RUNNING), (1e6, 1e6, 100, Status.FROZEN), (1e6, 1e6, 0, Status.RUNNING),
+            (1e6, 0, 100, Status.RUNNING), (0, 1e6, 100, Status.RUNNING),
+        ):  # fmt: skip
+            self.start(doze_after="1m", floors={"sent": sent, "received": received, "cpu": cpu})
+            for _ in range(20):
+                self.machine.run_for(10)
+                if self.status() is Status.RUNNING:
+                    self.lxd.use("ws-u1", sent=10, received=10, cpu=0.001)
+            self.assertEqual(self.status(), status, (sent, received, cpu))
+
+    def test_allow(self) -> None:
+        for allow, answers in (([], (403, 403, 403, 403)), (["awake", "doze", "sleepAfter", "keepAwake"], (200,) * 4)):
+            self.start(allow=allow)
+            asked = (
+                ("PATCH", "self/config", {"sleep": "doze"}), ("PATCH", "self/config", {"sleep": "awake"}),
+                ("PATCH", "self/config", {"sleepAfter": 100}), ("POST", "self/awake", {"seconds": 60}),
+            )  # fmt: skip
+            self.assertEqual(tuple(self.ask(*each)[0] for each in asked), answers)
+
+    def test_max_awake(self) -> None:
+        self.start(max_awake="1h")
+        self.assertEqual(self.ask("POST", "self/awake", {"seconds": 3601})[0], 400)
+        self.assertEqual(self.ask("POST", "self/awake", {"seconds": 3600})[0], 200)
+
+    def test_memory_low_and_high(self) -> None:
+        self.start(10, least="0s", memory_low=50, memory_high=70, memory_pressure=0)
+        self.create("bob")
+        self.machine.run_for(61)
+        for each, status in ((400, Status.RUNNING), (600, Status.STOPPED)):
+            self.lxd.memory_of_each = each
+            self.machine.run_for(20)
+            self.assertEqual(self.status(), status)
+        # What else takes memory decides now: a start waits until there is enough again.
+        self.lxd.memory_taken, self.lxd.memory_of_each = 600, 10
+        self.machine.run_for(10)
+        visit = self.machine.connect(self.boot_port())
+        self.machine.said(visit)
+        self.machine.run_for(20)
+        self.assertEqual(self.status(), Status.STOPPED)
+        self.lxd.memory_taken = 200
+        self.machine.run_for(20)
+        self.assertNotEqual(self.status(), Status.STOPPED)
+
+    def test_memory_pressure(self) -> None:
+        self.start(10, least="0s", memory_low=0, memory_pressure=40)
+        self.machine.run_for(61)
+        (host,) = self.hosts
+        host.pressure = 39
+        self.machine.run_for(20)
+        self.assertEqual(self.status(), Status.RUNNING)
+        host.pressure = 41
+        self.machine.run_for(20)
+        self.assertEqual(self.status(), Status.STOPPED)
