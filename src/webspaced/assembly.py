@@ -21,8 +21,9 @@ from webspaced.election import election_for
 from webspaced.forward.choice import Held, lines_for, seats_for
 from webspaced.forward.lines import ILines
 from webspaced.forward.listeners import Listeners, Where
+from webspaced.forward.means import Destination, Means
+from webspaced.forward.reception import ADDRESSES, Reception, Wakers
 from webspaced.forward.refusals import Refusals
-from webspaced.forward.visit import Destination, Means
 from webspaced.http.routes import RouteDocument
 from webspaced.iam.agent import iamd_agent
 from webspaced.iam.client import IamdClient
@@ -32,6 +33,7 @@ from webspaced.interfaces import IDomainRecords, IIdentity, IRouteDocument
 from webspaced.knowledge import Knowledge, Served
 from webspaced.leadership import Leadership
 from webspaced.lib.addresses import can_bind
+from webspaced.lib.buckets import Buckets, Rate
 from webspaced.lib.descriptors import Reserve, raise_descriptor_limit, reserve_of
 from webspaced.lib.instance_lock import InstanceLock
 from webspaced.lib.memory import keep_for_good
@@ -275,6 +277,11 @@ def _config_defaults(settings: Settings) -> Config:
 def _build_listeners(reactor: Any, settings: Settings, known: Knowledge, host: Host) -> Listeners:
     webspaces = settings.webspaces
     held = Held(webspaces.max_held, webspaces.max_held_per_webspace, webspaces.max_per_address)
+    wakers = Wakers(
+        agents=tuple(agent.lower() for agent in webspaces.wake.agents_ignored),
+        boots=Buckets(reactor, Rate(webspaces.wake.per_address / 60, webspaces.wake.per_address), ADDRESSES),
+        trusted=settings.http.trusted_proxies,
+    )
     means = Means(
         clock=reactor,
         gate=known.gate,
@@ -282,6 +289,7 @@ def _build_listeners(reactor: Any, settings: Settings, known: Knowledge, host: H
         places=held.web,
         seats=host.web_seats or Places(host.seats.most, host.seats.most_per_webspace),
         refusals=Refusals(reactor),
+        reception=Reception(known.gate, wakers),
     )
     forwards = evolve(means, places=held.forwards, seats=host.seats, by_visitor=True, first_word=FIRST_WORD)
 

@@ -182,6 +182,13 @@ class IBootGate(Interface):
         """
 
 
+class IWakeLook(Interface):
+    """What a visit would set going."""
+
+    def wakes(uid: int) -> bool:
+        """Whether a visit now would cause a boot: the webspace sleeps, may be woken, and nobody else wakes it already."""
+
+
 class IPortLook(Interface):
     """Finding out whether ports answer, where nobody visits."""
 
@@ -363,4 +370,5 @@ __all__ = [
     "IRouteStore",
     "IRoutes",
     "ITerminal",
+    "IWakeLook",
 ]

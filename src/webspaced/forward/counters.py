@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from attrs import define, field
 
 from webspaced.errors import BootFailed, NotFound, PortSilent, Refused, Unavailable
+from webspaced.forward.reception import AgentIgnored, WokeTooMany
 
 LEFT = "left"
 """The visitor went away while it was held."""
@@ -15,6 +16,8 @@ CUT = "cut"
 _REASONS: Mapping[type[Exception], str] = {
     PortSilent: "port_silent",
     BootFailed: "boot_failed",
+    AgentIgnored: "agent_ignored",
+    WokeTooMany: "woke_too_many",
     Refused: "refused",
     Unavailable: "unavailable",
     NotFound: "not_found",

@@ -43,7 +43,7 @@ class SocketLine(Pump):
 
     def await_first(self, *, half: bool, enough: Enough | None = None) -> None:
         """See :meth:`ILine.await_first`."""
-        self._awaiting, self._half, self._enough = True, half, enough
+        self._awaiting, self._half, self._enough, self._looked = True, half, enough, 0
         if self.readable:
             self._look_at_first()
 

@@ -9,6 +9,7 @@ import attrs
 from webspaced.settings.fields import required, section, setting
 from webspaced.settings.kinds import (
     ADDRESS,
+    AGENT,
     DOMAIN,
     FLAG,
     HOST,
@@ -117,6 +118,26 @@ class Exec:
 
 
 @attrs.frozen(kw_only=True)
+class Wake:
+    """Who wakes webspaces that sleep. Those that run serve everybody, and ACME challenges wake always."""
+
+    agents_ignored: tuple[str, ...] = setting(
+        listing(AGENT),
+        "User agents, by a piece of their name in any case, that wake nobody over HTTP: they are answered 503 with"
+        " `Retry-After`. The manual has a list to copy.",
+        default=(),
+        example=("UptimeRobot", "AhrefsBot", "zgrab"),
+    )
+    per_address: int = setting(
+        integer(0),
+        "How many boots one visitor's address (IPv6: one /64 network) may cause in a minute; beyond it web visitors are"
+        " answered 503 and others reset. Behind Traefik it is known by `X-Forwarded-For`, which is believed of"
+        " `http.trusted_proxies`. 0 sets no bound.",
+        default=30,
+    )
+
+
+@attrs.frozen(kw_only=True)
 class BootPorts:
     """The ports behind which webspaces sleep: Traefik sends the visitors of a stopped one here.
 
@@ -196,6 +217,7 @@ class Webspaces:
     )
     boot_ports: BootPorts = section(BootPorts)
     exec: Exec = section(Exec)
+    wake: Wake = section(Wake)
     ready_timeout: float = setting(
         duration(),
         "The longest wait, after a start, for the wanted port of a webspace to answer.",

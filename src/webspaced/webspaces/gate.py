@@ -15,7 +15,7 @@ from webspaced.core.names import default_domain
 from webspaced.core.probing import Answer, Ask
 from webspaced.core.routes import Readiness
 from webspaced.errors import BootFailed, PortSilent, WebspacedError
-from webspaced.interfaces import IBootGate, IPortLook
+from webspaced.interfaces import IBootGate, IPortLook, IWakeLook
 from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import Flights, sleep
 from webspaced.webspaces.booter import Booter
@@ -58,9 +58,9 @@ class StoppedMeanwhile(BootFailed):
     """The incarnation that was probed is over."""
 
 
-@implementer(IBootGate, IPortLook)
+@implementer(IBootGate, IPortLook, IWakeLook)
 class BootGate:
-    """See :class:`webspaced.interfaces.IBootGate` and :class:`webspaced.interfaces.IPortLook`."""
+    """See :class:`webspaced.interfaces.IBootGate` and its neighbours."""
 
     log = Logger()
 
@@ -102,6 +102,11 @@ class BootGate:
         """See :meth:`webspaced.interfaces.IBootGate.ready`."""
         endpoint = self.ready_now(uid, port, asks)
         return Deferred.fromCoroutine(self._ready(uid, Probe(port, asks))) if endpoint is None else succeed(endpoint)
+
+    def wakes(self, uid: int) -> bool:
+        """See :meth:`webspaced.interfaces.IWakeLook.wakes`."""
+        observed = self._registry.get(uid)
+        return observed is not None and self._booter.would_start(observed)
 
     async def look_at(self, uid: int, port: int, asks: Ask = Ask.CONNECTION) -> None:
         """See :meth:`webspaced.interfaces.IPortLook.look_at`."""

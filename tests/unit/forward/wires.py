@@ -16,7 +16,7 @@ from zope.interface import implementer
 from webspaced.core.address import Endpoint
 from webspaced.core.probing import Ask
 from webspaced.forward.hangup import IHangups
-from webspaced.interfaces import IBootGate
+from webspaced.interfaces import IBootGate, IWakeLook
 
 ENDPOINT = Endpoint(ip_address("10.7.0.10"), 22)
 
@@ -78,6 +78,17 @@ class FakeGate:
 
     def open(self, number: int = -1, endpoint: Endpoint = ENDPOINT) -> None:
         self.asked[number][1].callback(endpoint)
+
+
+@implementer(IWakeLook)
+class FakeLook:
+    """Says that all of some webspaces sleep: ``asleep``."""
+
+    def __init__(self, *asleep: int) -> None:
+        self.asleep = set(asleep)
+
+    def wakes(self, uid: int) -> bool:
+        return uid in self.asleep
 
 
 @implementer(IHangups)
