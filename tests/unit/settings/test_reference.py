@@ -39,6 +39,7 @@ class SampleTests(LoadingTestCase):
                 reserved_names=settings.webspaces.reserved_names,
                 ports=settings.webspaces.ports,
                 domains=settings.webspaces.domains,
+                wake=settings.webspaces.wake,
             ),
         )
 
