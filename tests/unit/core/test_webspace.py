@@ -35,7 +35,9 @@ OURS = ("user", "config", "domains", "ports", "proxyProtocol", "ready", "wakeOn"
 FOREIGN = st.dictionaries(st.text(max_size=6).filter(lambda name: name not in OURS), JSON)
 VERSIONS = st.sampled_from([None, *ProxyProtocol])
 FORWARDS = st.dictionaries(
-    PORT, st.builds(Forward, PORT, VERSIONS, st.sampled_from([Ask.CONNECTION, Ask.DATA]), st.sampled_from(WakeOn)), max_size=3
+    PORT,
+    st.builds(Forward, PORT, VERSIONS, st.sampled_from([Ask.CONNECTION, Ask.DATA]), st.sampled_from(WakeOn)),
+    max_size=3,
 )
 
 
