@@ -7,23 +7,19 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from webspaced.addresses import check_own_addresses, claim_rules, ground_of
 from webspaced.cluster import Kubernetes, cluster_for
 from webspaced.core.config import Config
 from webspaced.core.instance import IPAddress
 from webspaced.core.protocol import Protocol
-from webspaced.core.routes import CHALLENGED
 from webspaced.daemon import Daemon, Parts
 from webspaced.dns import DomainRecords, resolver_for
 from webspaced.election import election_for
-from webspaced.forward.choice import Held, lines_for, seats_for
+from webspaced.forward.choice import lines_for, seats_for
 from webspaced.forward.lines import ILines
-from webspaced.forward.listeners import Listeners, Where
-from webspaced.forward.means import Destination, Means
-from webspaced.forward.reception import ADDRESSES, Reception, Wakers
-from webspaced.forward.refusals import Refusals
+from webspaced.forward.listeners import Listeners
 from webspaced.http.routes import RouteDocument
 from webspaced.iam.agent import iamd_agent
 from webspaced.iam.client import IamdClient
@@ -33,7 +29,6 @@ from webspaced.interfaces import IDomainRecords, IIdentity, IRouteDocument
 from webspaced.knowledge import Knowledge, Served
 from webspaced.leadership import Leadership
 from webspaced.lib.addresses import can_bind
-from webspaced.lib.buckets import Buckets, Rate
 from webspaced.lib.descriptors import Reserve, raise_descriptor_limit, reserve_of
 from webspaced.lib.instance_lock import InstanceLock
 from webspaced.lib.memory import keep_for_good
@@ -63,6 +58,7 @@ from webspaced.reconcile.unwritten import note_conditions
 from webspaced.settings import Settings
 from webspaced.sites import Behind, build_sites
 from webspaced.traefik.embedded import EmbeddedTraefik
+from webspaced.visiting import build_listeners
 from webspaced.webspaces.adoption import Adoption, Membership
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.booter import Booter, BootLimits
@@ -84,9 +80,6 @@ from webspaced.webspaces.readiness import ReadinessTable
 from webspaced.webspaces.registry import Registry
 from webspaced.webspaces.service import WebspaceService
 from webspaced.webspaces.warden import Warden
-
-FIRST_WORD = 0.05
-"""Seconds for which a visitor of a forward who says nothing wakes nobody."""
 
 
 @frozen(kw_only=True)
@@ -274,44 +267,13 @@ def _config_defaults(settings: Settings) -> Config:
     )
 
 
-def _build_listeners(reactor: Any, settings: Settings, known: Knowledge, host: Host) -> Listeners:
-    webspaces = settings.webspaces
-    held = Held(webspaces.max_held, webspaces.max_held_per_webspace, webspaces.max_per_address)
-    wakers = Wakers(
-        agents=tuple(agent.lower() for agent in webspaces.wake.agents_ignored),
-        boots=Buckets(reactor, Rate(webspaces.wake.per_address / 60, webspaces.wake.per_address), ADDRESSES),
-        trusted=settings.http.trusted_proxies,
-    )
-    means = Means(
-        clock=reactor,
-        gate=known.gate,
-        lines=host.lines,
-        places=held.web,
-        seats=host.web_seats or Places(host.seats.most, host.seats.most_per_webspace),
-        refusals=Refusals(reactor),
-        reception=Reception(known.gate, wakers),
-    )
-    forwards = evolve(means, places=held.forwards, seats=host.seats, by_visitor=True, first_word=FIRST_WORD)
-
-    def web(uid: int) -> Destination | None:
-        observed = known.registry.get(uid)
-        if observed is None:
-            return None
-        config = observed.webspace.config
-        plain = CHALLENGED if config.sni_passthrough else None
-        return Destination(uid, config.http_port, observed.web_asks, plain=plain)
-
-    where = Where(forwards=webspaces.ports.listen_address, boot=str(settings.traefik.boot_address))
-    return Listeners(forwards, known.conditions, where, web, means)
-
-
 def _build_served(
     reactor: Any, settings: Settings, known: Knowledge, host: Host, cluster: Kubernetes | None, leadership: Leadership,
     token: str | None, traefik: EmbeddedTraefik | None,
 ) -> Served:  # fmt: skip
     store = route_store(reactor, settings, cluster)
     return Served(
-        listeners=_build_listeners(reactor, settings, known, host),
+        listeners=build_listeners(reactor, settings, known, host.lines, host.seats, host.web_seats),
         publisher=Publisher(
             reactor, store, settings.traefik.settle_time, leadership.holds, asked_traefik(reactor, settings, traefik),
             host.now,

@@ -24,6 +24,7 @@ from webspaced.core.ownership import Lease
 from webspaced.core.probing import Ask
 from webspaced.core.routes import Route
 from webspaced.core.user import Caller, User
+from webspaced.core.waiting import Phase
 
 # ruff: noqa: N805
 # (zope.interface: methods have no self, and the class docstring of each interface speaks for short ones)
@@ -187,6 +188,9 @@ class IWakeLook(Interface):
 
     def wakes(uid: int) -> bool:
         """Whether a visit now would cause a boot: the webspace sleeps, may be woken, and nobody else wakes it already."""
+
+    def phase(uid: int) -> Phase:
+        """Give how far the boot is that is under way."""
 
 
 class IPortLook(Interface):

@@ -11,6 +11,7 @@ from attrs import evolve, field, frozen
 
 from webspaced.core.brief import shown, unknown_among
 from webspaced.core.protocol import Protocol
+from webspaced.core.waiting import Waiting
 from webspaced.errors import Invalid
 
 _PORTS = range(1, 65536)
@@ -38,16 +39,20 @@ class Config:
     sni_passthrough: bool
     protocol: Protocol = Protocol.HTTP
     """What the web port speaks. With passthrough it is TLS, whatever this says."""
+    waiting: Waiting = Waiting.DEFAULT
+    """How visitors before browsers wait for a boot."""
     extra: Mapping[str, Any] = field(default=MappingProxyType({}), repr=False)
     """Members that are not ours: kept in LXD, not shown."""
 
     def to_json(self) -> dict[str, Any]:
-        """Give the contract's Config object."""
+        """Give the contract's Config object; old clients do not know what is not there."""
+        own = {} if self.waiting is Waiting.DEFAULT else {"waiting": self.waiting.value}
         return {
             "startupDelay": self.startup_delay,
             "httpPort": self.http_port,
             "sniPassthrough": self.sni_passthrough,
             "protocol": self.protocol.value,
+            **own,
         }
 
     def patched(self, patch: Mapping[str, object], *, max_startup_delay: float) -> Config:
@@ -127,9 +132,18 @@ def _parse_protocol(value: object) -> Protocol:
         raise Invalid(message) from None
 
 
+def _parse_waiting(value: object) -> Waiting:
+    try:
+        return Waiting(value)  # type: ignore[arg-type]
+    except ValueError:
+        message = f"waiting must be one of {', '.join(Waiting)}"
+        raise Invalid(message) from None
+
+
 _FIELDS: dict[str, tuple[str, Any]] = {
     "startupDelay": ("startup_delay", _parse_startup_delay),
     "httpPort": ("http_port", _parse_http_port),
     "sniPassthrough": ("sni_passthrough", _parse_sni_passthrough),
     "protocol": ("protocol", _parse_protocol),
+    "waiting": ("waiting", _parse_waiting),
 }

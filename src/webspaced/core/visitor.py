@@ -29,6 +29,7 @@ class Request:
 
     method: str
     path: str
+    host: str = ""
     agent: str = ""
     accept: str = ""
     languages: str = ""
@@ -76,6 +77,7 @@ def read_request(head: bytes) -> Request | None:
 
     return Request(
         method=event.method.decode(),
+        host=told(b"host"),
         path=_path(event.target.decode("latin-1")),
         agent=told(b"user-agent"),
         accept=told(b"accept"),

@@ -13,6 +13,8 @@ LEFT = "left"
 """The visitor went away while it was held."""
 CUT = "cut"
 """It was held, and what it waited for is no longer wanted, or webspaced ends."""
+PAGED = "paged"
+"""It waits before a browser, and got a page that asks again."""
 _REASONS: Mapping[type[Exception], str] = {
     PortSilent: "port_silent",
     BootFailed: "boot_failed",

@@ -184,6 +184,8 @@ class Listeners:
         self._boot_ports.clear()
         self._wanted.clear()
         closed = gatherResults([maybeDeferred(each.listening.stopListening) for each in bound])
+        if self._web_means is not None and self._web_means.waiting_room is not None:
+            self._web_means.waiting_room.close()
         crowds = [each.visits for each in bound]
         self._parting.extend(crowds)
         await drain(self._means.clock, crowds, 0.0 if self._hurried else within)

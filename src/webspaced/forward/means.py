@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
 
@@ -12,6 +14,9 @@ from webspaced.forward.reception import Reception
 from webspaced.forward.refusals import Refusals
 from webspaced.interfaces import IBootGate
 from webspaced.lib.places import Places
+
+if TYPE_CHECKING:
+    from webspaced.forward.waiting import WaitingRoom
 
 TLS = b"\x16"
 """With what TLS begins: a record of the handshake (RFC 8446 section 5.1)."""
@@ -62,3 +67,5 @@ class Means:
     """Seconds for which a visitor wakes nobody, whatever is said: port scans have left by then."""
     reception: Reception | None = None
     """Judges who wakes a webspace; without one everybody does."""
+    waiting_room: WaitingRoom | None = None
+    """Gives pages to those who wait before browsers; without one nobody gets any."""

@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from webspaced.core.client_address import IPAddress, IPNetwork, client_address, counted_as, is_in, parse_address
 from webspaced.core.visitor import Request
-from webspaced.errors import Refused
+from webspaced.errors import Momentary, Refused
 from webspaced.forward.lines import ILine
 from webspaced.interfaces import IWakeLook
 from webspaced.lib.buckets import Buckets
@@ -28,7 +28,7 @@ class AgentIgnored(Refused):
     """Its user agent is one that wakes nobody."""
 
 
-class WokeTooMany(Refused):
+class WokeTooMany(Momentary):
     """Its address has woken as many webspaces as it may for now."""
 
 

@@ -20,7 +20,7 @@ from zope.interface import implementer
 
 from webspaced.core.address import Endpoint
 from webspaced.core.proxy_protocol import header
-from webspaced.errors import PortSilent, Refused, WebspacedError
+from webspaced.errors import Momentary, PortSilent, Refused, WebspacedError
 from webspaced.forward.counters import CUT, LEFT, reason_of
 from webspaced.forward.lines import ILine, ILineOwner
 from webspaced.forward.means import Destination
@@ -236,10 +236,14 @@ class Visit:
         self._visits.count(reason_of(error))
         if not isinstance(error, AgentIgnored):
             self._visits.means.refusals.refused(self._destination.uid, str(error))
-        self._part_with(refusal(error))
+        self._part_with(self._answer_to(error))
+
+    def _answer_to(self, error: Exception) -> bytes:
+        return refusal(error)
 
     def _part_with(self, answer: bytes) -> None:
         """Give an answer where there can be one, and end."""
+        self._be_calm()
         self._step(Step.REFUSE)
         self.since = self._visits.means.clock.seconds()
         if not self._destination.http or not self._seated:
@@ -344,4 +348,4 @@ class Visit:
 
 
 def _too_many() -> Refused:
-    return Refused("it has too many visitors at once", retry_after=2.0)
+    return Momentary("it has too many visitors at once", retry_after=2.0)

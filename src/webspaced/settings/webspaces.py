@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import attrs
 
 from webspaced.settings.fields import required, section, setting
@@ -19,6 +21,7 @@ from webspaced.settings.kinds import (
     LEASES,
     NAME,
     NETWORK,
+    PATH,
     PORT,
     choice,
     duration,
@@ -214,6 +217,22 @@ class Webspaces:
         default=None,
         computed="what services are usually called: " + ", ".join(RESERVED_NAMES),
         example=("api", "mail", "www"),
+    )
+    waiting: str = setting(
+        choice("hold", "page"),
+        "How visitors before browsers wait for a boot, unless a member sets it otherwise: `hold` keeps the connection until"
+        " the answer is there, `page` shows a page that reloads itself. Everything else is held in any case.",
+        default="hold",
+    )
+    page_after: float = setting(
+        duration(), "How long such a visitor is held before the page.", default=2.0, unit="seconds"
+    )
+    pages: Path | None = setting(
+        PATH,
+        "A folder with files that take the place of the ones that pages are made of (`waiting.html`, `refused.html`,"
+        " `style.css`, `en.toml` and so on), or with further languages. It is read at the start.",
+        default=None,
+        example="/etc/webspaced/pages",
     )
     boot_ports: BootPorts = section(BootPorts)
     exec: Exec = section(Exec)

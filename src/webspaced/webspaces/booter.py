@@ -144,6 +144,11 @@ class Booter:
         act = self._decide(observed).act
         return act in (Act.START, Act.STAND_BY) or (act is Act.WAIT and observed.instance.status is Status.STOPPING)
 
+    def is_asked(self, uid: int) -> bool:
+        """Whether LXD was asked for the start of a boot that is under way."""
+        course = self._courses.get(uid)
+        return course is not None and course.asked
+
     async def boot_unfinished(self, uid: int) -> Observed:
         """Boot a webspace for who creates it, and for nobody else beside."""
         self._asked_by_api.add(uid)

@@ -14,6 +14,7 @@ from webspaced.core.boot import Hold
 from webspaced.core.names import default_domain
 from webspaced.core.probing import Answer, Ask
 from webspaced.core.routes import Readiness
+from webspaced.core.waiting import Phase
 from webspaced.errors import BootFailed, PortSilent, WebspacedError
 from webspaced.interfaces import IBootGate, IPortLook, IWakeLook
 from webspaced.lib.backoff import pauses
@@ -107,6 +108,13 @@ class BootGate:
         """See :meth:`webspaced.interfaces.IWakeLook.wakes`."""
         observed = self._registry.get(uid)
         return observed is not None and self._booter.would_start(observed)
+
+    def phase(self, uid: int) -> Phase:
+        """See :meth:`webspaced.interfaces.IWakeLook.phase`."""
+        observed = self._registry.get(uid)
+        if observed is not None and observed.runs:
+            return Phase.STARTING if observed.address is None else Phase.ANSWERING
+        return Phase.STARTING if self._booter.is_asked(uid) else Phase.QUEUED
 
     async def look_at(self, uid: int, port: int, asks: Ask = Ask.CONNECTION) -> None:
         """See :meth:`webspaced.interfaces.IPortLook.look_at`."""

@@ -19,7 +19,8 @@ HEAD = (
 class ReadTests(SynchronousTestCase):
     def test_all_that_counts(self) -> None:
         request = Request(
-            method="GET", path="/a/b", agent="Mozilla/5.0 (X11)", accept="text/html", languages="de-AT, en;q=0.5",
+            method="GET", path="/a/b", host="alice.example.org", agent="Mozilla/5.0 (X11)", accept="text/html",
+            languages="de-AT, en;q=0.5",
             mode="navigate", forwarded_for=("192.0.2.1", "192.0.2.2, 192.0.2.3"),
         )  # fmt: skip
         self.assertEqual(read_request(HEAD), request)

@@ -15,6 +15,7 @@ from zope.interface import implementer
 
 from webspaced.core.address import Endpoint
 from webspaced.core.probing import Ask
+from webspaced.core.waiting import Phase
 from webspaced.forward.hangup import IHangups
 from webspaced.interfaces import IBootGate, IWakeLook
 
@@ -89,6 +90,9 @@ class FakeLook:
 
     def wakes(self, uid: int) -> bool:
         return uid in self.asleep
+
+    def phase(self, uid: int) -> Phase:
+        return Phase.QUEUED
 
 
 @implementer(IHangups)
