@@ -1,11 +1,15 @@
-"""Settings that say who wakes a webspace, each shown by a whole daemon."""
+"""Settings that say who wakes a webspace and how visitors wait, each shown by a whole daemon."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
 
 from twisted.internet.address import IPv4Address
 
 from tests.unit.assembled import AssembledCase
 from tests.unit.forward.wires import Wire
+from webspaced.errors import Invalid
 
 ADDRESS = "192.0.2.7"
 
@@ -59,3 +63,60 @@ class WakeTests(AssembledCase):
         self.assertEqual(self.woken(), [])
         self.machine.protocols[wire].dataReceived(b"hello")
         self.assertEqual(self.woken(), ["ws-u1"])
+
+
+BROWSER = b"GET / HTTP/1.1\r\nHost: alice.example.org\r\nAccept: text/html\r\nSec-Fetch-Mode: navigate\r\n\r\n"
+
+
+class PageTests(AssembledCase):
+    def told(self, seconds: float, **webspaces: Any) -> str:
+        """Give what a browser was told after so many seconds before a webspace that takes its time."""
+        self.start(webspaces=webspaces)
+        self.create()
+        self.lxd.containers["ws-u1"].opens[80] = None
+        return self.visited(seconds)
+
+    def visited(self, seconds: float) -> str:
+        visitor = self.machine.visit(self.boot_port(), head=BROWSER)
+        self.machine.run_for(seconds)
+        return visitor.value().decode()
+
+    def test_waiting(self) -> None:
+        self.assertEqual(self.told(10, waiting="hold"), "")
+        self.assertIn("alice.example.org is waking up", self.told(10, waiting="page"))
+
+    def test_page_after(self) -> None:
+        for after, early in (("7s", 6.9), ("0", 0.0)):
+            if early:
+                self.assertEqual(self.told(early, waiting="page", page_after=after), "")
+            self.assertIn("is waking up", self.told(early + 0.2, waiting="page", page_after=after))
+
+    def test_a_members_word(self) -> None:
+        self.assertEqual(self.told(0.1), "")
+        for waiting, is_paged, told in (("page", True, "page"), ("default", False, None), ("hold", False, "hold")):
+            self.assertEqual(self.ask("PATCH", "self/config", {"waiting": waiting})[0], 200)
+            self.assertEqual(self.ask("GET", "self/config")[1].get("waiting"), told)
+            self.assertEqual("is waking up" in self.visited(3), is_paged)
+        self.assertEqual(self.ask("PATCH", "self/config", {"waiting": "dance"})[0], 400)
+
+    def test_how_far_it_is(self) -> None:
+        said = self.told(3, waiting="page")
+        self.assertIn('<li class="now" aria-current="step">The website gets ready</li>', said)
+
+    def test_one_that_is_switched_off(self) -> None:
+        self.told(0.1, waiting="page")
+        self.assertEqual(self.ask("PUT", "self/desired", {"desired": "stopped"})[0], 200)
+        self.assertIn("alice.example.org is switched off", self.visited(0.1))
+        suspended = {"desired": "suspended", "reason": "no money", "publicReason": "unpaid"}
+        self.assertEqual(self.ask("PUT", "alice/desired", suspended, name="root")[0], 200)
+        self.assertIn("unpaid", self.visited(0.1))
+
+    def test_pages(self) -> None:
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir()
+        (folder / "style.css").write_text("h1 { color: red }")
+        self.assertIn("<style>h1 { color: red }</style>", self.told(3, waiting="page", pages=str(folder)))
+
+    def test_pages_that_cannot_be_used_end_the_start(self) -> None:
+        error = self.assertRaises(Invalid, self.build, webspaces={"pages": "/nowhere/pages"})
+        self.assertIn("/nowhere/pages", str(error))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from attrs import evolve
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from tests.unit.forward.test_reception import WebCase, head
 from tests.unit.forward.wires import ENDPOINT, FakeLook
 from tests.unit.world import DEFAULTS
+from webspaced.core.address import Endpoint
 from webspaced.core.desired import AUTO, Desired, Wish
 from webspaced.core.probing import Ask
 from webspaced.core.waiting import Waiting
@@ -53,7 +55,8 @@ class PageTests(WaitingCase):
 
     def test_everything_else_is_held(self) -> None:
         for said in (
-            head(), head(more="Accept: application/json\r\n"), BROWSER.replace(b"GET", b"POST"), BROWSER.replace(b"GET", b"HEAD"),
+            head(), head(more="Accept: application/json\r\n"),
+            BROWSER.replace(b"GET", b"POST"), BROWSER.replace(b"GET", b"HEAD"),
             head(more=HTML + "Sec-Fetch-Mode: cors\r\n"), head(more=HTML + "Upgrade: websocket\r\n"), b"no head\n\n",
         ):  # fmt: skip
             self.setUp()
@@ -87,10 +90,16 @@ class PageTests(WaitingCase):
 
     def test_the_boot_has_somebody_who_waits_for_it_at_every_moment(self) -> None:
         visit = self.asks(BROWSER)
-        waited = []
-        self.patch(self.gate, "ready", lambda *asked: (waited.append(list(self.gate.cancelled)), FakeReady(self.gate, asked))[1])
+        cancelled: list[list[int]] = []
+        ready = self.gate.ready
+
+        def asked(uid: int, port: int, asks: Ask) -> Deferred[Endpoint]:
+            cancelled.append(list(self.gate.cancelled))
+            return ready(uid, port, asks)
+
+        self.patch(self.gate, "ready", asked)
         self.network.advance(AFTER)
-        self.assertEqual((waited, self.gate.cancelled), ([[]], [0]), "first the new one, then the old one")
+        self.assertEqual((cancelled, self.gate.cancelled), ([[]], [0]), "first the new one, then the old one")
         visit.connectionLost()
         self.assertEqual((len(self.gate.asked), self.gate.cancelled), (2, [0]))
 
@@ -202,7 +211,3 @@ class RefusedTests(WaitingCase):
         self.gate.asked[0][1].errback(Failure(BootFailed("it is broken")))
         self.network.advance(AFTER)
         self.assertEqual(visit.transport.value().count(b"HTTP/1.1"), 1)
-
-
-def FakeReady(gate: object, asked: object) -> object:
-    return type(gate).ready(gate, *asked)

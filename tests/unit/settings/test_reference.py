@@ -40,6 +40,7 @@ class SampleTests(LoadingTestCase):
                 ports=settings.webspaces.ports,
                 domains=settings.webspaces.domains,
                 wake=settings.webspaces.wake,
+                pages=settings.webspaces.pages,
             ),
         )
 
