@@ -205,6 +205,15 @@ class SocketTests(SynchronousTestCase):
             self.relay.turn()
         self.assertEqual((self.owner.told, self.socket.inbox), (["began b'\\x16'"], b"\x16\x03"))
 
+    def test_who_was_asked_for_the_first_byte_can_be_asked_for_more(self) -> None:
+        self.line.await_first(half=True)
+        self.socket.arrive(b"GE")
+        self.relay.turn()
+        self.line.await_first(half=True, enough=lambda said, _seen: len(said) >= 4)
+        self.socket.arrive(b"T ")
+        self.relay.turn()
+        self.assertEqual(self.owner.told, ["began b'G'", "began b'GET '"])
+
     def test_one_that_is_there_already_is_told_at_once(self) -> None:
         self.socket.arrive(HELLO)
         self.relay.turn()

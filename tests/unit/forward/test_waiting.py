@@ -80,6 +80,7 @@ class PageTests(WaitingCase):
         visit = self.asks(BROWSER)
         self.gate.open()
         backend = self.network.accept()
+        self.assertEqual(self.calls(), 0, "no timer is left")
         self.network.advance(10)
         self.assertEqual((visit.stage, backend.transport.value(), self.calls()), (Stage.RELAYED, BROWSER, 0))
         self.assertIsNone(visit._request)

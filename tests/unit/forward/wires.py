@@ -107,6 +107,7 @@ class FakeHangups:
         return len(self.by_transport)
 
     def watch(self, transport: Any, gone: Callable[[], None], *, half: bool) -> None:
+        assert id(transport) not in self.by_transport, "epoll(7) would refuse"
         self.by_transport[id(transport)] = (gone, half)
 
     def unwatch(self, transport: Any) -> None:

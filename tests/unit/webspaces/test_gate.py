@@ -17,6 +17,7 @@ from webspaced.core.desired import AUTO, Desired, Wish
 from webspaced.core.instance import Status
 from webspaced.core.probing import Ask
 from webspaced.core.routes import Readiness
+from webspaced.core.waiting import Phase
 from webspaced.core.webspace import USERNAME_KEY
 from webspaced.errors import BootFailed, NotFound, PortSilent, Refused, Unavailable
 from webspaced.webspaces.readiness import Probe
@@ -66,6 +67,16 @@ class ReadyTests(GateCase):
         self.w.clock.run_for(5)
         self.assertTrue(waiting.value)
         self.assertFalse(self.w.gate.wakes(1), "it runs")
+
+    def test_how_far_it_is(self) -> None:
+        self.container.opens[22] = 3.0
+        self.ready()
+        phases = [self.w.gate.phase(1)]
+        for _ in range(40):
+            self.w.clock.run_for(0.1)
+            phases.append(self.w.gate.phase(1))
+        self.assertEqual(list(dict.fromkeys(phases)), list(Phase))
+        self.assertEqual(phases, sorted(phases, key=list(Phase).index), "it never goes back")
 
     def test_a_visit_during_a_stop_would_wake_it_and_one_during_a_reboot_would_not(self) -> None:
         for hold, wakes in ((Hold.STOPPING, True), (Hold.RESTARTING, False), (Hold.DELETING, False), (Hold.NONE, True)):
