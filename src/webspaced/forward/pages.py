@@ -140,7 +140,7 @@ def load_pages(folder: Path | None = None) -> Pages:
 
     :raises Invalid: a file there cannot be read, or a page cannot be made of it.
     """
-    own = Path(str(files(webspaced) / "forward" / "pages"))
+    own = Path(str(files(webspaced) / "forward" / "templates"))
     read = {path.name: path for each in (own, folder) if each is not None for path in _entries(each)}
     languages = [path.stem for path in read.values() if path.suffix == ".toml"]
     fallback = _load_texts(own / f"{DEFAULT_LANGUAGE}.toml")
