@@ -23,9 +23,9 @@ from webspaced.core.probing import Ask
 from webspaced.forward.engine import Engine
 from webspaced.forward.lines import Crowd
 from webspaced.forward.listeners import Listeners, Where
+from webspaced.forward.means import Means
 from webspaced.forward.ports import SocketLines
 from webspaced.forward.refusals import Refusals
-from webspaced.forward.visit import Means
 from webspaced.interfaces import IBootGate
 from webspaced.lib.places import Places
 from webspaced.webspaces.conditions import Conditions

@@ -7,22 +7,19 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from webspaced.addresses import check_own_addresses, claim_rules, ground_of
 from webspaced.cluster import Kubernetes, cluster_for
 from webspaced.core.config import Choices, Config
 from webspaced.core.instance import IPAddress
 from webspaced.core.protocol import Protocol
-from webspaced.core.routes import CHALLENGED
 from webspaced.daemon import Daemon, Parts
 from webspaced.dns import DomainRecords, resolver_for
 from webspaced.election import election_for
-from webspaced.forward.choice import Held, lines_for, seats_for
+from webspaced.forward.choice import lines_for, seats_for
 from webspaced.forward.lines import ILines
-from webspaced.forward.listeners import Listeners, Where
-from webspaced.forward.refusals import Refusals
-from webspaced.forward.visit import Destination, Means
+from webspaced.forward.listeners import Listeners
 from webspaced.http.routes import RouteDocument
 from webspaced.iam.choice import identity_for
 from webspaced.interfaces import IDomainRecords, IHostNics, IIdentity, IRouteDocument
@@ -60,6 +57,7 @@ from webspaced.settings import Settings
 from webspaced.sites import Behind, build_sites
 from webspaced.sleeping import build_sleeping, sleep_looks
 from webspaced.traefik.embedded import EmbeddedTraefik
+from webspaced.visiting import build_listeners
 from webspaced.webspaces.activity import Activity
 from webspaced.webspaces.adoption import Adoption, Membership
 from webspaced.webspaces.allocator import Allocator
@@ -83,9 +81,6 @@ from webspaced.webspaces.registry import Registry
 from webspaced.webspaces.room import Room
 from webspaced.webspaces.service import WebspaceService
 from webspaced.webspaces.warden import Warden
-
-FIRST_WORD = 0.05
-"""Seconds for which a visitor of a forward who says nothing wakes nobody."""
 
 
 @frozen(kw_only=True)
@@ -283,38 +278,13 @@ def _config_defaults(settings: Settings) -> Config:
     )
 
 
-def _build_listeners(reactor: Any, settings: Settings, known: Knowledge, host: Host) -> Listeners:
-    webspaces = settings.webspaces
-    held = Held(webspaces.max_held, webspaces.max_held_per_webspace, webspaces.max_per_address)
-    means = Means(
-        clock=reactor,
-        gate=known.gate,
-        lines=host.lines,
-        places=held.web,
-        seats=host.web_seats or Places(host.seats.most, host.seats.most_per_webspace),
-        refusals=Refusals(reactor),
-    )
-    forwards = evolve(means, places=held.forwards, seats=host.seats, by_visitor=True, first_word=FIRST_WORD)
-
-    def web(uid: int) -> Destination | None:
-        observed = known.registry.get(uid)
-        if observed is None:
-            return None
-        config = observed.webspace.config
-        plain = CHALLENGED if config.sni_passthrough else None
-        return Destination(uid, config.http_port, observed.web_asks, plain=plain)
-
-    where = Where(forwards=webspaces.ports.listen_address, boot=str(settings.traefik.boot_address))
-    return Listeners(forwards, known.conditions, where, web, means)
-
-
 def _build_served(
     reactor: Any, settings: Settings, known: Knowledge, host: Host, cluster: Kubernetes | None, leadership: Leadership,
     token: str | None, traefik: EmbeddedTraefik | None,
 ) -> Served:  # fmt: skip
     store = route_store(reactor, settings, cluster)
     return Served(
-        listeners=_build_listeners(reactor, settings, known, host),
+        listeners=build_listeners(reactor, settings, known, host.lines, host.seats, host.web_seats),
         publisher=Publisher(
             reactor, store, settings.traefik.settle_time, leadership.holds, asked_traefik(reactor, settings, traefik),
             host.now,

@@ -76,6 +76,10 @@ class Refused(Temporary):
     """The boot gate does not wake the webspace now: it is being stopped, failed a moment ago, or all places are taken."""
 
 
+class Momentary(Refused):
+    """There is no place for one more visitor, for reasons that have nothing to do with the webspace and soon pass."""
+
+
 class BootFailed(WebspacedError):
     """The webspace was started, but did not come up.
 

@@ -13,8 +13,8 @@ from webspaced.cluster import Kubernetes
 from webspaced.errors import Invalid
 from webspaced.forward.front import Door, Front
 from webspaced.forward.lines import ILines
+from webspaced.forward.means import Means
 from webspaced.forward.refusals import Refusals
-from webspaced.forward.visit import Means
 from webspaced.interfaces import IExposure, IRouteStore, ITraefik
 from webspaced.kube.exposure import ServicePorts
 from webspaced.lib.periodic import Periodic

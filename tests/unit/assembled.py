@@ -34,6 +34,9 @@ MEMBERS = {1: "alice", 2: "bob", 3: "carol"}
 NETWORK = ProfileNetwork(nic=NIC, networks=(ip_network("10.7.0.0/24"),), gateways=(ip_address("10.7.0.1"),))
 
 
+HEAD = b"GET / HTTP/1.1\r\nHost: alice.example.org\r\n\r\n"
+
+
 class Machine(MemoryReactorClock, Time):
     """A reactor in memory. ``processes`` has the arguments of each that was started."""
 
@@ -61,10 +64,14 @@ class Machine(MemoryReactorClock, Time):
         self.protocols[wire] = protocol
         return wire
 
+    def visit(self, port: int, address: str = "", *, head: bytes = HEAD) -> Wire:
+        """Connect to a boot port and ask for a page."""
+        wire = self.connect(port, address)
+        self.protocols[wire].dataReceived(head)
+        return wire
+
     def said(self, wire: Wire) -> bytes:
-        """Give what somebody was told who has asked for a page."""
-        if wire.producerState == "producing":
-            self.protocols[wire].dataReceived(b"GET / HTTP/1.1\r\n\r\n")
+        """Give what somebody was told."""
         return wire.value()
 
 

@@ -8,7 +8,7 @@ from zope.interface.verify import verifyClass
 
 from tests.contracts.fake_instances import FakeInstances
 from tests.unit.fake_lease import FakeLease, FakeMark
-from tests.unit.forward.wires import FakeGate, FakeHangups
+from tests.unit.forward.wires import FakeGate, FakeHangups, FakeLook
 from tests.unit.world import FakeHost, FakeIdentity, FakeListeners, FakeRecords, FakeStore
 from webspaced import interfaces
 from webspaced.dns import DomainRecords
@@ -47,6 +47,7 @@ KEPT_BY = {
     interfaces.IEventListener: (Reconciler,),
     interfaces.IBootGate: (BootGate, FakeGate),
     interfaces.IPortLook: (BootGate,),
+    interfaces.IWakeLook: (BootGate, FakeLook),
     interfaces.IRoutes: (Reconciler,),
     interfaces.IRouteStore: (FileStore, ServedStore, FakeStore),
     interfaces.ILeaderMark: (PodLabel, FakeMark),

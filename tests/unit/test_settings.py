@@ -206,21 +206,21 @@ class BootTests(AssembledCase):
         self.start(webspaces={"ready_timeout": "11s"})
         self.create()
         self.lxd.containers["ws-u1"].opens[80] = None
-        visitor = self.machine.connect(self.boot_port())
+        visitor = self.machine.visit(self.boot_port())
         self.machine.run_for(10)
-        self.assertEqual(self.machine.said(visitor), b"")
+        self.assertEqual(visitor.value(), b"")
         self.machine.run_for(4)
-        self.assertIn(b"503", self.machine.said(visitor))
+        self.assertIn(b"503", visitor.value())
 
     def test_max_wait(self) -> None:
         self.start(webspaces={"max_wait": "8s", "ready_timeout": "60s"})
         self.create()
         self.lxd.containers["ws-u1"].opens[80] = None
-        visitor = self.machine.connect(self.boot_port())
+        visitor = self.machine.visit(self.boot_port())
         self.machine.run_for(7.9)
-        self.assertEqual(self.machine.said(visitor), b"")
+        self.assertEqual(visitor.value(), b"")
         self.machine.run_for(1.2)
-        self.assertIn(b"did not start within 8 seconds", self.machine.said(visitor))
+        self.assertIn(b"did not start within 8 seconds", visitor.value())
 
     def test_max_concurrent_boots(self) -> None:
         self.start(webspaces={"max_concurrent_boots": 2})
@@ -263,7 +263,7 @@ class BootTests(AssembledCase):
 
     def relayed(self) -> tuple[Any, Any]:
         """Let a visitor be relayed, and give both sides."""
-        wire = self.machine.connect(self.boot_port())
+        wire = self.machine.visit(self.boot_port())
         self.machine.run_for(20)
         *_, factory, _timeout, _bind = self.machine.tcpClients[-1]
         backend = factory.buildProtocol(None)
@@ -275,8 +275,8 @@ class BootTests(AssembledCase):
         self.start(webspaces={"max_held": 2, "max_held_per_webspace": 2})
         self.create("alice")
         self.create("bob")
-        visitors = [self.machine.connect(self.boot_port(name)) for name in ("ws-u1", "ws-u2", "ws-u1", "ws-u2")]
-        self.assertEqual([b"too many" in self.machine.said(each) for each in visitors], [False, False, True, True])
+        visitors = [self.machine.visit(self.boot_port(name)) for name in ("ws-u1", "ws-u2", "ws-u1", "ws-u2")]
+        self.assertEqual([b"too many" in each.value() for each in visitors], [False, False, True, True])
 
     def test_max_per_address(self) -> None:
         for most, refused in ((2, [False, False, True, False]), (0, [False] * 4)):
@@ -287,15 +287,15 @@ class BootTests(AssembledCase):
             visitors = [self.machine.connect(50000, address) for address in addresses]
             self.assertEqual(["reset" in each.ends for each in visitors], refused)
             # Web visitors all come from Traefik.
-            web = [self.machine.connect(self.boot_port(), "127.0.0.1") for _ in range(4)]
+            web = [self.machine.visit(self.boot_port(), "127.0.0.1") for _ in range(4)]
             self.assertEqual(["reset" in each.ends for each in web], [False] * 4)
 
     def test_max_held_per_webspace(self) -> None:
         self.start(webspaces={"max_held_per_webspace": 1})
         self.create("alice")
         self.create("bob")
-        visitors = [self.machine.connect(self.boot_port(name)) for name in ("ws-u1", "ws-u1", "ws-u2")]
-        self.assertEqual([b"too many" in self.machine.said(each) for each in visitors], [False, True, False])
+        visitors = [self.machine.visit(self.boot_port(name)) for name in ("ws-u1", "ws-u1", "ws-u2")]
+        self.assertEqual([b"too many" in each.value() for each in visitors], [False, True, False])
 
 
 class StopTests(AssembledCase):
@@ -381,7 +381,7 @@ class IamTests(AssembledCase):
             self.daemon.privilegedStartService()
             self.daemon.startService()
             self.machine.run_for(5)
-            said = self.machine.said(self.machine.connect(20002))
+            said = self.machine.said(self.machine.visit(20002))
             self.machine.run_for(5)
             self.assertEqual(("start", "ws-u2") in self.lxd.calls, woken, said)
 
@@ -395,7 +395,7 @@ class IamTests(AssembledCase):
         self.users().write_text(members.replace("id: 1\n", "id: 11\n"))
         self.machine.run_for(12)
         self.assertEqual(self.lxd.containers["ws-u1"].status, Status.STOPPED)
-        said = self.machine.said(self.machine.connect(self.boot_port()))
+        said = self.machine.said(self.machine.visit(self.boot_port()))
         self.machine.run_for(5)
         self.assertEqual(self.lxd.calls.count(("start", "ws-u1")), 1, said)
         self.assertEqual(self.ask("GET", "id:1", name="root")[0], 200)

@@ -95,8 +95,7 @@ class SleepTests(AssembledCase):
         # What else takes memory decides now: a start waits until there is enough again.
         self.lxd.memory_taken, self.lxd.memory_of_each = 600, 10
         self.machine.run_for(10)
-        visit = self.machine.connect(self.boot_port())
-        self.machine.said(visit)
+        self.machine.visit(self.boot_port())
         self.machine.run_for(20)
         self.assertEqual(self.status(), Status.STOPPED)
         self.lxd.memory_taken = 200

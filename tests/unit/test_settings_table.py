@@ -21,6 +21,8 @@ REDIS = "tests.unit.test_settings_redis.RedisTests"
 REAL_REDIS, REDIS_ACCESS = "tests.real.test_redis_server", "tests.real.test_redis_access"
 SENTINEL = "tests.real.test_redis_sentinel.SentinelTests"
 KUBERNETES = "tests.unit.test_settings_kubernetes.KubernetesTests"
+PAGES = "tests.unit.test_settings_wake.PageTests"
+WAKE = "tests.unit.test_settings_wake.WakeTests"
 HTTP = "tests.unit.test_settings_http.HttpTests"
 SLEEP = "tests.unit.test_settings_sleep.SleepTests"
 LEADERSHIP = "tests.unit.test_settings_leadership.LeadershipTests"
@@ -87,6 +89,11 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "webspaces.reserved_names": (f"{HERE}.WebspaceTests.test_reserved_names",),
     "webspaces.networks": (f"{HERE}.WebspaceTests.test_networks",),
     "webspaces.reserved_addresses": (f"{HERE}.WebspaceTests.test_reserved_addresses",),
+    "webspaces.waiting": (f"{PAGES}.test_waiting", f"{PAGES}.test_a_members_word"),
+    "webspaces.page_after": (f"{PAGES}.test_page_after",),
+    "webspaces.pages": (f"{PAGES}.test_pages", f"{PAGES}.test_pages_that_cannot_be_used_end_the_start"),
+    "webspaces.wake.agents_ignored": (f"{WAKE}.test_agents_ignored",),
+    "webspaces.wake.per_address": (f"{WAKE}.test_per_address", f"{WAKE}.test_0_is_no_bound"),
     "webspaces.boot_ports.start": (f"{HERE}.PortTests.test_boot_ports",),
     "webspaces.boot_ports.end": (f"{HERE}.PortTests.test_boot_ports",),
     "webspaces.exec.timeout": (f"{HERE}.WebspaceTests.test_exec", "tests.unit.http.test_terminals.PlainTests.test_bounds"),

@@ -12,6 +12,7 @@ from attrs import evolve, field, frozen
 from webspaced.core.brief import shown, unknown_among
 from webspaced.core.protocol import Protocol
 from webspaced.core.sleep import Sleep
+from webspaced.core.waiting import Waiting
 from webspaced.errors import Forbidden, Invalid
 
 _PORTS = range(1, 65536)
@@ -50,11 +51,14 @@ class Config:
     sleep: Sleep = Sleep.AUTO
     sleep_after: float | None = None
     """Idle seconds after which it falls asleep; ``None``: as the operator says."""
+    waiting: Waiting = Waiting.DEFAULT
+    """How visitors before browsers wait for a boot."""
     extra: Mapping[str, Any] = field(default=MappingProxyType({}), repr=False)
     """Members that are not ours: kept in LXD, not shown."""
 
     def to_json(self) -> dict[str, Any]:
-        """Give the contract's Config object."""
+        """Give the contract's Config object; old clients do not know what is not there."""
+        own = {} if self.waiting is Waiting.DEFAULT else {"waiting": self.waiting.value}
         return {
             "startupDelay": self.startup_delay,
             "httpPort": self.http_port,
@@ -62,6 +66,7 @@ class Config:
             "protocol": self.protocol.value,
             "sleep": self.sleep.value,
             "sleepAfter": self.sleep_after or 0,
+            **own,
         }
 
     def patched(self, patch: Mapping[str, object], choices: Choices) -> Config:
@@ -169,6 +174,14 @@ def _parse_sleep_after(value: object) -> float | None:
     return number or None
 
 
+def _parse_waiting(value: object) -> Waiting:
+    try:
+        return Waiting(value)  # type: ignore[arg-type]
+    except ValueError:
+        message = f"waiting must be one of {', '.join(Waiting)}"
+        raise Invalid(message) from None
+
+
 _FIELDS: dict[str, tuple[str, Any]] = {
     "startupDelay": ("startup_delay", _parse_startup_delay),
     "httpPort": ("http_port", _parse_http_port),
@@ -176,4 +189,5 @@ _FIELDS: dict[str, tuple[str, Any]] = {
     "protocol": ("protocol", _parse_protocol),
     "sleep": ("sleep", _parse_sleep),
     "sleepAfter": ("sleep_after", _parse_sleep_after),
+    "waiting": ("waiting", _parse_waiting),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from enum import Enum
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -18,13 +19,27 @@ READY = {each.value: each for each in (Ask.CONNECTION, Ask.DATA)}
 """What a forward's port can be asked before visitors are led to it."""
 
 
+class WakeOn(Enum):
+    """What of a forward's visitor wakes a webspace."""
+
+    CONNECTION = "connection"
+    """That somebody has connected, and stays for a moment."""
+    DATA = "data"
+    """That somebody has said something: those who only look whether the port is open do not."""
+
+
 @frozen
 class Forward:
-    """Where an external port leads, how the container is told of its visitors, if at all, and when the port is ready."""
+    """Where an external port leads, and what its member has set of it.
+
+    ``proxy_protocol``: how the container is told of its visitors, if at all. ``ready``: when the port is ready.
+    ``wake_on``: what wakes the webspace.
+    """
 
     internal: int
     proxy_protocol: ProxyProtocol | None = None
     ready: Ask = Ask.CONNECTION
+    wake_on: WakeOn = WakeOn.CONNECTION
 
 
 def parse_ready(value: object) -> Ask:
@@ -40,9 +55,24 @@ def parse_ready(value: object) -> Ask:
     return READY[value]
 
 
+def parse_wake_on(value: object) -> WakeOn:
+    """Give what wakes a webspace out of JSON; null is what is usual.
+
+    :raises Invalid: it is neither ``connection`` nor ``data``.
+    """
+    if value is None:
+        return WakeOn.CONNECTION
+    try:
+        return WakeOn(value)
+    except ValueError:
+        message = f"wakeOn must be connection or data, not {shown(value)}"
+        raise Invalid(message) from None
+
+
 _FIELDS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "proxyProtocol": ("proxy_protocol", parse_proxy_protocol),
     "ready": ("ready", parse_ready),
+    "wakeOn": ("wake_on", parse_wake_on),
 }
 
 
@@ -68,36 +98,48 @@ class Options:
 
     proxy_protocol: Mapping[int, ProxyProtocol] = field(default=MappingProxyType({}), converter=_freeze)
     ready: Mapping[int, Ask] = field(default=MappingProxyType({}), converter=_freeze)
+    wake_on: Mapping[int, WakeOn] = field(default=MappingProxyType({}), converter=_freeze)
     unread: Mapping[str, Mapping[int, Any]] = field(default=MappingProxyType({}), repr=False)
     """What else the document has there, such as a newer webspaced's values: kept in LXD, not shown."""
 
     def forward(self, external: int, internal: int) -> Forward:
         """Give a forward as a whole."""
-        return Forward(internal, self.proxy_protocol.get(external), self.ready.get(external, Ask.CONNECTION))
+        return Forward(
+            internal,
+            self.proxy_protocol.get(external),
+            self.ready.get(external, Ask.CONNECTION),
+            self.wake_on.get(external, WakeOn.CONNECTION),
+        )
 
     def with_forward(self, external: int, forward: Forward) -> Options:
         """Give this with what is set of one forward."""
         left = self.without(external)
-        versions, ready = dict(left.proxy_protocol), dict(left.ready)
+        versions, ready, wake_on = dict(left.proxy_protocol), dict(left.ready), dict(left.wake_on)
         if forward.proxy_protocol is not None:
             versions[external] = forward.proxy_protocol
         if forward.ready is not Ask.CONNECTION:
             ready[external] = forward.ready
-        return evolve(left, proxy_protocol=versions, ready=ready)
+        if forward.wake_on is not WakeOn.CONNECTION:
+            wake_on[external] = forward.wake_on
+        return evolve(left, proxy_protocol=versions, ready=ready, wake_on=wake_on)
 
     def without(self, external: int) -> Options:
         """Give this without what is set of one forward."""
         return Options(
             proxy_protocol=_without(self.proxy_protocol, external),
             ready=_without(self.ready, external),
+            wake_on=_without(self.wake_on, external),
             unread={name: _without(values, external) for name, values in self.unread.items()},
         )
 
     def to_json(self) -> dict[str, dict[str, Any]]:
         """Give the members of the contract's Webspace object; old clients know none of them, so none is there empty."""
-        versions = {str(external): int(version) for external, version in self.proxy_protocol.items()}
-        ready = {str(external): asks.value for external, asks in self.ready.items()}
-        return {name: values for name, values in (("proxyProtocol", versions), ("ready", ready)) if values}
+        members: dict[str, dict[str, Any]] = {
+            "proxyProtocol": {str(external): int(version) for external, version in self.proxy_protocol.items()},
+            "ready": {str(external): asks.value for external, asks in self.ready.items()},
+            "wakeOn": {str(external): wakes.value for external, wakes in self.wake_on.items()},
+        }
+        return {name: values for name, values in members.items() if values}
 
     def dump(self) -> dict[str, dict[str, Any]]:
         """Give the members to keep in LXD."""
@@ -123,7 +165,11 @@ def load_options(document: Mapping[str, object], ports: Mapping[int, int]) -> Op
             except Invalid:
                 unread.setdefault(name, {})[external] = value
     options = Options(**read, unread=unread)
-    return evolve(options, ready={e: asks for e, asks in options.ready.items() if asks is not Ask.CONNECTION})
+    return evolve(
+        options,
+        ready={e: asks for e, asks in options.ready.items() if asks is not Ask.CONNECTION},
+        wake_on={e: wakes for e, wakes in options.wake_on.items() if wakes is not WakeOn.CONNECTION},
+    )
 
 
 def _without(values: Mapping[int, V], external: int) -> dict[int, V]:

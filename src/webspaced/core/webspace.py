@@ -30,7 +30,9 @@ UNKNOWN_SINCE_KEY = "user._webspaced_unknown_since"
 CREATING_KEY = "user._webspaced_creating"
 """Holds the instance's name from a creation's first moment to its end: what has it is not served, and does not stay so."""
 
-_MEMBERS = ("user", "config", "domains", "ports", "proxyProtocol", "ready", "desired", "granted", "former", "awakeUntil")
+_MEMBERS = (
+    "user", "config", "domains", "ports", "proxyProtocol", "ready", "wakeOn", "desired", "granted", "former", "awakeUntil",
+)  # fmt: skip
 NO_GRANTS, NO_OPTIONS = Grants(), Options()
 MOST_FORMER = 4
 """Documents of former users that are kept."""

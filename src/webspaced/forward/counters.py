@@ -7,14 +7,19 @@ from collections.abc import Iterable, Mapping
 from attrs import define, field
 
 from webspaced.errors import BootFailed, NotFound, PortSilent, Refused, Unavailable
+from webspaced.forward.reception import AgentIgnored, WokeTooMany
 
 LEFT = "left"
 """The visitor went away while it was held."""
 CUT = "cut"
 """It was held, and what it waited for is no longer wanted, or webspaced ends."""
+PAGED = "paged"
+"""It waits before a browser, and got a page that asks again."""
 _REASONS: Mapping[type[Exception], str] = {
     PortSilent: "port_silent",
     BootFailed: "boot_failed",
+    AgentIgnored: "agent_ignored",
+    WokeTooMany: "woke_too_many",
     Refused: "refused",
     Unavailable: "unavailable",
     NotFound: "not_found",

@@ -22,9 +22,10 @@ from webspaced.core.proxy_protocol import ProxyProtocol
 from webspaced.errors import Refused, Unavailable
 from webspaced.forward.counters import LEFT, Counters, total
 from webspaced.forward.lines import Crowd, ILine
+from webspaced.forward.means import Destination, Means
 from webspaced.forward.refusals import LOOK
 from webspaced.forward.states import Stage
-from webspaced.forward.visit import Destination, Means, Visit
+from webspaced.forward.visit import Visit
 from webspaced.forward.visits import Visits
 from webspaced.lib.gently import Gently
 from webspaced.lib.periodic import Periodic

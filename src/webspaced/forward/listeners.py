@@ -12,16 +12,17 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReactorTime
 from zope.interface import implementer
 
-from webspaced.core.forward import Forward
+from webspaced.core.forward import Forward, WakeOn
 from webspaced.errors import Conflict, Refused, Unavailable
 from webspaced.forward.counters import Counters, total
 from webspaced.forward.drain import drain
 from webspaced.forward.lines import Crowd
+from webspaced.forward.means import Destination, Means
 from webspaced.forward.ports import EXHAUSTED
 from webspaced.forward.refusals import LOOK
 from webspaced.forward.states import Stage
-from webspaced.forward.visit import Destination, Means
 from webspaced.forward.visits import Visits
+from webspaced.forward.web import WebVisit
 from webspaced.interfaces import IForwards, IListeners, IVisitors
 from webspaced.lib.gently import Gently
 from webspaced.lib.periodic import Periodic
@@ -46,7 +47,8 @@ class _Bound:
     def destination(self) -> Destination | None:
         if self.uid is None or self.forward is None:
             return None
-        return Destination(self.uid, self.forward.internal, self.forward.ready, self.forward.proxy_protocol)
+        forward, on_data = self.forward, self.forward.wake_on is WakeOn.DATA
+        return Destination(self.uid, forward.internal, forward.ready, forward.proxy_protocol, on_data=on_data)
 
     def lead(self, uid: int, forward: Forward) -> None:
         """Lead visitors there. Those who are here are reset if they want to go elsewhere."""
@@ -135,7 +137,7 @@ class Listeners:
         if present is not None and present.port == port:
             return
         # Visitors of an old number go on: their webspace is the same.
-        visits = present.visits if present is not None else Visits(self._web_means or self._means, lambda: self._web(uid))
+        visits = present.visits if present is not None else self._web_visits(uid)
         listening = None if port is None else self._means.lines.listen(port, visits, self._where.boot, crowd=Crowd.WEB)
         if present is not None:
             del self._boot_ports[uid]
@@ -144,6 +146,9 @@ class Listeners:
             self._part(visits)
         else:
             self._boot_ports[uid] = _BootPort(port, listening, visits)
+
+    def _web_visits(self, uid: int) -> Visits:
+        return Visits(self._web_means or self._means, lambda: self._web(uid), WebVisit)
 
     def cut_relayed(self, uid: int) -> None:
         """Reset what is relayed to a container that is gone: no FIN may ever come from it."""
@@ -193,6 +198,8 @@ class Listeners:
         self._boot_ports.clear()
         self._wanted.clear()
         closed = gatherResults([maybeDeferred(each.listening.stopListening) for each in bound])
+        if self._web_means is not None and self._web_means.waiting_room is not None:
+            self._web_means.waiting_room.close()
         crowds = [each.visits for each in bound]
         self._parting.extend(crowds)
         await drain(self._means.clock, crowds, 0.0 if self._hurried else within)

@@ -18,6 +18,8 @@ from webspaced.forward.states import FLOWS, Flow, Turn
 
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER of no time: closing resets (socket(7))."""
+SMALL = 8192
+"""Bytes of an answer that any socket takes at once."""
 LAST_WORDS = 10.0
 """Seconds without taking anything after which one side need not have the rest of what the other said before its reset."""
 _COMES = IN | RDHUP | HUP | PRI
@@ -43,7 +45,7 @@ class SocketLine(Pump):
 
     def await_first(self, *, half: bool, enough: Enough | None = None) -> None:
         """See :meth:`ILine.await_first`."""
-        self._awaiting, self._half, self._enough = True, half, enough
+        self._awaiting, self._half, self._enough, self._looked = True, half, enough, 0
         if self.readable:
             self._look_at_first()
 
@@ -73,6 +75,9 @@ class SocketLine(Pump):
     def answer(self, data: bytes) -> None:
         """See :meth:`ILine.answer`."""
         self._answer = data
+        if len(data) > SMALL:
+            # It is sent in one piece.
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, len(data))
         if self.readable:
             self._drop_what_comes()
 

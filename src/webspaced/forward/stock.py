@@ -85,9 +85,16 @@ class StockLine(Protocol):
     def await_first(self, *, half: bool, enough: Enough | None = None) -> None:
         """See :meth:`ILine.await_first`."""
         self._awaiting, self._enough = True, enough
+        if self._early:
+            # More is asked for than before.
+            self._look_at_first(0)
+        if self._awaiting:
+            self.transport.resumeProducing()
 
     def hold(self, *, half: bool, silent: bool = False) -> None:
         """See :meth:`ILine.hold`. What is unread here is not known, so nobody counts as silent."""
+        if self._held:
+            self._unwatch()
         self._held, self._awaiting = True, False
         self.transport.pauseProducing()
         self._hangups.watch(self.transport, self._gone, half=half)

@@ -14,21 +14,20 @@ from attrs import frozen
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.error import ConnectError, ConnectingCancelledError, ConnectionDone
 from twisted.internet.error import ConnectionRefusedError as Refusal
-from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol, IProtocol, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol, IProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from webspaced.core.address import Endpoint
-from webspaced.core.probing import Ask
-from webspaced.core.proxy_protocol import ProxyProtocol, header
-from webspaced.errors import PortSilent, Refused, WebspacedError
+from webspaced.core.proxy_protocol import header
+from webspaced.errors import Momentary, PortSilent, Refused, WebspacedError
 from webspaced.forward.counters import CUT, LEFT, reason_of
-from webspaced.forward.lines import ILine, ILineOwner, ILines
+from webspaced.forward.lines import ILine, ILineOwner
+from webspaced.forward.means import Destination
+from webspaced.forward.reception import AgentIgnored
 from webspaced.forward.refusal import refusal
-from webspaced.forward.refusals import Refusals
 from webspaced.forward.states import VISITS, Stage, Step
-from webspaced.interfaces import IBootGate
 from webspaced.lib.places import Places
 
 if TYPE_CHECKING:
@@ -41,54 +40,8 @@ HELD_GRACE = 10.0
 """Seconds for which nobody who waits for a boot counts as idle: most boots are over by then."""
 SILENCE = 10.0
 """Seconds for the first byte, where it decides about the port: Traefik sends what it has at once."""
-TLS = b"\x16"
-"""With what TLS begins: a record of the handshake (RFC 8446 section 5.1)."""
 FAREWELL = 2.0
 """Seconds that a refused HTTP visitor has to take its answer; closing earlier could reset it away."""
-
-
-@frozen
-class Destination:
-    """Where a listener's visitors want to go, and what that port is asked before.
-
-    ``proxy_protocol``: how the container is told who they are. ``plain``: the port, if any, for those who speak no TLS but
-    plain HTTP.
-    """
-
-    uid: int
-    port: int
-    asks: Ask = Ask.CONNECTION
-    proxy_protocol: ProxyProtocol | None = None
-    plain: int | None = None
-
-    def of(self, first: bytes) -> Destination:
-        """Give where who says this first wants to go."""
-        if self.plain is None or first.startswith(TLS):
-            return self
-        return Destination(self.uid, self.plain, Ask.HTTP)
-
-    @property
-    def http(self) -> bool:
-        """Whether they speak plain HTTP, so that they can be told of failures."""
-        return self.asks is Ask.HTTP
-
-
-@frozen(kw_only=True)
-class Means:
-    """What every visit needs, shared by all."""
-
-    clock: IReactorTime
-    gate: IBootGate
-    lines: ILines
-    places: Places
-    """For those who are held."""
-    seats: Places
-    """For all, from their first moment to their last: each takes two descriptors."""
-    refusals: Refusals
-    by_visitor: bool = False
-    """Whether visitors come from addresses of their own, and not through Traefik."""
-    first_word: float = 0.0
-    """Seconds for which a visitor who says nothing wakes nobody: port scans have left by then."""
 
 
 @frozen
@@ -155,13 +108,13 @@ class Visit:
         """See :meth:`ILineOwner.began`: it is known now where the visitor wants to go."""
         self._be_calm()
         self._destination = self._destination.of(first)
-        self._reach_now()
+        self._reach_now(spoke=True)
 
-    def _reach_now(self) -> None:
+    def _reach_now(self, *, spoke: bool = False) -> None:
         means, destination = self._visits.means, self._destination
         endpoint = means.gate.ready_now(destination.uid, destination.port, destination.asks)
         if endpoint is None:
-            self._listen_first()
+            (self._hear_out if spoke else self._listen_first)()
             return
         line = means.lines.dial(endpoint, CONNECT_TIMEOUTS[0])
         if isinstance(line, Deferred):
@@ -171,16 +124,38 @@ class Visit:
 
     def _listen_first(self) -> None:
         means = self._visits.means
-        if self._alarm is None and means.first_word:
-            self._alarm = means.clock.callLater(means.first_word, self._hold, None)
-            self._line.await_first(half=False)
-        else:
+        if not means.first_word and not self._destination.on_data:
             self._hold(None)
+            return
+        if not self._destination.on_data:
+            self._alarm = means.clock.callLater(means.first_word, self._hold, None)
+        self._line.await_first(half=False)
+
+    def _hear_out(self) -> None:
+        """Wait on until who has spoken has been here for long enough. A reset ends it; an end alone does not.
+
+        The latter may be the whole of what somebody sends who waits for an answer, or for nothing but that it arrives.
+        """
+        means = self._visits.means
+        left = self.since + means.first_word - means.clock.seconds()
+        if left <= 0:
+            self._hold(None)
+            return
+        self._line.hold(half=False, silent=True)
+        self._alarm = means.clock.callLater(left, self._hold, None)
+
+    def _hindrance(self) -> Refused | None:
+        reception = self._visits.means.reception
+        return None if reception is None else reception.hindrance(self._destination.uid, self._line)
 
     # --- held
 
     def _hold(self, first: _Try | None) -> None:
         means = self._visits.means
+        hindrance = self._hindrance() if first is None else None
+        if hindrance is not None:
+            self._refuse(hindrance)
+            return
         if not means.places.take(self._destination.uid, self, self._visitor):
             if first is not None:
                 first.line.addErrback(lambda _: None)
@@ -260,11 +235,16 @@ class Visit:
 
     def _refuse(self, error: Exception) -> None:
         self._visits.count(reason_of(error))
-        self._visits.means.refusals.refused(self._destination.uid, str(error))
-        self._part_with(refusal(error))
+        if not isinstance(error, AgentIgnored):
+            self._visits.means.refusals.refused(self._destination.uid, str(error))
+        self._part_with(self._answer_to(error))
+
+    def _answer_to(self, error: Exception) -> bytes:
+        return refusal(error)
 
     def _part_with(self, answer: bytes) -> None:
         """Give an answer where there can be one, and end."""
+        self._be_calm()
         self._step(Step.REFUSE)
         self.since = self._visits.means.clock.seconds()
         if not self._destination.http or not self._seated:
@@ -381,4 +361,4 @@ class Visit:
 
 
 def _too_many() -> Refused:
-    return Refused("it has too many visitors at once", retry_after=2.0)
+    return Momentary("it has too many visitors at once", retry_after=2.0)

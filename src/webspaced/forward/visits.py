@@ -11,8 +11,9 @@ from twisted.internet.protocol import Factory
 
 from webspaced.errors import Refused
 from webspaced.forward.counters import Counters
+from webspaced.forward.means import Destination, Means
 from webspaced.forward.states import Stage
-from webspaced.forward.visit import Destination, Means, Visit
+from webspaced.forward.visit import Visit
 from webspaced.lib.addresses import counted_as
 
 ALMOST = 0.999

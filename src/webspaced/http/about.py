@@ -10,7 +10,7 @@ from typing import Any
 from attrs import define, field
 from zope.interface import Interface, implementer
 
-from webspaced.http.client_address import IPAddress
+from webspaced.core.client_address import IPAddress
 
 _ID = re.compile(r"[A-Za-z0-9._~+/=:-]{1,64}")
 """What other programs make: UUIDs, ULIDs, base64, traces."""

@@ -7,8 +7,8 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger, LogLevel
 
+from webspaced.core.client_address import counted_as
 from webspaced.http.about import About, shown
-from webspaced.http.client_address import counted_as
 from webspaced.lib.sparing import Sparing
 
 QUIET = frozenset({b"/live", b"/ready", b"/health", b"/routes", b"/metrics"})

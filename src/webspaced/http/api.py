@@ -292,7 +292,7 @@ class Api:
         user = await self._auth.subject(request, who)
         changes = parse_changes(read_object(request))
         if not changes:
-            message = "proxyProtocol or ready is missing"
+            message = "proxyProtocol, ready or wakeOn is missing"
             raise Invalid(message)
         await shield(self._service.change_port(user.id, parse_port(port), changes))
         return _nothing(request)

@@ -17,10 +17,10 @@ from twisted.web.http import HTTPChannel
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
+from webspaced.core.client_address import IPNetwork, counted_as, is_in, parse_address
 from webspaced.http.about import shown
 from webspaced.http.access import SWITCHED
 from webspaced.http.bodies import LARGEST, largest_of
-from webspaced.http.client_address import IPNetwork, counted_as, is_in, parse_address
 from webspaced.lib.acknowledged import acknowledged
 from webspaced.lib.places import Places
 from webspaced.lib.sparing import Sparing

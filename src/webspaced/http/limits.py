@@ -12,7 +12,7 @@ from typing import TypeVar
 from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
 
-from webspaced.http.client_address import IPAddress, counted_as
+from webspaced.core.client_address import IPAddress, counted_as
 from webspaced.http.problems import TooManyRequests
 from webspaced.lib.buckets import Buckets, Rate
 from webspaced.lib.expiring import ExpiringCache

@@ -12,11 +12,11 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource, Resource, getChildForRequest
 from twisted.web.server import NOT_DONE_YET
 
+from webspaced.core.client_address import IPAddress, IPNetwork, client_address, parse_address
 from webspaced.errors import Invalid, Unavailable
 from webspaced.http import access
 from webspaced.http.about import About, IAbout, header, request_id
 from webspaced.http.bodies import body_too_large
-from webspaced.http.client_address import IPAddress, IPNetwork, client_address, parse_address
 from webspaced.http.cors import Cors
 from webspaced.http.limits import Limits
 from webspaced.http.problems import TooManyRequests, problem_of

@@ -12,10 +12,10 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReactorTime
 from twisted.web.resource import IResource, Resource, getChildForRequest
 
+from webspaced.core.client_address import IPNetwork
 from webspaced.errors import Unavailable
 from webspaced.http.api import Api
 from webspaced.http.channel import BoundedSite
-from webspaced.http.client_address import IPNetwork
 from webspaced.http.cors import Cors
 from webspaced.http.health import Health
 from webspaced.http.internal import Internal

@@ -10,7 +10,7 @@ from __future__ import annotations
 from webspaced.interfaces.instances import IEventListener, IHostNics, IInsides, IInstances, ILeases, ITerminal
 from webspaced.interfaces.others import IDomainRecords, IIdentity, ILeaderMark, ILease
 from webspaced.interfaces.routes import IExposure, IForwards, IListeners, IRouteDocument, IRoutes, IRouteStore, ITraefik
-from webspaced.interfaces.waking import IBootGate, IPortLook, IRoom, IVisitors
+from webspaced.interfaces.waking import IBootGate, IPortLook, IRoom, IVisitors, IWakeLook
 
 __all__ = [
     "IBootGate",
@@ -34,4 +34,5 @@ __all__ = [
     "ITerminal",
     "ITraefik",
     "IVisitors",
+    "IWakeLook",
 ]

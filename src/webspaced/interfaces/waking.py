@@ -9,6 +9,7 @@ from zope.interface import Interface
 
 from webspaced.core.address import Endpoint
 from webspaced.core.probing import Ask
+from webspaced.core.waiting import Phase
 
 # ruff: noqa: N805
 # (zope.interface: methods have no self)
@@ -34,6 +35,19 @@ class IBootGate(Interface):
 
         If it is as it was and the port *refused*, its readiness drops; a port that said nothing may just be busy.
         """
+
+
+class IWakeLook(Interface):
+    """What a visit would set going."""
+
+    def wakes(uid: int) -> bool:
+        """Whether a visit now would wake it: the webspace sleeps or dozes, may be woken, and nobody else does so already."""
+
+    def boots(uid: int) -> bool:
+        """Whether that would be a boot: one that dozes only has to be thawed."""
+
+    def phase(uid: int) -> Phase:
+        """Give how far the boot is that is under way."""
 
 
 class IPortLook(Interface):

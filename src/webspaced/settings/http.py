@@ -78,8 +78,8 @@ class Http:
     )
     trusted_proxies: tuple[IPNetwork, ...] = setting(
         listing(NETWORK),
-        "Networks of reverse proxies before the API: only what these say in `X-Forwarded-For` counts as the client's"
-        " address.",
+        "Networks of reverse proxies before the API, and of Traefiks before webspaces: only what these say in"
+        " `X-Forwarded-For` counts as the client's address.",
         default=LOOPBACK,
     )
     cors: Cors = section(Cors)

@@ -298,6 +298,7 @@ SECRET = _of_text("secret", _secret, echo=False)
 PEM = _of_text("PEM", _pem, echo=False)
 NAME = matching("name", r"[!-~]+", "a name without spaces")
 LABEL = matching("name", r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "one label of a host name, in small letters")
+AGENT = matching("text", r"[ -~]{3,200}", "a piece of a user agent's name, of at least 3 characters")
 LEASES = _of_text("path or URL", _leases)
 ENTRYPOINT = matching("name", r"[A-Za-z0-9_-]+", "letters, digits, - and _")
 # What LXD allows at the start of an instance's name, with room left for the number that follows.

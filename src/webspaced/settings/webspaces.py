@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import attrs
 
 from webspaced.settings.fields import required, section, setting
 from webspaced.settings.kinds import (
     ADDRESS,
+    AGENT,
     DOMAIN,
     FLAG,
     HOST,
@@ -18,6 +21,7 @@ from webspaced.settings.kinds import (
     LEASES,
     NAME,
     NETWORK,
+    PATH,
     PORT,
     choice,
     duration,
@@ -118,6 +122,26 @@ class Exec:
 
 
 @attrs.frozen(kw_only=True)
+class Wake:
+    """Who wakes webspaces that sleep. Those that run serve everybody, and ACME challenges wake always."""
+
+    agents_ignored: tuple[str, ...] = setting(
+        listing(AGENT),
+        "User agents, by a piece of their name in any case, that wake nobody over HTTP: they are answered 503 with"
+        " `Retry-After`. The manual has a list to copy.",
+        default=(),
+        example=("UptimeRobot", "AhrefsBot", "zgrab"),
+    )
+    per_address: int = setting(
+        integer(0),
+        "How many boots one visitor's address (IPv6: one /64 network) may cause in a minute; beyond it web visitors are"
+        " answered 503 and others reset. Behind Traefik it is known by `X-Forwarded-For`, which is believed of"
+        " `http.trusted_proxies`. 0 sets no bound.",
+        default=30,
+    )
+
+
+@attrs.frozen(kw_only=True)
 class BootPorts:
     """The ports behind which webspaces sleep: Traefik sends the visitors of a stopped one here.
 
@@ -195,8 +219,25 @@ class Webspaces:
         computed="what services are usually called: " + ", ".join(RESERVED_NAMES),
         example=("api", "mail", "www"),
     )
+    waiting: str = setting(
+        choice("hold", "page"),
+        "How visitors before browsers wait for a boot, unless a member sets it otherwise: `hold` keeps the connection until"
+        " the answer is there, `page` shows a page that reloads itself. Everything else is held in any case.",
+        default="hold",
+    )
+    page_after: float = setting(
+        duration(), "How long such a visitor is held before the page.", default=2.0, unit="seconds"
+    )
+    pages: Path | None = setting(
+        PATH,
+        "A folder with files that take the place of the ones that pages are made of (`waiting.html`, `refused.html`,"
+        " `style.css`, `en.toml` and so on), or with further languages. It is read at the start.",
+        default=None,
+        example="/etc/webspaced/pages",
+    )
     boot_ports: BootPorts = section(BootPorts)
     exec: Exec = section(Exec)
+    wake: Wake = section(Wake)
     ready_timeout: float = setting(
         duration(),
         "The longest wait, after a start, for the wanted port of a webspace to answer.",

@@ -137,6 +137,22 @@ class Booter:
         """Give why visitors are not to have a webspace that runs, in words for everybody; empty if they may."""
         return unwanted(observed.webspace.desired, departed=self._limits.departed(observed))
 
+    def would_start(self, observed: Observed) -> bool:
+        """Whether a visit now would cause a boot, at once or after the stop that is under way, and joins none."""
+        if observed.uid in self._flights or observed.unfinished or self.memory(observed.uid).hold is Hold.RESTARTING:
+            return False
+        act = self._decide(observed).act
+        return act in (Act.START, Act.STAND_BY) or (act is Act.WAIT and observed.instance.status is Status.STOPPING)
+
+    def would_thaw(self, observed: Observed) -> bool:
+        """Whether a visit now would wake it from a doze, and joins nobody who does so."""
+        return observed.uid not in self._flights and not observed.unfinished and self._decide(observed).act is Act.RESUME
+
+    def is_asked(self, uid: int) -> bool:
+        """Whether LXD was asked for the start of a boot that is under way."""
+        course = self._courses.get(uid)
+        return course is not None and course.asked
+
     async def boot_unfinished(self, uid: int) -> Observed:
         """Boot a webspace for who creates it, and for nobody else beside."""
         self._asked_by_api.add(uid)

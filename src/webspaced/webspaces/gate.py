@@ -14,8 +14,9 @@ from webspaced.core.boot import Hold
 from webspaced.core.names import default_domain
 from webspaced.core.probing import Answer, Ask
 from webspaced.core.routes import Readiness
+from webspaced.core.waiting import Phase
 from webspaced.errors import BootFailed, PortSilent, WebspacedError
-from webspaced.interfaces import IBootGate, IPortLook
+from webspaced.interfaces import IBootGate, IPortLook, IWakeLook
 from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import Flights, sleep
 from webspaced.webspaces.activity import Activity
@@ -59,9 +60,9 @@ class StoppedMeanwhile(BootFailed):
     """The incarnation that was probed is over."""
 
 
-@implementer(IBootGate, IPortLook)
+@implementer(IBootGate, IPortLook, IWakeLook)
 class BootGate:
-    """See :class:`webspaced.interfaces.IBootGate` and :class:`webspaced.interfaces.IPortLook`."""
+    """See :class:`webspaced.interfaces.IBootGate` and its neighbours."""
 
     log = Logger()
 
@@ -106,6 +107,23 @@ class BootGate:
         """See :meth:`webspaced.interfaces.IBootGate.ready`."""
         endpoint = self.ready_now(uid, port, asks)
         return Deferred.fromCoroutine(self._ready(uid, Probe(port, asks))) if endpoint is None else succeed(endpoint)
+
+    def wakes(self, uid: int) -> bool:
+        """See :meth:`webspaced.interfaces.IWakeLook.wakes`."""
+        observed = self._registry.get(uid)
+        return observed is not None and (self._booter.would_thaw(observed) or self._booter.would_start(observed))
+
+    def boots(self, uid: int) -> bool:
+        """See :meth:`webspaced.interfaces.IWakeLook.boots`."""
+        observed = self._registry.get(uid)
+        return observed is not None and self._booter.would_start(observed)
+
+    def phase(self, uid: int) -> Phase:
+        """See :meth:`webspaced.interfaces.IWakeLook.phase`."""
+        observed = self._registry.get(uid)
+        if observed is not None and observed.runs:
+            return Phase.STARTING if observed.address is None else Phase.ANSWERING
+        return Phase.STARTING if self._booter.is_asked(uid) else Phase.QUEUED
 
     async def look_at(self, uid: int, port: int, asks: Ask = Ask.CONNECTION) -> None:
         """See :meth:`webspaced.interfaces.IPortLook.look_at`."""

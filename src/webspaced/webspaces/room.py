@@ -12,7 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from webspaced.errors import Refused
+from webspaced.errors import Momentary, Refused
 from webspaced.interfaces import IRoom
 from webspaced.webspaces.registry import Registry
 
@@ -72,7 +72,7 @@ class Room:
 
     def _too_late(self, _result: object, _seconds: float) -> None:
         what = "memory is short" if self.short else "too many webspaces are running already"
-        raise Refused(what, retry_after=RETRY_AFTER)
+        raise Momentary(what, retry_after=RETRY_AFTER)
 
     def leave(self, uid: int) -> None:
         """See :meth:`webspaced.interfaces.IRoom.leave`."""

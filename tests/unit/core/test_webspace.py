@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from webspaced.core.claims import Grants
 from webspaced.core.config import Choices, Config, parse_port
 from webspaced.core.desired import AUTO, Desired, Wish
-from webspaced.core.forward import Forward
+from webspaced.core.forward import Forward, WakeOn
 from webspaced.core.probing import Ask, web_asks
 from webspaced.core.protocol import Protocol
 from webspaced.core.proxy_protocol import ProxyProtocol
@@ -36,11 +36,13 @@ CONFIGS = st.builds(
     sleep=st.sampled_from(Sleep), sleep_after=st.none() | st.floats(1, 1e6),
 )
 DOMAINS = st.lists(st.sampled_from(["a.org", "b.example.com", "xn--4ca.net"]), unique=True, max_size=3).map(tuple)
-OURS = ("user", "config", "domains", "ports", "proxyProtocol", "ready", "awakeUntil")
+OURS = ("user", "config", "domains", "ports", "proxyProtocol", "ready", "wakeOn", "awakeUntil")
 FOREIGN = st.dictionaries(st.text(max_size=6).filter(lambda name: name not in OURS), JSON)
 VERSIONS = st.sampled_from([None, *ProxyProtocol])
 FORWARDS = st.dictionaries(
-    PORT, st.builds(Forward, PORT, VERSIONS, st.sampled_from([Ask.CONNECTION, Ask.DATA])), max_size=3
+    PORT,
+    st.builds(Forward, PORT, VERSIONS, st.sampled_from([Ask.CONNECTION, Ask.DATA]), st.sampled_from(WakeOn)),
+    max_size=3,
 )
 
 
@@ -102,6 +104,14 @@ class RoundTripTests(SynchronousTestCase):
         self.assertEqual(webspace.forwards, {1: Forward(22), 2: Forward(23, ready=Ask.DATA), 3: Forward(24)})
         self.assertEqual(webspace.to_json()["ready"], {"2": "data"})
         self.assertEqual(json.loads(webspace.dump())["ready"], {"1": "banner", "2": "data"})
+
+    def test_so_is_what_it_wrote_of_what_wakes_it(self) -> None:
+        wake_on = {"1": "knock", "2": "data", "3": "connection"}
+        webspace = load({"user": 7, "ports": {"1": 22, "2": 23, "3": 24}, "wakeOn": wake_on})
+        self.assertEqual(webspace.forwards, {1: Forward(22), 2: Forward(23, wake_on=WakeOn.DATA), 3: Forward(24)})
+        self.assertEqual(webspace.to_json()["wakeOn"], {"2": "data"})
+        self.assertEqual(json.loads(webspace.dump())["wakeOn"], {"1": "knock", "2": "data"})
+        self.assertNotIn("wakeOn", webspace.without_forward(2).to_json())
 
     @settings(deadline=None, max_examples=25)
     @given(WEBSPACES, PORT, PORT)

@@ -39,7 +39,6 @@ class DrainTests(_Case):
         closing = self.close()
         self.assertEqual((self.bound(), closing.done), ([], False))
         self.assertEqual((self.waiting.transport.ends, self.gate.cancelled), (["reset"], [2, 3]))
-        self.web_waiting.dataReceived(b"GET / HTTP/1.1\r\n\r\n")
         self.assertIn(b"503 ", self.web_waiting.transport.value())
 
     def test_it_is_over_when_all_have_gone(self) -> None:
@@ -89,7 +88,7 @@ class DrainTests(_Case):
         self.listeners.hurry()
         self.assertEqual((self.forwarded.transport.ends, self.web_visit.transport.ends), (["reset"], ["reset"]))
         # Who reads why it is refused, too.
-        self.assertEqual(self.web_waiting.transport.ends, ["reset"])
+        self.assertEqual(self.web_waiting.transport.ends, ["half", "reset"])
         for visit in (self.waiting, self.web_waiting, self.forwarded, self.web_visit):
             lose(visit)
         self.assertTrue(closing.done)

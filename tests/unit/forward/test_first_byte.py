@@ -11,9 +11,10 @@ from tests.unit.forward.test_visit import VisitCase
 from tests.unit.forward.wires import ENDPOINT, FakeHangups, Wire
 from webspaced.core.probing import Ask
 from webspaced.errors import BootFailed, Refused
+from webspaced.forward.means import Destination
 from webspaced.forward.states import Stage
 from webspaced.forward.stock import StockLine
-from webspaced.forward.visit import SILENCE, Destination
+from webspaced.forward.visit import SILENCE
 
 HELLO, REQUEST = b"\x16\x03\x01\x00\xc8", b"GET /.well-known/acme-challenge/t HTTP/1.1\r\n\r\n"
 
@@ -88,12 +89,49 @@ class SilentTests(VisitCase):
         self.network.advance(1)
         self.assertEqual((self.gate.asked, self.network.getDelayedCalls()), ([], []))
 
-    def test_the_first_byte_wakes_at_once(self) -> None:
+    def test_who_speaks_and_stays_wakes_it_after_the_same_moment(self) -> None:
         visit = self.visitor()
+        self.network.advance(0.02)
         visit.dataReceived(b"SSH-2.0-x")
-        self.assertEqual((len(self.gate.asked), visit.stage), (1, Stage.HELD))
+        self.assertEqual((self.gate.asked, visit.stage, visit.transport.producerState), ([], Stage.ARRIVED, "paused"))
+        self.network.advance(0.03)
+        self.assertEqual((len(self.gate.asked), visit.stage, self.hangups.watched), (1, Stage.HELD, 1))
         self.network.advance(1)
         self.assertEqual(len(self.gate.asked), 1)
+        self.gate.open()
+        self.assertEqual(self.network.accept().transport.value(), b"SSH-2.0-x")
+
+    def test_who_speaks_late_wakes_it_at_once(self) -> None:
+        self.destination = evolve(self.destination, on_data=True)
+        visit = self.visitor()
+        self.network.advance(1000)
+        self.assertEqual((self.gate.asked, visit.stage, self.visits.held, self.places.held), ([], Stage.ARRIVED, set(), 0))
+        visit.dataReceived(b"x")
+        self.assertEqual((len(self.gate.asked), visit.stage), (1, Stage.HELD))
+
+    def test_who_speaks_and_resets_soon_wakes_nobody(self) -> None:
+        for self.destination in (Destination(1, 22), Destination(1, 22, on_data=True)):
+            visit = self.visitor()
+            self.network.advance(0.01)
+            visit.dataReceived(b"GET / HTTP/1.0\r\n\r\n")
+            self.hangups.by_transport[id(visit.transport)][0]()
+            visit.connectionLost()
+            self.network.advance(1)
+            self.assertEqual((self.gate.asked, self.network.getDelayedCalls(), self.hangups.watched), ([], [], 0))
+
+    def test_who_only_looks_whether_it_is_open_does_not_wake_what_waits_for_a_word(self) -> None:
+        self.destination = evolve(self.destination, on_data=True)
+        visit = self.visitor()
+        self.network.advance(20)
+        visit.connectionLost()
+        self.assertEqual((self.gate.asked, self.seats.held, self.network.getDelayedCalls()), ([], 0, []))
+
+    def test_who_never_says_the_word_is_refused_in_the_end(self) -> None:
+        self.destination = evolve(self.destination, on_data=True)
+        visit = self.visitor()
+        self.network.advance(300)
+        self.visits.turn_away(Refused("it did not start"), 0.0)
+        self.assertEqual((visit.transport.ends, self.visits.failed), (["reset"], {"refused": 1}))
 
     def test_who_waits_for_the_server_to_speak_wakes_it_after_a_moment(self) -> None:
         visit = self.visitor()
@@ -133,6 +171,26 @@ class StockTests(SynchronousTestCase):
         pass
 
 
+class SpeakingTests(SynchronousTestCase):
+    """What the kernel tells of somebody who speaks and leaves within the first moments."""
+
+    def told(self, *, is_reset: bool) -> list[str]:
+        relay = Relay()
+        line, socket, owner = relay.lines[0], relay.sockets[0], relay.owner
+        line.await_first(half=False)
+        socket.arrive(b"x")
+        relay.turn()
+        line.hold(half=False, silent=True)
+        (socket.die if is_reset else socket.end)()
+        relay.turn()
+        told: list[str] = owner.told
+        return told
+
+    def test_a_reset_is_told_and_an_end_is_kept(self) -> None:
+        self.assertEqual(self.told(is_reset=True), ["began b'x'", "gone"])
+        self.assertEqual(self.told(is_reset=False), ["began b'x'"])
+
+
 class SocketTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.relay = Relay()
@@ -146,6 +204,15 @@ class SocketTests(SynchronousTestCase):
             self.socket.arrive(piece)
             self.relay.turn()
         self.assertEqual((self.owner.told, self.socket.inbox), (["began b'\\x16'"], b"\x16\x03"))
+
+    def test_who_was_asked_for_the_first_byte_can_be_asked_for_more(self) -> None:
+        self.line.await_first(half=True)
+        self.socket.arrive(b"GE")
+        self.relay.turn()
+        self.line.await_first(half=True, enough=lambda said, _seen: len(said) >= 4)
+        self.socket.arrive(b"T ")
+        self.relay.turn()
+        self.assertEqual(self.owner.told, ["began b'G'", "began b'GET '"])
 
     def test_one_that_is_there_already_is_told_at_once(self) -> None:
         self.socket.arrive(HELLO)

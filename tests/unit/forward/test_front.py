@@ -16,10 +16,10 @@ from webspaced.core.opening import HEAD_LIMIT, HELLO_LIMIT, is_whole_head
 from webspaced.core.proxy_protocol import SIGNATURE
 from webspaced.errors import Unavailable
 from webspaced.forward.front import NOT_READY, UNANSWERED, Door, Front
+from webspaced.forward.means import Means
 from webspaced.forward.refusals import Refusals
 from webspaced.forward.states import Stage
 from webspaced.forward.stock import StockLines
-from webspaced.forward.visit import Means
 from webspaced.lib.places import Places
 
 BOUND = 60.0

@@ -13,9 +13,11 @@ from webspaced.core.forward import Forward
 from webspaced.core.probing import Ask
 from webspaced.errors import Conflict
 from webspaced.forward.listeners import Listeners, Where
+from webspaced.forward.means import Destination, Means
 from webspaced.forward.refusals import Refusals
 from webspaced.forward.stock import StockLines
-from webspaced.forward.visit import Destination, Means, Visit
+from webspaced.forward.visit import Visit
+from webspaced.forward.web import WebVisit
 from webspaced.lib.places import Places
 from webspaced.webspaces.conditions import Conditions, Kind
 
@@ -43,6 +45,9 @@ class Machine(Network):
             raise CannotListenError(interface, port, OSError(98, "Address already in use"))
         self.ports[port] = Port(self, port, factory, interface)
         return self.ports[port]
+
+
+HEAD = b"GET / HTTP/1.1\r\nHost: alice.example.org\r\n\r\n"
 
 
 class ListenersCase(SynchronousTestCase):
@@ -73,6 +78,8 @@ class ListenersCase(SynchronousTestCase):
         visit = self.machine.ports[port].factory.buildProtocol(None)
         if visit is not None:
             visit.makeConnection(Wire())
+        if isinstance(visit, WebVisit):
+            visit.dataReceived(HEAD)
         return visit
 
     def destinations(self) -> list[tuple[int, int, bool]]:

@@ -3,6 +3,7 @@ from unittest import mock
 
 from twisted.internet.error import CannotListenError
 
+from tests.unit.forward.test_listeners import HEAD
 from tests.unit.forward.test_listeners import ListenersCase as _Case
 from tests.unit.forward.wires import lose
 from webspaced.core.forward import Forward
@@ -56,7 +57,7 @@ class ChangeTests(_Case):
         self.listeners.want_boot_port(1, None)
         for ended in (False, True):
             counters = self.listeners.counters()
-            self.assertEqual((counters.opened, counters.to_container, counters.open), (3, 15, 1 if ended else 3))
+            self.assertEqual((counters.opened, counters.to_container, counters.open), (3, 15 + len(HEAD), 1 if ended else 3))
             self.assertEqual(list(self.listeners.counters_by_port()), [50001])
             for visits in list(self.listeners._parting):
                 for visit in list(visits.present):

@@ -11,9 +11,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.unit.forward.wires import ENDPOINT, FakeGate, FakeHangups, Network, Wire, lose
 from webspaced.core.probing import Ask
 from webspaced.errors import BootFailed, Refused, Unavailable
+from webspaced.forward.means import Destination, Means
 from webspaced.forward.refusals import Refusals
 from webspaced.forward.stock import StockLines
-from webspaced.forward.visit import CONNECT_TIMEOUTS, FAREWELL, HELD_GRACE, Destination, Means, Visit
+from webspaced.forward.visit import CONNECT_TIMEOUTS, FAREWELL, HELD_GRACE, Visit
 from webspaced.forward.visits import Visits
 from webspaced.lib.places import LEAST_IDLE, Places
 

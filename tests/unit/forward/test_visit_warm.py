@@ -18,8 +18,8 @@ from webspaced.core.probing import Ask
 from webspaced.core.proxy_protocol import ProxyProtocol
 from webspaced.errors import BootFailed, PortSilent, Refused, Unavailable
 from webspaced.forward.lines import ILine, ILines
+from webspaced.forward.means import Destination
 from webspaced.forward.states import Stage
-from webspaced.forward.visit import Destination
 
 ENDS = Endpoint(ip_address("203.0.113.7"), 51000), Endpoint(ip_address("192.0.2.1"), 60022)
 

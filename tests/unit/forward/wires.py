@@ -15,8 +15,9 @@ from zope.interface import implementer
 
 from webspaced.core.address import Endpoint
 from webspaced.core.probing import Ask
+from webspaced.core.waiting import Phase
 from webspaced.forward.hangup import IHangups
-from webspaced.interfaces import IBootGate
+from webspaced.interfaces import IBootGate, IWakeLook
 
 ENDPOINT = Endpoint(ip_address("10.7.0.10"), 22)
 
@@ -80,6 +81,24 @@ class FakeGate:
         self.asked[number][1].callback(endpoint)
 
 
+@implementer(IWakeLook)
+class FakeLook:
+    """Says that all of some webspaces sleep (``asleep``), or doze (``dozing``)."""
+
+    def __init__(self, *asleep: int) -> None:
+        self.asleep = set(asleep)
+        self.dozing: set[int] = set()
+
+    def wakes(self, uid: int) -> bool:
+        return uid in self.asleep | self.dozing
+
+    def boots(self, uid: int) -> bool:
+        return uid in self.asleep
+
+    def phase(self, uid: int) -> Phase:
+        return Phase.QUEUED
+
+
 @implementer(IHangups)
 class FakeHangups:
     """Tells of a hang-up when the test says so."""
@@ -92,6 +111,7 @@ class FakeHangups:
         return len(self.by_transport)
 
     def watch(self, transport: Any, gone: Callable[[], None], *, half: bool) -> None:
+        assert id(transport) not in self.by_transport, "epoll(7) would refuse"
         self.by_transport[id(transport)] = (gone, half)
 
     def unwatch(self, transport: Any) -> None:

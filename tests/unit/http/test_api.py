@@ -285,6 +285,16 @@ class ConfigTests(ApiCase):
         for odd in ("banner", 1, True, ["data"], {}):
             self.assertIn("connection or data", self.problem(400, "PATCH", f"{SELF}/ports/{EXTERNAL[0]}", {"ready": odd}))
 
+    def test_what_of_a_visitor_wakes_it(self) -> None:
+        self.nothing(201, "POST", f"{SELF}/ports/{EXTERNAL[0]}/22", {"wakeOn": "data", "ready": "data"})
+        self.nothing(201, "POST", f"{SELF}/ports/{EXTERNAL[1]}/23", {"wakeOn": None})
+        self.assertEqual(self.ask("GET", SELF).json["wakeOn"], {str(EXTERNAL[0]): "data"})
+        for change, wake_on in (({"ready": None}, {str(EXTERNAL[0]): "data"}), ({"wakeOn": "connection"}, None)):
+            self.nothing(204, "PATCH", f"{SELF}/ports/{EXTERNAL[0]}", change)
+            self.assertEqual((self.ask("GET", SELF).json.get("wakeOn"), self.told()), (wake_on, None))
+        for odd in ("word", 1, True, ["data"], {}):
+            self.assertIn("connection or data", self.problem(400, "PATCH", f"{SELF}/ports/{EXTERNAL[0]}", {"wakeOn": odd}))
+
     def told(self) -> Any:
         return self.ask("GET", SELF).json.get("proxyProtocol")
 

@@ -25,6 +25,7 @@ EXPECTED = {
     errors.RoutesUnwritable: 503,
     errors.PartlyWritten: 503,
     errors.Refused: 503,
+    errors.Momentary: 503,
     errors.BootFailed: 502,
     errors.PortSilent: 502,
     errors.SetUpFailed: 502,

@@ -39,6 +39,8 @@ class SampleTests(LoadingTestCase):
                 reserved_names=settings.webspaces.reserved_names,
                 ports=settings.webspaces.ports,
                 domains=settings.webspaces.domains,
+                wake=settings.webspaces.wake,
+                pages=settings.webspaces.pages,
             ),
         )
 

@@ -14,8 +14,10 @@ from tests.unit.world import DEFAULTS, DOMAIN, World
 from webspaced.core.address import Endpoint
 from webspaced.core.boot import Hold
 from webspaced.core.desired import AUTO, Desired, Wish
+from webspaced.core.instance import Status
 from webspaced.core.probing import Ask
 from webspaced.core.routes import Readiness
+from webspaced.core.waiting import Phase
 from webspaced.core.webspace import USERNAME_KEY
 from webspaced.errors import BootFailed, NotFound, PortSilent, Refused, Unavailable
 from webspaced.webspaces.readiness import Probe
@@ -57,6 +59,42 @@ class ReadyTests(GateCase):
         warm = self.ready()
         self.assertEqual(str(warm.value), "10.7.0.10:22")
         self.assertEqual((self.w.lxd.calls, self.w.probe.tried), ([], []))
+
+    def test_who_would_wake_it(self) -> None:
+        self.assertEqual((self.w.gate.wakes(1), self.w.gate.wakes(7)), (True, False))
+        waiting = self.ready()
+        self.assertFalse(self.w.gate.wakes(1), "a boot is under way")
+        self.w.clock.run_for(5)
+        self.assertTrue(waiting.value)
+        self.assertFalse(self.w.gate.wakes(1), "it runs")
+
+    def test_how_far_it_is(self) -> None:
+        self.container.opens[22] = 3.0
+        self.ready()
+        phases = [self.w.gate.phase(1)]
+        for _ in range(40):
+            self.w.clock.run_for(0.1)
+            phases.append(self.w.gate.phase(1))
+        self.assertEqual(list(dict.fromkeys(phases)), list(Phase))
+        self.assertEqual(phases, sorted(phases, key=list(Phase).index), "it never goes back")
+
+    def test_a_visit_during_a_stop_would_wake_it_and_one_during_a_reboot_would_not(self) -> None:
+        for hold, wakes in ((Hold.STOPPING, True), (Hold.RESTARTING, False), (Hold.DELETING, False), (Hold.NONE, True)):
+            self.w.booter.hold(1, hold)
+            self.assertIs(self.w.gate.wakes(1), wakes, hold)
+
+    def test_who_is_refused_wakes_nothing(self) -> None:
+        for desired in (Desired(wish=Wish.STOPPED), Desired(wish=Wish.SUSPENDED)):
+            observed = self.w.seen(1)
+            unwanted = evolve(observed, webspace=evolve(observed.webspace, desired=desired))
+            self.assertFalse(self.w.booter.would_start(unwanted))
+        self.container.has_network = False
+        self.refusal(BootFailed)
+        self.container.status = Status.STOPPED
+        self.w.clock.result_of(self.w.registry.look(1))
+        self.assertFalse(self.w.gate.wakes(1), "it rests after a failure")
+        self.w.clock.run_for(2)
+        self.assertTrue(self.w.gate.wakes(1))
 
     def test_each_port_is_probed_for_itself(self) -> None:
         self.container.opens[23] = None

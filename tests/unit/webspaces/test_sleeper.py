@@ -104,6 +104,13 @@ class DozeTests(SleepCase):
         self.assertNotIn(DOZING_KEY, self.container.config)
         self.assertEqual(self.w.store.backend("ws-u1"), DIRECT)
 
+    def test_a_visit_would_wake_it_and_boot_nothing(self) -> None:
+        self.assertFalse(self.w.gate.wakes(1))
+        self.dozing()
+        self.assertEqual((self.w.gate.wakes(1), self.w.gate.boots(1)), (True, False))
+        self.visit()
+        self.assertFalse(self.w.gate.wakes(1))
+
     def test_a_hundred_who_come_at_once_share_one_wake(self) -> None:
         self.dozing()
         visits = [self.visit() for _ in range(100)]

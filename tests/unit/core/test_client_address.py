@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from webspaced.http.client_address import MOST_PROXIES, client_address, counted_as, is_in, parse_address
+from webspaced.core.client_address import MOST_PROXIES, client_address, counted_as, is_in, parse_address
 
 TRUSTED = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 TRUSTED_ONES = st.ip_addresses(network="10.0.0.0/8") | st.ip_addresses(network="fd00::/8")

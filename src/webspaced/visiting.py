@@ -1,0 +1,80 @@
+"""What visitors come to: listeners for forwards and boot ports, and the rules for those who would wake somebody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import evolve
+
+from webspaced.core.routes import CHALLENGED
+from webspaced.core.waiting import Waiting
+from webspaced.core.webspace import Webspace
+from webspaced.forward.choice import Held
+from webspaced.forward.lines import ILines
+from webspaced.forward.listeners import Listeners, Where
+from webspaced.forward.means import Destination, Means
+from webspaced.forward.pages import load_pages
+from webspaced.forward.reception import ADDRESSES, Reception, Wakers
+from webspaced.forward.refusals import Refusals
+from webspaced.forward.waiting import Manner, WaitingRoom
+from webspaced.knowledge import Knowledge
+from webspaced.lib.buckets import Buckets, Rate
+from webspaced.lib.places import Places
+from webspaced.settings import Settings
+
+FIRST_WORD = 0.05
+"""Seconds for which a visitor of a forward wakes nobody."""
+MINUTE = 60.0
+
+
+def build_listeners(
+    reactor: Any, settings: Settings, known: Knowledge, lines: ILines, seats: Places, web_seats: Places | None
+) -> Listeners:
+    """Give the listeners, which listen to nothing yet.
+
+    :param web_seats: places of boot ports; as many as of forwards, if none are given.
+    :raises Invalid: the operator's pages cannot be used.
+    """
+    webspaces = settings.webspaces
+    held = Held(webspaces.max_held, webspaces.max_held_per_webspace, webspaces.max_per_address)
+    means = Means(
+        clock=reactor,
+        gate=known.gate,
+        lines=lines,
+        places=held.web,
+        seats=web_seats or Places(seats.most, seats.most_per_webspace),
+        refusals=Refusals(reactor),
+        reception=Reception(known.gate, _wakers(reactor, settings)),
+    )
+    forwards = evolve(means, places=held.forwards, seats=seats, by_visitor=True, first_word=FIRST_WORD)
+
+    def web(uid: int) -> Destination | None:
+        observed = known.registry.get(uid)
+        if observed is None:
+            return None
+        config = observed.webspace.config
+        plain = CHALLENGED if config.sni_passthrough else None
+        return Destination(uid, config.http_port, observed.web_asks, plain=plain)
+
+    where = Where(forwards=webspaces.ports.listen_address, boot=str(settings.traefik.boot_address))
+    boot_ports = evolve(means, waiting_room=_waiting_room(reactor, settings, known))
+    return Listeners(forwards, known.conditions, where, web, boot_ports)
+
+
+def _wakers(reactor: Any, settings: Settings) -> Wakers:
+    wake = settings.webspaces.wake
+    return Wakers(
+        agents=tuple(agent.lower() for agent in wake.agents_ignored),
+        boots=Buckets(reactor, Rate(wake.per_address / MINUTE, wake.per_address), ADDRESSES),
+        trusted=settings.http.trusted_proxies,
+    )
+
+
+def _waiting_room(reactor: Any, settings: Settings, known: Knowledge) -> WaitingRoom:
+    def webspace(uid: int) -> Webspace | None:
+        observed = known.registry.get(uid)
+        return None if observed is None else observed.webspace
+
+    webspaces = settings.webspaces
+    manner = Manner(waiting=Waiting(webspaces.waiting), page_after=webspaces.page_after)
+    return WaitingRoom(reactor, known.gate, known.gate, webspace, load_pages(webspaces.pages), manner)
