@@ -33,7 +33,7 @@ from webspaced.webspaces.room import Room
 
 AT_ONCE = 8
 """So many are put to sleep at a time."""
-UNMARK_DELAY = 1.0
+UNMARK_DELAY = 0.1
 """Seconds after a wake until its mark is taken away."""
 
 
