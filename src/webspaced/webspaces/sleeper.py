@@ -7,6 +7,7 @@ idle, :class:`Power` does it in order.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from math import inf
 
 from attrs import frozen
@@ -142,7 +143,7 @@ class Sleeper:
         for observed in self._with.registry:
             due = self._due(observed)
             if due is not observed.depth:
-                self._put(observed.uid, due, self._habits(observed).after(due))
+                self._put(observed.uid, due, partial(self._is_due, due))
             self._unmark_if_awake(observed)
         self.make_room()
 
@@ -151,6 +152,9 @@ class Sleeper:
         if self._is_occupied(observed):
             return observed.depth
         return self._habits(observed).due(self._idle(observed), observed.depth)
+
+    def _is_due(self, depth: Depth, observed: Observed) -> bool:
+        return self._idle(observed) >= self._habits(observed).after(depth)
 
     def _is_occupied(self, observed: Observed) -> bool:
         """Whether it is none to be put to sleep now, however long it was idle."""
@@ -173,23 +177,23 @@ class Sleeper:
 
     # --- doing
 
-    def _put(self, uid: int, depth: Depth, least: float) -> None:
+    def _put(self, uid: int, depth: Depth, may: Callable[[Observed], bool]) -> None:
         """Put a webspace to sleep, beside all else.
 
-        :param least: idle seconds that it must have at the end, too.
+        :param may: asked again at the end, when the last look at it is over.
         """
         if uid not in self._at_work:
             self._at_work.add(uid)
-            work = lambda: Deferred.fromCoroutine(self._put_now(uid, depth, least))  # noqa: E731
+            work = lambda: Deferred.fromCoroutine(self._put_now(uid, depth, may))  # noqa: E731
             self._places.run(work).addErrback(self._failed, uid).addBoth(self._done, uid)
 
-    async def _put_now(self, uid: int, depth: Depth, least: float) -> None:
+    async def _put_now(self, uid: int, depth: Depth, may: Callable[[Observed], bool]) -> None:
         observed = self._with.registry.get(uid)
         if observed is None or self._is_occupied(observed) or not self._may_write():
             return
         if observed.runs:
             await self._with.meter.look_at(observed)
-        idle = lambda: self._is_still_idle(uid, depth, least)  # noqa: E731
+        idle = lambda: self._is_still_idle(uid, depth, may)  # noqa: E731
         if depth is Depth.DOZING:
             done = await self._with.power.doze(uid, idle)
             self.dozes += done
@@ -199,12 +203,12 @@ class Sleeper:
         if done:
             self.log.info("webspace {uid} is {depth} now: nobody used it", uid=uid, depth=depth.value)
 
-    async def _is_still_idle(self, uid: int, depth: Depth, least: float) -> bool:
+    async def _is_still_idle(self, uid: int, depth: Depth, may: Callable[[Observed], bool]) -> bool:
         observed = self._with.registry.get(uid)
         if observed is not None and observed.runs:
             await self._with.meter.look_at(observed)
         observed = self._with.registry.get(uid)
-        if observed is None or self._is_occupied(observed) or self._idle(observed) < least:
+        if observed is None or self._is_occupied(observed) or not may(observed):
             return False
         # What is said from here on wakes it.
         if depth is Depth.DOZING:
@@ -240,17 +244,21 @@ class Sleeper:
             if chosen is None:
                 return
             candidates.remove(chosen)
-            self._put(chosen.uid, Depth.ASLEEP, self.rules.least)
+            self._put(chosen.uid, Depth.ASLEEP, self._may_make_room)
 
     def _candidate(self, observed: Observed) -> Candidate | None:
         if observed.uid in self._at_work or self._is_occupied(observed):
             return None
-        if not self._with.room.gains_by(observed.instance.location):
-            return None
-        kept = self._kept_until(observed) is not None
-        if not self.rules.may_be_stopped(observed.webspace.config.sleep, kept_awake=kept):
+        if not self._with.room.gains_by(observed.instance.location) or not self._is_stoppable(observed):
             return None
         return Candidate(uid=observed.uid, depth=observed.depth, idle=self._idle(observed))
+
+    def _is_stoppable(self, observed: Observed) -> bool:
+        kept = self._kept_until(observed) is not None
+        return self.rules.may_be_stopped(observed.webspace.config.sleep, kept_awake=kept)
+
+    def _may_make_room(self, observed: Observed) -> bool:
+        return self._is_stoppable(observed) and self._idle(observed) >= self.rules.least
 
     # --- waking
 
@@ -275,8 +283,9 @@ class Sleeper:
 
     def _unmark_if_awake(self, observed: Observed) -> None:
         """Take the mark off who is awake: who freezes it next may be somebody else."""
-        idle = self._with.booter.memory(observed.uid).hold is Hold.NONE and observed.uid not in self._unmarking
-        if self._begun and idle and observed.doze_mark is not None and not observed.dozes and not observed.untold:
+        is_stale = observed.doze_mark is not None and not observed.dozes and not observed.untold
+        held = self._with.booter.memory(observed.uid).hold is not Hold.NONE
+        if is_stale and not held and observed.uid not in self._unmarking and self._begun and self._may_write():
             self._unmarking.add(observed.uid)
             # Who woke it shall not wait behind this.
             self._clock.callLater(UNMARK_DELAY, self._unmark_later, observed.uid)
