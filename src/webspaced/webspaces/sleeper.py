@@ -31,6 +31,7 @@ from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.power import Power
 from webspaced.webspaces.registry import Registry
 from webspaced.webspaces.room import Room
+from webspaced.webspaces.schedule import Schedule
 
 AT_ONCE = 8
 """So many are put to sleep at a time."""
@@ -40,11 +41,14 @@ UNMARK_DELAY = 0.1
 
 @frozen(kw_only=True)
 class Rest:
-    """How a webspace rests. Times are seconds since the epoch; ``sleeps_at``: when it sleeps deeper, if it stays idle."""
+    """How a webspace rests. Times are seconds since the epoch; ``sleeps_at``: when it sleeps deeper, if it stays idle;
+    ``wakes_at``: when its schedule wakes it next.
+    """
 
     depth: Depth
     last_active: float
     sleeps_at: float | None
+    wakes_at: float | None = None
 
 
 @frozen(kw_only=True)
@@ -59,6 +63,7 @@ class Bed:
     meter: Meter
     visitors: IVisitors
     room: Room
+    schedule: Schedule
 
 
 class Sleeper:
@@ -106,10 +111,23 @@ class Sleeper:
         """Give how a webspace rests."""
         ago = self._clock.seconds() - self._with.activity.last(observed.uid)
         last_active = self._now() - ago
-        until = self._habits(observed).next_after(observed.depth) if observed.depth is not Depth.ASLEEP else inf
+        at, wakes_at = self._sleeps_at(observed, last_active), self._with.schedule.wakes_at(observed.uid)
+        return Rest(
+            depth=observed.depth, last_active=last_active, sleeps_at=None if at == inf else at, wakes_at=wakes_at
+        )
+
+    def _sleeps_at(self, observed: Observed, last_active: float) -> float:
+        """Give when it sleeps deeper, if it stays idle; infinite for never."""
         kept = self._kept_until(observed)
-        at = None if until == inf and kept is None else max(last_active + until if until < inf else 0.0, kept or 0.0)
-        return Rest(depth=observed.depth, last_active=last_active, sleeps_at=at)
+        if kept is not None or observed.depth is Depth.ASLEEP:
+            return inf if kept is None else kept
+        now = self._now()
+        quiet_from = self.rules.next_quiet(observed.webspace.config.quiet_hours, now)
+        usual, quiet = (
+            last_active + self._habits(observed, quiet=each).next_after(observed.depth) for each in (None, True)
+        )
+        kept_for = self._with.activity.kept_for(observed.uid)
+        return max(min(usual, max(quiet, quiet_from)), now + kept_for if kept_for else 0.0)
 
     async def keep_awake(self, uid: int, seconds: float) -> float:
         """Keep a webspace from sleeping for so many seconds, 0 for no longer, and give until when (since the epoch).
@@ -160,16 +178,27 @@ class Sleeper:
         """Whether it is none to be put to sleep now, however long it was idle."""
         if observed.depth is Depth.ASLEEP or observed.untold or observed.unfinished:
             return True
+        if self._with.activity.kept_for(observed.uid):
+            return True
         return self._with.booter.memory(observed.uid).hold not in (Hold.NONE, Hold.DRAINING)
 
     def _idle(self, observed: Observed) -> float:
         quiet = self._with.visitors.quiet(observed.uid)
         return min(quiet, self._with.activity.idle(observed.uid, frozen=observed.dozes))
 
-    def _habits(self, observed: Observed) -> Habits:
+    def _habits(self, observed: Observed, *, quiet: bool | None = None) -> Habits:
+        """:param quiet: whether as in quiet hours; as it is now if not said."""
         config = observed.webspace.config
-        kept = self._kept_until(observed) is not None
-        return self.rules.habits(config.sleep, config.sleep_after, kept_awake=kept)
+        return self.rules.habits(
+            config.sleep,
+            config.sleep_after,
+            kept_awake=self._kept_until(observed) is not None,
+            quiet=self._is_quiet(observed) if quiet is None else quiet,
+            unasked=not self._with.activity.is_asked_for(observed.uid),
+        )
+
+    def _is_quiet(self, observed: Observed) -> bool:
+        return self.rules.is_quiet(observed.webspace.config.quiet_hours, self._now())
 
     def _kept_until(self, observed: Observed) -> float | None:
         until = observed.webspace.awake_until
@@ -255,7 +284,8 @@ class Sleeper:
 
     def _is_stoppable(self, observed: Observed) -> bool:
         kept = self._kept_until(observed) is not None
-        return self.rules.may_be_stopped(observed.webspace.config.sleep, kept_awake=kept)
+        quiet = self._is_quiet(observed)
+        return self.rules.may_be_stopped(observed.webspace.config.sleep, kept_awake=kept, quiet=quiet)
 
     def _may_make_room(self, observed: Observed) -> bool:
         return self._is_stoppable(observed) and self._idle(observed) >= self.rules.least
@@ -272,8 +302,10 @@ class Sleeper:
         if before is not observed.depth and observed.depth is Depth.AWAKE:
             self._with.visitors.watch(uid, None)
             if before is not Depth.DOZING:
-                # Somebody wanted it, whoever that was.
-                self._with.activity.note(uid)
+                # Somebody wanted it, or a schedule did.
+                self._with.activity.moved(uid)
+        elif before is not observed.depth:
+            self._with.activity.rested(uid)
         self._unmark_if_awake(observed)
 
     def _stirred(self, uid: int) -> None:

@@ -196,7 +196,7 @@ class StateTests(ApiCase):
         usage = {"cpu": 0, "disks": {}, "memory": 0, "processes": 0}
         self.assertEqual(self.ask("GET", f"{SELF}/state").json, {
             "running": False, "uptime": 0, "usage": usage, "networkInterfaces": {}, "depth": "asleep",
-            "lastActive": "1970-01-01T00:00:00Z", "sleepsAt": None,
+            "lastActive": "1970-01-01T00:00:00Z", "sleepsAt": None, "wakesAt": None,
         })  # fmt: skip
 
     def test_boot_reboot_and_shut_down(self) -> None:
