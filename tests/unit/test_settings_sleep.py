@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from attrs import evolve
+
 from tests.unit.assembled import AssembledCase
 from tests.unit.world import FakeHost
 from webspaced import assembly
@@ -89,6 +91,26 @@ class SleepTests(AssembledCase):
         self.start(max_awake="1h")
         self.assertEqual(self.ask("POST", "self/awake", {"seconds": 3601})[0], 400)
         self.assertEqual(self.ask("POST", "self/awake", {"seconds": 3600})[0], 200)
+
+    def test_it_all_together(self) -> None:
+        this_host = assembly.this_host
+        # The machine's clock is the time of day, too.
+        with_clock = lambda reactor, settings: evolve(this_host(reactor, settings), now=reactor.seconds)  # noqa: E731
+        self.patch(assembly, "this_host", with_clock)
+        self.start(stop_after="10m", least="1m", time_zone="Etc/UTC")
+        self.assertEqual(self.ask("PATCH", "self/config", {"wakeAt": ["0 * * * *"]})[0], 200)
+        self.machine.run_for(3585 - self.machine.seconds())
+        self.assertEqual(self.status(), Status.STOPPED)
+        self.machine.run_for(15)
+        self.assertEqual(self.status(), Status.RUNNING)
+        self.machine.run_for(180)
+        self.assertEqual(self.status(), Status.STOPPED)
+        self.assertEqual(self.ask("PATCH", "self/config", {"sleep": "doze", "quietHours": ["02:00-03:00"]})[0], 200)
+        self.machine.run_for(3600)
+        self.assertEqual(self.status(), Status.STOPPED)
+        self.daemon.stopService()
+        self.machine.run_for(7200)
+        self.assertEqual(len([call for call in self.lxd.calls if call[0] == "start"]), 3)
 
     def test_wake_every(self) -> None:
         for wake_every, status in (("5m", 200), ("10m", 400)):
