@@ -48,7 +48,8 @@ class Sleep:
     )
     least: float = setting(
         duration(),
-        "Who was active within this time is not stopped to make room for others.",
+        "Who was active within this time is not stopped to make room for others. One that its schedule wakes stays awake for"
+        " as long, and in quiet hours this is the idle time after which a webspace falls asleep.",
         default=60.0,
         unit="seconds",
     )

@@ -8,7 +8,7 @@ from itertools import pairwise
 from math import inf
 from zoneinfo import ZoneInfo
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -89,7 +89,6 @@ class WritingTests(SynchronousTestCase):
             for wrong in ("04:30", {"a": 1}, 3, True, [3], [None], [["04:30"]], ["04:30"] * 17):
                 self.assertRaises(Invalid, parse, wrong)
 
-    @settings(deadline=None)
     @given(st.text(max_size=120) | st.text("0123456789*/,-: LW#", max_size=30))
     def test_any_text_is_a_time_or_invalid(self, text: str) -> None:
         try:
@@ -135,7 +134,6 @@ class NextTests(SynchronousTestCase):
         between = local(2026, 10, 25, 2, 10, fold=1)
         self.assertEqual(list(times_of("02:30", between, local(2026, 10, 26, 3))), ["26 02:30 +0100"])
 
-    @settings(deadline=None)
     @given(EXPRESSIONS, MOMENTS, ZONES)
     def test_it_comes_after_and_what_is_between_is_nothing(self, text: str, after: int, zone: ZoneInfo) -> None:
         (each,) = parse_wake_at([text])
@@ -145,7 +143,6 @@ class NextTests(SynchronousTestCase):
             self.assertEqual(each.next_after((after + at) // 2, zone), at)
             self.assertGreater(each.next_after(at, zone), at)
 
-    @settings(deadline=None)
     @given(TIMES, st.integers(2021, 2036), ZONES)
     def test_each_day_has_its_time_once_whatever_the_clocks_do(self, text: str, year: int, zone: ZoneInfo) -> None:
         (each,) = parse_wake_at([text])
@@ -192,7 +189,6 @@ class QuietTests(SynchronousTestCase):
         self.assertEqual(next_quiet(hours, local(2026, 11, 30, 9).timestamp(), BERLIN), local(2026, 11, 30, 12).timestamp())
         self.assertEqual(next_quiet((), 0, BERLIN), inf)
 
-    @settings(deadline=None)
     @given(st.integers(0, 1439), st.integers(0, 1439), st.integers(0, 1439))
     def test_a_day_is_divided(self, begin: int, end: int, minute: int) -> None:
         if begin != end:
