@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from tests import dozing
@@ -156,6 +157,21 @@ class CrowdTests(StackCase):
         crowd.prepare()
         self.assertEqual(crowd.come(self.count), [])
         self.assertIn("is dozing now", self.stack.log())
+
+
+class ScheduleTests(StackCase):
+    webspaces: ClassVar[Any] = {"sleep": {**FALLS_ASLEEP, "doze_after": "0s", "stop_after": "3s", "time_zone": "UTC"}}
+
+    def test_a_stopped_one_is_awake_in_time_and_sleeps_again(self) -> None:
+        self.stack.create()
+        # Far enough away to be set, and near enough to be waited for.
+        then = datetime.fromtimestamp(time.time() + 75, UTC).replace(second=0)
+        change = {"wakeAt": [then.strftime("%H:%M")]}
+        self.assertEqual(self.stack.ask("PATCH", "/v1/webspace/self/config", change).status, 200)
+        self.assertEqual(self.stack.ask("GET", "/v1/webspace/self/state").json["wakesAt"], then.strftime("%Y-%m-%dT%H:%M:00Z"))
+        wait_until("it is woken", lambda: self.stack.status() == "Running")
+        wait_until("it sleeps again", lambda: self.stack.status() == "Stopped")
+        self.assertGreater(time.time(), then.timestamp())
 
 
 class FullHouseTests(StackCase):
