@@ -168,7 +168,8 @@ class ScheduleTests(StackCase):
         then = datetime.fromtimestamp(time.time() + 75, UTC).replace(second=0)
         change = {"wakeAt": [then.strftime("%H:%M")]}
         self.assertEqual(self.stack.ask("PATCH", "/v1/webspace/self/config", change).status, 200)
-        self.assertEqual(self.stack.ask("GET", "/v1/webspace/self/state").json["wakesAt"], then.strftime("%Y-%m-%dT%H:%M:00Z"))
+        wakes_at = self.stack.ask("GET", "/v1/webspace/self/state").json["wakesAt"]
+        self.assertEqual(wakes_at, then.strftime("%Y-%m-%dT%H:%M:00Z"))
         wait_until("it is woken", lambda: self.stack.status() == "Running")
         wait_until("it sleeps again", lambda: self.stack.status() == "Stopped")
         self.assertGreater(time.time(), then.timestamp())
