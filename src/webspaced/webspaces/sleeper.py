@@ -158,12 +158,14 @@ class Sleeper:
         if not self._begun or not self.is_needed or not self._may_write():
             return
         await self._with.meter.look([each for each in self._with.registry if each.runs])
-        for observed in self._with.registry:
-            due = self._due(observed)
-            if due is not observed.depth:
-                self._put(observed.uid, due, partial(self._is_due, due))
-            self._unmark_if_awake(observed)
+        await self._with.registry.gently.each(self._with.registry, self._consider)
         self.make_room()
+
+    def _consider(self, observed: Observed) -> None:
+        due = self._due(observed)
+        if due is not observed.depth:
+            self._put(observed.uid, due, partial(self._is_due, due))
+        self._unmark_if_awake(observed)
 
     def _due(self, observed: Observed) -> Depth:
         """Give how deep a webspace is to sleep by now."""
