@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -123,6 +124,17 @@ class DozeTests(StackCase):
         except Exception:  # noqa: BLE001  (LXD is not done with the stop)
             return False
         return True
+
+    def test_an_admins_shell_keeps_it_awake_until_it_ends(self) -> None:
+        self.awake()
+        self.dozes()
+        self.awake()
+        shell = threading.Thread(target=self.stack.run_inside, args=("sleep", "8"))
+        shell.start()
+        time.sleep(6)
+        self.assertEqual(self.stack.status(), "Running")
+        shell.join()
+        self.dozes()
 
     def test_it_is_stopped_in_the_end_and_wakes_from_that_as_well(self) -> None:
         self.stack.stop()

@@ -64,10 +64,10 @@ class LxdInstances:
     async def is_busy(self, name: str) -> bool:
         return any(_is_about(each, name) for each in await self._operations())
 
-    async def others_work(self, name: str) -> str:
+    async def others_work(self, name: str, *, sessions: bool = False) -> str:
         for each in await self._operations():
             said = str(each.get("description") or "an operation")
-            if _is_about(each, name) and not self._client.began(str(each.get("id"))) and said not in SESSIONS:
+            if _is_about(each, name) and not self._client.began(str(each.get("id"))) and (sessions or said not in SESSIONS):
                 return shown(said)
         return ""
 

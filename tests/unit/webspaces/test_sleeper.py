@@ -176,6 +176,12 @@ class DozeTests(SleepCase):
         self.let(LOOK)
         self.assertEqual(self.container.status, Status.FROZEN)
 
+    def test_nor_while_somebody_has_a_shell_by_lxds_own_tools(self) -> None:
+        self.w.lxd.shells.add("ws-u1")
+        self.let(700)
+        self.assertEqual(self.container.status, Status.RUNNING)
+        self.w.clock.result_of(self.w.power.shut_down(1))
+
     def test_nor_where_its_visitors_cannot_be_led_away(self) -> None:
         self.w.store.errors = [RuntimeError("no space left")] * 1000
         self.let(120)
