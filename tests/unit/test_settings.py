@@ -60,7 +60,6 @@ class WebspaceTests(AssembledCase):
         defaults = {"startup_delay": 7.5, "http_port": 8080, "sni_passthrough": True, "protocol": "h2c"}
         self.start(webspaces={"config_defaults": defaults})
         config = {"startupDelay": 7.5, "httpPort": 8080, "sniPassthrough": True, "protocol": "h2c"}
-        config |= {"sleep": "auto", "sleepAfter": 0}
         self.assertEqual(self.create()["config"], config)
         self.assertTrue(self.route().passthrough)
 

@@ -66,8 +66,12 @@ class Config:
     """Members that are not ours: kept in LXD, not shown."""
 
     def to_json(self) -> dict[str, Any]:
-        """Give the contract's Config object; old clients do not know what is not there."""
+        """Give the contract's Config object; there is no member for what is usual, which old clients do not know."""
         own: dict[str, Any] = {} if self.waiting is Waiting.DEFAULT else {"waiting": self.waiting.value}
+        if self.sleep is not Sleep.AUTO:
+            own["sleep"] = self.sleep.value
+        if self.sleep_after:
+            own["sleepAfter"] = self.sleep_after
         if self.wake_at:
             own["wakeAt"] = texts(self.wake_at)
         if self.quiet_hours:
@@ -77,8 +81,6 @@ class Config:
             "httpPort": self.http_port,
             "sniPassthrough": self.sni_passthrough,
             "protocol": self.protocol.value,
-            "sleep": self.sleep.value,
-            "sleepAfter": self.sleep_after or 0,
             **own,
         }
 

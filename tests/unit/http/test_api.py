@@ -117,7 +117,6 @@ class WebspaceTests(ApiCase):
     def test_created_read_and_deleted(self) -> None:
         created = self.ask("POST", SELF, {"image": "fast"})
         config = {"startupDelay": 3.0, "httpPort": 80, "sniPassthrough": False, "protocol": "http"}
-        config |= {"sleep": "auto", "sleepAfter": 0}
         self.assertEqual((created.status, created.json), (201, {"user": 1, "config": config, "domains": [], "ports": {}}))
         self.assertEqual(self.ask("GET", SELF).json, created.json)
         self.nothing(204, "DELETE", SELF)

@@ -197,8 +197,7 @@ class CheckTests(SynchronousTestCase):
 
     def test_what_is_wrong(self) -> None:
         kind, path = {"content-type": "application/json"}, "/v1/webspace/self/config"
-        good = b'{"startupDelay": 1, "httpPort": 80, "sniPassthrough": true, "protocol": "h2c", "sleep": "auto"'
-        good += b', "sleepAfter": 0'
+        good = b'{"startupDelay": 1, "httpPort": 80, "sniPassthrough": true, "protocol": "h2c"'
         check_answer("GET", path, 200, kind, good + b"}")
         self.refused("GET", path, 200, kind, good + b', "more": 1}')
         self.refused("GET", path, 200, kind, b"{}")
