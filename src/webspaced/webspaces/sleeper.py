@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from webspaced.core.boot import Hold
 from webspaced.core.room import Candidate, next_to_stop
 from webspaced.core.sleep import DOZING_KEY, Depth, Habits, SleepRules
-from webspaced.errors import Forbidden, Invalid, WebspacedError
+from webspaced.errors import Conflict, Forbidden, Invalid, WebspacedError
 from webspaced.interfaces import IVisitors
 from webspaced.lib.deferreds import shield
 from webspaced.lib.sparing import Sparing
@@ -35,6 +35,9 @@ from webspaced.webspaces.schedule import Schedule
 
 AT_ONCE = 8
 """So many are put to sleep at a time."""
+FIRST_REST, LONGEST_REST = 20.0, 1800.0
+"""Seconds for which one that could not be put to sleep is not tried again: while room is wanted others can make it. Doubled
+each time where its visitors were led away for it."""
 UNMARK_DELAY = 0.1
 """Seconds after a wake until its mark is taken away."""
 
@@ -88,6 +91,8 @@ class Sleeper:
         self._begun = False
         self._at_work: set[int] = set()
         self._unmarking: set[int] = set()
+        self._rests: dict[int, tuple[float, float]] = {}
+        """Of those that could not be put to sleep: for how long, and until when, they are left alone."""
         self._depths: dict[int, Depth] = {}
         self._places = DeferredSemaphore(AT_ONCE)
         self._lines = Sparing(clock, self.log, "webspaces that could not be put to sleep")
@@ -178,9 +183,12 @@ class Sleeper:
         """Whether it is none to be put to sleep now, however long it was idle."""
         if observed.depth is Depth.ASLEEP or observed.untold or observed.unfinished:
             return True
-        if self._with.activity.kept_for(observed.uid):
+        if self._with.activity.kept_for(observed.uid) or self._rests_now(observed.uid):
             return True
         return self._with.booter.memory(observed.uid).hold not in (Hold.NONE, Hold.DRAINING)
+
+    def _rests_now(self, uid: int) -> bool:
+        return uid in self._rests and self._clock.seconds() < self._rests[uid][1]
 
     def _idle(self, observed: Observed) -> float:
         quiet = self._with.visitors.quiet(observed.uid)
@@ -229,6 +237,7 @@ class Sleeper:
         else:
             done = await self._with.power.stop_idle(uid, idle)
             self.stops += done
+        self._rests.pop(uid, None)
         if done:
             self.log.info("webspace {uid} is {depth} now: nobody used it", uid=uid, depth=depth.value)
 
@@ -245,6 +254,9 @@ class Sleeper:
         return True
 
     def _failed(self, failure: Failure, uid: int) -> None:
+        again = uid in self._rests and not failure.check(Conflict)
+        pause = min(LONGEST_REST, 2 * self._rests[uid][0]) if again else FIRST_REST
+        self._rests[uid] = (pause, self._clock.seconds() + pause)
         if not failure.check(WebspacedError):
             self.log.failure("webspace {uid} could not be put to sleep", failure, uid=uid)
         elif self._lines.may(str(uid)):
@@ -296,6 +308,7 @@ class Sleeper:
         observed = self._with.registry.get(uid)
         if observed is None:
             self._depths.pop(uid, None)
+            self._rests.pop(uid, None)
             self._with.activity.forget(uid)
             return
         before, self._depths[uid] = self._depths.get(uid), observed.depth

@@ -247,6 +247,11 @@ class RaceTests(SleepCase):
         self.assertEqual(self.container.status, Status.RUNNING)
         self.assertEqual(self.visited(), DIRECT)
 
+    def test_a_freeze_that_always_fails_is_tried_ever_less_often(self) -> None:
+        self.w.lxd.fail_next("freeze", *[RemoteError("freezing the container failed", 500)] * 1000)
+        self.let(590)
+        self.assertTrue(self.calls().count("freeze") < 7, self.calls())
+
     def test_a_freeze_that_fails_leaves_no_mark(self) -> None:
         self.w.lxd.fail_next("freeze", RemoteError("freezing the container failed", 500))
         self.let(60)
@@ -440,6 +445,30 @@ class FullHouseTests(SleepCase):
         self.let(10)
         self.assertTrue(visit.value)
         self.assertEqual([name for _, name in self.w.calls("stop")], ["ws-u2"])
+
+    def test_where_one_cannot_be_stopped_the_next_one_makes_room(self) -> None:
+        self.set_up(1, 2, max_running=2)
+        self.w.webspace(3)
+        self.w.clock.result_of(self.w.reconciler.full_pass())
+        self.let(40)
+        self.w.lxd.use("ws-u2", sent=5000)
+        self.let(90)
+        self.w.lxd.busy.add("ws-u1")
+        visit = self.visit(3)
+        self.w.clock.run_for(8)
+        self.assertTrue(visit.value)
+        self.assertEqual([name for _, name in self.w.calls("stop")], ["ws-u2"])
+
+    def test_lxd_is_not_asked_without_end_while_nobody_can_be_stopped(self) -> None:
+        self.set_up(1, max_running=1)
+        self.w.webspace(2)
+        self.w.clock.result_of(self.w.reconciler.full_pass())
+        self.let(90)
+        self.w.lxd.fail_next("state", *[RemoteError("no", 500)] * 1000)
+        self.w.lxd.calls.clear()
+        self.visit(2)
+        self.w.clock.run_for(10)
+        self.assertEqual(len(self.w.calls("state")), 1)
 
     def test_nobody_who_was_active_of_late_and_the_visitor_waits(self) -> None:
         self.set_up(1, max_running=1)
