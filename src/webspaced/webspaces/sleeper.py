@@ -149,7 +149,7 @@ class Sleeper:
         until = self._now() + seconds if seconds else 0.0
         await self._with.documents.change(uid, lambda webspace: webspace.with_awake_until(until))
         observed = self._with.registry.get(uid)
-        if seconds and observed is not None and observed.dozes:
+        if seconds and observed is not None and (observed.dozes or self._is_falling_asleep(uid)):
             await self._with.booter.boot(uid, by_api=True)
         return until
 
@@ -167,6 +167,9 @@ class Sleeper:
             due = self._due(observed)
             if due is not observed.depth:
                 self._put(observed.uid, due, partial(self._is_due, due))
+            if observed.dozes and self._is_to_be_awake(observed):
+                # Its member said so while it slept.
+                self._with.booter.boot(observed.uid).addErrback(self._not_woken)
             self._unmark_if_awake(observed)
         self.make_room()
 
@@ -207,6 +210,10 @@ class Sleeper:
 
     def _is_quiet(self, observed: Observed) -> bool:
         return self.rules.is_quiet(observed.webspace.config.quiet_hours, self._now())
+
+    def _is_to_be_awake(self, observed: Observed) -> bool:
+        kept, quiet = self._kept_until(observed) is not None, self._is_quiet(observed)
+        return self.rules.is_to_be_awake(observed.webspace.config.sleep, kept_awake=kept, quiet=quiet)
 
     def _kept_until(self, observed: Observed) -> float | None:
         until = observed.webspace.awake_until
@@ -323,8 +330,16 @@ class Sleeper:
 
     def _stirred(self, uid: int) -> None:
         observed = self._with.registry.get(uid)
-        if observed is not None and (observed.dozes or self._with.booter.memory(uid).hold is Hold.DOZING):
-            self._with.booter.boot(uid).addErrback(lambda _: None)
+        if observed is not None and (observed.dozes or self._is_falling_asleep(uid)):
+            self._with.booter.boot(uid).addErrback(self._not_woken)
+
+    def _is_falling_asleep(self, uid: int) -> bool:
+        """Whether it is too late to keep it awake: it is woken again."""
+        return self._with.booter.memory(uid).hold is Hold.DOZING
+
+    def _not_woken(self, failure: Failure) -> None:
+        # Who visits is told why; this was nobody's visit.
+        failure.trap(WebspacedError)
 
     def _unmark_if_awake(self, observed: Observed) -> None:
         """Take the mark off who is awake: who freezes it next may be somebody else."""

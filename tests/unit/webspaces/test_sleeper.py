@@ -414,6 +414,24 @@ class MemberTests(SleepCase):
         self.w.clock.run_for(10)
         self.assertEqual(self.container.status, Status.RUNNING)
 
+    def test_a_member_who_says_so_while_it_is_being_frozen_has_it_woken(self) -> None:
+        self.w.lxd.timings = Timings(freeze=0.2)
+        self.w.clock.run_for(LOOK)
+        self.look()
+        self.w.clock.run_for(LOOK)
+        self.look()
+        self.w.clock.run_until(lambda: self.w.booter.memory(1).hold is Hold.DOZING)
+        self.w.clock.result_of(self.w.sleeper.keep_awake(1, 1000))
+        self.let(LOOK)
+        self.assertEqual(self.container.status, Status.RUNNING)
+
+    def test_one_that_dozes_and_is_to_be_awake_from_now_on_is_woken(self) -> None:
+        self.w.sleeper.rules = evolve(RULES, allow=RULES.allow | {"awake"})
+        self.dozing()
+        self.configure(sleep=Sleep.AWAKE)
+        self.let(LOOK)
+        self.assertEqual(self.container.status, Status.RUNNING)
+
     def test_no_longer_than_is_allowed(self) -> None:
         self.assertRaises(Invalid, self.w.clock.result_of, self.w.sleeper.keep_awake(1, 3601))
         self.w.sleeper.rules = evolve(RULES, allow=frozenset())
