@@ -84,7 +84,7 @@ def build_sleeping(
     local = settings.lxd.url.startswith("unix:")
     return Sleeping(
         sleeper=Sleeper(reactor, rules, bed, now, leads),
-        dozers=Dozers(known.registry, known.instances, host, known.booter),
+        dozers=Dozers(reactor, known.registry, known.instances, host, known.booter),
         memory=MemoryWatch(known.registry, known.instances, host, known.room, limits, local=local),
         schedule=schedule,
     )
