@@ -38,6 +38,8 @@ AT_ONCE = 8
 FIRST_REST, LONGEST_REST = 20.0, 1800.0
 """Seconds for which one that could not be put to sleep is not tried again: while room is wanted others can make it. Doubled
 each time where its visitors were led away for it."""
+VAIN_PAUSE = 0.5
+"""Seconds for which it is not looked again who could make room, where nobody could: a crowd may wait for it."""
 UNMARK_DELAY = 0.1
 """Seconds after a wake until its mark is taken away."""
 
@@ -95,10 +97,11 @@ class Sleeper:
         """Of those that could not be put to sleep: for how long, and until when, they are left alone."""
         self._depths: dict[int, Depth] = {}
         self._places = DeferredSemaphore(AT_ONCE)
+        self._in_vain_until = 0.0
         self._lines = Sparing(clock, self.log, "webspaces that could not be put to sleep")
         with_.registry.subscribe(self._noticed)
         with_.activity.stirred = self._stirred
-        with_.room.wanted = self.make_room
+        with_.room.wanted = self._room_is_wanted
 
     @property
     def is_needed(self) -> bool:
@@ -290,9 +293,14 @@ class Sleeper:
         for _ in range(wanted):
             chosen = next_to_stop(candidates, self.rules.least)
             if chosen is None:
+                self._in_vain_until = self._clock.seconds() + VAIN_PAUSE
                 return
             candidates.remove(chosen)
             self._put(chosen.uid, Depth.ASLEEP, self._may_make_room)
+
+    def _room_is_wanted(self) -> None:
+        if self._clock.seconds() >= self._in_vain_until:
+            self.make_room()
 
     def _candidate(self, observed: Observed) -> Candidate | None:
         if observed.uid in self._at_work or self._is_occupied(observed):

@@ -488,6 +488,19 @@ class FullHouseTests(SleepCase):
         self.w.clock.run_for(10)
         self.assertEqual(len(self.w.calls("state")), 1)
 
+    def test_a_crowd_that_waits_in_vain_has_everybody_looked_at_once(self) -> None:
+        self.set_up(1, max_running=1)
+        for uid in (2, 3, 4):
+            self.w.webspace(uid)
+        self.w.clock.result_of(self.w.reconciler.full_pass())
+        looked_at: list[int] = []
+        stoppable = self.w.sleeper._is_stoppable
+        self.patch(self.w.sleeper, "_is_stoppable", lambda each: looked_at.append(each.uid) or stoppable(each))
+        for uid in (2, 3, 4):
+            self.visit(uid)
+        self.w.clock.run_for(0.1)
+        self.assertEqual(looked_at, [1])
+
     def test_nobody_who_was_active_of_late_and_the_visitor_waits(self) -> None:
         self.set_up(1, max_running=1)
         self.w.webspace(2)
