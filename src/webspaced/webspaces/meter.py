@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -71,7 +71,18 @@ class Meter:
         """Measure one, as exactly as can be."""
         what = f"reading what webspace {observed.uid} uses"
         state = await bounded(self._clock, ADDRESS_BUDGET, self._instances.state(observed.name), what)
-        self._take(observed, usage_of(state.document), exact=True)
+        usage = usage_of(state.document)
+        self._take(observed, usage, exact=True)
+        self._compare(observed, usage)
+
+    def _compare(self, observed: Observed, usage: Usage) -> None:
+        """See what moved since the last look at all, in which this one may not have been asked itself."""
+        told = self._seen.get((observed.uid, False))
+        if told is not None and told.incarnation == observed.instance.incarnation:
+            # Processor time is counted in another way there.
+            moved = evolve(usage, cpu=told.usage.cpu)
+            if moved.is_activity(told.usage, max(CACHED, self._clock.seconds() - told.at), self._floors):
+                self._activity.moved(observed.uid)
 
     async def _told(self) -> Mapping[str, Usage]:
         try:

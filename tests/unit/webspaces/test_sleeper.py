@@ -464,6 +464,18 @@ class FullHouseTests(SleepCase):
         self.assertTrue(visit.value)
         self.assertEqual([name for _, name in self.w.calls("stop")], ["ws-u2"])
 
+    def test_nobody_who_was_used_directly_since_the_last_look(self) -> None:
+        self.set_up(1, max_running=1)
+        self.w.webspace(2)
+        self.w.clock.result_of(self.w.reconciler.full_pass())
+        self.let(90)
+        self.w.clock.run_for(15)
+        self.w.lxd.use("ws-u1", sent=5000)
+        self.w.clock.run_for(5)
+        self.visit(2)
+        self.w.clock.run_for(10)
+        self.assertEqual((self.container.status, self.calls()), (Status.RUNNING, []))
+
     def test_where_one_cannot_be_stopped_the_next_one_makes_room(self) -> None:
         self.set_up(1, 2, max_running=2)
         self.w.webspace(3)
