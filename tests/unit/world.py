@@ -364,7 +364,7 @@ class World:
             meter=Meter(self.clock, self.registry.gently, self.lxd, self.activity, FLOORS),
         )
         self.sleeper = Sleeper(self.clock, sleep, bed, self.now, lambda: True)
-        self.dozers = Dozers(self.clock, self.registry, self.lxd, self.host, self.booter, NIC)
+        self.dozers = Dozers(self.clock, self.registry, self.lxd, self.host, self.booter, bed.meter.received, NIC)
         domain_rules = DomainRules(service=DOMAIN, max=3)
         self.domains = Domains(
             self.documents, self.allocator, self.claims, self.records, self.reconciler, domain_rules

@@ -7,7 +7,7 @@ which are up to 8 seconds old, or where they do not tell of one, its own state.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from attrs import define
 from twisted.internet.defer import Deferred, DeferredSemaphore
@@ -58,14 +58,18 @@ class Dozers:
 
     def __init__(
         self, clock: IReactorTime, registry: Registry, instances: IInstances, host: IHostNics, booter: Booter,
-        nic: str = "eth0",
+        before: Callable[[Observed], int | None], nic: str = "eth0",
     ) -> None:  # fmt: skip
-        """:param nic: the device by which containers are reached."""
+        """:param before: gives what one had received when it fell asleep, where that is known.
+
+        :param nic: the device by which containers are reached.
+        """
         self._clock = clock
         self._registry = registry
         self._instances = instances
         self._host = host
         self._booter = booter
+        self._before = before
         self._nic = nic
         self._known: dict[int, _Dozer] = {}
         self._looks = 0
@@ -172,7 +176,9 @@ class Dozers:
 
     def _take(self, observed: Observed, usage: Usage) -> None:
         known = self._of(observed)
-        before, known.told = known.told, usage.received
+        before = self._before(observed) if known.told is None else known.told
+        # What LXD tells may be from before the doze.
+        known.told = usage.received if before is None else max(before, usage.received)
         if before is not None and usage.received - before > FRAME:
             self._wake(observed.uid)
 

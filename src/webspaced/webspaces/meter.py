@@ -52,8 +52,8 @@ class Meter:
         self._next = 0
         self._lines = Sparing(clock, self.log, "looks at what containers use")
 
-    async def look(self, running: Collection[Observed]) -> None:
-        """Measure all that run."""
+    async def look(self, running: Collection[Observed], dozing: Collection[Observed] = ()) -> None:
+        """Measure all that run; of those that doze what was seen is kept."""
         told = await self._told()
         untold = []
         for observed in running:
@@ -64,7 +64,7 @@ class Meter:
             else:
                 self._take(observed, usage, exact=False)
         await self._ask(untold)
-        alive = {observed.uid for observed in running}
+        alive = {observed.uid for observed in (*running, *dozing)}
         self._seen = {key: seen for key, seen in self._seen.items() if key[0] in alive}
 
     async def look_at(self, observed: Observed) -> None:
@@ -74,6 +74,11 @@ class Meter:
         usage = usage_of(state.document)
         self._take(observed, usage, exact=True)
         self._compare(observed, usage)
+
+    def received(self, observed: Observed) -> int | None:
+        """Give what a webspace had received when it was asked itself the last time: right before it dozed, if it does."""
+        seen = self._seen.get((observed.uid, True))
+        return seen.usage.received if seen is not None and seen.incarnation == observed.instance.incarnation else None
 
     def _compare(self, observed: Observed, usage: Usage) -> None:
         """See what moved since the last look at all, in which this one may not have been asked itself."""

@@ -165,7 +165,8 @@ class Sleeper:
     async def _look(self) -> None:
         if not self._begun or not self.is_needed or not self._may_write():
             return
-        await self._with.meter.look([each for each in self._with.registry if each.runs])
+        everybody = list(self._with.registry)
+        await self._with.meter.look([each for each in everybody if each.runs], [each for each in everybody if each.dozes])
         for observed in self._with.registry:
             due = self._due(observed)
             if due is not observed.depth:

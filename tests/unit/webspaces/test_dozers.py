@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.contracts.fake_instances import Timings
 from tests.unit.timing import watch
-from tests.unit.webspaces.test_sleeper import SleepCase
+from tests.unit.webspaces.test_sleeper import LOOK, SleepCase
 from webspaced.core.instance import Status
 from webspaced.errors import NotFound, RemoteError
 
@@ -130,6 +130,31 @@ class ElsewhereTests(SleepCase):
         self.assertEqual(self.container.status, Status.FROZEN)
         self.w.lxd.use("ws-u1", received=120)
         self.look_at_dozers(18)
+        self.assertEqual(self.container.status, Status.RUNNING)
+
+    def test_what_came_before_it_was_asked_first_is_seen_as_well(self) -> None:
+        self.w.lxd.use("ws-u1", received=1000)
+        self.look_at_dozers(9)
+        self.assertEqual(self.container.status, Status.RUNNING)
+
+    def test_also_where_lxd_was_away_right_after_the_freeze_and_its_route_led_there(self) -> None:
+        self.w.clock.result_of(self.w.booter.boot(1))
+        self.w.activity.note(1)
+        freeze = self.w.lxd.freeze
+
+        async def freezing(name: str) -> None:
+            await freeze(name)
+            self.w.lose_lxd(finish=True)
+
+        self.patch(self.w.lxd, "freeze", freezing)
+        for _ in range(3):
+            self.w.clock.run_for(LOOK)
+            watch(self.w.sleeper.look())
+        self.w.clock.run_for(5)
+        self.assertEqual(self.container.status, Status.FROZEN)
+        self.w.lxd.use("ws-u1", received=1000)
+        self.w.regain_lxd()
+        self.look_at_dozers(9)
         self.assertEqual(self.container.status, Status.RUNNING)
 
     def test_lxd_is_asked_every_eight_seconds_and_of_each_where_it_does_not_tell_of_all(self) -> None:
