@@ -11,7 +11,7 @@ from functools import partial
 from math import inf
 
 from attrs import frozen
-from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -34,7 +34,7 @@ from webspaced.webspaces.room import Room
 from webspaced.webspaces.schedule import Schedule
 
 AT_ONCE = 8
-"""So many are put to sleep at a time."""
+"""So many are put to sleep at a time, and as many more stopped to make room, for which nobody waits behind the others."""
 FIRST_REST, LONGEST_REST = 20.0, 1800.0
 """Seconds for which one that could not be put to sleep is not tried again: while room is wanted others can make it. Doubled
 each time where its visitors were led away for it."""
@@ -91,12 +91,13 @@ class Sleeper:
         self._now = now
         self._may_write = may_write
         self._begun = False
-        self._at_work: set[int] = set()
+        self._at_work: dict[int, Depth] = {}
+        self._later: dict[int, Depth] = {}
+        """Who else was due at the last look."""
         self._unmarking: set[int] = set()
         self._rests: dict[int, tuple[float, float]] = {}
         """Of those that could not be put to sleep: for how long, and until when, they are left alone."""
         self._depths: dict[int, Depth] = {}
-        self._places = DeferredSemaphore(AT_ONCE)
         self._in_vain_until = 0.0
         self._lines = Sparing(clock, self.log, "webspaces that could not be put to sleep")
         with_.registry.subscribe(self._noticed)
@@ -167,15 +168,25 @@ class Sleeper:
             return
         everybody = list(self._with.registry)
         await self._with.meter.look([each for each in everybody if each.runs], [each for each in everybody if each.dozes])
+        self._later = {}
         for observed in self._with.registry:
             due = self._due(observed)
             if due is not observed.depth:
-                self._put(observed.uid, due, partial(self._is_due, due))
+                self._later[observed.uid] = due
             if observed.dozes and self._is_to_be_awake(observed):
                 # Its member said so while it slept.
                 self._with.booter.boot(observed.uid).addErrback(self._not_woken)
             self._unmark_if_awake(observed)
         self.make_room()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Put to sleep the next ones who were due, and still are."""
+        while self._later and len(self._at_work) < AT_ONCE and self._may_write():
+            uid = next(iter(self._later))
+            depth, observed = self._later.pop(uid), self._with.registry.get(uid)
+            if observed is not None and self._due(observed) is depth:
+                self._put(uid, depth, partial(self._is_due, depth))
 
     def _due(self, observed: Observed) -> Depth:
         """Give how deep a webspace is to sleep by now."""
@@ -231,9 +242,10 @@ class Sleeper:
         :param may: asked again at the end, when the last look at it is over.
         """
         if uid not in self._at_work:
-            self._at_work.add(uid)
-            work = lambda: Deferred.fromCoroutine(self._put_now(uid, depth, may))  # noqa: E731
-            self._places.run(work).addErrback(self._failed, uid).addBoth(self._done, uid)
+            self._at_work[uid] = depth
+            self._later.pop(uid, None)
+            putting = Deferred.fromCoroutine(self._put_now(uid, depth, may))
+            putting.addErrback(self._failed, uid).addBoth(self._done, uid)
 
     async def _put_now(self, uid: int, depth: Depth, may: Callable[[Observed], bool]) -> None:
         observed = self._with.registry.get(uid)
@@ -274,13 +286,15 @@ class Sleeper:
             self.log.info("webspace {uid} could not be put to sleep: {error}", uid=uid, error=failure.getErrorMessage())
 
     def _done(self, _result: object, uid: int) -> None:
-        self._at_work.discard(uid)
+        self._at_work.pop(uid, None)
         observed = self._with.registry.get(uid)
         if observed is not None and observed.runs:
             self._with.visitors.watch(uid, None)
         if self._with.room.lacking and not self._with.room.short:
             # How much memory it has made free is seen by the next look at that.
             self.make_room()
+        if self._later:
+            self._clock.callLater(0, self._go_on)
 
     # --- making room
 
@@ -289,7 +303,8 @@ class Sleeper:
         room = self._with.room
         if not self._begun or not self._may_write():
             return
-        wanted = (len(room.short) or min(AT_ONCE, room.lacking)) - len(self._at_work)
+        stopping = sum(depth is Depth.ASLEEP for depth in self._at_work.values())
+        wanted = (len(room.short) or min(AT_ONCE, room.lacking)) - stopping
         candidates = [each for each in map(self._candidate, self._with.registry) if each is not None] if wanted > 0 else []
         for _ in range(wanted):
             chosen = next_to_stop(candidates, self.rules.least)

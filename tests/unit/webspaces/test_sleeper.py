@@ -16,6 +16,7 @@ from webspaced.core.desired import Desired, Wish
 from webspaced.core.instance import Status
 from webspaced.core.sleep import DOZING_KEY, Depth, Sleep, SleepRules
 from webspaced.errors import Forbidden, Invalid, NotFound, Refused, RemoteError, RoutesUnwritable
+from webspaced.webspaces import sleeper
 
 BOOT = "127.0.0.1:20001"
 RULES = SleepRules(doze_after=60, stop_after=600, least=60, allow=frozenset(CHOICES.sleep), max_awake=3600)
@@ -552,6 +553,41 @@ class FullHouseTests(SleepCase):
         self.w.room.look()
         self.w.clock.run_for(3)
         self.assertTrue(visit.value)
+
+
+class CrowdedTests(SleepCase):
+    """Many who fall asleep at the same time, as after a start of webspaced."""
+
+    def setUp(self) -> None:
+        self.patch(sleeper, "AT_ONCE", 1)
+        self.set_up(1, 2, 3, max_running=3)
+        self.w.webspace(4)
+        self.w.clock.result_of(self.w.reconciler.full_pass())
+        self.w.clock.run_for(LOOK)
+        self.look()
+        self.w.clock.run_for(LOOK)
+
+    def test_they_do_so_one_after_the_other_and_all_in_the_end(self) -> None:
+        self.look()
+        self.w.clock.run_for(1.5)
+        self.assertEqual(self.calls().count("freeze"), 1)
+        self.w.clock.run_for(5)
+        self.assertEqual(self.calls().count("freeze"), 3)
+
+    def test_who_waits_for_room_does_not_wait_for_them(self) -> None:
+        self.look()
+        visit = self.visit(4)
+        self.w.clock.run_for(3)
+        self.assertTrue(visit.value)
+
+    def test_one_that_is_used_before_its_turn_is_left_where_it_is(self) -> None:
+        self.look()
+        for uid in (2, 3):
+            self.visited(uid)
+        writes = len(self.w.store.writes)
+        self.w.clock.run_for(5)
+        self.assertEqual(self.calls().count("freeze"), 1)
+        self.assertTrue(len(self.w.store.writes) - writes <= 1)
 
 
 class UnwritableTests(SleepCase):
