@@ -170,6 +170,7 @@ class Sleeper:
         await self._with.meter.look([each for each in everybody if each.runs], [each for each in everybody if each.dozes])
         self._later = {}
         for observed in self._with.registry:
+            await self._with.registry.gently.pause()
             due = self._due(observed)
             if due is not observed.depth:
                 self._later[observed.uid] = due
