@@ -91,7 +91,7 @@ class Room:
     def _let_in(self, places: Sequence[tuple[int, Deferred[None]]]) -> None:
         # Counted once for all of them: there may be many webspaces, and many who wait.
         left = self._places_left() if places else 0
-        entering = []
+        entering: list[Deferred[None]] = []
         for uid, entered in places:
             if left > len(entering) and not self._is_short_for(uid):
                 self._waiting.remove((uid, entered))
