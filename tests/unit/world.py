@@ -227,17 +227,26 @@ class FakeStore:
 
 @implementer(IHostNics)
 class FakeHost:
-    """A machine with the containers of a fake LXD on it. ``packets`` by NIC; ``pressure`` in percent."""
+    """A machine with the containers of a fake LXD on it. ``packets`` by NIC; ``pressure`` in percent.
+
+    ``of_tcp``: how many of the packets were of TCP, by pid; ``read`` has whose connections were gone through.
+    """
 
     def __init__(self, lxd: FakeInstances) -> None:
         self.packets: dict[str, int] = {}
         self.pressure = 0.0
+        self.of_tcp: dict[int, int] = {}
+        self.read: list[int] = []
         self._lxd = lxd
 
     def received(self) -> Mapping[str, int]:
         return self.packets
 
+    def segments(self, pid: int) -> int | None:
+        return self.of_tcp.get(pid)
+
     def has_unread(self, pid: int) -> bool:
+        self.read.append(pid)
         return list(self._lxd.containers.values())[pid - 1].unread
 
     def memory_pressure(self) -> float:
@@ -355,7 +364,7 @@ class World:
             meter=Meter(self.clock, self.registry.gently, self.lxd, self.activity, FLOORS),
         )
         self.sleeper = Sleeper(self.clock, sleep, bed, self.now, lambda: True)
-        self.dozers = Dozers(self.registry, self.lxd, self.host, self.booter, NIC)
+        self.dozers = Dozers(self.clock, self.registry, self.lxd, self.host, self.booter, bed.meter.received, NIC)
         domain_rules = DomainRules(service=DOMAIN, max=3)
         self.domains = Domains(
             self.documents, self.allocator, self.claims, self.records, self.reconciler, domain_rules

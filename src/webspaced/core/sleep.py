@@ -132,7 +132,7 @@ class SleepRules:
         :param quiet: whether these are its quiet hours: then it sleeps whatever its member wants at other times.
         :param unasked: whether a schedule has woken it, and nobody has used it since.
         """
-        if kept_awake or self._means(wish, quiet=quiet) is Sleep.AWAKE:
+        if self.is_to_be_awake(wish, kept_awake=kept_awake, quiet=quiet):
             return Habits()
         usual = self._usual(self._means(wish, quiet=quiet), None if quiet else after)
         return usual.soon(self.least) if quiet or unasked else usual
@@ -145,6 +145,10 @@ class SleepRules:
             # One who wants it awake for longer does not want it stopped earlier.
             stop_after = max(own, stop_after) if self.doze_after else own
         return Habits(doze_after=doze_after, stop_after=inf if wish is Sleep.DOZE else stop_after)
+
+    def is_to_be_awake(self, wish: Sleep, *, kept_awake: bool, quiet: bool = False) -> bool:
+        """Whether its member wants it never to sleep now: one that dozes already is woken."""
+        return kept_awake or self._means(wish, quiet=quiet) is Sleep.AWAKE
 
     def may_be_stopped(self, wish: Sleep, *, kept_awake: bool, quiet: bool = False) -> bool:
         """Whether it may be stopped to make room for others."""

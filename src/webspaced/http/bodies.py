@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -120,7 +121,8 @@ def seconds_member(document: dict[str, Any], name: str = "seconds") -> float:
     """Give the body's one member, a number of seconds, 0 or more."""
     check_known(document, (name,))
     value = document.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+    # The largest float bounds integers, too: JSON has longer ones, which no float can hold.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= sys.float_info.max:
         message = f"{name} must be a number of seconds, 0 or more"
         raise Invalid(message)
     return float(value)

@@ -15,6 +15,8 @@ from webspaced.interfaces import IHostNics
 
 _NIC = re.compile(r"^\s*(\S+?):\s*(?:\d+\s+){9}(\d+)\s", re.MULTILINE)
 """A line of /proc/net/dev: eight numbers of what was received, then bytes and packets that were sent."""
+_SEGMENTS = re.compile(r"^Tcp: (?:-?\d+ ){9}(\d+) ", re.MULTILINE)
+"""A line of /proc/net/snmp: nine numbers, then how many TCP segments came, over IPv4 and IPv6."""
 _PRESSURE = re.compile(r"^some avg10=([0-9.]+)", re.MULTILINE)
 _CONNECTION = re.compile(r"^\s*\d+: \S+ \S+ ([0-9A-F]{2}) [0-9A-F]+:([0-9A-F]+) ", re.MULTILINE)
 """A line of /proc/net/tcp: number, both ends, state, and what is not sent and not read yet."""
@@ -33,6 +35,11 @@ class HostNics:
         """See :meth:`webspaced.interfaces.IHostNics.received`."""
         # What this machine sends on its end of a pair is what the container gets.
         return {name: int(packets) for name, packets in _NIC.findall(self._read("net/dev"))}
+
+    def segments(self, pid: int) -> int | None:
+        """See :meth:`webspaced.interfaces.IHostNics.segments`."""
+        found = _SEGMENTS.search(self._read(f"{pid}/net/snmp"))
+        return int(found[1]) if found else None
 
     def has_unread(self, pid: int) -> bool:
         """See :meth:`webspaced.interfaces.IHostNics.has_unread`."""

@@ -2,21 +2,28 @@
 
 The kernel answers for a frozen container, so nothing is lost; but somebody has to notice. Where webspaced runs on the
 machine of the containers, packets into a container and what its processes have not read tell it. Elsewhere LXD's metrics do,
-which are up to 8 seconds old.
+which are up to 8 seconds old, or where they do not tell of one, its own state.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from attrs import define
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from webspaced.core.instance import InstanceState
+from webspaced.core.sleep import Usage
+from webspaced.core.usage import usage_of
 from webspaced.errors import DeadlineExceeded, NotFound, RemoteError, WebspacedError
 from webspaced.interfaces import IHostNics, IInstances
+from webspaced.lib.deferreds import bounded
+from webspaced.webspaces.addressing import ADDRESS_BUDGET, PARALLEL_READS
 from webspaced.webspaces.booter import Booter
+from webspaced.webspaces.meter import MOST_ASKED
 from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.registry import Registry
 
@@ -30,12 +37,18 @@ FRAME = 64
 
 @define
 class _Dozer:
-    """What is known of one: by which start, what it had received (packets, or bytes as LXD tells it), its first process."""
+    """What is known of one: its start, its first process, what it had received.
+
+    ``received`` are packets, ``told`` bytes as LXD tells them, ``segments`` those of TCP.
+    """
 
     incarnation: str
     received: int | None = None
     told: int | None = None
+    segments: int | None = None
     pid: int = 0
+    asked: bool = False
+    """Whether LXD is being asked about it."""
 
 
 class Dozers:
@@ -44,17 +57,25 @@ class Dozers:
     log = Logger()
 
     def __init__(
-        self, registry: Registry, instances: IInstances, host: IHostNics, booter: Booter, nic: str = "eth0"
-    ) -> None:
-        """:param nic: the device by which containers are reached."""
+        self, clock: IReactorTime, registry: Registry, instances: IInstances, host: IHostNics, booter: Booter,
+        before: Callable[[Observed], int | None], nic: str = "eth0",
+    ) -> None:  # fmt: skip
+        """:param before: gives what one had received when it fell asleep, where that is known.
+
+        :param nic: the device by which containers are reached.
+        """
+        self._clock = clock
         self._registry = registry
         self._instances = instances
         self._host = host
         self._booter = booter
+        self._before = before
         self._nic = nic
         self._dozing: set[int] = set()
         self._known: dict[int, _Dozer] = {}
         self._looks = 0
+        self._next = 0
+        self._places = DeferredSemaphore(PARALLEL_READS)
         registry.subscribe(self._noticed)
 
     def _noticed(self, uid: int) -> None:
@@ -82,7 +103,8 @@ class Dozers:
             if count is None:
                 unseen.append(observed)
             elif self._grew(observed, count):
-                Deferred.fromCoroutine(self._wake_if_unread(observed)).addErrback(self._not_asked)
+                await self._registry.gently.pause()
+                self._mind(observed)
         if unseen and self._looks % ASKING_LOOKS == 0:
             await self._ask(unseen)
 
@@ -94,29 +116,80 @@ class Dozers:
 
     def _grew(self, observed: Observed, count: int) -> bool:
         known = self._of(observed)
+        if known.asked:
+            return False
         # What came right before the first look is not known: it is looked at, too.
         grew, known.received = known.received != count, count
         return grew
 
-    async def _wake_if_unread(self, observed: Observed) -> None:
+    def _mind(self, observed: Observed) -> None:
+        """Look what it was that came; of which process, LXD is asked once."""
         known = self._of(observed)
-        if not known.pid:
-            known.pid = int((await self._instances.state(observed.name)).document.get("pid") or 0)
-        if self._host.has_unread(known.pid):
+        if known.pid:
+            self._wake_if_unread(observed, known)
+            return
+        known.asked = True
+        work = lambda: Deferred.fromCoroutine(self._find(observed, known))  # noqa: E731
+        self._places.run(work).addErrback(self._not_asked)
+
+    async def _find(self, observed: Observed, known: _Dozer) -> None:
+        try:
+            state = await self._state(observed)
+        except BaseException:
+            # The next look tries again.
+            known.received = None
+            raise
+        finally:
+            known.asked = False
+        known.pid = int(state.document.get("pid") or 0)
+        self._wake_if_unread(observed, known)
+
+    def _wake_if_unread(self, observed: Observed, known: _Dozer) -> None:
+        # What is for all, such as the question who has an address, is no reason to go through connections.
+        before, known.segments = known.segments, self._host.segments(known.pid)
+        if (known.segments is None or known.segments != before) and self._host.has_unread(known.pid):
             self._wake(observed.uid)
+
+    def _state(self, observed: Observed) -> Deferred[InstanceState]:
+        what = f"reading the state of webspace {observed.uid}, which dozes"
+        return bounded(self._clock, ADDRESS_BUDGET, self._instances.state(observed.name), what)
 
     async def _ask(self, unseen: Sequence[Observed]) -> None:
         try:
             usages = await self._instances.usages()
         except (RemoteError, NotFound, DeadlineExceeded) as error:
             self.log.debug("LXD does not tell what dozing containers received: {error}", error=str(error))
-            return
+            usages = {}
+        untold = []
         for observed in unseen:
-            usage, known = usages.get(observed.name), self._of(observed)
-            if usage is not None:
-                before, known.told = known.told, usage.received
-                if before is not None and usage.received - before > FRAME:
-                    self._wake(observed.uid)
+            usage = usages.get(observed.name)
+            if usage is None:
+                untold.append(observed)
+            else:
+                self._take(observed, usage)
+        await self._ask_each(untold)
+
+    async def _ask_each(self, untold: Sequence[Observed]) -> None:
+        """Ask of some of those of which the metrics do not tell, in turns: each member of a cluster tells of its own."""
+        ordered = sorted(untold, key=lambda each: (each.uid < self._next, each.uid))[:MOST_ASKED]
+        self._next = ordered[-1].uid + 1 if ordered else 0
+        await self._registry.gently.side_by_side(PARALLEL_READS, ordered, self._ask_one)
+
+    async def _ask_one(self, observed: Observed) -> None:
+        try:
+            state = await self._state(observed)
+        except (RemoteError, NotFound, DeadlineExceeded) as error:
+            self.log.debug("what {name} received cannot be read: {error}", name=observed.name, error=str(error))
+        else:
+            self._take(observed, usage_of(state.document))
+
+    def _take(self, observed: Observed, usage: Usage) -> None:
+        known = self._of(observed)
+        before = self._before(observed) if known.told is None else known.told
+        # What LXD tells may be from before the doze.
+        known.told = usage.received if before is None else max(before, usage.received)
+        if before is not None and usage.received - before > FRAME:
+            self._wake(observed.uid)
 
     def _wake(self, uid: int) -> None:
         observed = self._registry.get(uid)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -52,8 +52,8 @@ class Meter:
         self._next = 0
         self._lines = Sparing(clock, self.log, "looks at what containers use")
 
-    async def look(self, running: Collection[Observed]) -> None:
-        """Measure all that run."""
+    async def look(self, running: Collection[Observed], dozing: Collection[Observed] = ()) -> None:
+        """Measure all that run; of those that doze what was seen is kept."""
         told = await self._told()
         untold = []
         for observed in running:
@@ -64,14 +64,30 @@ class Meter:
             else:
                 self._take(observed, usage, exact=False)
         await self._ask(untold)
-        alive = {observed.uid for observed in running}
+        alive = {observed.uid for observed in (*running, *dozing)}
         self._seen = {key: seen for key, seen in self._seen.items() if key[0] in alive}
 
     async def look_at(self, observed: Observed) -> None:
         """Measure one, as exactly as can be."""
         what = f"reading what webspace {observed.uid} uses"
         state = await bounded(self._clock, ADDRESS_BUDGET, self._instances.state(observed.name), what)
-        self._take(observed, usage_of(state.document), exact=True)
+        usage = usage_of(state.document)
+        self._take(observed, usage, exact=True)
+        self._compare(observed, usage)
+
+    def received(self, observed: Observed) -> int | None:
+        """Give what a webspace had received when it was asked itself the last time: right before it dozed, if it does."""
+        seen = self._seen.get((observed.uid, True))
+        return seen.usage.received if seen is not None and seen.incarnation == observed.instance.incarnation else None
+
+    def _compare(self, observed: Observed, usage: Usage) -> None:
+        """See what moved since the last look at all, in which this one may not have been asked itself."""
+        told = self._seen.get((observed.uid, False))
+        if told is not None and told.incarnation == observed.instance.incarnation:
+            # Processor time is counted in another way there.
+            moved = evolve(usage, cpu=told.usage.cpu)
+            if moved.is_activity(told.usage, max(CACHED, self._clock.seconds() - told.at), self._floors):
+                self._activity.moved(observed.uid)
 
     async def _told(self) -> Mapping[str, Usage]:
         try:

@@ -6,7 +6,8 @@ Whoever finds none waits in a queue, and somebody who is idle is asked to make r
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from math import inf
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -56,13 +57,12 @@ class Room:
 
     async def enter(self, uid: int) -> None:
         """See :meth:`webspaced.interfaces.IRoom.enter`."""
-        if not self._waiting and self._has_room(uid):
-            self._starting.add(uid)
-            return
         entered: Deferred[None] = Deferred()
         place = (uid, entered)
         self._waiting.append(place)
-        self.wanted()
+        self._let_in([place] if self._is_next(uid) else [])
+        if not entered.called:
+            self.wanted()
         try:
             await entered.addTimeout(self._max_wait, self._clock, self._too_late)
         except (CancelledError, Refused):
@@ -82,18 +82,32 @@ class Room:
 
     def look(self) -> None:
         """Let in whom there is room for by now, in the order in which they came."""
-        for place in list(self._waiting):
-            uid, entered = place
-            if self._has_room(uid) and place in self._waiting:
-                self._waiting.remove(place)
+        self._let_in(list(self._waiting))
+
+    def _is_next(self, uid: int) -> bool:
+        """Whether nobody who came before waits for the same room: where memory is short elsewhere keeps nobody here."""
+        return all(self._is_short_for(other) for other, entered in self._waiting if other != uid and not entered.called)
+
+    def _let_in(self, places: Sequence[tuple[int, Deferred[None]]]) -> None:
+        # Counted once for all of them: there may be many webspaces, and many who wait.
+        left = self._places_left() if places else 0
+        entering: list[Deferred[None]] = []
+        for uid, entered in places:
+            if left > len(entering) and not self._is_short_for(uid):
+                self._waiting.remove((uid, entered))
                 self._starting.add(uid)
+                entering.append(entered)
+        for entered in entering:
+            # Who was called before may have ended others' waiting.
+            if not entered.called:
                 entered.callback(None)
 
-    def _has_room(self, uid: int) -> bool:
+    def _is_short_for(self, uid: int) -> bool:
         observed = self._registry.get(uid)
-        if observed is not None and observed.instance.location in self.short:
-            return False
+        return observed is not None and observed.instance.location in self.short
+
+    def _places_left(self) -> float:
         if not self._most:
-            return True
+            return inf
         living = {each.uid for each in self._registry if each.lives}
-        return len(living | self._starting) < self._most
+        return self._most - len(living | self._starting)

@@ -11,7 +11,7 @@ from functools import partial
 from math import inf
 
 from attrs import frozen
-from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from webspaced.core.boot import Hold
 from webspaced.core.room import Candidate, next_to_stop
 from webspaced.core.sleep import DOZING_KEY, Depth, Habits, SleepRules
-from webspaced.errors import Forbidden, Invalid, WebspacedError
+from webspaced.errors import Conflict, Forbidden, Invalid, WebspacedError
 from webspaced.interfaces import IVisitors
 from webspaced.lib.deferreds import shield
 from webspaced.lib.sparing import Sparing
@@ -34,7 +34,12 @@ from webspaced.webspaces.room import Room
 from webspaced.webspaces.schedule import Schedule
 
 AT_ONCE = 8
-"""So many are put to sleep at a time."""
+"""So many are put to sleep at a time, and as many more stopped to make room, for which nobody waits behind the others."""
+FIRST_REST, LONGEST_REST = 20.0, 1800.0
+"""Seconds for which one that could not be put to sleep is not tried again: while room is wanted others can make it. Doubled
+each time where its visitors were led away for it."""
+VAIN_PAUSE = 0.5
+"""Seconds for which it is not looked again who could make room, where nobody could: a crowd may wait for it."""
 UNMARK_DELAY = 0.1
 """Seconds after a wake until its mark is taken away."""
 
@@ -86,14 +91,18 @@ class Sleeper:
         self._now = now
         self._may_write = may_write
         self._begun = False
-        self._at_work: set[int] = set()
+        self._at_work: dict[int, Depth] = {}
+        self._later: dict[int, Depth] = {}
+        """Who else was due at the last look."""
         self._unmarking: set[int] = set()
+        self._rests: dict[int, tuple[float, float]] = {}
+        """Of those that could not be put to sleep: for how long, and until when, they are left alone."""
         self._depths: dict[int, Depth] = {}
-        self._places = DeferredSemaphore(AT_ONCE)
+        self._in_vain_until = 0.0
         self._lines = Sparing(clock, self.log, "webspaces that could not be put to sleep")
         with_.registry.subscribe(self._noticed)
         with_.activity.stirred = self._stirred
-        with_.room.wanted = self.make_room
+        with_.room.wanted = self._room_is_wanted
 
     @property
     def is_needed(self) -> bool:
@@ -144,7 +153,7 @@ class Sleeper:
         until = self._now() + seconds if seconds else 0.0
         await self._with.documents.change(uid, lambda webspace: webspace.with_awake_until(until))
         observed = self._with.registry.get(uid)
-        if seconds and observed is not None and observed.dozes:
+        if seconds and observed is not None and (observed.dozes or self._is_falling_asleep(uid)):
             await self._with.booter.boot(uid, by_api=True)
         return until
 
@@ -157,14 +166,28 @@ class Sleeper:
     async def _look(self) -> None:
         if not self._begun or not self.is_needed or not self._may_write():
             return
-        await self._with.meter.look([each for each in self._with.registry if each.runs])
+        everybody = list(self._with.registry)
+        await self._with.meter.look([each for each in everybody if each.runs], [each for each in everybody if each.dozes])
+        self._later = {}
         await self._with.registry.gently.each(self._with.registry, self._consider)
         self.make_room()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Put to sleep the next ones who were due, and still are."""
+        while self._later and len(self._at_work) < AT_ONCE and self._may_write():
+            uid = next(iter(self._later))
+            depth, observed = self._later.pop(uid), self._with.registry.get(uid)
+            if observed is not None and self._due(observed) is depth:
+                self._put(uid, depth, partial(self._is_due, depth))
 
     def _consider(self, observed: Observed) -> None:
         due = self._due(observed)
         if due is not observed.depth:
-            self._put(observed.uid, due, partial(self._is_due, due))
+            self._later[observed.uid] = due
+        if observed.dozes and self._is_to_be_awake(observed):
+            # Its member said so while it slept.
+            self._with.booter.boot(observed.uid).addErrback(self._not_woken)
         self._unmark_if_awake(observed)
 
     def _due(self, observed: Observed) -> Depth:
@@ -180,9 +203,12 @@ class Sleeper:
         """Whether it is none to be put to sleep now, however long it was idle."""
         if observed.depth is Depth.ASLEEP or observed.untold or observed.unfinished:
             return True
-        if self._with.activity.kept_for(observed.uid):
+        if self._with.activity.kept_for(observed.uid) or self._rests_now(observed.uid):
             return True
         return self._with.booter.memory(observed.uid).hold not in (Hold.NONE, Hold.DRAINING)
+
+    def _rests_now(self, uid: int) -> bool:
+        return uid in self._rests and self._clock.seconds() < self._rests[uid][1]
 
     def _idle(self, observed: Observed) -> float:
         quiet = self._with.visitors.quiet(observed.uid)
@@ -202,6 +228,10 @@ class Sleeper:
     def _is_quiet(self, observed: Observed) -> bool:
         return self.rules.is_quiet(observed.webspace.config.quiet_hours, self._now())
 
+    def _is_to_be_awake(self, observed: Observed) -> bool:
+        kept, quiet = self._kept_until(observed) is not None, self._is_quiet(observed)
+        return self.rules.is_to_be_awake(observed.webspace.config.sleep, kept_awake=kept, quiet=quiet)
+
     def _kept_until(self, observed: Observed) -> float | None:
         until = observed.webspace.awake_until
         return until if until > self._now() else None
@@ -214,9 +244,10 @@ class Sleeper:
         :param may: asked again at the end, when the last look at it is over.
         """
         if uid not in self._at_work:
-            self._at_work.add(uid)
-            work = lambda: Deferred.fromCoroutine(self._put_now(uid, depth, may))  # noqa: E731
-            self._places.run(work).addErrback(self._failed, uid).addBoth(self._done, uid)
+            self._at_work[uid] = depth
+            self._later.pop(uid, None)
+            putting = Deferred.fromCoroutine(self._put_now(uid, depth, may))
+            putting.addErrback(self._failed, uid).addBoth(self._done, uid)
 
     async def _put_now(self, uid: int, depth: Depth, may: Callable[[Observed], bool]) -> None:
         observed = self._with.registry.get(uid)
@@ -231,6 +262,7 @@ class Sleeper:
         else:
             done = await self._with.power.stop_idle(uid, idle)
             self.stops += done
+        self._rests.pop(uid, None)
         if done:
             self.log.info("webspace {uid} is {depth} now: nobody used it", uid=uid, depth=depth.value)
 
@@ -247,19 +279,24 @@ class Sleeper:
         return True
 
     def _failed(self, failure: Failure, uid: int) -> None:
+        again = uid in self._rests and not failure.check(Conflict)
+        pause = min(LONGEST_REST, 2 * self._rests[uid][0]) if again else FIRST_REST
+        self._rests[uid] = (pause, self._clock.seconds() + pause)
         if not failure.check(WebspacedError):
             self.log.failure("webspace {uid} could not be put to sleep", failure, uid=uid)
         elif self._lines.may(str(uid)):
             self.log.info("webspace {uid} could not be put to sleep: {error}", uid=uid, error=failure.getErrorMessage())
 
     def _done(self, _result: object, uid: int) -> None:
-        self._at_work.discard(uid)
+        self._at_work.pop(uid, None)
         observed = self._with.registry.get(uid)
         if observed is not None and observed.runs:
             self._with.visitors.watch(uid, None)
         if self._with.room.lacking and not self._with.room.short:
             # How much memory it has made free is seen by the next look at that.
             self.make_room()
+        if self._later:
+            self._clock.callLater(0, self._go_on)
 
     # --- making room
 
@@ -268,14 +305,20 @@ class Sleeper:
         room = self._with.room
         if not self._begun or not self._may_write():
             return
-        wanted = (len(room.short) or min(AT_ONCE, room.lacking)) - len(self._at_work)
+        stopping = sum(depth is Depth.ASLEEP for depth in self._at_work.values())
+        wanted = (len(room.short) or min(AT_ONCE, room.lacking)) - stopping
         candidates = [each for each in map(self._candidate, self._with.registry) if each is not None] if wanted > 0 else []
         for _ in range(wanted):
             chosen = next_to_stop(candidates, self.rules.least)
             if chosen is None:
+                self._in_vain_until = self._clock.seconds() + VAIN_PAUSE
                 return
             candidates.remove(chosen)
             self._put(chosen.uid, Depth.ASLEEP, self._may_make_room)
+
+    def _room_is_wanted(self) -> None:
+        if self._clock.seconds() >= self._in_vain_until:
+            self.make_room()
 
     def _candidate(self, observed: Observed) -> Candidate | None:
         if observed.uid in self._at_work or self._is_occupied(observed):
@@ -298,6 +341,7 @@ class Sleeper:
         observed = self._with.registry.get(uid)
         if observed is None:
             self._depths.pop(uid, None)
+            self._rests.pop(uid, None)
             self._with.activity.forget(uid)
             return
         before, self._depths[uid] = self._depths.get(uid), observed.depth
@@ -312,8 +356,16 @@ class Sleeper:
 
     def _stirred(self, uid: int) -> None:
         observed = self._with.registry.get(uid)
-        if observed is not None and (observed.dozes or self._with.booter.memory(uid).hold is Hold.DOZING):
-            self._with.booter.boot(uid).addErrback(lambda _: None)
+        if observed is not None and (observed.dozes or self._is_falling_asleep(uid)):
+            self._with.booter.boot(uid).addErrback(self._not_woken)
+
+    def _is_falling_asleep(self, uid: int) -> bool:
+        """Whether it is too late to keep it awake: it is woken again."""
+        return self._with.booter.memory(uid).hold is Hold.DOZING
+
+    def _not_woken(self, failure: Failure) -> None:
+        # Who visits is told why; this was nobody's visit.
+        failure.trap(WebspacedError)
 
     def _unmark_if_awake(self, observed: Observed) -> None:
         """Take the mark off who is awake: who freezes it next may be somebody else."""

@@ -219,7 +219,8 @@ class StateTests(ApiCase):
         self.assertEqual(self.ask("POST", f"{SELF}/awake", {"seconds": 60}).json["until"][:11], "1970-01-01T")
         self.assertIs(self.container.status, Status.RUNNING)
         self.assertEqual(self.ask("POST", f"{SELF}/awake", {"seconds": 0}).json, {"until": None})
-        for wrong in ({}, {"seconds": -1}, {"seconds": "60"}, {"seconds": True}, {"second": 1}, {"seconds": 1e9}):
+        wrong_ones = ({}, {"seconds": -1}, {"seconds": "60"}, {"seconds": True}, {"second": 1}, {"seconds": 1e9})
+        for wrong in (*wrong_ones, {"seconds": 10**400}):
             self.problem(400, "POST", f"{SELF}/awake", wrong)
 
     async def is_idle(self) -> bool:

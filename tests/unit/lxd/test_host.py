@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from hypothesis import given
@@ -52,6 +53,15 @@ class HostTests(SynchronousTestCase):
             ):  # fmt: skip
                 self.assertIs(self.unread(state, unread, table), is_unread, (table, state, unread))
 
+    def test_segments(self) -> None:
+        told = "Ip: 1 64 5\nTcp: RtoAlgorithm RtoMin\nTcp: 1 200 120000 -1 1 2 3 4 5 1026860 7 8 9 10 0\nUdp: 1 2\n"
+        self.put("7/net/snmp", told)
+        self.assertEqual(self.host.segments(7), 1026860)
+        self.assertIsNone(self.host.segments(8))
+
+    def test_this_machine_tells_them_as_well(self) -> None:
+        self.assertIsNotNone(HostNics().segments(os.getpid()))
+
     def test_where_nothing_can_be_known(self) -> None:
         self.assertEqual((dict(self.host.received()), self.host.has_unread(7), self.host.memory_pressure()), ({}, True, 0.0))
 
@@ -61,8 +71,9 @@ class HostTests(SynchronousTestCase):
 
     @given(st.text(max_size=200))
     def test_whatever_it_says(self, text: str) -> None:
-        for name in ("net/dev", "7/net/tcp", "pressure/memory"):
+        for name in ("net/dev", "7/net/tcp", "7/net/snmp", "pressure/memory"):
             self.put(name, text)
         self.host.received()
+        self.host.segments(7)
         self.host.has_unread(7)
         self.host.memory_pressure()

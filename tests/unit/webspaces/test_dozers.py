@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from tests.unit.webspaces.test_sleeper import SleepCase
+from tests.contracts.fake_instances import Timings
+from tests.unit.timing import watch
+from tests.unit.webspaces.test_sleeper import LOOK, SleepCase
 from webspaced.core.instance import Status
-from webspaced.errors import NotFound
+from webspaced.errors import NotFound, RemoteError
 
 NIC_KEY = "volatile.eth0.host_name"
 
@@ -48,6 +50,20 @@ class OnThisMachineTests(SleepCase):
         self.look_at_dozers()
         self.assertEqual(self.container.status, Status.RUNNING)
 
+    def test_only_for_tcp_its_connections_are_gone_through(self) -> None:
+        self.w.host.of_tcp[1] = 7
+        self.w.host.packets["veth1"] += 1
+        self.look_at_dozers()
+        self.w.host.read.clear()
+        self.container.unread = True
+        self.w.host.packets["veth1"] += 5
+        self.look_at_dozers()
+        self.assertEqual((self.w.host.read, self.container.status), ([], Status.FROZEN))
+        self.w.host.packets["veth1"] += 1
+        self.w.host.of_tcp[1] += 1
+        self.look_at_dozers()
+        self.assertEqual((self.w.host.read, self.container.status), ([1], Status.RUNNING))
+
     def test_one_that_is_not_to_run_stays(self) -> None:
         self.w.host.packets["veth1"] += 1
         self.container.unread = True
@@ -57,6 +73,41 @@ class OnThisMachineTests(SleepCase):
         self.w.clock.result_of(self.w.registry.look(1))
         self.look_at_dozers()
         self.assertNotIn(("resume", "ws-u1"), [call for call in self.w.lxd.calls if call[0] == "start"])
+
+
+class SlowTests(SleepCase):
+    """Where LXD takes long to tell of which process a container is."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.w.lxd.set_keys("ws-u1", **{NIC_KEY: "veth1"})
+        self.w.host.packets = {"veth1": 100}
+        self.w.clock.run_for(1)
+        self.dozing()
+
+    def look_for(self, seconds: int) -> None:
+        for _ in range(seconds):
+            watch(self.w.dozers.look())
+            self.w.host.packets["veth1"] += 1
+            self.w.clock.run_for(1)
+
+    def test_it_is_asked_once_at_a_time(self) -> None:
+        self.w.lxd.timings = Timings(request=4)
+        self.container.unread = True
+        self.look_for(3)
+        self.assertEqual(self.w.calls("state"), [("state", "ws-u1")])
+        self.w.clock.run_for(20)
+        self.assertEqual(self.container.status, Status.RUNNING)
+
+    def test_what_could_not_be_looked_at_is_looked_at_again(self) -> None:
+        self.w.lxd.fail_next("state", RemoteError("busy", 500))
+        self.container.unread = True
+        self.w.clock.result_of(self.w.dozers.look())
+        self.w.clock.run_for(1)
+        self.assertEqual(self.container.status, Status.FROZEN)
+        self.w.clock.result_of(self.w.dozers.look())
+        self.w.clock.run_for(1)
+        self.assertEqual(self.container.status, Status.RUNNING)
 
 
 class ElsewhereTests(SleepCase):
@@ -81,9 +132,37 @@ class ElsewhereTests(SleepCase):
         self.look_at_dozers(18)
         self.assertEqual(self.container.status, Status.RUNNING)
 
-    def test_lxd_is_asked_every_eight_seconds_and_need_not_know(self) -> None:
+    def test_what_came_before_it_was_asked_first_is_seen_as_well(self) -> None:
+        self.w.lxd.use("ws-u1", received=1000)
+        self.look_at_dozers(9)
+        self.assertEqual(self.container.status, Status.RUNNING)
+
+    def test_also_where_lxd_was_away_right_after_the_freeze_and_its_route_led_there(self) -> None:
+        self.w.clock.result_of(self.w.booter.boot(1))
+        self.w.activity.note(1)
+        freeze = self.w.lxd.freeze
+
+        async def freezing(name: str) -> None:
+            await freeze(name)
+            self.w.lose_lxd(finish=True)
+
+        self.patch(self.w.lxd, "freeze", freezing)
+        for _ in range(3):
+            self.w.clock.run_for(LOOK)
+            watch(self.w.sleeper.look())
+        self.w.clock.run_for(5)
+        self.assertEqual(self.container.status, Status.FROZEN)
+        self.w.lxd.use("ws-u1", received=1000)
+        self.w.regain_lxd()
+        self.look_at_dozers(9)
+        self.assertEqual(self.container.status, Status.RUNNING)
+
+    def test_lxd_is_asked_every_eight_seconds_and_of_each_where_it_does_not_tell_of_all(self) -> None:
         self.w.lxd.calls.clear()
         self.w.lxd.fail_next("usages", *[NotFound("not found")] * 100)
         self.look_at_dozers(80)
-        self.assertEqual(len(self.w.calls("usages")), 10)
+        self.assertEqual((len(self.w.calls("usages")), len(self.w.calls("state"))), (10, 10))
         self.assertEqual(self.container.status, Status.FROZEN)
+        self.w.lxd.use("ws-u1", received=120)
+        self.look_at_dozers(9)
+        self.assertEqual(self.container.status, Status.RUNNING)
