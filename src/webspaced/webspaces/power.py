@@ -139,6 +139,8 @@ class Power:
             await self._hindrances.check_idle(observed, sessions=True)
             with self._held(uid, Hold.DRAINING):
                 await self._drained(uid)
+                # LXD may have begun something meanwhile, such as a backup.
+                await self._hindrances.check_idle(observed)
                 if not await is_idle():
                     return False
                 self._booter.hold(uid, Hold.DOZING)
@@ -163,6 +165,8 @@ class Power:
             await self._hindrances.check_idle(observed, sessions=True)
             with self._held(uid, Hold.DRAINING):
                 await self._drained(uid)
+                # LXD may have begun something meanwhile, such as a backup.
+                await self._hindrances.check_idle(observed)
                 if not await is_idle():
                     return False
                 self._booter.hold(uid, Hold.STOPPING)

@@ -183,6 +183,16 @@ class DozeTests(SleepCase):
         self.assertEqual(self.container.status, Status.RUNNING)
         self.w.clock.result_of(self.w.power.shut_down(1))
 
+    def test_nor_when_that_begins_as_its_visitors_are_led_away(self) -> None:
+        self.w.clock.run_for(LOOK)
+        self.look()
+        self.w.clock.run_for(LOOK)
+        self.look()
+        self.w.clock.run_for(0.8)
+        self.w.lxd.busy.add("ws-u1")
+        self.w.clock.run_for(5)
+        self.assertEqual((self.container.status, self.w.booter.memory(1).hold), (Status.RUNNING, Hold.NONE))
+
     def test_nor_where_its_visitors_cannot_be_led_away(self) -> None:
         self.w.store.errors = [RuntimeError("no space left")] * 1000
         self.let(120)
