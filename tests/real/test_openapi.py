@@ -67,7 +67,10 @@ class SchemathesisTests(SimulatedCase):
         if users:
             schema = {"type": "string", "enum": list(users)}
             document["components"]["parameters"]["User"].update(schema=schema, example=users[0])
-        document["components"]["schemas"]["ConfigChange"]["properties"]["startupDelay"]["maximum"] = LONGEST_DELAY
+        config = document["components"]["schemas"]["ConfigChange"]["properties"]
+        config["startupDelay"]["maximum"] = LONGEST_DELAY
+        # The language of crontab(5) is more than a pattern can say.
+        config["wakeAt"]["items"] = {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"}
         for parameter in document["paths"]["/v1/webspace/{user}/ports/{external}/{internal}"]["parameters"]:
             if parameter.get("name") == "external":
                 parameter["schema"] = {"type": "integer", "minimum": EXTERNAL, "maximum": 65535}

@@ -18,7 +18,7 @@ from attrs import frozen
 from cronsim import CronSim, CronSimError
 
 from webspaced.core.brief import shown
-from webspaced.errors import Invalid
+from webspaced.errors import Forbidden, Invalid
 
 T = TypeVar("T")
 
@@ -98,14 +98,14 @@ def next_quiet(hours: Iterable[Quiet], after: float, zone: tzinfo) -> float:
 def check_apart(times: Iterable[WakeTime], least: float) -> None:
     """See to it that times are at least so many seconds apart, as if all came every day.
 
-    :raises Invalid: it names two that are not.
+    :raises Forbidden: it names two that are not.
     """
     minutes = sorted(frozenset().union(*(each.minutes for each in times)))
     for one, other in zip(minutes, minutes[1:] + [each + DAY for each in minutes[:1]], strict=True):
         # More than a day cannot be told from the time of the day; the schedule itself keeps it.
         if 60 * (other - one) < min(least, 60 * DAY):
             message = f"wakeAt: {_clock(one)} and {_clock(other % DAY)} are closer than {least:g} seconds"
-            raise Invalid(message)
+            raise Forbidden(message)
 
 
 def parse_wake_at(value: object) -> tuple[WakeTime, ...]:

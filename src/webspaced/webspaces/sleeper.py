@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from webspaced.core.boot import Hold
 from webspaced.core.room import Candidate, next_to_stop
 from webspaced.core.sleep import DOZING_KEY, Depth, Habits, SleepRules
-from webspaced.errors import Conflict, Forbidden, Invalid, WebspacedError
+from webspaced.errors import Conflict, Forbidden, WebspacedError
 from webspaced.interfaces import IVisitors
 from webspaced.lib.deferreds import shield
 from webspaced.lib.sparing import Sparing
@@ -142,14 +142,14 @@ class Sleeper:
         """Keep a webspace from sleeping for so many seconds, 0 for no longer, and give until when (since the epoch).
 
         One that dozes is woken; one that is stopped stays so until somebody visits it. ``Forbidden`` where members may not,
-        ``Invalid`` for longer than they may.
+        or not for so long.
         """
         if "keepAwake" not in self.rules.allow:
             message = "webspaces cannot be kept awake here"
             raise Forbidden(message)
         if not 0 <= seconds <= self.rules.max_awake:
-            message = f"seconds must be from 0 to {self.rules.max_awake:g}"
-            raise Invalid(message)
+            message = f"webspaces can be kept awake for {self.rules.max_awake:g} seconds at most"
+            raise Forbidden(message)
         until = self._now() + seconds if seconds else 0.0
         await self._with.documents.change(uid, lambda webspace: webspace.with_awake_until(until))
         observed = self._with.registry.get(uid)

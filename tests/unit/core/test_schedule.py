@@ -23,7 +23,7 @@ from webspaced.core.schedule import (
     parse_wake_at,
     texts,
 )
-from webspaced.errors import Invalid
+from webspaced.errors import Forbidden, Invalid
 
 BERLIN = ZoneInfo("Europe/Berlin")
 """02:00 to 03:00 is missing on 2026-03-29, and comes twice on 2026-10-25."""
@@ -162,13 +162,13 @@ class ApartTests(SynchronousTestCase):
         ):  # fmt: skip
             try:
                 check_apart(parse_wake_at(times), 300)
-            except Invalid as error:
+            except Forbidden as error:
                 self.assertFalse(apart, (times, error))
             else:
                 self.assertTrue(apart, times)
 
     def test_it_is_said_which(self) -> None:
-        error = self.assertRaises(Invalid, check_apart, parse_wake_at(["23:58", "00:02"]), 300)
+        error = self.assertRaises(Forbidden, check_apart, parse_wake_at(["23:58", "00:02"]), 300)
         self.assertEqual(str(error), "wakeAt: 23:58 and 00:02 are closer than 300 seconds")
 
     def test_once_a_day_is_far_enough_apart_for_everybody(self) -> None:

@@ -15,7 +15,7 @@ from webspaced.core.boot import Hold
 from webspaced.core.desired import Desired, Wish
 from webspaced.core.instance import Status
 from webspaced.core.sleep import DOZING_KEY, Depth, Sleep, SleepRules
-from webspaced.errors import Forbidden, Invalid, NotFound, Refused, RemoteError, RoutesUnwritable
+from webspaced.errors import Forbidden, NotFound, Refused, RemoteError, RoutesUnwritable
 from webspaced.webspaces import sleeper
 
 BOOT = "127.0.0.1:20001"
@@ -450,7 +450,7 @@ class MemberTests(SleepCase):
         self.assertEqual(self.container.status, Status.RUNNING)
 
     def test_no_longer_than_is_allowed(self) -> None:
-        self.assertRaises(Invalid, self.w.clock.result_of, self.w.sleeper.keep_awake(1, 3601))
+        self.assertRaises(Forbidden, self.w.clock.result_of, self.w.sleeper.keep_awake(1, 3601))
         self.w.sleeper.rules = evolve(RULES, allow=frozenset())
         self.assertRaises(Forbidden, self.w.clock.result_of, self.w.sleeper.keep_awake(1, 1))
 
