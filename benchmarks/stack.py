@@ -135,16 +135,16 @@ class Stack:
         routes = read(json.loads(path.read_text())) if path.exists() else {}
         return {name for name, route in routes.items() if route.backend.host == self.settings.traefik.boot_address}
 
-    async def create_webspace(self, member: str) -> None:
+    async def create_webspace(self, member: str, image: str = IMAGE) -> None:
         """Create one through the API."""
-        await asyncio.to_thread(self._post_webspace, member)
+        await asyncio.to_thread(self._post_webspace, member, image)
 
-    def _post_webspace(self, member: str) -> None:
+    def _post_webspace(self, member: str, image: str) -> None:
         address = self.settings.http.listen_address
         connection = http.client.HTTPConnection(address.host, address.port, timeout=120)
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         try:
-            connection.request("POST", f"/v1/webspace/{member}", json.dumps({"image": IMAGE}), headers)
+            connection.request("POST", f"/v1/webspace/{member}", json.dumps({"image": image}), headers)
             answer = connection.getresponse()
             text = answer.read()
         finally:
