@@ -6,6 +6,7 @@ those that count; says `ready` on standard output, and ends with its standard in
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -51,6 +52,9 @@ def _doze(lxd: SimulatedLxd, instance: Instance) -> None:
 
 def main(reactor: Any) -> Deferred[None]:
     """Serve until standard input ends."""
+    # Each that is awake or dozes listens on two ports.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     directory, depth = sys.argv[1], Depth(sys.argv[4])
     count, port, cpus = (int(sys.argv[number]) for number in (2, 3, 5))
     lxd = SimulatedLxd(reactor, directory)
