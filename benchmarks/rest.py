@@ -7,6 +7,11 @@ rest
     processor time, as LXD's `/state` tells them. The median and the most of the minutes.
 visited
     The same, for `BENCH_VISITED` (2) minutes with one visit each through Traefik, on a connection of its own.
+neighbour
+    The same for as many minutes in each of which another container of the last image is started on the same bridge.
+renewed
+    The same for as many minutes in each of which the DHCP client of the tiny one asks for its address again, as it does each
+    half hour: LXD's leases are for an hour.
 
 The tiny image, and beside it the root file system that `BENCH_ROOTFS` names, a tar archive with systemd and a web server;
 they share a bridge with nobody else. Such as
@@ -24,7 +29,7 @@ import os
 import platform
 import tarfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +38,15 @@ from attrs import frozen
 from benchmarks.interrupts import become_interruptible
 from benchmarks.report import conclude, median, versions
 from benchmarks.sizes import size
-from benchmarks.stack import IMAGE, Stack, stack
+from benchmarks.stack import IMAGE, STOP_WINDOW, Stack, stack
+from harness.private_lxd import PROFILE
 from harness.rest import Rest, path_of
 from harness.saying import CannotGoOn, run_program, say
 from webspaced.core.sleep import Usage
 from webspaced.core.usage import usage_of
 
 MINUTE = 60.0
-OTHER = "rootfs"
+OTHER, NEIGHBOUR = "rootfs", "neighbour"
 IFUPDOWN = b"auto lo\niface lo inet loopback\nauto eth0\niface eth0 inet dhcp\n"
 METADATA = f"architecture: {platform.machine()}\ncreation_date: 1700000000\nproperties: {{os: other, description: rest}}\n"
 
@@ -87,21 +93,20 @@ async def _usage(target: Stack, member: str) -> Usage:
     return usage_of(await target.lxd.get(f"/1.0/instances/{target.instance(member)}/state"))
 
 
-async def _minutes(target: Stack, count: int, *, visited: bool) -> Mapping[str, Sequence[Minute]]:
-    """Give the minutes of each member's container."""
+async def _minutes(target: Stack, count: int, kind: str, what: Callable[[], Awaitable[object]] | None) -> Mapping[str, Sequence[Minute]]:
+    """Give the minutes of each member's container, in each of which something is done."""
     found: dict[str, list[Minute]] = {member: [] for member in target.members}
     for number in range(count):
         before = {member: await _usage(target, member) for member in target.members}
         end = time.monotonic() + MINUTE
-        if visited:
-            for member in target.members:
-                await target.first_visit(member)
+        if what is not None:
+            await what()
         await asyncio.sleep(end - time.monotonic())
         for member, was in before.items():
             now = await _usage(target, member)
             minute = Minute(now.sent - was.sent, now.received - was.received, round(now.cpu - was.cpu, 4))
             found[member].append(minute)
-            say(f"  minute {number + 1}/{count}{' with a visit' * visited}, {member}: {minute}")
+            say(f"  minute {number + 1}/{count} ({kind}), {member}: {minute}")
     return found
 
 
@@ -114,6 +119,27 @@ def _figures(name: str, minutes: Sequence[Minute]) -> dict[str, float]:
     return figures
 
 
+def _kinds(target: Stack, image: str) -> Mapping[str, Callable[[], Awaitable[object]] | None]:
+    async def visited() -> None:
+        for member in target.members:
+            await target.first_visit(member)
+
+    async def neighbour() -> None:
+        if NEIGHBOUR in await target.lxd.running():
+            await target.lxd.stop(NEIGHBOUR)
+            await asyncio.sleep(STOP_WINDOW)
+        else:
+            await target.lxd.create(NEIGHBOUR, image, PROFILE)
+        await target.lxd.start(NEIGHBOUR)
+
+    async def renewed() -> None:
+        command = {"command": ["killall", "-USR1", "udhcpc"], "wait-for-websocket": False, "interactive": False}
+        name = target.instance(target.members[0])
+        await target.lxd.ended(await target.lxd.ask("POST", f"/1.0/instances/{name}/exec", command))
+
+    return {"rest": None, "visited": visited, "neighbour": neighbour, "renewed": renewed}
+
+
 async def _measure(target: Stack, images: Sequence[str]) -> dict[str, Any]:
     for member, image in zip(target.members, images, strict=True):
         await target.create_webspace(member, image)
@@ -122,8 +148,8 @@ async def _measure(target: Stack, images: Sequence[str]) -> dict[str, Any]:
     say("coming to rest ...")
     await asyncio.sleep(size("SETTLES", 1) * MINUTE)
     figures: dict[str, Any] = {}
-    for kind, count in (("rest", size("MINUTES", 5)), ("visited", size("VISITED", 2))):
-        minutes = await _minutes(target, count, visited=kind == "visited")
+    for kind, what in _kinds(target, images[-1]).items():
+        minutes = await _minutes(target, size(*(("VISITED", 2) if what else ("MINUTES", 5))), kind, what)
         for member, image in zip(target.members, images, strict=True):
             figures |= _figures(f"{image}_{kind}", minutes[member])
     return figures

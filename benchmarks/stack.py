@@ -132,8 +132,13 @@ class Stack:
     def _asleep(self) -> set[str]:
         """The instances whose routes name webspaced itself."""
         path = self.settings.traefik.file.path
-        routes = read(json.loads(path.read_text())) if path.exists() else {}
-        return {name for name, route in routes.items() if route.backend.host == self.settings.traefik.boot_address}
+        return {name for each in path.parent.glob(f"{path.stem}*{path.suffix}") for name in self._asleep_by(each)}
+
+    def _asleep_by(self, path: Path) -> Iterator[str]:
+        """The same by one file: of many routes there are several."""
+        for name, route in read(json.loads(path.read_text())).items():
+            if route.backend.host == self.settings.traefik.boot_address:
+                yield name
 
     async def create_webspace(self, member: str, image: str = IMAGE) -> None:
         """Create one through the API."""

@@ -4,8 +4,8 @@ The whole daemon on the simulated LXD and a clock that runs as fast as it can. V
 routes lead, in no time, and by no stale ones: Traefik's own delays are measured elsewhere.
 
 people
-    Sessions, of pages 20 s apart on average: which webspace is Zipf's (exponent 1), when is a day's curve with its peak at 21 h,
-    five times of what there is at 9 h before that.
+    Sessions, of pages 20 s apart on average: which webspace is Zipf's (exponent 1), when is a day's curve with its peak at
+    21 h, when there are five times as many as at 9 h.
 crawlers
     Each asks every webspace for a page once a day, at any time.
 scanner
