@@ -45,6 +45,7 @@ from harness.saying import CannotGoOn, run_program, say
 from webspaced.core.sleep import Usage
 from webspaced.core.usage import usage_of
 
+Doing = Callable[[], Awaitable[object]]
 MINUTE = 60.0
 OTHER, NEIGHBOUR = "rootfs", "neighbour"
 IFUPDOWN = b"auto lo\niface lo inet loopback\nauto eth0\niface eth0 inet dhcp\n"
@@ -93,7 +94,7 @@ async def _usage(target: Stack, member: str) -> Usage:
     return usage_of(await target.lxd.get(f"/1.0/instances/{target.instance(member)}/state"))
 
 
-async def _minutes(target: Stack, count: int, kind: str, what: Callable[[], Awaitable[object]] | None) -> Mapping[str, Sequence[Minute]]:
+async def _minutes(target: Stack, count: int, kind: str, what: Doing | None) -> Mapping[str, Sequence[Minute]]:
     """Give the minutes of each member's container, in each of which something is done."""
     found: dict[str, list[Minute]] = {member: [] for member in target.members}
     for number in range(count):
@@ -119,7 +120,7 @@ def _figures(name: str, minutes: Sequence[Minute]) -> dict[str, float]:
     return figures
 
 
-def _kinds(target: Stack, image: str) -> Mapping[str, Callable[[], Awaitable[object]] | None]:
+def _kinds(target: Stack, image: str) -> Mapping[str, Doing | None]:
     async def visited() -> None:
         for member in target.members:
             await target.first_visit(member)

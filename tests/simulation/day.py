@@ -35,10 +35,10 @@ PEAK_HOUR, RISE = 21, 2 / 3
 PAGE_PAUSE, MORE_PAGES = 20.0, 0.5
 SCAN_BEGINS, SCAN_LASTS, SCANNED = 3 * HOUR, HOUR / 2, 3
 LONGEST_VISIT = 120.0
-IDLE_CPU = 0.06
-"""Seconds of processor time that a Debian container with a web server takes in a minute at rest."""
-IDLE_BYTES = 90
-"""Bytes that it sends and receives in a minute then."""
+IDLE_CPU = 0.0041
+"""Seconds of processor time that a Debian container with a web server takes in a minute at rest, at most."""
+IDLE_SENT, IDLE_RECEIVED = 70, 150
+"""Bytes that it sends (the median) and receives (at most) in a minute then."""
 ALIVE = {Phase.RUNNING: "awake", Phase.FROZEN: "dozing"}
 
 
@@ -191,8 +191,8 @@ class Day:
                 counts[instance.phase] += 1
             if instance.phase is Phase.RUNNING:
                 instance.used += IDLE_CPU
-                instance.sent += IDLE_BYTES
-                instance.received += IDLE_BYTES
+                instance.sent += IDLE_SENT
+                instance.received += IDLE_RECEIVED
         self.outcome.cpu += counts[Phase.RUNNING] * IDLE_CPU
         self.outcome.seen.append((counts[Phase.RUNNING], counts[Phase.FROZEN]))
         self.outcome.memory.append(sum(counts.values()) * self._size.memory_of_each)
