@@ -1,7 +1,7 @@
 """A day of 1,000 webspaces, in three ways: nobody sleeps, idle ones are stopped, idle ones doze and are stopped later.
 
 The whole daemon in memory, on a simulated LXD and a clock that runs as fast as it can; who comes when, and what stands in
-for what, is said at the top of tests/simulation/day.py. Everybody comes to the same webspaces at the same moments in each way.
+for what, is said at the top of tests/simulation/day.py. Everybody comes to the same webspaces at the same moments each way.
 Each is a process of its own, as many at a time as there are processors.
 
 awake, dozing, asleep
