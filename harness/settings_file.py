@@ -11,6 +11,8 @@ from harness.ports import LOOPBACK, Ports
 from harness.private_lxd import PROFILE
 
 USER = "alice"
+SLEEP = {"doze_after": "1m", "stop_after": "10m"}
+"""So that falling asleep can be seen, too."""
 
 SETTINGS = """\
 # Written by `make up` at each start.
@@ -31,6 +33,9 @@ webspaces:
     listen_address: {loopback}
     start: {ports.forward_start}
     end: {ports.forward_end}
+  sleep:
+    doze_after: {sleep[doze_after]}
+    stop_after: {sleep[stop_after]}
 http:
   listen_address: {loopback}:{ports.api}
   internal_address: {loopback}:{ports.internal}
@@ -67,7 +72,7 @@ def write_settings(run: Path, server: Server, ports: Ports) -> Path:
     path = run / "webspaced.yaml"
     text = SETTINGS.format(
         data=private_folder(run / "data"), users=run / "users.yaml", socket=server.socket, project=server.project,
-        profile=PROFILE, ports=ports, loopback=LOOPBACK,
+        profile=PROFILE, ports=ports, loopback=LOOPBACK, sleep=SLEEP,
     )
     write_private(path, text)
     return path
@@ -84,6 +89,7 @@ def simulation_variables(run: Path, ports: Ports) -> dict[str, str]:
         "WEBSPACES_PORTS_LISTEN_ADDRESS": LOOPBACK,
         "WEBSPACES_PORTS_START": ports.forward_start,
         "WEBSPACES_PORTS_END": ports.forward_end,
+        **{f"WEBSPACES_SLEEP_{name.upper()}": value for name, value in SLEEP.items()},
         "HTTP_LISTEN_ADDRESS": f"{LOOPBACK}:{ports.api}",
         "HTTP_INTERNAL_ADDRESS": f"{LOOPBACK}:{ports.internal}",
         "TRAEFIK_HTTP_ADDRESS": f"{LOOPBACK}:{ports.http}",

@@ -41,7 +41,7 @@ TIERS = (
     Tier("faults", lxd=True),
     Tier("bench", trial=False, servers=True, program="benchmarks.short"),
     Tier("docs", trial=False),
-    Tier("soak", usual=False),
+    Tier("soak", lxd=True, usual=False),
 )
 
 

@@ -88,6 +88,9 @@ class Answer:
 class Stack:
     """One webspaced with its Traefik, its ports, its directory and its LXD project."""
 
+    members = MEMBERS
+    """Names by id; each member's token is ``token-<name>``."""
+
     def __init__(self, lxd: PrivateLxd, **webspaces: Any) -> None:
         self.lxd = lxd
         self.directory = Path(tempfile.mkdtemp(prefix="webspaced-test-"))
@@ -159,7 +162,7 @@ class Stack:
         """Write the settings and the members' file; each member's token is ``token-<name>``."""
         users = [
             {"id": uid, "username": name, "token_sha256": hash_of(f"token-{name}"), "is_admin": uid == ADMIN}
-            for uid, name in [*MEMBERS.items(), (ADMIN, "root")]
+            for uid, name in [*self.members.items(), (ADMIN, "root")]
         ]
         (self.directory / "users.yaml").write_text(yaml.safe_dump({"users": users}))
         (self.directory / "webspaced.yaml").write_text(yaml.safe_dump(self._settings()))

@@ -150,7 +150,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     insides = LxdInsides(client, connections.endpoints)
     power = _build_power(reactor, settings, known, reconciler)
     sleeping = build_sleeping(reactor, settings, known, served.listeners, power, host.nics, host.now, leads)
-    reconciler.after_pass(sleeping.sleeper.begin)
+    reconciler.after_pass(sleeping.begin)
     service = _build_service(reactor, settings, known, insides, served.listeners, reconciler, leads, power)
     front = None if traefik is None else front_of(reactor, settings, host.lines, host.front_seats or host.seats, traefik)
     _join(known, served, traefik)
@@ -357,5 +357,7 @@ def _build_service(
     creator = Creator(workshop, webspaces.lxd_profile, _config_defaults(settings))
     reconciler.after_pass(creator.sweep)
     reconciler.after_pass(Warden(reactor, known.registry, known.booter, power, known.departures, leads).watch)
-    choices = Choices(max_startup_delay=webspaces.max_startup_delay, sleep=webspaces.sleep.allow)
+    choices = Choices(
+        max_startup_delay=webspaces.max_startup_delay, sleep=webspaces.sleep.allow, wake_every=webspaces.sleep.wake_every
+    )
     return WebspaceService(known.registry, known.instances, known.documents, power, creator, ports, reconciler, choices)

@@ -30,7 +30,6 @@ from webspaced.leadership import Standing
 from webspaced.lib.deferreds import bounded, sleep
 from webspaced.lib.ephemeral import collision_advice, ephemeral_ports, reserved_ports
 from webspaced.lib.instance_lock import InstanceLock
-from webspaced.lib.periodic import Periodic
 from webspaced.lxd.events import EventSubscription
 from webspaced.lxd.network import ProfileNetwork
 from webspaced.reconcile.publisher import Publisher
@@ -65,7 +64,7 @@ class Parts:
     publisher: Publisher
     reconciler: Reconciler
     events: EventSubscription
-    periodic: tuple[Periodic, ...]
+    periodic: tuple[Service, ...]
     listeners: Listeners
     exposure: IExposure
     lines: ILines

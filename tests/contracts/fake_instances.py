@@ -99,6 +99,8 @@ class FakeInstances:
         """Instances of another project."""
         self.busy: set[str] = set()
         """Names of those that LXD carries out an operation on."""
+        self.shells: set[str] = set()
+        """Names of those in which somebody has a shell by LXD's own tools."""
         self.calls: list[tuple[str, str]] = []
         self.listeners: list[IEventListener] = []
         self.away = False
@@ -134,8 +136,10 @@ class FakeInstances:
         await self._request("is_busy", name)
         return name in self.busy
 
-    async def others_work(self, name: str) -> str:
+    async def others_work(self, name: str, *, sessions: bool = False) -> str:
         await self._request("others_work", name)
+        if sessions and name in self.shells:
+            return "Executing command"
         return "'Backing up instance'" if name in self.busy else ""
 
     async def leases(self) -> Sequence[Lease]:

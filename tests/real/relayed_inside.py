@@ -11,12 +11,12 @@ def gateway_of(stack: Any) -> str:
     return str(ipaddress.ip_network(stack.lxd.subnet)[1])
 
 
-def relay_inside(stack: Any, ports: dict[int, int]) -> None:
-    """Have Alice's container, which runs, relay ports of its own to ports of this machine, now and from each start on."""
+def relay_inside(stack: Any, ports: dict[int, int], uid: int = 1) -> None:
+    """Have a container (Alice's), which runs, relay ports of its own to ports of this machine, now and at each start."""
     for own, port in ports.items():
         line = f"nc -ll -p {own} -e /bin/nc {gateway_of(stack)} {port} >/dev/null 2>&1 &"
         # Before it has its address: what is asked for upon that is there then.
-        stack.run_inside("sh", "-c", f"sed -i '2i {line}' /etc/rc; /bin/{line}")
+        stack.run_inside("sh", "-c", f"sed -i '2i {line}' /etc/rc; /bin/{line}", uid=uid)
 
 
 def sleeps(stack: Any) -> None:
@@ -26,7 +26,7 @@ def sleeps(stack: Any) -> None:
     assert stack.status() == "Stopped"
 
 
-def configure(stack: Any, **config: Any) -> None:
-    """Change the configuration of Alice's webspace, which must work."""
-    answer = stack.ask("PATCH", "/v1/webspace/self/config", config)
+def configure(stack: Any, member: str = "alice", **config: Any) -> None:
+    """Change the configuration of a webspace, which must work."""
+    answer = stack.ask("PATCH", "/v1/webspace/self/config", config, token=f"token-{member}")
     assert answer.status == 200, answer

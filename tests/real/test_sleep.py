@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import random
 import socket
 import threading
 import time
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+from tests import dozing
 from tests.stack import INCUS_VARIABLE, StackCase, wait_until
 from tests.visitors import PATIENCE
 from webspaced.core.sleep import DOZING_KEY
@@ -17,7 +18,6 @@ FALLS_ASLEEP = {
     # What Traefik, the bridge and the echo of a test do is little; a machine under load makes it more at a time.
     "floors": {"sent": 2000, "received": 4000, "cpu": 20},
 }  # fmt: skip
-ROUNDS, VISITORS = 12, 6
 
 
 class DozeTests(StackCase):
@@ -125,6 +125,17 @@ class DozeTests(StackCase):
             return False
         return True
 
+    def test_an_admins_shell_keeps_it_awake_until_it_ends(self) -> None:
+        self.awake()
+        self.dozes()
+        self.awake()
+        shell = threading.Thread(target=self.stack.run_inside, args=("sleep", "8"))
+        shell.start()
+        time.sleep(6)
+        self.assertEqual(self.stack.status(), "Running")
+        shell.join()
+        self.dozes()
+
     def test_it_is_stopped_in_the_end_and_wakes_from_that_as_well(self) -> None:
         self.stack.stop()
         self.stack.set_webspaces(sleep={**FALLS_ASLEEP, "stop_after": "6s"})
@@ -145,35 +156,35 @@ class DozeTests(StackCase):
         self.dozes()
         self.assertEqual(self.stack.ask("DELETE", "/v1/webspace/self").status, 204)
 
-    def test_nobody_is_lost_in_the_moment_of_falling_asleep(self) -> None:
-        """Visitors who come whenever it is about to doze, each in a way of its own; none of them may meet an error."""
-        failed: list[str] = []
-        over = threading.Event()
-        served = [0] * VISITORS
-        chance = random.Random(13)  # noqa: S311
 
-        def come(number: int, pauses: list[float]) -> None:
-            for pause in pauses:
-                if over.wait(pause):
-                    return
-                try:
-                    answer = self.stack.visit(method="POST" if number % 3 == 2 else "GET")
-                    if answer.status not in (200, 501):
-                        failed.append(repr(answer))
-                    served[number] += 1
-                except Exception as error:  # noqa: BLE001
-                    failed.append(repr(error))
+class CrowdTests(StackCase):
+    """Visitors at random moments around those of falling asleep (the long version: ``make soak``)."""
 
-        self.awake()
-        plans = [[chance.uniform(2.2, 4.8) * VISITORS / 2 for _ in range(ROUNDS)] for _ in range(VISITORS)]
-        threads = [threading.Thread(target=come, args=(number, plan)) for number, plan in enumerate(plans)]
-        for each in threads:
-            each.start()
-        for each in threads:
-            each.join()
-        self.assertEqual(failed, [])
-        self.assertEqual(served, [ROUNDS] * VISITORS)
+    webspaces: ClassVar[Any] = {"sleep": dozing.FALLS_ASLEEP}
+    count: ClassVar[int] = 20
+
+    def test_nobody_is_lost(self) -> None:
+        crowd = dozing.Crowd(self.stack, list(self.stack.members.values()))
+        self.addCleanup(crowd.close)
+        crowd.prepare()
+        self.assertEqual(crowd.come(self.count), [])
         self.assertIn("is dozing now", self.stack.log())
+
+
+class ScheduleTests(StackCase):
+    webspaces: ClassVar[Any] = {"sleep": {**FALLS_ASLEEP, "doze_after": "0s", "stop_after": "3s", "time_zone": "UTC"}}
+
+    def test_a_stopped_one_is_awake_in_time_and_sleeps_again(self) -> None:
+        self.stack.create()
+        # Far enough away to be set, and near enough to be waited for.
+        then = datetime.fromtimestamp(time.time() + 75, UTC).replace(second=0)
+        change = {"wakeAt": [then.strftime("%H:%M")]}
+        self.assertEqual(self.stack.ask("PATCH", "/v1/webspace/self/config", change).status, 200)
+        wakes_at = self.stack.ask("GET", "/v1/webspace/self/state").json["wakesAt"]
+        self.assertEqual(wakes_at, then.strftime("%Y-%m-%dT%H:%M:00Z"))
+        wait_until("it is woken", lambda: self.stack.status() == "Running")
+        wait_until("it sleeps again", lambda: self.stack.status() == "Stopped")
+        self.assertGreater(time.time(), then.timestamp())
 
 
 class FullHouseTests(StackCase):
@@ -188,6 +199,10 @@ class FullHouseTests(StackCase):
 
 
 class DozeOnIncusTests(DozeTests):
+    variable = INCUS_VARIABLE
+
+
+class CrowdOnIncusTests(CrowdTests):
     variable = INCUS_VARIABLE
 
 

@@ -144,6 +144,7 @@ class Deployment:
             "lxd": {"url": f"unix://{self.lxd.socket}"},
             "http": {"listen_address": f"{API[0]}:{API[1]}", "internal_address": "127.0.0.1:8002"},
             "webspaces": {
+                "sleep": {"doze_after": "20s", "stop_after": "200s", "look": "5s", "least": "5s"},
                 "domain": SERVICE,
                 "ports": {"start": EXTERNAL.start, "end": EXTERNAL.stop - 1, "listen_address": "127.0.0.1"},
                 "boot_ports": {"start": 20000, "end": 20027 + len(self.members)},

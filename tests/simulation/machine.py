@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.simulation.client import Exchange
 from tests.simulation.deployment import EXTERNAL, MEMBERS, SETTLE, Deployment, default_host
+from webspaced.core.sleep import DOZING_KEY
 from webspaced.core.webspace import BOOT_PORT_KEY, KEY
 from webspaced.testing.lxd.things import Phase
 
@@ -301,7 +302,7 @@ class Everything(RuleBasedStateMachine):
         self.d.pass_time(UNDER_WAY)
         for uid, instance in self.d.instances():
             instance.untold = False
-            if instance.phase is Phase.FROZEN:
+            if instance.phase is Phase.FROZEN and not instance.config.get(DOZING_KEY):
                 # Nobody but who froze it thaws it.
                 self.d.put_state(uid, "unfreeze")
         self.d.pass_time(CALM)

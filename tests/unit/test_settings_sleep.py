@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
+
+from attrs import evolve
 
 from tests.unit.assembled import AssembledCase
 from tests.unit.world import FakeHost
 from webspaced import assembly
 from webspaced.core.instance import Status
+from webspaced.lib import time_zones
+from webspaced.settings import SettingsError
 
 
 class SleepTests(AssembledCase):
@@ -71,11 +77,13 @@ class SleepTests(AssembledCase):
             self.assertEqual(self.status(), status, (sent, received, cpu))
 
     def test_allow(self) -> None:
-        for allow, answers in (([], (403, 403, 403, 403)), (["awake", "doze", "sleepAfter", "keepAwake"], (200,) * 4)):
+        everything = ["awake", "doze", "sleepAfter", "keepAwake", "wakeAt", "quietHours"]
+        for allow, answers in (([], (403,) * 6), (everything, (200,) * 6)):
             self.start(allow=allow)
             asked = (
                 ("PATCH", "self/config", {"sleep": "doze"}), ("PATCH", "self/config", {"sleep": "awake"}),
                 ("PATCH", "self/config", {"sleepAfter": 100}), ("POST", "self/awake", {"seconds": 60}),
+                ("PATCH", "self/config", {"wakeAt": ["04:30"]}), ("PATCH", "self/config", {"quietHours": ["23:00-07:00"]}),
             )  # fmt: skip
             self.assertEqual(tuple(self.ask(*each)[0] for each in asked), answers)
 
@@ -83,6 +91,43 @@ class SleepTests(AssembledCase):
         self.start(max_awake="1h")
         self.assertEqual(self.ask("POST", "self/awake", {"seconds": 3601})[0], 400)
         self.assertEqual(self.ask("POST", "self/awake", {"seconds": 3600})[0], 200)
+
+    def test_it_all_together(self) -> None:
+        this_host = assembly.this_host
+        # The machine's clock is the time of day, too.
+        with_clock = lambda reactor, settings: evolve(this_host(reactor, settings), now=reactor.seconds)  # noqa: E731
+        self.patch(assembly, "this_host", with_clock)
+        self.start(stop_after="10m", least="1m", time_zone="Etc/UTC")
+        self.assertEqual(self.ask("PATCH", "self/config", {"wakeAt": ["0 * * * *"]})[0], 200)
+        self.machine.run_for(3585 - self.machine.seconds())
+        self.assertEqual(self.status(), Status.STOPPED)
+        self.machine.run_for(15)
+        self.assertEqual(self.status(), Status.RUNNING)
+        self.machine.run_for(180)
+        self.assertEqual(self.status(), Status.STOPPED)
+        self.assertEqual(self.ask("PATCH", "self/config", {"sleep": "doze", "quietHours": ["02:00-03:00"]})[0], 200)
+        self.machine.run_for(3600)
+        self.assertEqual(self.status(), Status.STOPPED)
+        self.daemon.stopService()
+        self.machine.run_for(7200)
+        self.assertEqual(len([call for call in self.lxd.calls if call[0] == "start"]), 3)
+
+    def test_wake_every(self) -> None:
+        for wake_every, status in (("5m", 200), ("10m", 400)):
+            self.start(wake_every=wake_every)
+            self.assertEqual(self.ask("PATCH", "self/config", {"wakeAt": ["*/5 * * * *"]})[0], status)
+
+    def test_time_zone(self) -> None:
+        self.patch(time_zones, "get_localzone", lambda: ZoneInfo("America/New_York"))
+        for zone, expected in (("Europe/Berlin", "Europe/Berlin"), ("Etc/UTC", "Etc/UTC"), ("", "America/New_York")):
+            self.start(time_zone=zone)
+            self.assertEqual(self.ask("PATCH", "self/config", {"wakeAt": ["00:00"]})[0], 200)
+            at = datetime.fromisoformat(self.ask("GET", "self/state")[1]["wakesAt"])
+            self.assertEqual(f"{at.astimezone(ZoneInfo(expected)):%H:%M}", "00:00")
+
+    def test_a_time_zone_that_there_is_not(self) -> None:
+        for zone in ("Europe/Atlantis", "Europe", "../UTC", "CET-1CEST ", "/etc/localtime", "x" * 300, "a\0b", 1):
+            self.assertRaises(SettingsError, self.build, webspaces={"sleep": {"time_zone": zone}})
 
     def test_memory_low_and_high(self) -> None:
         self.start(10, least="0s", memory_low=50, memory_high=70, memory_pressure=0)

@@ -123,6 +123,8 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "webspaces.sleep.floors.cpu": (f"{SLEEP}.test_floors",),
     "webspaces.sleep.allow": (f"{SLEEP}.test_allow",),
     "webspaces.sleep.max_awake": (f"{SLEEP}.test_max_awake",),
+    "webspaces.sleep.wake_every": (f"{SLEEP}.test_wake_every",),
+    "webspaces.sleep.time_zone": (f"{SLEEP}.test_time_zone", f"{SLEEP}.test_a_time_zone_that_there_is_not"),
     "webspaces.sleep.memory_low": (f"{SLEEP}.test_memory_low_and_high",),
     "webspaces.sleep.memory_high": (f"{SLEEP}.test_memory_low_and_high",),
     "webspaces.sleep.memory_pressure": (f"{SLEEP}.test_memory_pressure",),

@@ -58,12 +58,13 @@ from webspaced.webspaces.provision import Provision
 from webspaced.webspaces.readiness import ReadinessTable
 from webspaced.webspaces.registry import Registry
 from webspaced.webspaces.room import Room
+from webspaced.webspaces.schedule import Alarm, Schedule
 from webspaced.webspaces.service import WebspaceService
 from webspaced.webspaces.sleeper import Bed, Sleeper
 from webspaced.webspaces.uploads import Uploads
 from webspaced.webspaces.warden import Warden
 
-CHOICES = Choices(max_startup_delay=60.0, sleep=("doze", "sleepAfter", "keepAwake"))
+CHOICES = Choices(max_startup_delay=60.0, sleep=("doze", "sleepAfter", "keepAwake", "wakeAt", "quietHours"))
 FLOORS = Floors(sent=300, received=4096, cpu=1.2)
 NO_SLEEP = SleepRules(allow=frozenset(CHOICES.sleep))
 MAX_WAIT = 300.0
@@ -293,6 +294,11 @@ class FakeIdentity:
 class World:
     """See the module; ``start`` makes the first full pass."""
 
+    ahead = 0.0
+    """By how much the time of day is ahead of the clock, for sleep and schedules."""
+    leads = True
+    """Whether schedules may act."""
+
     def __init__(
         self, *, max_concurrent: int = 8, max_running: int = 0, ready_timeout: float = 30.0, sleep: SleepRules = NO_SLEEP
     ) -> None:
@@ -342,12 +348,13 @@ class World:
             self.registry, self.lxd, self.documents, self.power, self.creator, self.ports, self.reconciler, CHOICES
         )
         self.host, self.sleep_floors = FakeHost(self.lxd), FLOORS
+        self.schedule = self._schedule(sleep)
         bed = Bed(
             registry=self.registry, documents=self.documents, booter=self.booter, power=self.power,
-            activity=self.activity, visitors=self.listeners, room=self.room,
+            activity=self.activity, visitors=self.listeners, room=self.room, schedule=self.schedule,
             meter=Meter(self.clock, self.registry.gently, self.lxd, self.activity, FLOORS),
         )
-        self.sleeper = Sleeper(self.clock, sleep, bed, self.clock.seconds, lambda: True)
+        self.sleeper = Sleeper(self.clock, sleep, bed, self.now, lambda: True)
         self.dozers = Dozers(self.registry, self.lxd, self.host, self.booter, NIC)
         domain_rules = DomainRules(service=DOMAIN, max=3)
         self.domains = Domains(
@@ -359,7 +366,16 @@ class World:
         self.reconciler.after_pass(self.creator.sweep)
         self.reconciler.after_pass(Warden(self.clock, self.registry, self.booter, self.power, self.departures).watch)
         self.reconciler.after_pass(self.sleeper.begin)
+        self.reconciler.after_pass(self.schedule.begin)
         self.lxd.listeners.append(self.reconciler)
+
+    def now(self) -> float:
+        """Give the time of day, as sleep and schedules have it."""
+        return self.clock.seconds() + self.ahead
+
+    def _schedule(self, rules: SleepRules) -> Schedule:
+        alarm = Alarm(registry=self.registry, booter=self.booter, activity=self.activity, at_once=3)
+        return Schedule(self.clock, rules, alarm, self.now, lambda: self.leads)
 
     def _workshop(self) -> Workshop:
         return Workshop(

@@ -11,6 +11,7 @@ from attrs import evolve, field, frozen
 
 from webspaced.core.brief import shown, unknown_among
 from webspaced.core.protocol import Protocol
+from webspaced.core.schedule import Quiet, WakeTime, check_apart, parse_quiet_hours, parse_wake_at, texts
 from webspaced.core.sleep import Sleep
 from webspaced.core.waiting import Waiting
 from webspaced.errors import Forbidden, Invalid
@@ -33,10 +34,14 @@ def parse_port(value: object) -> int:
 
 @frozen(kw_only=True)
 class Choices:
-    """What the operator lets members choose: the longest start-up delay, in seconds, and what of sleeping."""
+    """What the operator lets members choose: the longest start-up delay, in seconds, and what of sleeping.
+
+    ``wake_every``: the least seconds between two scheduled wakes.
+    """
 
     max_startup_delay: float
     sleep: Collection[str] = ()
+    wake_every: float = 300.0
 
 
 @frozen(kw_only=True)
@@ -53,12 +58,20 @@ class Config:
     """Idle seconds after which it falls asleep; ``None``: as the operator says."""
     waiting: Waiting = Waiting.DEFAULT
     """How visitors before browsers wait for a boot."""
+    wake_at: tuple[WakeTime, ...] = ()
+    """When it is to be awake, whoever comes."""
+    quiet_hours: tuple[Quiet, ...] = ()
+    """When it is to sleep, if nobody comes."""
     extra: Mapping[str, Any] = field(default=MappingProxyType({}), repr=False)
     """Members that are not ours: kept in LXD, not shown."""
 
     def to_json(self) -> dict[str, Any]:
         """Give the contract's Config object; old clients do not know what is not there."""
-        own = {} if self.waiting is Waiting.DEFAULT else {"waiting": self.waiting.value}
+        own: dict[str, Any] = {} if self.waiting is Waiting.DEFAULT else {"waiting": self.waiting.value}
+        if self.wake_at:
+            own["wakeAt"] = texts(self.wake_at)
+        if self.quiet_hours:
+            own["quietHours"] = texts(self.quiet_hours)
         return {
             "startupDelay": self.startup_delay,
             "httpPort": self.http_port,
@@ -88,6 +101,7 @@ class Config:
             message = f"startupDelay must be at most {choices.max_startup_delay:g} seconds"
             raise Invalid(message)
         _check_sleep(self, changed, choices.sleep)
+        _check_schedules(self, changed, choices)
         return changed
 
 
@@ -98,6 +112,18 @@ def _check_sleep(before: Config, changed: Config, allowed: Collection[str]) -> N
         raise Forbidden(message)
     if changed.sleep_after != before.sleep_after and changed.sleep_after is not None and "sleepAfter" not in allowed:
         message = "sleepAfter cannot be chosen here"
+        raise Forbidden(message)
+
+
+def _check_schedules(before: Config, changed: Config, choices: Choices) -> None:
+    """See to the same of schedules. They can be taken away in any case."""
+    if changed.wake_at and changed.wake_at != before.wake_at:
+        if "wakeAt" not in choices.sleep:
+            message = "wakeAt cannot be chosen here"
+            raise Forbidden(message)
+        check_apart(changed.wake_at, choices.wake_every)
+    if changed.quiet_hours and changed.quiet_hours != before.quiet_hours and "quietHours" not in choices.sleep:
+        message = "quietHours cannot be chosen here"
         raise Forbidden(message)
 
 
@@ -190,4 +216,6 @@ _FIELDS: dict[str, tuple[str, Any]] = {
     "sleep": ("sleep", _parse_sleep),
     "sleepAfter": ("sleep_after", _parse_sleep_after),
     "waiting": ("waiting", _parse_waiting),
+    "wakeAt": ("wake_at", parse_wake_at),
+    "quietHours": ("quiet_hours", parse_quiet_hours),
 }

@@ -6,9 +6,13 @@ Two depths: *dozing* is frozen by the kernel, with its memory kept, and wakes in
 from __future__ import annotations
 
 import enum
+from collections.abc import Collection
+from datetime import UTC, tzinfo
 from math import inf
 
-from attrs import frozen
+from attrs import evolve, frozen
+
+from webspaced.core.schedule import Quiet, is_quiet, next_quiet
 
 DOZING_KEY = "user._webspaced_dozing"
 """Holds the incarnation that webspaced freezes, from before it does that until after the wake: so its own freezes are told
@@ -87,6 +91,14 @@ class Habits:
         """Give after how many idle seconds it sleeps deeper than now; infinite for never."""
         return {Depth.AWAKE: min(self.doze_after, self.stop_after), Depth.DOZING: self.stop_after}.get(depth, inf)
 
+    def soon(self, least: float) -> Habits:
+        """Give these for one that is not wanted any more: it falls asleep after so many idle seconds at the latest."""
+        if min(self.doze_after, self.stop_after) == inf:
+            return self
+        if self.doze_after <= self.stop_after:
+            return evolve(self, doze_after=min(self.doze_after, least))
+        return evolve(self, stop_after=min(self.stop_after, least))
+
 
 @frozen(kw_only=True)
 class SleepRules:
@@ -99,34 +111,57 @@ class SleepRules:
     allow: frozenset[str] = frozenset()
     max_awake: float = 86400.0
     """The longest that a member may keep a webspace awake at a time."""
+    wake_every: float = 300.0
+    """The least time between two scheduled wakes of a webspace."""
+    zone: tzinfo = UTC
+    """In which members mean times of the day."""
 
     @property
     def is_on(self) -> bool:
         """Whether webspaces fall asleep by themselves at all."""
         return bool(self.doze_after or self.stop_after)
 
-    def habits(self, wish: Sleep, after: float | None, *, kept_awake: bool) -> Habits:
+    def habits(
+        self, wish: Sleep, after: float | None, *, kept_awake: bool, quiet: bool = False, unasked: bool = False
+    ) -> Habits:
         """Give a webspace's habits.
 
         :param after: the idle seconds that its member chose instead of the operator's; what is not allowed (any more) counts
             for nothing.
-        :param kept_awake: whether its member keeps it awake for now.
+        :param kept_awake: whether its member keeps it awake for now. That is a word for this very time, quiet hours or not.
+        :param quiet: whether these are its quiet hours: then it sleeps whatever its member wants at other times.
+        :param unasked: whether a schedule has woken it, and nobody has used it since.
         """
-        if kept_awake or self._means(wish) is Sleep.AWAKE:
+        if kept_awake or self._means(wish, quiet=quiet) is Sleep.AWAKE:
             return Habits()
+        usual = self._usual(self._means(wish, quiet=quiet), None if quiet else after)
+        return usual.soon(self.least) if quiet or unasked else usual
+
+    def _usual(self, wish: Sleep, after: float | None) -> Habits:
         own = max(after, self.least) if after is not None and "sleepAfter" in self.allow else None
         doze_after = _never(self.doze_after) if own is None or not self.doze_after else own
         stop_after = _never(self.stop_after)
         if own is not None and self.stop_after:
             # One who wants it awake for longer does not want it stopped earlier.
             stop_after = max(own, stop_after) if self.doze_after else own
-        return Habits(doze_after=doze_after, stop_after=inf if self._means(wish) is Sleep.DOZE else stop_after)
+        return Habits(doze_after=doze_after, stop_after=inf if wish is Sleep.DOZE else stop_after)
 
-    def may_be_stopped(self, wish: Sleep, *, kept_awake: bool) -> bool:
+    def may_be_stopped(self, wish: Sleep, *, kept_awake: bool, quiet: bool = False) -> bool:
         """Whether it may be stopped to make room for others."""
-        return not kept_awake and self._means(wish) is Sleep.AUTO
+        return not kept_awake and self._means(wish, quiet=quiet) is Sleep.AUTO
 
-    def _means(self, wish: Sleep) -> Sleep:
+    def is_quiet(self, hours: Collection[Quiet], at: float) -> bool:
+        """Whether a time is among somebody's quiet hours; times here are seconds since the epoch."""
+        return bool(hours) and "quietHours" in self.allow and is_quiet(hours, at, self.zone)
+
+    def next_quiet(self, hours: Collection[Quiet], after: float) -> float:
+        """Give when somebody's quiet hours begin next; infinite for never."""
+        return next_quiet(hours, after, self.zone) if "quietHours" in self.allow else inf
+
+    def _means(self, wish: Sleep, *, quiet: bool) -> Sleep:
+        # Who only wants never to be stopped may doze in quiet hours, too, if anybody dozes here.
+        if quiet and not (wish is Sleep.DOZE and self.doze_after):
+            return Sleep.AUTO
         return wish if wish.value in self.allow else Sleep.AUTO
 
 

@@ -8,7 +8,7 @@ for each container, of which a few count: only their sections are looked at.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from webspaced.core.sleep import Usage
@@ -16,25 +16,51 @@ from webspaced.core.sleep import Usage
 CPU, RECEIVED, SENT = "cpu_seconds_total", "network_receive_bytes_total", "network_transmit_bytes_total"
 
 
+PIECE = 1 << 18
+"""Bytes that are read at a time, which takes less than a millisecond."""
+
+
 def usages(text: bytes, project: str) -> Mapping[str, Usage]:
     """Give the usage of each running container of a project, by name. What is no such line is passed over."""
-    cpu, received, sent = (_sums(text, each, project) for each in (CPU, RECEIVED, SENT))
-    return {
-        name.decode(): Usage(cpu=used, received=int(received.get(name, 0)), sent=int(sent.get(name, 0)))
-        for name, used in cpu.items()
-    }
+    sums = Sums(project)
+    for piece in pieces(text):
+        sums.take(*piece)
+    return sums.usages()
 
 
-def _sums(text: bytes, metric: str, project: str) -> dict[bytes, float]:
-    """Add up a metric's values by container, but for the loopback device."""
-    # Labels come in the order of their names. One expression for all of it: there may be a hundred thousand lines.
-    line = re.compile(
-        rb'\{(?!device="lo")[^}\n]*?\bname="([^"\n]*)",project="%s"[^}\n]*\} ([0-9.e+]+)\n' % re.escape(project.encode())
-    )
-    sums: dict[bytes, float] = {}
-    for name, value in line.findall(_section(text, metric)):
-        sums[name] = sums.get(name, 0.0) + _number(value)
-    return sums
+def pieces(text: bytes) -> Iterator[tuple[str, bytes]]:
+    """Give the metrics that count, and their lines in pieces that do not take long: there may be a hundred thousand."""
+    for metric in (CPU, RECEIVED, SENT):
+        begin, end = _section(text, metric)
+        while begin < end:
+            cut = text.find(b"\n", min(begin + PIECE, end - 1), end) + 1
+            yield metric, text[begin : cut or end]
+            begin = cut or end
+
+
+class Sums:
+    """What the pieces say, added up by container, but for the loopback device."""
+
+    def __init__(self, project: str) -> None:
+        # Labels come in the order of their names. One expression for all of it.
+        self._line = re.compile(
+            rb'\{(?!device="lo")[^}\n]*?\bname="([^"\n]*)",project="%s"[^}\n]*\} ([0-9.e+]+)\n' % re.escape(project.encode())
+        )
+        self._sums: dict[str, dict[bytes, float]] = {CPU: {}, RECEIVED: {}, SENT: {}}
+
+    def take(self, metric: str, piece: bytes) -> None:
+        """Read whole lines of a metric."""
+        sums = self._sums[metric]
+        for name, value in self._line.findall(piece):
+            sums[name] = sums.get(name, 0.0) + _number(value)
+
+    def usages(self) -> Mapping[str, Usage]:
+        """Give what was read."""
+        received, sent = self._sums[RECEIVED], self._sums[SENT]
+        return {
+            name.decode(errors="replace"): Usage(cpu=cpu, received=int(received.get(name, 0)), sent=int(sent.get(name, 0)))
+            for name, cpu in self._sums[CPU].items()
+        }
 
 
 def _number(value: bytes) -> float:
@@ -44,14 +70,14 @@ def _number(value: bytes) -> float:
         return 0.0
 
 
-def _section(text: bytes, metric: str) -> bytes:
-    """Give the lines of one metric."""
+def _section(text: bytes, metric: str) -> tuple[int, int]:
+    """Give where the lines of one metric begin and end."""
     for server in ("lxd", "incus"):
         begin = text.find(f"\n{server}_{metric}{{".encode())
         if begin >= 0:
             end = text.find(b"\n#", begin)
-            return text[begin : end + 1 if end >= 0 else len(text)]
-    return b""
+            return begin + 1, end + 1 if end >= 0 else len(text)
+    return 0, 0
 
 
 def usage_of(state: Mapping[str, Any]) -> Usage:

@@ -65,6 +65,7 @@ def state(observed: Observed, value: InstanceState, rest: Rest, now: float) -> d
         "depth": rest.depth.value,
         "lastActive": rfc3339(rest.last_active),
         "sleepsAt": None if rest.sleeps_at is None else rfc3339(rest.sleeps_at),
+        "wakesAt": None if rest.wakes_at is None else rfc3339(rest.wakes_at),
         "usage": {
             "cpu": _number(document.get("cpu"), "usage"),
             "disks": {name: _number(disk, "usage") for name, disk in (document.get("disk") or {}).items()},

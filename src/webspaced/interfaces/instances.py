@@ -38,10 +38,10 @@ class IInstances(Interface):
     async def is_busy(name: str) -> bool:
         """Whether LXD carries out an operation on an instance now."""
 
-    async def others_work(name: str) -> str:
+    async def others_work(name: str, *, sessions: bool = False) -> str:
         """Give what LXD carries out on an instance for others than us now, in its words and short; empty if nothing.
 
-        Commands and consoles do not count.
+        Commands and consoles do not count, unless ``sessions`` are asked for, too.
         """
 
     async def get(name: str) -> Instance:

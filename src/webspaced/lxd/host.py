@@ -6,7 +6,7 @@ Sources: proc(5), and the kernel's Documentation/networking/proc_net_tcp and Doc
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from zope.interface import implementer
@@ -16,8 +16,10 @@ from webspaced.interfaces import IHostNics
 _NIC = re.compile(r"^\s*(\S+?):\s*(?:\d+\s+){9}(\d+)\s", re.MULTILINE)
 """A line of /proc/net/dev: eight numbers of what was received, then bytes and packets that were sent."""
 _PRESSURE = re.compile(r"^some avg10=([0-9.]+)", re.MULTILINE)
-LISTENS, PEER_ENDED = 0x0A, 0x08
-"""States of a connection in /proc/net/tcp."""
+_CONNECTION = re.compile(r"^\s*\d+: \S+ \S+ ([0-9A-F]{2}) [0-9A-F]+:([0-9A-F]+) ", re.MULTILINE)
+"""A line of /proc/net/tcp: number, both ends, state, and what is not sent and not read yet."""
+PEER_ENDED = "08"
+"""The state CLOSE_WAIT."""
 
 
 @implementer(IHostNics)
@@ -35,7 +37,7 @@ class HostNics:
     def has_unread(self, pid: int) -> bool:
         """See :meth:`webspaced.interfaces.IHostNics.has_unread`."""
         tables = [self._read(f"{pid}/net/{name}") for name in ("tcp", "tcp6")]
-        return not any(tables) or any(_is_unread(line) for table in tables for line in table.splitlines()[1:])
+        return not any(tables) or any(_is_unread(*row) for table in tables for row in _CONNECTION.findall(table))
 
     def memory_pressure(self) -> float:
         """See :meth:`webspaced.interfaces.IHostNics.memory_pressure`."""
@@ -49,18 +51,7 @@ class HostNics:
             return ""
 
 
-def _is_unread(line: str) -> bool:
+def _is_unread(state: str, unread: str) -> bool:
     """Whether a line of a table of TCP connections tells of something that is not taken yet."""
-    numbers = tuple(_numbers(line))
-    if len(numbers) != 2:  # noqa: PLR2004
-        return False
-    state, unread = numbers
     # Of a listening socket it is who waits to be accepted; the peer's end counts as one byte, and is no reason to wake.
-    return unread > (1 if state == PEER_ENDED else 0)
-
-
-def _numbers(line: str) -> Iterator[int]:
-    fields = line.split()
-    if len(fields) > 4:  # noqa: PLR2004
-        yield int(fields[3], 16)
-        yield int(fields[4].partition(":")[2] or "0", 16)
+    return int(unread, 16) > (1 if state == PEER_ENDED else 0)

@@ -12,9 +12,10 @@ from webspaced.core.creation import Progress, progress_of
 from webspaced.core.instance import Image, Instance, InstanceState, NewInstance
 from webspaced.core.room import Memory
 from webspaced.core.sleep import Usage
-from webspaced.core.usage import usages
+from webspaced.core.usage import Sums, pieces
 from webspaced.errors import NotFound, RemoteError
 from webspaced.interfaces import IInstances
+from webspaced.lib.gently import Gently
 from webspaced.lxd import parse
 from webspaced.lxd.client import LxdClient
 from webspaced.lxd.read import read
@@ -63,10 +64,10 @@ class LxdInstances:
     async def is_busy(self, name: str) -> bool:
         return any(_is_about(each, name) for each in await self._operations())
 
-    async def others_work(self, name: str) -> str:
+    async def others_work(self, name: str, *, sessions: bool = False) -> str:
         for each in await self._operations():
             said = str(each.get("description") or "an operation")
-            if _is_about(each, name) and not self._client.began(str(each.get("id"))) and said not in SESSIONS:
+            if _is_about(each, name) and not self._client.began(str(each.get("id"))) and (sessions or said not in SESSIONS):
                 return shown(said)
         return ""
 
@@ -117,7 +118,9 @@ class LxdInstances:
         await self._put_state(name, "unfreeze", STATE_TIMEOUT)
 
     async def usages(self) -> Mapping[str, Usage]:
-        return usages(await self._client.fetch("/metrics", LARGEST_METRICS), self._client.project)
+        text, sums = await self._client.fetch("/metrics", LARGEST_METRICS), Sums(self._client.project)
+        await Gently(self._client.clock).each(pieces(text), lambda piece: sums.take(*piece))
+        return sums.usages()
 
     async def memory(self, location: str) -> Memory:
         where: dict[str, Any] = {} if location == "none" else {"target": location}

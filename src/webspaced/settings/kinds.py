@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import SplitResult, urlsplit
+from zoneinfo import ZoneInfo
 
 import attrs
 
@@ -278,6 +279,14 @@ def _pem(text: str) -> str:
     return text
 
 
+def _time_zone(text: str) -> str:
+    try:
+        return ZoneInfo(text).key if text else ""
+    except (KeyError, ValueError, OSError):
+        # The name of a folder of the tz database is an OSError.
+        raise ValueError("must be a name of the tz database such as Europe/Berlin") from None
+
+
 def _leases(text: str) -> str:
     return _web_url(text) if "://" in text else str(_path(text))
 
@@ -299,6 +308,7 @@ PEM = _of_text("PEM", _pem, echo=False)
 NAME = matching("name", r"[!-~]+", "a name without spaces")
 LABEL = matching("name", r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "one label of a host name, in small letters")
 AGENT = matching("text", r"[ -~]{3,200}", "a piece of a user agent's name, of at least 3 characters")
+TIME_ZONE = _of_text("time zone", _time_zone)
 LEASES = _of_text("path or URL", _leases)
 ENTRYPOINT = matching("name", r"[A-Za-z0-9_-]+", "letters, digits, - and _")
 # What LXD allows at the start of an instance's name, with room left for the number that follows.

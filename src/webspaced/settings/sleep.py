@@ -7,7 +7,7 @@ from __future__ import annotations
 import attrs
 
 from webspaced.settings.fields import section, setting
-from webspaced.settings.kinds import choice, duration, listing, number
+from webspaced.settings.kinds import TIME_ZONE, choice, duration, listing, number
 
 
 @attrs.frozen(kw_only=True)
@@ -48,22 +48,35 @@ class Sleep:
     )
     least: float = setting(
         duration(),
-        "Who was active within this time is not stopped to make room for others.",
+        "Who was active within this time is not stopped to make room for others. One that its schedule wakes stays awake for"
+        " as long, and in quiet hours this is the idle time after which a webspace falls asleep.",
         default=60.0,
         unit="seconds",
     )
     floors: SleepFloors = section(SleepFloors)
     allow: tuple[str, ...] = setting(
-        listing(choice("doze", "awake", "sleepAfter", "keepAwake")),
-        "What members may choose for their webspaces: never to be stopped, never to sleep, after which idle time, and to be"
-        " kept awake for a while.",
-        default=("doze", "sleepAfter", "keepAwake"),
+        listing(choice("doze", "awake", "sleepAfter", "keepAwake", "wakeAt", "quietHours")),
+        "What members may choose for their webspaces: never to be stopped, never to sleep, after which idle time, to be"
+        " kept awake for a while, at which times to be woken, and in which hours to sleep as soon as nobody uses them.",
+        default=("doze", "sleepAfter", "keepAwake", "wakeAt", "quietHours"),
     )
     max_awake: float = setting(
         duration(),
         "The longest that a member may keep a webspace awake at a time.",
         default=86400.0,
         unit="seconds",
+    )
+    wake_every: float = setting(
+        duration(60),
+        "The least time between two times at which a webspace wakes by its member's schedule (`wakeAt`).",
+        default=300.0,
+        unit="seconds",
+    )
+    time_zone: str = setting(
+        TIME_ZONE,
+        "In which members' times of the day are meant (`wakeAt`, `quietHours`), such as `Europe/Berlin`. Empty for that of"
+        " this machine.",
+        default="",
     )
     memory_low: float = setting(
         number(0, 100),

@@ -16,6 +16,10 @@ class _Known:
     last: float
     looked: float
     users: int = 0
+    asked: bool = True
+    """Whether anybody has used it since a schedule woke it."""
+    kept: float = 0.0
+    """Until when it is not to fall asleep."""
 
 
 class Activity:
@@ -28,9 +32,36 @@ class Activity:
         """Is called with a webspace that somebody says something to who has been connected for long."""
 
     def note(self, uid: int) -> None:
-        """Say that a webspace is active now."""
+        """Say that somebody uses a webspace now."""
+        self._of(uid).asked = True
+        self.moved(uid)
+
+    def moved(self, uid: int) -> None:
+        """Say that a webspace is active now, whoever causes that."""
         known = self._of(uid)
         known.last = known.looked = self._clock.seconds()
+
+    def scheduled(self, uid: int) -> None:
+        """Say that a schedule wakes a webspace; whoever waits for it already has asked for it."""
+        known = self._of(uid)
+        known.asked = bool(known.users)
+
+    def rested(self, uid: int) -> None:
+        """Say that a webspace sleeps: whoever wakes it asks for it, but for a schedule."""
+        self._of(uid).asked = True
+
+    def is_asked_for(self, uid: int) -> bool:
+        """Whether anybody but a schedule wants it awake, as far as is known."""
+        return self._of(uid).asked
+
+    def keep(self, uid: int, seconds: float) -> None:
+        """Keep a webspace from falling asleep for so many seconds, and no shorter than was said before."""
+        known = self._of(uid)
+        known.kept = max(known.kept, self._clock.seconds() + seconds)
+
+    def kept_for(self, uid: int) -> float:
+        """Give for how many seconds a webspace is still not to fall asleep."""
+        return max(0.0, self._of(uid).kept - self._clock.seconds())
 
     def stir(self, uid: int) -> None:
         """Say the same, of one that may be asleep: it is woken."""

@@ -52,17 +52,26 @@ class Dozers:
         self._host = host
         self._booter = booter
         self._nic = nic
+        self._dozing: set[int] = set()
         self._known: dict[int, _Dozer] = {}
         self._looks = 0
+        registry.subscribe(self._noticed)
+
+    def _noticed(self, uid: int) -> None:
+        # Of ten thousand that are asleep nobody wants to hear each second.
+        observed = self._registry.get(uid)
+        if observed is not None and observed.dozes:
+            self._dozing.add(uid)
+        else:
+            self._dozing.discard(uid)
 
     def look(self) -> Deferred[None]:
         """Look at all that doze."""
         return Deferred.fromCoroutine(self._look())
 
     async def _look(self) -> None:
-        dozing = [each for each in self._registry if each.dozes]
-        uids = {each.uid for each in dozing}
-        self._known = {uid: known for uid, known in self._known.items() if uid in uids}
+        dozing = [each for uid in self._dozing if (each := self._registry.get(uid)) is not None and each.dozes]
+        self._known = {uid: known for uid, known in self._known.items() if uid in self._dozing}
         if not dozing:
             return
         self._looks += 1

@@ -22,10 +22,14 @@ class Hindrances:
         self._clock = clock
         self._instances = instances
 
-    async def check_idle(self, observed: Observed) -> None:
-        """``Conflict`` while another operation goes on, such as a backup or a migration. What is short is awaited."""
+    async def check_idle(self, observed: Observed, *, sessions: bool = False) -> None:
+        """``Conflict`` while another operation goes on, such as a backup or a migration. What is short is awaited.
+
+        :param sessions: also while somebody else has a shell or the console open by LXD's own tools: what is typed there
+            cannot be seen.
+        """
         until = self._clock.seconds() + STOP_WINDOW
-        while doing := await self._instances.others_work(observed.name):
+        while doing := await self._instances.others_work(observed.name, sessions=sessions):
             if self._clock.seconds() >= until:
                 message = f"LXD is at work on the webspace: {doing}"
                 raise Conflict(message)

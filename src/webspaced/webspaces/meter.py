@@ -103,6 +103,6 @@ class Meter:
             # How much of it is new is not known.
             return
         if usage.is_activity(seen.usage, max(CACHED, now - seen.at), self._floors):
-            self._activity.note(observed.uid)
+            self._activity.moved(observed.uid)
         else:
             self._activity.looked(observed.uid)

@@ -136,7 +136,7 @@ class Power:
             observed = await self._documents.present(uid)
             if not observed.runs:
                 return False
-            await self._hindrances.check_idle(observed)
+            await self._hindrances.check_idle(observed, sessions=True)
             with self._held(uid, Hold.DRAINING):
                 await self._drained(uid)
                 if not await is_idle():
@@ -160,7 +160,7 @@ class Power:
             observed = await self._documents.present(uid)
             if not (observed.runs or observed.dozes):
                 return False
-            await self._hindrances.check_idle(observed)
+            await self._hindrances.check_idle(observed, sessions=True)
             with self._held(uid, Hold.DRAINING):
                 await self._drained(uid)
                 if not await is_idle():

@@ -7,6 +7,7 @@ idle, :class:`Power` does it in order.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from math import inf
 
 from attrs import frozen
@@ -30,20 +31,24 @@ from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.power import Power
 from webspaced.webspaces.registry import Registry
 from webspaced.webspaces.room import Room
+from webspaced.webspaces.schedule import Schedule
 
 AT_ONCE = 8
 """So many are put to sleep at a time."""
-UNMARK_DELAY = 1.0
+UNMARK_DELAY = 0.1
 """Seconds after a wake until its mark is taken away."""
 
 
 @frozen(kw_only=True)
 class Rest:
-    """How a webspace rests. Times are seconds since the epoch; ``sleeps_at``: when it sleeps deeper, if it stays idle."""
+    """How a webspace rests. Times are seconds since the epoch; ``sleeps_at``: when it sleeps deeper, if it stays idle;
+    ``wakes_at``: when its schedule wakes it next.
+    """
 
     depth: Depth
     last_active: float
     sleeps_at: float | None
+    wakes_at: float | None = None
 
 
 @frozen(kw_only=True)
@@ -58,6 +63,7 @@ class Bed:
     meter: Meter
     visitors: IVisitors
     room: Room
+    schedule: Schedule
 
 
 class Sleeper:
@@ -105,10 +111,23 @@ class Sleeper:
         """Give how a webspace rests."""
         ago = self._clock.seconds() - self._with.activity.last(observed.uid)
         last_active = self._now() - ago
-        until = self._habits(observed).next_after(observed.depth) if observed.depth is not Depth.ASLEEP else inf
+        at, wakes_at = self._sleeps_at(observed, last_active), self._with.schedule.wakes_at(observed.uid)
+        return Rest(
+            depth=observed.depth, last_active=last_active, sleeps_at=None if at == inf else at, wakes_at=wakes_at
+        )
+
+    def _sleeps_at(self, observed: Observed, last_active: float) -> float:
+        """Give when it sleeps deeper, if it stays idle; infinite for never."""
         kept = self._kept_until(observed)
-        at = None if until == inf and kept is None else max(last_active + until if until < inf else 0.0, kept or 0.0)
-        return Rest(depth=observed.depth, last_active=last_active, sleeps_at=at)
+        if kept is not None or observed.depth is Depth.ASLEEP:
+            return inf if kept is None else kept
+        now = self._now()
+        quiet_from = self.rules.next_quiet(observed.webspace.config.quiet_hours, now)
+        usual, quiet = (
+            last_active + self._habits(observed, quiet=each).next_after(observed.depth) for each in (None, True)
+        )
+        kept_for = self._with.activity.kept_for(observed.uid)
+        return max(min(usual, max(quiet, quiet_from)), now + kept_for if kept_for else 0.0)
 
     async def keep_awake(self, uid: int, seconds: float) -> float:
         """Keep a webspace from sleeping for so many seconds, 0 for no longer, and give until when (since the epoch).
@@ -139,12 +158,14 @@ class Sleeper:
         if not self._begun or not self.is_needed or not self._may_write():
             return
         await self._with.meter.look([each for each in self._with.registry if each.runs])
-        for observed in self._with.registry:
-            due = self._due(observed)
-            if due is not observed.depth:
-                self._put(observed.uid, due, self._habits(observed).after(due))
-            self._unmark_if_awake(observed)
+        await self._with.registry.gently.each(self._with.registry, self._consider)
         self.make_room()
+
+    def _consider(self, observed: Observed) -> None:
+        due = self._due(observed)
+        if due is not observed.depth:
+            self._put(observed.uid, due, partial(self._is_due, due))
+        self._unmark_if_awake(observed)
 
     def _due(self, observed: Observed) -> Depth:
         """Give how deep a webspace is to sleep by now."""
@@ -152,9 +173,14 @@ class Sleeper:
             return observed.depth
         return self._habits(observed).due(self._idle(observed), observed.depth)
 
+    def _is_due(self, depth: Depth, observed: Observed) -> bool:
+        return self._idle(observed) >= self._habits(observed).after(depth)
+
     def _is_occupied(self, observed: Observed) -> bool:
         """Whether it is none to be put to sleep now, however long it was idle."""
         if observed.depth is Depth.ASLEEP or observed.untold or observed.unfinished:
+            return True
+        if self._with.activity.kept_for(observed.uid):
             return True
         return self._with.booter.memory(observed.uid).hold not in (Hold.NONE, Hold.DRAINING)
 
@@ -162,10 +188,19 @@ class Sleeper:
         quiet = self._with.visitors.quiet(observed.uid)
         return min(quiet, self._with.activity.idle(observed.uid, frozen=observed.dozes))
 
-    def _habits(self, observed: Observed) -> Habits:
+    def _habits(self, observed: Observed, *, quiet: bool | None = None) -> Habits:
+        """:param quiet: whether as in quiet hours; as it is now if not said."""
         config = observed.webspace.config
-        kept = self._kept_until(observed) is not None
-        return self.rules.habits(config.sleep, config.sleep_after, kept_awake=kept)
+        return self.rules.habits(
+            config.sleep,
+            config.sleep_after,
+            kept_awake=self._kept_until(observed) is not None,
+            quiet=self._is_quiet(observed) if quiet is None else quiet,
+            unasked=not self._with.activity.is_asked_for(observed.uid),
+        )
+
+    def _is_quiet(self, observed: Observed) -> bool:
+        return self.rules.is_quiet(observed.webspace.config.quiet_hours, self._now())
 
     def _kept_until(self, observed: Observed) -> float | None:
         until = observed.webspace.awake_until
@@ -173,23 +208,23 @@ class Sleeper:
 
     # --- doing
 
-    def _put(self, uid: int, depth: Depth, least: float) -> None:
+    def _put(self, uid: int, depth: Depth, may: Callable[[Observed], bool]) -> None:
         """Put a webspace to sleep, beside all else.
 
-        :param least: idle seconds that it must have at the end, too.
+        :param may: asked again at the end, when the last look at it is over.
         """
         if uid not in self._at_work:
             self._at_work.add(uid)
-            work = lambda: Deferred.fromCoroutine(self._put_now(uid, depth, least))  # noqa: E731
+            work = lambda: Deferred.fromCoroutine(self._put_now(uid, depth, may))  # noqa: E731
             self._places.run(work).addErrback(self._failed, uid).addBoth(self._done, uid)
 
-    async def _put_now(self, uid: int, depth: Depth, least: float) -> None:
+    async def _put_now(self, uid: int, depth: Depth, may: Callable[[Observed], bool]) -> None:
         observed = self._with.registry.get(uid)
         if observed is None or self._is_occupied(observed) or not self._may_write():
             return
         if observed.runs:
             await self._with.meter.look_at(observed)
-        idle = lambda: self._is_still_idle(uid, depth, least)  # noqa: E731
+        idle = lambda: self._is_still_idle(uid, depth, may)  # noqa: E731
         if depth is Depth.DOZING:
             done = await self._with.power.doze(uid, idle)
             self.dozes += done
@@ -199,12 +234,12 @@ class Sleeper:
         if done:
             self.log.info("webspace {uid} is {depth} now: nobody used it", uid=uid, depth=depth.value)
 
-    async def _is_still_idle(self, uid: int, depth: Depth, least: float) -> bool:
+    async def _is_still_idle(self, uid: int, depth: Depth, may: Callable[[Observed], bool]) -> bool:
         observed = self._with.registry.get(uid)
         if observed is not None and observed.runs:
             await self._with.meter.look_at(observed)
         observed = self._with.registry.get(uid)
-        if observed is None or self._is_occupied(observed) or self._idle(observed) < least:
+        if observed is None or self._is_occupied(observed) or not may(observed):
             return False
         # What is said from here on wakes it.
         if depth is Depth.DOZING:
@@ -240,17 +275,22 @@ class Sleeper:
             if chosen is None:
                 return
             candidates.remove(chosen)
-            self._put(chosen.uid, Depth.ASLEEP, self.rules.least)
+            self._put(chosen.uid, Depth.ASLEEP, self._may_make_room)
 
     def _candidate(self, observed: Observed) -> Candidate | None:
         if observed.uid in self._at_work or self._is_occupied(observed):
             return None
-        if not self._with.room.gains_by(observed.instance.location):
-            return None
-        kept = self._kept_until(observed) is not None
-        if not self.rules.may_be_stopped(observed.webspace.config.sleep, kept_awake=kept):
+        if not self._with.room.gains_by(observed.instance.location) or not self._is_stoppable(observed):
             return None
         return Candidate(uid=observed.uid, depth=observed.depth, idle=self._idle(observed))
+
+    def _is_stoppable(self, observed: Observed) -> bool:
+        kept = self._kept_until(observed) is not None
+        quiet = self._is_quiet(observed)
+        return self.rules.may_be_stopped(observed.webspace.config.sleep, kept_awake=kept, quiet=quiet)
+
+    def _may_make_room(self, observed: Observed) -> bool:
+        return self._is_stoppable(observed) and self._idle(observed) >= self.rules.least
 
     # --- waking
 
@@ -264,8 +304,10 @@ class Sleeper:
         if before is not observed.depth and observed.depth is Depth.AWAKE:
             self._with.visitors.watch(uid, None)
             if before is not Depth.DOZING:
-                # Somebody wanted it, whoever that was.
-                self._with.activity.note(uid)
+                # Somebody wanted it, or a schedule did.
+                self._with.activity.moved(uid)
+        elif before is not observed.depth:
+            self._with.activity.rested(uid)
         self._unmark_if_awake(observed)
 
     def _stirred(self, uid: int) -> None:
@@ -275,8 +317,9 @@ class Sleeper:
 
     def _unmark_if_awake(self, observed: Observed) -> None:
         """Take the mark off who is awake: who freezes it next may be somebody else."""
-        idle = self._with.booter.memory(observed.uid).hold is Hold.NONE and observed.uid not in self._unmarking
-        if self._begun and idle and observed.doze_mark is not None and not observed.dozes and not observed.untold:
+        is_stale = observed.doze_mark is not None and not observed.dozes and not observed.untold
+        held = self._with.booter.memory(observed.uid).hold is not Hold.NONE
+        if is_stale and not held and observed.uid not in self._unmarking and self._begun and self._may_write():
             self._unmarking.add(observed.uid)
             # Who woke it shall not wait behind this.
             self._clock.callLater(UNMARK_DELAY, self._unmark_later, observed.uid)

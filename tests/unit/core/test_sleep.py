@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta, timezone
+from math import inf
+
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from webspaced.core.room import Candidate, Memory, next_to_stop
+from webspaced.core.schedule import parse_quiet_hours
 from webspaced.core.sleep import Depth, Floors, Habits, Sleep, SleepRules, Usage
 
 FLOORS = Floors(sent=60, received=600, cpu=6)
@@ -17,7 +22,7 @@ USAGES = st.builds(
 IDLE = st.floats(0, 1e6)
 RULES_OF_ALL = st.builds(
     SleepRules, doze_after=st.floats(0, 1e5), stop_after=st.floats(0, 1e5), least=st.floats(0, 100),
-    allow=st.frozensets(st.sampled_from(["doze", "awake", "sleepAfter", "keepAwake"])),
+    allow=st.frozensets(st.sampled_from(["doze", "awake", "sleepAfter", "keepAwake", "quietHours"])),
 )  # fmt: skip
 
 
@@ -71,6 +76,57 @@ class HabitTests(SynchronousTestCase):
     def test_by_default_nothing_ever_sleeps(self) -> None:
         self.assertFalse(SleepRules().is_on)
         self.assertIs(SleepRules().habits(Sleep.AUTO, None, kept_awake=False).due(1e9, Depth.AWAKE), Depth.AWAKE)
+
+    def test_in_quiet_hours_it_sleeps_soon_whatever_its_member_wants_at_other_times(self) -> None:
+        for wish, after, habits in (
+            (Sleep.AUTO, None, Habits(doze_after=10, stop_after=600)),
+            (Sleep.AUTO, 5000.0, Habits(doze_after=10, stop_after=600)),
+            (Sleep.AWAKE, None, Habits(doze_after=10, stop_after=600)),
+            (Sleep.DOZE, None, Habits(doze_after=10)),
+        ):
+            self.assertEqual(RULES.habits(wish, after, kept_awake=False, quiet=True), habits, (wish, after))
+        stops = evolve(RULES, doze_after=0)
+        for wish in Sleep:
+            self.assertEqual(stops.habits(wish, None, kept_awake=False, quiet=True), Habits(stop_after=10), wish)
+            self.assertTrue(stops.may_be_stopped(wish, kept_awake=False, quiet=True))
+        self.assertFalse(RULES.may_be_stopped(Sleep.DOZE, kept_awake=False, quiet=True))
+
+    def test_a_word_for_now_counts_in_quiet_hours_too(self) -> None:
+        self.assertEqual(RULES.habits(Sleep.AUTO, None, kept_awake=True, quiet=True), Habits())
+
+    def test_one_that_only_a_schedule_wanted_sleeps_soon_but_as_its_member_wants(self) -> None:
+        for wish, after, habits in (
+            (Sleep.AUTO, None, Habits(doze_after=10, stop_after=600)),
+            (Sleep.AUTO, 5000.0, Habits(doze_after=10, stop_after=5000)),
+            (Sleep.AWAKE, None, Habits()),
+            (Sleep.DOZE, None, Habits(doze_after=10)),
+        ):
+            self.assertEqual(RULES.habits(wish, after, kept_awake=False, unasked=True), habits, (wish, after))
+
+    def test_soon_is_never_later(self) -> None:
+        hasty = SleepRules(doze_after=5, stop_after=600, least=60)
+        self.assertEqual(hasty.habits(Sleep.AUTO, None, kept_awake=False, quiet=True).doze_after, 5)
+        self.assertEqual(SleepRules(least=60).habits(Sleep.AUTO, None, kept_awake=False, quiet=True), Habits())
+        odd = SleepRules(doze_after=600, stop_after=300, least=60)
+        self.assertEqual(odd.habits(Sleep.AUTO, None, kept_awake=False, unasked=True).stop_after, 60)
+
+    def test_quiet_hours_where_they_are_allowed(self) -> None:
+        hours = parse_quiet_hours(["23:00-07:00"])
+        rules = evolve(RULES, allow=RULES.allow | {"quietHours"})
+        self.assertEqual([rules.is_quiet(hours, at) for at in (0, 7 * 3600)], [True, False])
+        self.assertFalse(rules.is_quiet((), 0))
+        self.assertEqual(rules.next_quiet(hours, 0), 23 * 3600)
+        self.assertEqual((RULES.is_quiet(hours, 0), RULES.next_quiet(hours, 0)), (False, inf))
+        # It is the operator's time zone in which they are meant.
+        self.assertFalse(evolve(rules, zone=timezone(timedelta(hours=8))).is_quiet(hours, 0))
+
+    @given(RULES_OF_ALL, st.sampled_from(Sleep), st.none() | st.floats(1, 1e5), st.booleans(), st.booleans())
+    def test_quiet_or_unasked_never_keeps_it_awake_for_longer(
+        self, rules: SleepRules, wish: Sleep, after: float | None, quiet: bool, unasked: bool
+    ) -> None:
+        usual = rules.habits(wish, after, kept_awake=False)
+        habits = rules.habits(wish, after, kept_awake=False, quiet=quiet, unasked=unasked)
+        self.assertTrue(habits.next_after(Depth.AWAKE) <= usual.next_after(Depth.AWAKE))
 
     @given(RULES_OF_ALL, st.sampled_from(Sleep), st.none() | st.floats(1, 1e5), IDLE, IDLE)
     def test_who_is_idle_for_longer_never_sleeps_less_deep(

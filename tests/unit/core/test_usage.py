@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from webspaced.core.sleep import Usage
-from webspaced.core.usage import usage_of, usages
+from webspaced.core.usage import pieces, usage_of, usages
 
 TEXT = b"""# HELP lxd_cpu_seconds_total The total number of CPU time used in seconds.
 # TYPE lxd_cpu_seconds_total counter
@@ -46,6 +46,16 @@ class MetricsTests(SynchronousTestCase):
     def test_the_last_section_may_be_the_last_line(self) -> None:
         text = TEXT[: TEXT.index(b"# HELP lxd_memory")]
         self.assertEqual(usages(text, "default")["m1"], Usage(cpu=2.0))
+
+    def test_however_many_lines_there_are(self) -> None:
+        line = 'lxd_cpu_seconds_total{cpu="%d",mode="user",name="m%d",project="default",type="container"} 1\n'
+        lines = "".join(line % (cpu, name) for name in range(3) for cpu in range(5000))
+        for ending in ("# EOF\n", ""):
+            text = b"# TYPE lxd_cpu_seconds_total counter\n" + (lines + ending).encode()
+            self.assertGreater(len(list(pieces(text))), 3)
+            self.assertEqual({name: usage.cpu for name, usage in usages(text, "default").items()}, dict.fromkeys(
+                ("m0", "m1", "m2"), 5000.0
+            ))  # fmt: skip
 
     @given(st.binary(max_size=300) | st.text(max_size=200).map(str.encode))
     def test_whatever_else_it_is(self, text: bytes) -> None:

@@ -17,11 +17,12 @@ from webspaced.core.forward import Forward, WakeOn
 from webspaced.core.probing import Ask, web_asks
 from webspaced.core.protocol import Protocol
 from webspaced.core.proxy_protocol import ProxyProtocol
+from webspaced.core.schedule import parse_quiet_hours, parse_wake_at
 from webspaced.core.sleep import Sleep
 from webspaced.core.webspace import UNKNOWN_SINCE_KEY, Webspace, load_webspace, unknown_since_of
-from webspaced.errors import Invalid
+from webspaced.errors import Forbidden, Invalid
 
-CHOICES = Choices(max_startup_delay=60.0, sleep=("doze", "sleepAfter"))
+CHOICES = Choices(max_startup_delay=60.0, sleep=("doze", "sleepAfter", "wakeAt", "quietHours"))
 GENEROUS = Choices(max_startup_delay=600)
 DEFAULTS = Config(startup_delay=3.0, http_port=80, sni_passthrough=False)
 PORT = st.integers(1, 65535)
@@ -34,6 +35,8 @@ CONFIGS = st.builds(
     Config, startup_delay=st.floats(0, 60), http_port=PORT, sni_passthrough=st.booleans(),
     protocol=st.sampled_from(Protocol),
     sleep=st.sampled_from(Sleep), sleep_after=st.none() | st.floats(1, 1e6),
+    wake_at=st.sampled_from([(), parse_wake_at(["04:30", "*/30 * * * *"])]),
+    quiet_hours=st.sampled_from([(), parse_quiet_hours(["23:00-07:00"])]),
 )
 DOMAINS = st.lists(st.sampled_from(["a.org", "b.example.com", "xn--4ca.net"]), unique=True, max_size=3).map(tuple)
 OURS = ("user", "config", "domains", "ports", "proxyProtocol", "ready", "wakeOn", "awakeUntil")
@@ -235,6 +238,8 @@ class UnreadableTests(SynchronousTestCase):
             ({"config": {"sniPassthrough": 1}}, "sniPassthrough"),
             ({"config": {"protocol": "spdy"}}, "protocol"),
             ({"config": []}, "config"),
+            ({"config": {"wakeAt": ["04:30", "noon"]}}, "wakeAt"),
+            ({"config": {"quietHours": "23:00-07:00"}}, "quietHours"),
             ({"domains": "a.example"}, "domains"),
             ({"ports": [22]}, "ports"),
             ({"desired": "perhaps"}, "desired"),
@@ -312,6 +317,28 @@ class PatchTests(SynchronousTestCase):
         self.assertEqual(slow.patched({"httpPort": 81}, CHOICES).startup_delay, 600)
         self.assertEqual(slow.patched({"startupDelay": 600}, CHOICES).startup_delay, 600)
         self.assertRaises(Invalid, slow.patched, {"startupDelay": 599}, CHOICES)
+
+    def test_schedules(self) -> None:
+        changed = DEFAULTS.patched({"wakeAt": ["04:30"], "quietHours": ["23:00-07:00"]}, CHOICES)
+        shown = {"wakeAt": ["04:30"], "quietHours": ["23:00-07:00"]}
+        self.assertEqual(changed.to_json(), {**DEFAULTS.to_json(), **shown})
+        self.assertEqual(changed.patched({"wakeAt": None, "quietHours": None}, CHOICES), changed)
+        self.assertEqual(changed.patched({"wakeAt": [], "quietHours": []}, CHOICES), DEFAULTS)
+        self.assertIn("00:04 and 00:05 are closer", self.refusal(wakeAt=["04 * * * *", "5 0 * * *"]))
+        for wrong in ("04:30", ["noon"], [430], {}):
+            self.assertIn("wakeAt", self.refusal(wakeAt=wrong))
+            self.assertIn("quietHours", self.refusal(quietHours=wrong))
+
+    def test_schedules_that_the_operator_does_not_allow_any_more(self) -> None:
+        for name, value in (("wakeAt", ["04:30"]), ("quietHours", ["23:00-07:00"])):
+            changed = DEFAULTS.patched({name: value}, CHOICES)
+            self.assertRaises(Forbidden, DEFAULTS.patched, {name: value}, GENEROUS)
+            self.assertEqual(changed.patched({name: value}, GENEROUS), changed)
+            self.assertEqual(changed.patched({name: []}, GENEROUS), DEFAULTS)
+        often = DEFAULTS.patched({"wakeAt": ["*/5 * * * *"]}, CHOICES)
+        strict = evolve(CHOICES, wake_every=600.0)
+        self.assertEqual(often.patched({"httpPort": 81}, strict).wake_at, often.wake_at)
+        self.assertRaises(Invalid, DEFAULTS.patched, {"wakeAt": ["*/5 * * * *"]}, strict)
 
     def test_the_bound_of_startup_delay(self) -> None:
         self.assertEqual(DEFAULTS.patched({"startupDelay": 60}, CHOICES).startup_delay, 60)

@@ -196,7 +196,7 @@ class StateTests(ApiCase):
         usage = {"cpu": 0, "disks": {}, "memory": 0, "processes": 0}
         self.assertEqual(self.ask("GET", f"{SELF}/state").json, {
             "running": False, "uptime": 0, "usage": usage, "networkInterfaces": {}, "depth": "asleep",
-            "lastActive": "1970-01-01T00:00:00Z", "sleepsAt": None,
+            "lastActive": "1970-01-01T00:00:00Z", "sleepsAt": None, "wakesAt": None,
         })  # fmt: skip
 
     def test_boot_reboot_and_shut_down(self) -> None:
@@ -226,6 +226,12 @@ class StateTests(ApiCase):
     async def is_idle(self) -> bool:
         return True
 
+    def test_when_its_schedule_wakes_it(self) -> None:
+        self.ask("PATCH", f"{SELF}/config", {"wakeAt": ["04:30"]})
+        self.assertEqual(self.ask("GET", f"{SELF}/state").json["wakesAt"], "1970-01-01T04:30:00Z")
+        self.ask("PATCH", f"{SELF}/config", {"wakeAt": []})
+        self.assertIsNone(self.ask("GET", f"{SELF}/state").json["wakesAt"])
+
     def test_resync(self) -> None:
         self.nothing(204, "PATCH", f"{SELF}/state")
         self.problem(404, "PATCH", f"{SELF}/state", token="bob")
@@ -244,6 +250,24 @@ class ConfigTests(ApiCase):
         old = self.ask("GET", f"{SELF}/config").json
         self.assertEqual(self.ask("PATCH", f"{SELF}/config", {"httpPort": 8080}).json, old)
         self.assertEqual(self.ask("GET", f"{SELF}/config").json, {**old, "httpPort": 8080})
+
+    def test_schedules(self) -> None:
+        old = self.ask("GET", f"{SELF}/config").json
+        given = {"wakeAt": ["*/30  * * * *", "04:30"], "quietHours": ["23:00-07:00"]}
+        self.assertEqual(self.ask("PATCH", f"{SELF}/config", given).json, old)
+        shown = {**old, "wakeAt": ["*/30 * * * *", "04:30"], "quietHours": ["23:00-07:00"]}
+        self.assertEqual(self.ask("PATCH", f"{SELF}/config", {"wakeAt": None, "quietHours": None}).json, shown)
+        self.assertEqual(self.ask("PATCH", f"{SELF}/config", {"wakeAt": [], "quietHours": []}).json, shown)
+        self.assertEqual(self.ask("GET", f"{SELF}/config").json, old)
+
+    def test_mistakes_in_schedules_are_named(self) -> None:
+        for patch, said in (
+            ({"wakeAt": ["0 0 30 2 *"]}, "'0 0 30 2 *' never comes"), ({"wakeAt": "04:30"}, "wakeAt must be a list"),
+            ({"wakeAt": ["* * * * *"]}, "closer than 300 seconds"), ({"wakeAt": [4]}, "wakeAt"),
+            ({"wakeAt": ["04:30"] * 17}, "at most 16"), ({"wakeAt": ["4" * 1000]}, "at most 100 characters"),
+            ({"quietHours": ["23-7"]}, "'23-7' is not two"), ({"quietHours": ["01:00-02:00"] * 9}, "at most 8"),
+        ):  # fmt: skip
+            self.assertIn(said, self.problem(400, "PATCH", f"{SELF}/config", patch))
 
     def test_mistakes_are_named(self) -> None:
         for patch, said in (({"zzz": 1}, "zzz"), ({"httpPort": 0}, "port"), ({"startupDelay": 61}, "at most 60")):

@@ -15,12 +15,14 @@ from webspaced.core.boot import Hold
 from webspaced.core.forward import Forward
 from webspaced.core.instance import Status
 from webspaced.core.probing import Ask
+from webspaced.core.sleep import SleepRules, Usage
 from webspaced.core.user import User
 from webspaced.core.webspace import BOOT_PORT_KEY, KEY
-from webspaced.errors import WebspacedError
+from webspaced.errors import RemoteError, WebspacedError
 
 UIDS = st.sampled_from([1, 2, 3])
 PORTS = st.sampled_from([80, 8080])
+SLEEP = SleepRules(doze_after=1.0, stop_after=2000.0, least=0.5)
 CALM = 400.0
 """Seconds after which everything has come to rest: more than every bound on a boot, a probe and a failure's rest."""
 
@@ -32,7 +34,7 @@ def name(uid: int) -> str:
 class Everything(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.w = World(max_concurrent=2, ready_timeout=5.0)
+        self.w = World(max_concurrent=2, max_running=2, ready_timeout=5.0, sleep=SLEEP)
         self.waiting: list[Watched] = []
         self.visitors: list[Watched] = []
 
@@ -83,6 +85,51 @@ class Everything(RuleBasedStateMachine):
     @rule(uid=UIDS)
     def resync(self, uid: int) -> None:
         self.do(self.w.reconciler.resync(uid))
+
+    # --- what sleep does
+
+    @rule()
+    def look(self) -> None:
+        self.do(self.w.sleeper.look())
+
+    @rule(seconds=st.sampled_from([0.5, 1.0, 1.5, 2000.0]))
+    def look_twice(self, seconds: float) -> None:
+        self.do(self.w.sleeper.look())
+        self.w.clock.run_for(seconds)
+        self.do(self.w.sleeper.look())
+
+    @rule(uid=UIDS, sent=st.sampled_from([0, 100, 10_000]), cpu=st.sampled_from([0.0, 5.0]))
+    def use(self, uid: int, sent: int, cpu: float) -> None:
+        if self.there(uid, Status.RUNNING):
+            self.w.lxd.use(name(uid), sent=sent, cpu=cpu)
+
+    @rule(uid=UIDS, usage=st.builds(Usage, cpu=st.floats(0, 1e12), sent=st.integers(0, 1 << 70)))
+    def lie(self, uid: int, usage: Usage) -> None:
+        if container := self.there(uid, *Status):
+            container.usage = usage
+
+    @rule(call=st.sampled_from(["usages", "state", "freeze", "resume", "others_work"]), times=st.integers(1, 3))
+    def refuse(self, call: str, times: int) -> None:
+        self.w.lxd.fail_next(call, *[RemoteError("not now", 500)] * times)
+
+    @rule(short=st.booleans())
+    def run_out_of_memory(self, short: bool) -> None:
+        self.w.room.short = frozenset({"none"} if short else ())
+        self.w.room.look()
+        self.w.room.wanted()
+
+    @rule(uid=UIDS)
+    def speak_on_a_silent_connection(self, uid: int) -> None:
+        if uid in self.w.listeners.watched:
+            self.w.listeners.watched[uid]()
+
+    @rule(uid=UIDS, unread=st.booleans())
+    def knock(self, uid: int, unread: bool) -> None:
+        if container := self.there(uid, *Status):
+            container.unread = unread
+            self.w.host.packets[f"veth{uid}"] = self.w.host.packets.get(f"veth{uid}", 0) + 1
+            container.config["volatile.eth0.host_name"] = f"veth{uid}"
+            self.do(self.w.dozers.look())
 
     # --- what visitors do
 
@@ -191,10 +238,16 @@ class Everything(RuleBasedStateMachine):
     def calm(self) -> None:
         if self.w.lxd.away:
             self.w.regain_lxd()
-        self.w.clock.run_for(CALM)
+        self.w.lxd.fail_no_more()
+        self.run_out_of_memory(short=False)
+        for _ in range(3):
+            # Who waits for room has it once somebody was idle for long enough.
+            self.w.clock.run_for(CALM)
+            self.w.clock.result_of(self.w.sleeper.look())
         # The periodic pass.
         self.w.clock.result_of(self.w.reconciler.periodic_pass())
         self.w.clock.run_for(CALM)
+        self.check_sleep()
         self.visit_what_runs()
         assert all(each.done for each in self.waiting), "somebody waits for ever"
         for each in self.waiting:
@@ -205,6 +258,23 @@ class Everything(RuleBasedStateMachine):
         self.visitors.clear()
         self.check_routes()
         self.check_listeners()
+
+    def check_sleep(self) -> None:
+        living = [each for each in self.w.lxd.containers.values() if each.status is not Status.STOPPED]
+        for container in living:
+            observed = self.w.registry.get(int(container.name.removeprefix("ws-u")))
+            assert observed is not None
+            if observed.runs:
+                assert not observed.doze_mark, "a mark is left"
+            if observed.dozes:
+                # Whoever comes wakes it, or is told why not.
+                visit = watch(self.w.gate.ready(observed.uid, 80, Ask.HTTP))
+                self.w.clock.run_for(CALM)
+                self.waiting.append(visit)
+                woken = self.w.lxd.containers[container.name].status is not Status.FROZEN
+                assert woken or self.w.booter.unwanted(observed), container
+                after = self.w.registry.get(observed.uid)
+                assert after is None or after.dozes or not after.doze_mark, "a mark is left"
 
     def visit_what_runs(self) -> None:
         # A port that once refused has its route at webspaced until a visitor finds it open again.

@@ -116,7 +116,7 @@ class DozeTests(SleepCase):
         visits = [self.visit() for _ in range(100)]
         self.w.clock.run_for(1)
         self.assertEqual({str(each.value) for each in visits}, {DIRECT})
-        self.assertEqual(self.calls(), ["resume"])
+        self.assertEqual(self.calls(), ["resume", "configure"])
 
     def test_one_who_hangs_up_at_once_wakes_nobody(self) -> None:
         self.dozing()
@@ -175,6 +175,12 @@ class DozeTests(SleepCase):
         self.w.lxd.busy.clear()
         self.let(LOOK)
         self.assertEqual(self.container.status, Status.FROZEN)
+
+    def test_nor_while_somebody_has_a_shell_by_lxds_own_tools(self) -> None:
+        self.w.lxd.shells.add("ws-u1")
+        self.let(700)
+        self.assertEqual(self.container.status, Status.RUNNING)
+        self.w.clock.result_of(self.w.power.shut_down(1))
 
     def test_nor_where_its_visitors_cannot_be_led_away(self) -> None:
         self.w.store.errors = [RuntimeError("no space left")] * 1000
@@ -398,6 +404,16 @@ class MemberTests(SleepCase):
         self.w.clock.result_of(self.w.sleeper.keep_awake(1, 0))
         self.let(90)
         self.assertEqual(self.container.status, Status.FROZEN)
+
+    def test_a_member_who_says_so_while_it_falls_asleep_keeps_it_awake(self) -> None:
+        self.w.clock.run_for(LOOK)
+        self.look()
+        self.w.clock.run_for(LOOK)
+        self.look()
+        self.w.clock.run_for(0.5)
+        self.w.clock.result_of(self.w.sleeper.keep_awake(1, 1000))
+        self.w.clock.run_for(10)
+        self.assertEqual(self.container.status, Status.RUNNING)
 
     def test_no_longer_than_is_allowed(self) -> None:
         self.assertRaises(Invalid, self.w.clock.result_of, self.w.sleeper.keep_awake(1, 3601))

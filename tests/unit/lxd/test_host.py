@@ -1,0 +1,68 @@
+"""What the kernel tells of containers, as it writes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from webspaced.lxd.host import HostNics
+
+DEV = """Inter-|   Receive                                                |  Transmit
+ face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
+    lo:    4188      38    0    0    0     0          0         0     4188      38    0    0    0     0       0          0
+veth4a7fe8b3:     954   5    0    0    0     0          0         0     1638       7    0    0    0     0       0          0
+br-0:1234567890 99 0 0 0 0 0 0 12 13 0 0 0 0 0 0
+"""
+HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+LINE = "   0: 00000000:{port} 00000000:0000 {state} 00000000:{unread} 00:00000000 00000000     0        0 12 1 0 100\n"
+
+
+class HostTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.proc = Path(self.mktemp())
+        self.host = HostNics(self.proc)
+
+    def put(self, name: str, text: str) -> None:
+        path = self.proc / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def unread(self, state: str, unread: str, table: str = "tcp") -> bool:
+        for name in ("tcp", "tcp6"):
+            self.put(f"7/net/{name}", HEAD)
+        self.put(f"7/net/{table}", HEAD + LINE.format(port="0050", state=state, unread=unread))
+        return self.host.has_unread(7)
+
+    def test_packets_into_containers(self) -> None:
+        self.put("net/dev", DEV)
+        self.assertEqual(dict(self.host.received()), {"lo": 38, "veth4a7fe8b3": 7, "br-0": 13})
+
+    def test_this_machine_tells_it_as_well(self) -> None:
+        self.assertIn("lo", HostNics().received())
+
+    def test_what_waits_to_be_read_or_accepted(self) -> None:
+        for table in ("tcp", "tcp6"):
+            for state, unread, is_unread in (
+                ("01", "00000000", False), ("01", "0000000C", True), ("0A", "00000000", False), ("0A", "00000001", True),
+                # The peer has ended, with and without a last word.
+                ("08", "00000001", False), ("08", "00000002", True),
+            ):  # fmt: skip
+                self.assertIs(self.unread(state, unread, table), is_unread, (table, state, unread))
+
+    def test_where_nothing_can_be_known(self) -> None:
+        self.assertEqual((dict(self.host.received()), self.host.has_unread(7), self.host.memory_pressure()), ({}, True, 0.0))
+
+    def test_pressure(self) -> None:
+        self.put("pressure/memory", "some avg10=12.50 avg60=1.00 avg300=0.10 total=5\nfull avg10=0.00 avg60=0 total=1\n")
+        self.assertEqual(self.host.memory_pressure(), 12.5)
+
+    @given(st.text(max_size=200))
+    def test_whatever_it_says(self, text: str) -> None:
+        for name in ("net/dev", "7/net/tcp", "pressure/memory"):
+            self.put(name, text)
+        self.host.received()
+        self.host.has_unread(7)
+        self.host.memory_pressure()

@@ -1,0 +1,89 @@
+"""Noticing that somebody speaks on a connection into a frozen container."""
+
+from __future__ import annotations
+
+from tests.unit.webspaces.test_sleeper import SleepCase
+from webspaced.core.instance import Status
+from webspaced.errors import NotFound
+
+NIC_KEY = "volatile.eth0.host_name"
+
+
+class OnThisMachineTests(SleepCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.w.lxd.set_keys("ws-u1", **{NIC_KEY: "veth1"})
+        self.w.host.packets = {"veth1": 100}
+        self.w.clock.run_for(1)
+        self.dozing()
+        self.look_at_dozers()
+        self.w.lxd.calls.clear()
+
+    def look_at_dozers(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.w.clock.result_of(self.w.dozers.look())
+            self.w.clock.run_for(1)
+
+    def test_while_nothing_comes_nobody_is_asked(self) -> None:
+        self.look_at_dozers(20)
+        self.assertEqual((self.container.status, self.w.lxd.calls), (Status.FROZEN, []))
+
+    def test_packets_that_its_processes_have_read_or_that_are_for_nobody_wake_it_not(self) -> None:
+        self.w.host.packets["veth1"] += 5
+        self.look_at_dozers(3)
+        self.assertEqual(self.container.status, Status.FROZEN)
+
+    def test_what_it_has_not_read_wakes_it(self) -> None:
+        self.w.host.packets["veth1"] += 1
+        self.container.unread = True
+        self.look_at_dozers()
+        self.assertEqual(self.container.status, Status.RUNNING)
+
+    def test_what_came_before_the_first_look_is_seen_as_well(self) -> None:
+        self.w.clock.result_of(self.w.booter.boot(1))
+        self.look_at_dozers()
+        self.w.activity.note(1)
+        self.dozing()
+        self.container.unread = True
+        self.look_at_dozers()
+        self.assertEqual(self.container.status, Status.RUNNING)
+
+    def test_one_that_is_not_to_run_stays(self) -> None:
+        self.w.host.packets["veth1"] += 1
+        self.container.unread = True
+        self.w.lxd.containers["ws-u1"].config["user._webspaced"] = (
+            '{"user": 1, "desired": {"desired": "suspended", "reason": "abuse", "by": "root"}}'
+        )
+        self.w.clock.result_of(self.w.registry.look(1))
+        self.look_at_dozers()
+        self.assertNotIn(("resume", "ws-u1"), [call for call in self.w.lxd.calls if call[0] == "start"])
+
+
+class ElsewhereTests(SleepCase):
+    """Where LXD is on another machine its metrics tell it, which are up to 8 seconds old."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.dozing()
+
+    def look_at_dozers(self, seconds: int) -> None:
+        for _ in range(seconds):
+            self.w.clock.result_of(self.w.dozers.look())
+            self.w.clock.run_for(1)
+
+    def test_who_is_spoken_to_is_woken(self) -> None:
+        self.look_at_dozers(20)
+        self.assertEqual(self.container.status, Status.FROZEN)
+        self.w.lxd.use("ws-u1", received=60)
+        self.look_at_dozers(20)
+        self.assertEqual(self.container.status, Status.FROZEN)
+        self.w.lxd.use("ws-u1", received=120)
+        self.look_at_dozers(18)
+        self.assertEqual(self.container.status, Status.RUNNING)
+
+    def test_lxd_is_asked_every_eight_seconds_and_need_not_know(self) -> None:
+        self.w.lxd.calls.clear()
+        self.w.lxd.fail_next("usages", *[NotFound("not found")] * 100)
+        self.look_at_dozers(80)
+        self.assertEqual(len(self.w.calls("usages")), 10)
+        self.assertEqual(self.container.status, Status.FROZEN)
