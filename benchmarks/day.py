@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import Pool
 from time import monotonic
 from typing import Any
 
@@ -81,10 +81,10 @@ def _table(figures: Mapping[str, Mapping[str, float]]) -> Sequence[str]:
 
 
 def _run(size: Size, ways: Sequence[str]) -> Mapping[str, Mapping[str, float]]:
-    with ProcessPoolExecutor(min(len(ways), os.cpu_count() or 1)) as pool:
+    with Pool(min(len(ways), os.cpu_count() or 1)) as pool:
         # The one that takes longest first.
-        lives = {way: pool.submit(_live, way, size) for way in reversed(ways)}
-        return {way: lives[way].result() for way in ways}
+        lives = {way: pool.apply_async(_live, (way, size)) for way in reversed(ways)}
+        return {way: lives[way].get() for way in ways}
 
 
 def main() -> int:

@@ -28,6 +28,7 @@ from tests.simulation.client import Exchange
 from tests.simulation.deployment import Deployment
 from webspaced.core.config import Config
 from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY, Webspace
+from webspaced.testing.lxd.machine import BRIDGE
 from webspaced.testing.lxd.things import Instance, Phase
 
 HOUR, MINUTE, MB, GB = 3600.0, 60.0, 1 << 20, 1 << 30
@@ -39,7 +40,7 @@ IDLE_CPU = 0.0041
 """Seconds of processor time that a Debian container with a web server takes in a minute at rest, at most."""
 IDLE_SENT, IDLE_RECEIVED = 70, 150
 """Bytes that it sends (the median) and receives (at most) in a minute then."""
-ALIVE = {Phase.RUNNING: "awake", Phase.FROZEN: "dozing"}
+NIC = {"name": "eth0", "network": BRIDGE, "type": "nic"}
 
 
 @frozen(kw_only=True)
@@ -147,7 +148,9 @@ class Day:
         machine = self.deployment.lxd.machine
         machine.memory_total, machine.memory_of_each = size.memory, size.memory_of_each
         for uid in self._members:
-            machine.add(f"ws-u{uid}", config=_config(uid))
+            instance = machine.add(f"ws-u{uid}", config=_config(uid))
+            # As webspaced gives them: nobody else gets it, and nobody has to ask for the leases.
+            instance.devices["eth0"] = {**NIC, "ipv4.address": str(instance.address)}
         self._instances: Mapping[int, Instance] = dict(self.deployment.instances())
 
     def live(self, asked: Sequence[Call]) -> Outcome:
