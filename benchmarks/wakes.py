@@ -228,7 +228,7 @@ def main() -> int:
     """Run it; the status of an interrupted run is 130."""
     become_interruptible()
     try:
-        counts = [int(each) for each in os.environ.get("BENCH_DOZING", "1,100,1000").split(",")]
+        counts = [int(each) for each in os.environ.get("BENCH_DOZING", "1,100,1000").split(",") if each]
         figures = measure(size("ROUNDS", 40), counts, size("REAL", 100))
     except KeyboardInterrupt:
         return 130
