@@ -10,8 +10,8 @@ visited
 neighbour
     The same for as many minutes in each of which another container of the last image is started on the same bridge.
 renewed
-    The same for as many minutes in each of which the last one's `dhclient` asks for the address again that it has, as it
-    does each half hour, since LXD's leases are for an hour. The tiny image asks once.
+    The same for as many minutes in each of which another `dhclient` of the last one asks for its address: two packets, of
+    which the renewal that comes each half hour (LXD's leases are for an hour) has one. The tiny image asks only once.
 
 The tiny image, and beside it the root file system that `BENCH_ROOTFS` names, a tar archive with systemd and a web server;
 they share a bridge with nobody else. Such as

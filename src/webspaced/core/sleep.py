@@ -61,8 +61,8 @@ class Usage:
     def is_activity(self, before: Usage, seconds: float, floors: Floors) -> bool:
         """Whether more was used than at rest, since ``before``, in so many seconds.
 
-        Counters that went back begin anew: something was started, and that is activity. What comes by the network at rest comes
-        at once, such as the renewal of a lease: in less than a minute it may be as much as in one.
+        Counters that went back begin anew: something was started, and that is activity. What the network moves at rest
+        comes at once, such as the renewal of a lease: in less than a minute it may be as much as in one.
         """
         minutes = seconds / 60.0
         whole = max(1.0, minutes)
