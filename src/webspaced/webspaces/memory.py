@@ -71,4 +71,8 @@ class MemoryWatch:
         except (RemoteError, NotFound, DeadlineExceeded) as error:
             self.log.info("the memory of {where} cannot be read: {error}", where=location, error=str(error))
             return was
+        alive = sum(each.lives and each.instance.location == location for each in self._registry)
+        # What one of them takes: rather too much, as all else on the machine counts, too. One is always let in.
+        taken = memory.used / max(1, alive)
+        self._room.allow(location, max(1, int((memory.free - self._limits.low) * memory.total / taken)) if taken else 1)
         return memory.free < (self._limits.high if was else self._limits.low)

@@ -32,6 +32,7 @@ class Room:
         """Is called when somebody waits for room; :attr:`lacking` tells how much."""
         self.short: frozenset[str] = frozenset()
         """Where memory is short: nobody is let in there. Cluster members' names, ``none`` without a cluster."""
+        self._allowed: dict[str, int] = {}
         self._clock = clock
         self._registry = registry
         self._most = most
@@ -49,6 +50,10 @@ class Room:
     def is_bounded(self) -> bool:
         """Whether there is a bound on how many run."""
         return bool(self._most)
+
+    def allow(self, location: str, count: int) -> None:
+        """Say how many of those who wait memory has room for there, until this is said again."""
+        self._allowed[location] = count
 
     def gains_by(self, location: str) -> bool:
         """Whether it helps somebody if one is stopped there."""
@@ -84,10 +89,18 @@ class Room:
         """Let in whom there is room for by now, in the order in which they came."""
         for place in list(self._waiting):
             uid, entered = place
-            if self._has_room(uid) and place in self._waiting:
+            if self._has_room(uid) and place in self._waiting and self._is_allowed(uid):
                 self._waiting.remove(place)
                 self._starting.add(uid)
                 entered.callback(None)
+
+    def _is_allowed(self, uid: int) -> bool:
+        """Take one of the places that memory has for those who wait: all at once they would take more than there is."""
+        observed = self._registry.get(uid)
+        if observed is None or observed.instance.location not in self._allowed:
+            return True
+        self._allowed[observed.instance.location] -= 1
+        return self._allowed[observed.instance.location] >= 0
 
     def _has_room(self, uid: int) -> bool:
         observed = self._registry.get(uid)
