@@ -15,58 +15,33 @@ event to served
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import random
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from attrs import evolve
-from twisted.internet.task import react
 from wsproto.events import TextMessage
 
 from benchmarks.clients import ask
 from benchmarks.interrupts import become_interruptible
 from benchmarks.lxd import DirectLxd
 from benchmarks.report import conclude, median, milliseconds, percentile
+from benchmarks.served import LONGEST, webspaced
 from benchmarks.simulated_lxd import simulated
 from benchmarks.terminals import stream
-from benchmarks.webspaces import config_of, serve, settings_for
+from benchmarks.webspaces import config_of, settings_for
 from harness import ports
-from harness.saying import CannotGoOn, run_program, say, tail
+from harness.saying import run_program, say
 from webspaced.core.webspace import KEY, Config, Webspace
 from webspaced.testing.lxd.simulator import LOOPBACK_PORTS
 
 NAME = "ws-u1"
-LONGEST = 60.0
 CALM = (0.8, 1.0)
 WEBSPACE = Webspace(user=1, config=Config(startup_delay=3.0, http_port=LOOPBACK_PORTS.web, sni_passthrough=False))
-
-
-@contextmanager
-def _webspaced(folder: Path, settings: Mapping[str, Any]) -> Iterator[None]:
-    (folder / "webspaced.yaml").write_text(json.dumps(settings))
-    command = [sys.executable, "-m", "benchmarks.events", "serve", str(folder / "webspaced.yaml")]
-    log = folder / "log"
-    with log.open("ab") as output:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-    try:
-        yield
-    except TimeoutError as error:
-        raise CannotGoOn(f"nothing was served within {LONGEST:g} s\nwebspaced's last words:\n{tail(log)}") from error
-    finally:
-        child.terminate()
-        try:
-            child.wait(LONGEST)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
 
 
 async def _served(front: tuple[str, int], host: str) -> float:
@@ -127,14 +102,12 @@ def _run() -> list[float]:
         settings["http"] = {"listen_address": f"127.0.0.1:{api}", "internal_address": f"127.0.0.1:{inside}"}
         addresses = {"http_address": f"127.0.0.1:{front}", "https_address": f"127.0.0.1:{other}"}
         settings["traefik"] = {"provider": "file", "embedded": True, **addresses}
-        cleaning.enter_context(_webspaced(folder, settings))
+        cleaning.enter_context(webspaced(folder, settings))
         return asyncio.run(_measure(socket, ("127.0.0.1", front), rounds))
 
 
 def main() -> int:
     """Run it alone; the status of an interrupted run is 130."""
-    if sys.argv[1:2] == ["serve"]:
-        react(serve, sys.argv[2:])
     become_interruptible()
     try:
         lasted = _run()

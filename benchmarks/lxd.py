@@ -93,10 +93,15 @@ class DirectLxd:
         """The names of all containers that run."""
         return [one["name"] for one in await self.get("/1.0/instances?recursion=1") if one["status_code"] != 102]
 
+    async def status(self, name: str) -> str:
+        """What LXD says that an instance does, such as `Frozen`."""
+        return str((await self.get(f"/1.0/instances/{name}"))["status"])
+
     async def stop_all(self) -> None:
         """Stop by force whatever runs."""
-        await in_parallel(PARALLEL_CHANGES, self._stop, await self.running())
+        await in_parallel(PARALLEL_CHANGES, self.stop, await self.running())
 
-    async def _stop(self, name: str) -> None:
+    async def stop(self, name: str) -> None:
+        """Stop a container by force."""
         body = {"action": "stop", "timeout": 30, "force": True}
         await self.ended(await self.ask("PUT", f"/1.0/instances/{name}/state", body))

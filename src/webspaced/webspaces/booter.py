@@ -223,9 +223,14 @@ class Booter:
                 message = "it stopped again at once"
                 raise BootFailed(message)
             course.started = await self._carry_out(decision, observed, course)
-            observed = await self._registry.look(uid)
+            observed = await self._after(decision.act, uid)
             # What runs now is known: before, there may seem to be room that there is not.
             self._room.leave(uid)
+
+    async def _after(self, act: Act, uid: int) -> Observed | None:
+        """Look again, but not at what LXD has just said that it runs: who visits one that dozes shall not wait for that."""
+        observed = self._registry.get(uid)
+        return observed if act is Act.RESUME and observed and observed.runs else await self._registry.look(uid)
 
     def _decide(self, observed: Observed) -> Decision:
         return decide(
@@ -272,6 +277,7 @@ class Booter:
             return
         course.asked = True
         if await course.patience.tried(self._instances.resume(observed.name)):
+            self._registry.resumed(observed.uid)
             await self._registry.confirm_address(observed.uid)
 
     def _hold_changed(self, uid: int) -> Deferred[None]:

@@ -6,6 +6,7 @@ from attrs import frozen
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from webspaced.core.room import Memory
 from webspaced.errors import DeadlineExceeded, NotFound, RemoteError
 from webspaced.interfaces import IHostNics, IInstances
 from webspaced.webspaces.registry import Registry
@@ -59,6 +60,13 @@ class MemoryWatch:
         if short:
             self._room.wanted()
 
+    def _has_room_for(self, location: str, memory: Memory) -> int:
+        """Give how many more there is memory for; one at least."""
+        alive = sum(each.lives and each.instance.location == location for each in self._registry)
+        # What one of them takes: rather too much, as all else on the machine counts, too.
+        taken = max(1.0, memory.used / max(1, alive))
+        return max(1, int((memory.free - self._limits.low) * memory.total / taken))
+
     async def _is_short(self, location: str) -> bool:
         was = location in self._room.short
         if self._limits.pressure and self._local:
@@ -71,4 +79,6 @@ class MemoryWatch:
         except (RemoteError, NotFound, DeadlineExceeded) as error:
             self.log.info("the memory of {where} cannot be read: {error}", where=location, error=str(error))
             return was
+        if self._room.is_recovering(location):
+            self._room.allow(location, self._has_room_for(location, memory))
         return memory.free < (self._limits.high if was else self._limits.low)

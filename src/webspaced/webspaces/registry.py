@@ -289,6 +289,12 @@ class Registry:
         self._store(renewed)
         return renewed
 
+    def resumed(self, uid: int) -> None:
+        """Take a webspace that dozed for running: LXD has said that it is thawed, and the look that follows need not be awaited."""
+        known = self._seen.get(uid)
+        if known is not None and known.dozes:
+            self._store(evolve(known, instance=evolve(known.instance, status=Status.RUNNING)))
+
     async def confirm_address(self, uid: int) -> None:
         """See whether the addresses of a webspace that dozed are still its own: a lease may have run out meanwhile."""
         observed, addressing = self._seen.get(uid), self._ready()

@@ -33,6 +33,8 @@ class Room:
         """Is called when somebody waits for room; :attr:`lacking` tells how much."""
         self.short: frozenset[str] = frozenset()
         """Where memory is short: nobody is let in there. Cluster members' names, ``none`` without a cluster."""
+        self._allowed: dict[str, int] = {}
+        """Where memory was short, for how many who have waited for it there is some."""
         self._clock = clock
         self._registry = registry
         self._most = most
@@ -50,6 +52,17 @@ class Room:
     def is_bounded(self) -> bool:
         """Whether there is a bound on how many run."""
         return bool(self._most)
+
+    def allow(self, location: str, count: int) -> None:
+        """Say for how many of those who wait there is memory where it was short, until this is said again.
+
+        Let in all at once they would take more than there is.
+        """
+        self._allowed[location] = count
+
+    def is_recovering(self, location: str) -> bool:
+        """Whether memory is short there, or was, and there is still somebody who has waited for it."""
+        return location in self.short or location in self._allowed
 
     def gains_by(self, location: str) -> bool:
         """Whether it helps somebody if one is stopped there."""
@@ -83,6 +96,8 @@ class Room:
     def look(self) -> None:
         """Let in whom there is room for by now, in the order in which they came."""
         self._let_in(list(self._waiting))
+        if not self._waiting:
+            self._allowed.clear()
 
     def _is_next(self, uid: int) -> bool:
         """Whether nobody who came before waits for the same room: where memory is short elsewhere keeps nobody here."""
@@ -93,7 +108,7 @@ class Room:
         left = self._places_left() if places else 0
         entering: list[Deferred[None]] = []
         for uid, entered in places:
-            if left > len(entering) and not self._is_short_for(uid):
+            if left > len(entering) and not self._is_short_for(uid) and self._takes_memory(uid):
                 self._waiting.remove((uid, entered))
                 self._starting.add(uid)
                 entering.append(entered)
@@ -101,6 +116,14 @@ class Room:
             # Who was called before may have ended others' waiting.
             if not entered.called:
                 entered.callback(None)
+
+    def _takes_memory(self, uid: int) -> bool:
+        observed = self._registry.get(uid)
+        if observed is None or observed.instance.location not in self._allowed:
+            return True
+        left = self._allowed[observed.instance.location]
+        self._allowed[observed.instance.location] = max(0, left - 1)
+        return left > 0
 
     def _is_short_for(self, uid: int) -> bool:
         observed = self._registry.get(uid)

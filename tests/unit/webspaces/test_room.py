@@ -10,6 +10,7 @@ from twisted.internet.defer import CancelledError
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.timing import Time, Watched, watch
+from tests.unit.world import World
 from webspaced.errors import Momentary
 from webspaced.webspaces.room import Room
 
@@ -100,3 +101,24 @@ class RoomTests(SynchronousTestCase):
         self.assertIsInstance(late.error, Momentary)
         self.assertIsInstance(gone.error, CancelledError)
         self.assertEqual(room.lacking, 0)
+
+
+class RecoveryTests(SynchronousTestCase):
+    """After memory was short, no more are let in at a time than there is some for."""
+
+    def test_those_who_waited_come_in_as_there_is_memory(self) -> None:
+        w = World()
+        for uid in (1, 2, 3, 4):
+            w.webspace(uid)
+        w.start()
+        w.room.short = frozenset({"none"})
+        waiting = [watch(w.room.enter(uid)) for uid in (1, 2, 3, 4)]
+        w.room.allow("none", 2)
+        w.room.short = frozenset()
+        w.room.look()
+        self.assertEqual([each.done for each in waiting], [True, True, False, False])
+        self.assertTrue(w.room.is_recovering("none"))
+        w.room.allow("none", 5)
+        w.room.look()
+        self.assertEqual([each.done for each in waiting], [True] * 4)
+        self.assertFalse(w.room.is_recovering("none"))

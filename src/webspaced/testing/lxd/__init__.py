@@ -23,8 +23,8 @@ do differently is in :mod:`webspaced.testing.lxd.flavour`. What this does differ
 - A graceful stop of a frozen instance thaws it first, as LXD does. Incus lets it run into its timeout, and then calls it
   running while its processes are still frozen.
 - Incus's freeze sometimes takes a second; here it takes :attr:`Timings.freeze`.
-- Of the metrics only processor time and bytes of NICs are told, and what comes to a frozen container is counted when it goes
-  on. Of the resources only memory is told.
+- Of the metrics only processor time and bytes of NICs mean anything; the others are told where :attr:`Metrics.cpus` says
+  so. What comes to a frozen container is counted when it goes on. Of the resources only memory is told.
 - Commands are those of :mod:`webspaced.testing.lxd.commands`. They go on in a container that is frozen. Where they do not
   read, what is sent to them is not held back.
 - A WebSocket's secret is good for once; with a second use of it the real ones keep the client waiting.

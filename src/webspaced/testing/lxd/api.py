@@ -298,11 +298,9 @@ class Api:
         return await self._read(request, lambda: self._metrics(project_of(request)))
 
     def _metrics(self, project: str) -> Answer:
-        now, machine = self.machine.agenda.seconds(), self.machine
-        at, text = machine.metrics.get(project, (-self._times.metrics_kept, ""))
-        if now - at >= self._times.metrics_kept:
-            text = documents.metrics(machine, project)
-            machine.metrics[project] = (now, text)
+        machine = self.machine
+        alive = lambda: [each for each in machine.listed(project) if each.phase.alive]  # noqa: E731
+        text = machine.metrics.told(machine.flavour.name, project, machine.agenda.seconds(), alive)
         return Answer(text.encode(), 200, (("Content-Type", "text/plain"),))
 
     @app.route("/1.0/resources", methods=["GET"])

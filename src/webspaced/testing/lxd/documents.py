@@ -117,24 +117,6 @@ def state_document(instance: Instance, machine: Machine) -> dict[str, Any]:
     return document
 
 
-def metrics(machine: Machine, project: str) -> str:
-    """Give what the containers of a project have used, as Prometheus reads it: of some seventy metrics those that count."""
-    alive = [each for each in machine.listed(project) if each.phase.alive]
-    server = machine.flavour.name
-    lines: list[str] = []
-    for metric, labels, value in (
-        ("cpu_seconds_total", 'cpu="0",mode="user",', lambda each: each.used),
-        ("network_receive_bytes_total", 'device="eth0",', lambda each: each.received),
-        ("network_transmit_bytes_total", 'device="eth0",', lambda each: each.sent),
-    ):
-        lines += [f"# HELP {server}_{metric} It is said here.", f"# TYPE {server}_{metric} counter"]
-        lines += [
-            f'{server}_{metric}{{{labels}name="{each.name}",project="{each.project}",type="container"}} {value(each):g}'
-            for each in alive
-        ]
-    return "\n".join([*lines, "# EOF", ""])
-
-
 def resources_document(machine: Machine) -> dict[str, Any]:
     """Give what the machine has, as far as it is modelled: memory, in bytes."""
     alive = sum(each.phase.alive for each in machine.instances.values())

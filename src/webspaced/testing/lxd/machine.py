@@ -20,6 +20,7 @@ from webspaced.testing.lxd.errors import ApiError, no_instance
 from webspaced.testing.lxd.events import Events
 from webspaced.testing.lxd.files import furnish
 from webspaced.testing.lxd.flavour import LXD, Flavour
+from webspaced.testing.lxd.metrics import Metrics
 from webspaced.testing.lxd.operations import Operation, Operations
 from webspaced.testing.lxd.power import Insides, Power
 from webspaced.testing.lxd.things import IDMAP, Image, Instance, Network, Phase, Profile, Project
@@ -88,8 +89,7 @@ class Machine:
         """Members of a cluster by name, and whether each is online; empty on a single machine."""
         self.memory_total, self.memory_used, self.memory_of_each = 24 << 30, 1 << 30, 1_155_072
         """Bytes: of the machine, taken by all else, and taken by each container that runs or is frozen."""
-        self.metrics: dict[str, tuple[float, str]] = {}
-        """What was told last of a project, and when: the same is told for a while."""
+        self.metrics = Metrics(self.timings.metrics_kept)
         self.profiles_version = 0
         self.gateway = IPv4Interface(gateway)
         self._count = 0
