@@ -37,6 +37,10 @@ class Sleep(enum.StrEnum):
     """Never put to sleep."""
 
 
+MOST_UNANSWERED = 1000
+"""Bytes for one that is sent: TCP acknowledges some 64 KB by 66 bytes at least. Who answers less hears what is for all."""
+
+
 @frozen(kw_only=True)
 class Floors:
     """What a container does at rest, per minute; only what goes beyond it is activity.
@@ -62,14 +66,16 @@ class Usage:
         """Whether more was used than at rest, since ``before``, in so many seconds.
 
         Counters that went back begin anew: something was started, and that is activity. What the network moves at rest
-        comes at once, such as the renewal of a lease: in less than a minute it may be as much as in one.
+        comes at once, such as the renewal of a lease: in less than a minute it may be as much as in one. What is only heard
+        and not answered is no activity: anybody on the network can send to all.
         """
         minutes = seconds / 60.0
         whole = max(1.0, minutes)
         cpu, received, sent = self.cpu - before.cpu, self.received - before.received, self.sent - before.sent
         if min(cpu, received, sent) < 0:
             return True
-        return sent > floors.sent * whole or received > floors.received * whole or cpu > floors.cpu * minutes
+        heard = received > floors.received * whole and sent * MOST_UNANSWERED > received
+        return sent > floors.sent * whole or heard or cpu > floors.cpu * minutes
 
 
 @frozen(kw_only=True)

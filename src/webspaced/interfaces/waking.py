@@ -73,5 +73,8 @@ class IRoom(Interface):
     async def enter(uid: int) -> None:
         """Wait until a webspace may be started, first come, first served; ``Refused`` after a while."""
 
+    def keep(uid: int) -> None:
+        """Let a webspace that is stopped to be started again have its place meanwhile, until :meth:`leave`."""
+
     def leave(uid: int) -> None:
         """Say that the start is over: whatever runs now is in the registry."""

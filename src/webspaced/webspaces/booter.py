@@ -5,7 +5,8 @@ What to do next is :func:`webspaced.core.boot.decide`'s; this carries it out aga
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from attrs import define, evolve, frozen
 from twisted.internet.defer import Deferred, DeferredSemaphore, fail, succeed
@@ -108,6 +109,15 @@ class Booter:
             # That it stops again is our doing, and nobody is refused because of timing.
             course.started = False
         self._remember(uid, evolve(self.memory(uid), hold=hold))
+
+    @contextmanager
+    def place_kept(self, uid: int) -> Iterator[None]:
+        """Let nobody else have the place of one that is stopped to be started again."""
+        self._room.keep(uid)
+        try:
+            yield
+        finally:
+            self._room.leave(uid)
 
     def forget(self, uid: int) -> None:
         """Drop what is remembered of a webspace that is gone."""
@@ -224,8 +234,9 @@ class Booter:
                 raise BootFailed(message)
             course.started = await self._carry_out(decision, observed, course)
             observed = await self._after(decision.act, uid)
-            # What runs now is known: before, there may seem to be room that there is not.
-            self._room.leave(uid)
+            if decision.act is Act.START:
+                # What runs now is known: before, there may seem to be room that there is not.
+                self._room.leave(uid)
 
     async def _after(self, act: Act, uid: int) -> Observed | None:
         """Look again, but not at what LXD has just said that it runs: who visits one that dozes shall not wait for that."""

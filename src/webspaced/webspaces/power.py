@@ -189,11 +189,12 @@ class Power:
             check_not_paused(observed)
             self._hindrances.check_startable(observed)
             await self._hindrances.check_idle(observed)
-            with self._held(uid, Hold.DRAINING):
-                await self._drained(uid)
-                self._booter.hold(uid, Hold.RESTARTING)
-                await self.halt(observed)
-            await self._booter.boot(uid, by_api=True)
+            with self._booter.place_kept(uid):
+                with self._held(uid, Hold.DRAINING):
+                    await self._drained(uid)
+                    self._booter.hold(uid, Hold.RESTARTING)
+                    await self.halt(observed)
+                await self._booter.boot(uid, by_api=True)
 
     async def want(self, uid: int, desired: Desired, *, by_admin: bool = False) -> None:
         """Say what is wanted of a webspace; unless it is ``auto``, it is stopped in order.

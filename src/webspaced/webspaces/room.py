@@ -66,10 +66,14 @@ class Room:
 
     def gains_by(self, location: str) -> bool:
         """Whether it helps somebody if one is stopped there."""
-        return bool(self._waiting) if not self.short else location in self.short
+        if not self.short:
+            return bool(self._waiting)
+        return location in self.short or not all(self._is_short_for(uid) for uid, _ in self._waiting)
 
     async def enter(self, uid: int) -> None:
         """See :meth:`webspaced.interfaces.IRoom.enter`."""
+        if uid in self._starting:
+            return
         entered: Deferred[None] = Deferred()
         place = (uid, entered)
         self._waiting.append(place)
@@ -86,6 +90,10 @@ class Room:
     def _too_late(self, _result: object, _seconds: float) -> None:
         what = "memory is short" if self.short else "too many webspaces are running already"
         raise Momentary(what, retry_after=RETRY_AFTER)
+
+    def keep(self, uid: int) -> None:
+        """See :meth:`webspaced.interfaces.IRoom.keep`."""
+        self._starting.add(uid)
 
     def leave(self, uid: int) -> None:
         """See :meth:`webspaced.interfaces.IRoom.leave`."""

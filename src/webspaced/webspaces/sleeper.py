@@ -42,6 +42,7 @@ VAIN_PAUSE = 0.5
 """Seconds for which it is not looked again who could make room, where nobody could: a crowd may wait for it."""
 UNMARK_DELAY = 0.1
 """Seconds after a wake until its mark is taken away."""
+UNMARK_RETRY = 30.0
 
 
 @frozen(kw_only=True)
@@ -377,7 +378,7 @@ class Sleeper:
             self._clock.callLater(UNMARK_DELAY, self._unmark_later, observed.uid)
 
     def _unmark_later(self, uid: int) -> None:
-        shield(self._unmark(uid)).addErrback(self._not_unmarked)
+        shield(self._unmark(uid)).addErrback(self._not_unmarked, uid)
 
     async def _unmark(self, uid: int) -> None:
         def keys(now: Observed) -> dict[str, str]:
@@ -389,6 +390,6 @@ class Sleeper:
         finally:
             self._unmarking.discard(uid)
 
-    def _not_unmarked(self, failure: Failure) -> None:
-        # The next look at it tries again.
+    def _not_unmarked(self, failure: Failure, uid: int) -> None:
         failure.trap(WebspacedError)
+        self._clock.callLater(UNMARK_RETRY, self._noticed, uid)
