@@ -290,7 +290,7 @@ class Registry:
         return renewed
 
     def resumed(self, uid: int) -> None:
-        """Take a webspace that dozed for running: LXD has said that it is thawed, and the look that follows need not be awaited."""
+        """Take a webspace that dozed for running: LXD has said that it is thawed, and nobody need wait for a look at it."""
         known = self._seen.get(uid)
         if known is not None and known.dozes:
             self._store(evolve(known, instance=evolve(known.instance, status=Status.RUNNING)))
