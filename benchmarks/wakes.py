@@ -160,8 +160,6 @@ async def _fall_asleep(target: Stack) -> None:
     say("  creating them through the API, waking each, letting all fall asleep ...")
     await in_parallel(PARALLEL_CHANGES, target.create_webspace, target.members)
     await in_parallel(target.settings.webspaces.max_concurrent_boots, target.first_visit, target.members)
-    for member in target.members:
-        await target.routed(member)
     await target.dozing(target.members)
 
 
@@ -184,7 +182,8 @@ def _simulated(count: int) -> Iterator[Stack]:
         limits = {"per_address": 0, "connections_per_address": 0}
         document["http"] = {"listen_address": api, "internal_address": inside, "limits": limits}
         document["traefik"] = {"provider": "file", "embedded": True, "http_address": front, "https_address": other}
-        document["webspaces"]["sleep"] = _sleep(count)
+        # All visitors of a burst have one address here.
+        document["webspaces"] |= {"sleep": _sleep(count), "max_per_address": 0}
         cleaning.enter_context(webspaced(folder, document))
         members = [f"m{number}" for number in range(1, count + 1)]
         settings = load(folder / "webspaced.yaml", {})
@@ -220,6 +219,7 @@ def measure(rounds: int, counts: Sequence[int], real: int) -> dict[str, Any]:
     sleep = _sleep(real)
     floors = {f"floors_{name}": value for name, value in sleep.pop("floors").items()}
     variables = {f"WSD_WEBSPACES_SLEEP_{name.upper()}": str(value) for name, value in {**sleep, **floors}.items()}
+    variables["WSD_WEBSPACES_MAX_PER_ADDRESS"] = "0"
     with stack(real, plain=0, variables=variables) as target:
         return figures | _one(target, rounds, f"_real_{real}", real=True)
 

@@ -1,0 +1,56 @@
+"""How many are let in when memory is short no more; a wake that waits for no look."""
+
+from __future__ import annotations
+
+from tests.unit.timing import watch
+from tests.unit.webspaces.test_sleeper import SleepCase
+from webspaced.core.instance import Status
+from webspaced.lib.deferreds import sleep
+from webspaced.webspaces.memory import MemoryLimits, MemoryWatch
+
+WAITING = (2, 3, 4)
+
+
+class AllowedTests(SleepCase):
+    def test_no_more_than_memory_has_room_for(self) -> None:
+        self.w.clock.result_of(self.w.reconciler.full_pass())
+        for uid in WAITING:
+            self.w.webspace(uid)
+        self.w.clock.result_of(self.w.reconciler.full_pass())
+        watching = MemoryWatch(
+            self.w.registry, self.w.lxd, self.w.host, self.w.room, MemoryLimits(low=0.1, high=0.15, pressure=0), local=False
+        )
+        self.w.lxd.memory_total, self.w.lxd.memory_of_each, self.w.lxd.memory_taken = 1000, 20, 900
+        self.w.clock.result_of(watching.look())
+        visits = [watch(self.w.ready(uid)) for uid in WAITING]
+        self.w.clock.run_for(2)
+        self.assertEqual(self.running(), 1)
+        self.w.lxd.memory_taken = 700
+        self.w.clock.result_of(watching.look())
+        self.w.clock.run_for(3)
+        # There are 180 above the bound; for all that is known, the one that runs takes 720.
+        self.assertEqual(self.running(), 1 + 1)
+        for _ in range(10):
+            self.w.clock.result_of(watching.look())
+            self.w.clock.run_for(3)
+        self.assertTrue(all(visit.done for visit in visits))
+
+    def running(self) -> int:
+        return sum(each.status is Status.RUNNING for each in self.w.lxd.containers.values())
+
+
+class QuickWakeTests(SleepCase):
+    def test_a_visitor_does_not_wait_for_a_look_at_what_lxd_has_just_said(self) -> None:
+        self.dozing()
+        get = self.w.lxd.get
+
+        async def slow(name: str) -> object:
+            await sleep(self.w.clock, 5.0)
+            return await get(name)
+
+        self.patch(self.w.lxd, "get", slow)
+        visit = self.visit()
+        self.w.clock.run_for(1)
+        self.assertTrue(visit.value)
+        self.w.clock.run_for(20)
+        self.assertTrue(self.w.seen(1).runs)
