@@ -227,6 +227,8 @@ class Booter:
                 raise _unfinished()
             decision = self._decide(observed)
             if decision.act is Act.SERVE:
+                # Not before it is known that it runs: there may seem to be room that there is not.
+                self._room.leave(uid)
                 return
             course.acted = True
             if decision.act is Act.START and course.started:
@@ -234,9 +236,6 @@ class Booter:
                 raise BootFailed(message)
             course.started = await self._carry_out(decision, observed, course)
             observed = await self._after(decision.act, uid)
-            if decision.act is Act.START:
-                # What runs now is known: before, there may seem to be room that there is not.
-                self._room.leave(uid)
 
     async def _after(self, act: Act, uid: int) -> Observed | None:
         """Look again, but not at what LXD has just said that it runs: who visits one that dozes shall not wait for that."""

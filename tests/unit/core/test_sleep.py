@@ -32,17 +32,22 @@ class ActivityTests(SynchronousTestCase):
         for used, active in (
             (Usage(cpu=112, received=2200, sent=1120), False),
             (Usage(cpu=112.1, received=1000, sent=1000), True),
-            (Usage(cpu=100, received=2201, sent=1000), True),
+            (Usage(cpu=100, received=2201, sent=1010), True),
             (Usage(cpu=100, received=1000, sent=1121), True),
         ):
             self.assertIs(used.is_activity(before, 120, FLOORS), active, used)
+
+    def test_what_nobody_answers_is_for_all(self) -> None:
+        before = Usage(cpu=100, received=1000, sent=1000)
+        self.assertFalse(Usage(cpu=100, received=10_001_000, sent=1000).is_activity(before, 60, FLOORS))
+        self.assertTrue(Usage(cpu=100, received=10_001_000, sent=11_001).is_activity(before, 60, FLOORS))
 
     def test_in_less_than_a_minute_the_network_may_move_as_much_as_in_one(self) -> None:
         before = Usage(cpu=100, received=1000, sent=1000)
         self.assertFalse(Usage(cpu=103, received=1600, sent=1060).is_activity(before, 30, FLOORS))
         for used in (
             Usage(cpu=103.1, received=1000, sent=1000),
-            Usage(cpu=100, received=1601, sent=1000),
+            Usage(cpu=100, received=1601, sent=1010),
             Usage(cpu=100, received=1000, sent=1061),
         ):
             self.assertTrue(used.is_activity(before, 30, FLOORS), used)

@@ -125,7 +125,7 @@ class DozeTests(SleepCase):
         self.assertEqual(self.calls(), [])
 
     def test_what_is_active_stays_awake_and_dozes_later(self) -> None:
-        for what in ({"sent": 500}, {"received": 5000}, {"cpu": 1.0}):
+        for what in ({"sent": 500}, {"received": 5000, "sent": 10}, {"cpu": 1.0}):
             for _ in range(4):
                 self.w.lxd.use("ws-u1", **what)
                 self.let(LOOK)
