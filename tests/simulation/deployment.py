@@ -66,6 +66,9 @@ class QuietHost:
     def received(self) -> Mapping[str, int]:
         return _Quiet()
 
+    def segments(self, pid: int) -> int | None:
+        return 0
+
     def has_unread(self, pid: int) -> bool:
         return False
 

@@ -7,6 +7,7 @@ from zope.interface.interface import InterfaceClass
 from zope.interface.verify import verifyClass
 
 from tests.contracts.fake_instances import FakeInstances
+from tests.simulation.deployment import QuietHost
 from tests.unit.fake_lease import FakeLease, FakeMark
 from tests.unit.forward.wires import FakeGate, FakeHangups, FakeLook
 from tests.unit.world import FakeHost, FakeIdentity, FakeListeners, FakeRecords, FakeStore
@@ -57,7 +58,7 @@ KEPT_BY = {
     interfaces.ITraefik: (EntryPoint,),
     interfaces.IForwards: (Listeners, FakeListeners),
     interfaces.IVisitors: (Listeners, FakeListeners),
-    interfaces.IHostNics: (HostNics, FakeHost),
+    interfaces.IHostNics: (HostNics, FakeHost, QuietHost),
     interfaces.IRoom: (Room,),
     interfaces.IListeners: (Listeners, FakeListeners),
     interfaces.IIdentity: (StaticIdentity, UsersFile, IamdIdentity, FakeIdentity),
