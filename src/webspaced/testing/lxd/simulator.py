@@ -25,6 +25,8 @@ from webspaced.testing.lxd.timings import Timings
 from webspaced.testing.network import MemoryReactor
 
 SOCKET = "unix.socket"
+BACKLOG = 4096
+"""Connections that may wait to be accepted, as with LXD, which is in Go: net.core.somaxconn."""
 LOOPBACK_GATEWAY = "127.64.0.1/16"
 LOOPBACK_PORTS = Ports(web=8080, echo=7007)
 """Ports that an ordinary user may bind."""
@@ -122,7 +124,7 @@ class SimulatedLxd(Service):
         if not self._in_memory:
             # Left by a simulator that was killed.
             Path(self.socket).unlink(missing_ok=True)
-        self._listening = self._reactor.listenUNIX(self.socket, self._door, mode=0o600)
+        self._listening = self._reactor.listenUNIX(self.socket, self._door, BACKLOG, mode=0o600)
 
     def stopService(self) -> Deferred[None]:
         """End, with all containers; fires once the socket is gone."""
