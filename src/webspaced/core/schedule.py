@@ -62,7 +62,10 @@ class WakeTime:
 
 @frozen
 class Quiet:
-    """Hours of the day in which a webspace is to sleep; minutes of the day. They may go over midnight."""
+    """Hours of the day in which a webspace is to sleep; minutes of the day. They may go over midnight.
+
+    Those that end when they begin are the whole day.
+    """
 
     begin: int
     end: int
@@ -172,8 +175,8 @@ def _list(values: Iterable[int]) -> str:
 def _quiet(text: str) -> Quiet:
     begin, _, end = text.partition("-")
     first, last = _TIME.fullmatch(begin), _TIME.fullmatch(end)
-    if first is None or last is None or begin == end:
-        message = f'quietHours: {shown(text)} is not two different times such as "23:00-07:00"'
+    if first is None or last is None:
+        message = f'quietHours: {shown(text)} is not two times such as "23:00-07:00"'
         raise Invalid(message)
     return Quiet(60 * int(first[1]) + int(first[2]), 60 * int(last[1]) + int(last[2]))
 
