@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from attrs import evolve
+
 from tests.unit.webspaces.test_sleeper import SleepCase
 from webspaced.core.instance import Status
 from webspaced.errors import NotFound
+from webspaced.webspaces.dozers import FEW, _to_look_at
 
 NIC_KEY = "volatile.eth0.host_name"
 
@@ -57,6 +60,29 @@ class OnThisMachineTests(SleepCase):
         self.w.clock.result_of(self.w.registry.look(1))
         self.look_at_dozers()
         self.assertNotIn(("resume", "ws-u1"), [call for call in self.w.lxd.calls if call[0] == "start"])
+
+
+class ManyTests(SleepCase):
+    """What all of them hear is no reason to look at all of them: that takes time."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.observed = [self.w.seen(1)] * 100
+
+    def looked_at(self, growths: list[int | None], turn: int = 0) -> int:
+        return len(list(_to_look_at(list(zip(self.observed, growths, strict=False)), turn)))
+
+    def test_who_got_more_than_the_others_is_looked_at_and_of_the_others_a_few(self) -> None:
+        self.assertEqual(self.looked_at([2] * 99 + [3]), FEW + 1)
+        self.assertEqual(self.looked_at([0] * 99 + [1]), 1)
+
+    def test_who_fell_asleep_just_now_is(self) -> None:
+        self.assertEqual(self.looked_at([None] * 5 + [0] * 95), 5)
+
+    def test_each_has_its_turn(self) -> None:
+        grown = [(evolve(self.observed[0], uid=uid), 2) for uid in range(10)]
+        seen = {each.uid for turn in range(4) for each in _to_look_at(grown, turn)}
+        self.assertEqual(seen, set(range(10)))
 
 
 class ElsewhereTests(SleepCase):
