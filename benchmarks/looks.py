@@ -53,7 +53,7 @@ from webspaced.testing.lxd.simulator import LOOPBACK_PORTS
 
 CPUS = 2
 LONGEST_START = 60.0
-KEPT = 9
+KEPT, QUIET = 9, 2.0
 WORK = {"look": "the look at who is active", "watch": "the look at who dozes"}
 
 
@@ -126,9 +126,17 @@ async def _started(reactor: Any, path: Path) -> Daemon:
         if time.monotonic() - began > LONGEST_START:
             raise CannotGoOn(f"webspaced was not ready within {LONGEST_START:g} s")
         await sleep(reactor, 0.05)
-    # What follows a start is no part of a look.
-    await sleep(reactor, 3.0)
+    await _until_quiet(reactor)
     return daemon
+
+
+async def _until_quiet(reactor: Any) -> None:
+    """Wait until LXD is asked for nothing for a while: what follows a start is no part of a look."""
+    requests, before, until = Requests(), -1, time.monotonic() + LONGEST_START
+    with requests.counted():
+        while requests.count != before and time.monotonic() < until:
+            before = requests.count
+            await sleep(reactor, QUIET)
 
 
 async def _measure(reactor: Any, count: int, depth: Depth) -> dict[str, float]:
