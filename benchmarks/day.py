@@ -7,8 +7,9 @@ Each is a process of its own, as many at a time as there are processors.
 awake, dozing, asleep
     Webspaces, on average over the day, looked at each minute.
 memory
-    What containers hold, dozing ones too, at 64 MB each; on average, and at most. The machine has 32 GB, of which webspaced
-    keeps a tenth free where it lets webspaces sleep. Where nobody sleeps nothing holds it back.
+    What containers hold, dozing ones too, at 64 MB each; on average, and at most. The machine has 32 GB, with
+    fewer webspaces as much less; webspaced keeps a tenth of it free where it lets webspaces sleep. Where nobody sleeps
+    nothing holds it back.
 cpu
     Processor time that containers take at rest, as many cores on average; by `benchmarks.rest`.
 wakes

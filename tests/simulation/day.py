@@ -52,7 +52,12 @@ class Size:
     sessions: float = 10
     crawlers: int = 3
     memory_of_each: int = 64 * MB
-    memory: int = 32 * GB
+    memory_for_thousand: int = 32 * GB
+
+    @property
+    def memory(self) -> int:
+        """The machine's: fewer webspaces have a smaller one."""
+        return self.memory_for_thousand * self.webspaces // 1000
 
 
 @frozen(order=True)
@@ -147,6 +152,7 @@ class Day:
         self._waking: dict[int, Visit] = {}
         machine = self.deployment.lxd.machine
         machine.memory_total, machine.memory_of_each = size.memory, size.memory_of_each
+        machine.memory_used = size.memory // 32
         for uid in self._members:
             instance = machine.add(f"ws-u{uid}", config=_config(uid))
             # As webspaced gives them: nobody else gets it, and nobody has to ask for the leases.
