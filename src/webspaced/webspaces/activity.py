@@ -64,7 +64,7 @@ class Activity:
         return max(0.0, self._of(uid).kept - self._clock.seconds())
 
     def stir(self, uid: int) -> None:
-        """Say the same, of one that may be asleep: it is woken."""
+        """Say that somebody uses a webspace, of one that may be asleep: it is woken."""
         self.note(uid)
         self.stirred(uid)
 

@@ -130,15 +130,11 @@ class Dozers:
             return
         known.asked = True
         work = lambda: Deferred.fromCoroutine(self._find(observed, known))  # noqa: E731
-        self._places.run(work).addErrback(self._not_asked)
+        self._places.run(work).addErrback(self._not_found, known)
 
     async def _find(self, observed: Observed, known: _Dozer) -> None:
         try:
             state = await self._state(observed)
-        except BaseException:
-            # The next look tries again.
-            known.received = None
-            raise
         finally:
             known.asked = False
         known.pid = int(state.document.get("pid") or 0)
@@ -200,5 +196,7 @@ class Dozers:
         # Whoever is refused is told so elsewhere; this was nobody's request.
         failure.trap(WebspacedError)
 
-    def _not_asked(self, failure: Failure) -> None:
+    def _not_found(self, failure: Failure, known: _Dozer) -> None:
+        # The next look tries again.
+        known.received = None
         failure.trap(WebspacedError)

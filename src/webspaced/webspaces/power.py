@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from webspaced.core.boot import Hold, unwanted
 from webspaced.core.desired import AUTO, Desired, Wish
 from webspaced.core.instance import Status
-from webspaced.core.sleep import DOZING_KEY
+from webspaced.core.sleep import DOZING_KEY, Depth
 from webspaced.core.webspace import Webspace
 from webspaced.errors import Conflict, DeadlineExceeded, Forbidden, NotRunning, RemoteError, RoutesUnwritable
 from webspaced.interfaces import IInstances, IRoutes
@@ -132,35 +132,24 @@ class Power:
         :param is_idle: asked last, once visitors come through webspaced.
         :returns: whether it dozes now; not if somebody came meanwhile.
         """
-        async with self._turn(uid):
-            observed = await self._documents.present(uid)
-            if not observed.runs:
-                return False
-            await self._hindrances.check_idle(observed, sessions=True)
-            with self._held(uid, Hold.DRAINING):
-                await self._drained(uid)
-                # LXD may have begun something meanwhile, such as a backup.
-                await self._hindrances.check_idle(observed)
-                if not await is_idle():
-                    return False
-                self._booter.hold(uid, Hold.DOZING)
-                await self._documents.change_keys(uid, lambda now: {DOZING_KEY: now.instance.incarnation})
-                await self._instances.freeze(observed.name)
-                after = await self._registry.look(uid)
-                if after is not None and after.instance.status is Status.FROZEN and not after.dozes:
-                    # It restarted itself meanwhile, and would seem to be somebody else's frozen one.
-                    await self._instances.resume(observed.name)
-        return after is not None and after.dozes
+        return await self._put_to_sleep(uid, (Depth.AWAKE,), is_idle, Hold.DOZING, self._freeze)
 
     async def stop_idle(self, uid: int, is_idle: Callable[[], Awaitable[bool]]) -> bool:
-        """Stop a webspace that nobody uses, in order; what it is told to be stays as it is. Errors as of :meth:`doze`.
+        """Stop a webspace that nobody uses, in order; what it is told to be stays as it is. As :meth:`doze` in all else."""
 
-        :param is_idle: asked last, once visitors come through webspaced.
-        :returns: whether it is stopped now.
-        """
+        async def stop(observed: Observed) -> bool:
+            await self.halt(observed)
+            return True
+
+        return await self._put_to_sleep(uid, (Depth.AWAKE, Depth.DOZING), is_idle, Hold.STOPPING, stop)
+
+    async def _put_to_sleep(
+        self, uid: int, of_depths: Collection[Depth], is_idle: Callable[[], Awaitable[bool]], hold: Hold,
+        act: Callable[[Observed], Awaitable[bool]],
+    ) -> bool:  # fmt: skip
         async with self._turn(uid):
             observed = await self._documents.present(uid)
-            if not (observed.runs or observed.dozes):
+            if observed.depth not in of_depths:
                 return False
             await self._hindrances.check_idle(observed, sessions=True)
             with self._held(uid, Hold.DRAINING):
@@ -169,9 +158,17 @@ class Power:
                 await self._hindrances.check_idle(observed)
                 if not await is_idle():
                     return False
-                self._booter.hold(uid, Hold.STOPPING)
-                await self.halt(self._registry.get(uid) or observed)
-        return True
+                self._booter.hold(uid, hold)
+                return await act(self._registry.get(uid) or observed)
+
+    async def _freeze(self, observed: Observed) -> bool:
+        await self._documents.change_keys(observed.uid, lambda now: {DOZING_KEY: now.instance.incarnation})
+        await self._instances.freeze(observed.name)
+        after = await self._registry.look(observed.uid)
+        if after is not None and after.instance.status is Status.FROZEN and not after.dozes:
+            # It restarted itself meanwhile, and would seem to be somebody else's frozen one.
+            await self._instances.resume(observed.name)
+        return after is not None and after.dozes
 
     async def keep_off(self, uid: int) -> None:
         """Stop a webspace in order if it runs, or dozes, although nobody is to have it."""
