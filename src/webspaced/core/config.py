@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
@@ -178,20 +179,17 @@ def _parse_sni_passthrough(value: object) -> bool:
     return value
 
 
-def _parse_protocol(value: object) -> Protocol:
-    try:
-        return Protocol(value)  # type: ignore[arg-type]
-    except ValueError:
-        message = f"protocol must be one of {', '.join(Protocol)}"
-        raise Invalid(message) from None
+def _one_of(name: str, choices: type[StrEnum]) -> Callable[[object], StrEnum]:
+    """Make what reads a field that is one of several words."""
 
+    def parse(value: object) -> StrEnum:
+        try:
+            return choices(value)  # type: ignore[arg-type]
+        except ValueError:
+            message = f"{name} must be one of {', '.join(choices)}"
+            raise Invalid(message) from None
 
-def _parse_sleep(value: object) -> Sleep:
-    try:
-        return Sleep(value)  # type: ignore[arg-type]
-    except ValueError:
-        message = f"sleep must be one of {', '.join(Sleep)}"
-        raise Invalid(message) from None
+    return parse
 
 
 def _parse_sleep_after(value: object) -> float | None:
@@ -202,22 +200,14 @@ def _parse_sleep_after(value: object) -> float | None:
     return number or None
 
 
-def _parse_waiting(value: object) -> Waiting:
-    try:
-        return Waiting(value)  # type: ignore[arg-type]
-    except ValueError:
-        message = f"waiting must be one of {', '.join(Waiting)}"
-        raise Invalid(message) from None
-
-
 _FIELDS: dict[str, tuple[str, Any]] = {
     "startupDelay": ("startup_delay", _parse_startup_delay),
     "httpPort": ("http_port", _parse_http_port),
     "sniPassthrough": ("sni_passthrough", _parse_sni_passthrough),
-    "protocol": ("protocol", _parse_protocol),
-    "sleep": ("sleep", _parse_sleep),
+    "protocol": ("protocol", _one_of("protocol", Protocol)),
+    "sleep": ("sleep", _one_of("sleep", Sleep)),
     "sleepAfter": ("sleep_after", _parse_sleep_after),
-    "waiting": ("waiting", _parse_waiting),
+    "waiting": ("waiting", _one_of("waiting", Waiting)),
     "wakeAt": ("wake_at", parse_wake_at),
     "quietHours": ("quiet_hours", parse_quiet_hours),
 }
