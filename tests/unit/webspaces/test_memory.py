@@ -54,3 +54,22 @@ class QuickWakeTests(SleepCase):
         self.assertTrue(visit.value)
         self.w.clock.run_for(20)
         self.assertTrue(self.w.seen(1).runs)
+
+    def test_a_look_that_began_before_the_wake_does_not_have_the_last_word(self) -> None:
+        self.dozing()
+        get = self.w.lxd.get
+
+        async def late(name: str) -> object:
+            instance = await get(name)
+            await sleep(self.w.clock, 0.05)
+            return instance
+
+        self.patch(self.w.lxd, "get", late)
+        # LXD's event of the wake is lost, as events may be.
+        self.w.lxd.listeners.clear()
+        self.w.registry.look(1)
+        visit = self.visit()
+        self.w.clock.run_for(1)
+        self.assertTrue(visit.value)
+        self.w.clock.run_for(20)
+        self.assertTrue(self.w.seen(1).runs)
