@@ -22,7 +22,7 @@ from webspaced.forward.lines import ILines
 from webspaced.forward.listeners import Listeners
 from webspaced.http.routes import RouteDocument
 from webspaced.iam.choice import identity_for
-from webspaced.interfaces import IDomainRecords, IHostNics, IIdentity, IRouteDocument
+from webspaced.interfaces import IDomainRecords, IHostKernel, IIdentity, IRouteDocument
 from webspaced.knowledge import Knowledge, Served
 from webspaced.leadership import Leadership
 from webspaced.lib.addresses import can_bind
@@ -34,9 +34,9 @@ from webspaced.lib.trusted import check_own_folder
 from webspaced.lxd.agent import Connections, endpoints_for
 from webspaced.lxd.client import LxdClient
 from webspaced.lxd.events import EventSubscription
-from webspaced.lxd.host import HostNics
 from webspaced.lxd.insides import LxdInsides
 from webspaced.lxd.instances import LxdInstances
+from webspaced.lxd.kernel import HostKernel
 from webspaced.lxd.network import NetworkLeases, ProfileNetwork, profile_network
 from webspaced.lxd.tls import Identities
 from webspaced.lxd.trust import introduce
@@ -102,7 +102,7 @@ class Host:
     reserve: Reserve = field(factory=Reserve)
     pick: Callable[[int], int] = secrets.randbelow
     loopback_containers: bool = False
-    nics: IHostNics = field(factory=HostNics)
+    kernel: IHostKernel = field(factory=HostKernel)
     """What the machine tells of containers, where they run on it."""
     keep: Callable[[], None] = lambda: None
     now: Callable[[], float] = time.time
@@ -118,7 +118,7 @@ def this_host(reactor: Any, settings: Settings) -> Host:
     return Host(
         lines=lines_for(reactor, seats),
         records=DomainRecords(resolver_for(reactor, settings.webspaces.domains.resolvers)),
-        nics=HostNics(),
+        kernel=HostKernel(),
         can_bind=can_bind,
         seats=seats.forwards,
         web_seats=seats.web,
@@ -149,7 +149,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     reconciler = _build_reconciler(reactor, settings, known, identity, served, leads, host.now)
     insides = LxdInsides(client, connections.endpoints)
     power = _build_power(reactor, settings, known, reconciler)
-    sleeping = build_sleeping(reactor, settings, known, served.listeners, power, host.nics, host.now, leads)
+    sleeping = build_sleeping(reactor, settings, known, served.listeners, power, host.kernel, host.now, leads)
     reconciler.after_pass(sleeping.begin)
     service = _build_service(reactor, settings, known, insides, served.listeners, reconciler, leads, power)
     front = None if traefik is None else front_of(reactor, settings, host.lines, host.front_seats or host.seats, traefik)

@@ -11,7 +11,7 @@ from attrs import frozen
 from twisted.application.service import Service
 
 from webspaced.core.sleep import Floors, SleepRules
-from webspaced.interfaces import IHostNics, IVisitors
+from webspaced.interfaces import IHostKernel, IVisitors
 from webspaced.knowledge import Knowledge
 from webspaced.lib.periodic import Periodic
 from webspaced.lib.time_zones import own_zone
@@ -58,7 +58,7 @@ def sleep_rules(settings: Settings) -> SleepRules:
 
 
 def build_sleeping(
-    reactor: Any, settings: Settings, known: Knowledge, visitors: IVisitors, power: Power, host: IHostNics,
+    reactor: Any, settings: Settings, known: Knowledge, visitors: IVisitors, power: Power, host: IHostKernel,
     now: Callable[[], float], leads: Callable[[], bool],
 ) -> Sleeping:  # fmt: skip
     """Give the parts, not started yet."""
@@ -66,7 +66,7 @@ def build_sleeping(
     floors = Floors(sent=sleep.floors.sent, received=sleep.floors.received, cpu=sleep.floors.cpu)
     limits = MemoryLimits(low=sleep.memory_low / 100, high=sleep.memory_high / 100, pressure=sleep.memory_pressure)
     rules = sleep_rules(settings)
-    # A visitor's boot always has a place beside those of schedules.
+    # A visitor's boot has a place beside those of schedules, unless there is only one.
     at_once = max(1, settings.webspaces.max_concurrent_boots - 1)
     alarm = Alarm(registry=known.registry, booter=known.booter, activity=known.activity, at_once=at_once)
     schedule = Schedule(reactor, rules, alarm, now, leads)

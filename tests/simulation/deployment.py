@@ -29,7 +29,7 @@ from webspaced.core.routes import Route
 from webspaced.core.webspace import KEY
 from webspaced.daemon import Daemon
 from webspaced.forward.stock import StockLines
-from webspaced.interfaces import IDomainRecords, IHostNics
+from webspaced.interfaces import IDomainRecords, IHostKernel
 from webspaced.lib.places import Places
 from webspaced.settings import Settings, load
 from webspaced.testing.hangups import WireHangups
@@ -59,7 +59,7 @@ class Records:
         return [f"webspace:id:{uid}" for uid in self._members]
 
 
-@implementer(IHostNics)
+@implementer(IHostKernel)
 class QuietHost:
     """A machine of which nothing is told but that no packet reached those who doze."""
 
@@ -171,7 +171,7 @@ class Deployment:
         host = Host(
             lines=StockLines(self.process, WireHangups()),
             records=Records(self.members),
-            nics=QuietHost(),
+            kernel=QuietHost(),
             can_bind=lambda address, port: not self.reactor.taken((str(address), port)),
             seats=Places(1000, 500),
             pick=Random(0).randrange,  # noqa: S311  (the same in each run)

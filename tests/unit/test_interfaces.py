@@ -25,9 +25,9 @@ from webspaced.iam.static import StaticIdentity, UsersFile
 from webspaced.kube.exposure import ServicePorts
 from webspaced.kube.lease import KubeLease, PodLabel
 from webspaced.leases import LeaseFile, LeaseUrl
-from webspaced.lxd.host import HostNics
 from webspaced.lxd.insides import LxdInsides
 from webspaced.lxd.instances import LxdInstances
+from webspaced.lxd.kernel import HostKernel
 from webspaced.lxd.network import NetworkLeases
 from webspaced.lxd.owner import OwnerLease
 from webspaced.lxd.streams import Terminal
@@ -58,7 +58,7 @@ KEPT_BY = {
     interfaces.ITraefik: (EntryPoint,),
     interfaces.IForwards: (Listeners, FakeListeners),
     interfaces.IVisitors: (Listeners, FakeListeners),
-    interfaces.IHostNics: (HostNics, FakeHost, QuietHost),
+    interfaces.IHostKernel: (HostKernel, FakeHost, QuietHost),
     interfaces.IRoom: (Room,),
     interfaces.IListeners: (Listeners, FakeListeners),
     interfaces.IIdentity: (StaticIdentity, UsersFile, IamdIdentity, FakeIdentity),

@@ -19,7 +19,7 @@ from webspaced.settings import SettingsError
 class SleepTests(AssembledCase):
     def start(self, max_running: int = 0, **sleep: Any) -> None:
         self.hosts: list[FakeHost] = []
-        self.patch(assembly, "HostNics", self._host)
+        self.patch(assembly, "HostKernel", self._host)
         self.build(webspaces={"sleep": sleep, "max_running": max_running})
         self.daemon.privilegedStartService()
         self.daemon.startService()

@@ -24,7 +24,7 @@ from webspaced.core.sleep import Floors, SleepRules
 from webspaced.core.user import Caller, User
 from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY, Config, Webspace
 from webspaced.errors import Conflict, NotFound, Unavailable
-from webspaced.interfaces import IDomainRecords, IForwards, IHostNics, IIdentity, IListeners, IRouteStore, IVisitors
+from webspaced.interfaces import IDomainRecords, IForwards, IHostKernel, IIdentity, IListeners, IRouteStore, IVisitors
 from webspaced.lib.deferreds import sleep
 from webspaced.reconcile.publisher import Publisher
 from webspaced.reconcile.reconciler import Collaborators, Reconciler, Serving
@@ -225,7 +225,7 @@ class FakeStore:
         return str(self.routes[name].backend) if name in self.routes else None
 
 
-@implementer(IHostNics)
+@implementer(IHostKernel)
 class FakeHost:
     """A machine with the containers of a fake LXD on it. ``packets`` by NIC; ``pressure`` in percent.
 

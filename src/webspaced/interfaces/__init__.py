@@ -7,9 +7,9 @@ up; whether LXD goes on with what was asked is said where it matters.
 
 from __future__ import annotations
 
-from webspaced.interfaces.instances import IEventListener, IHostNics, IInsides, IInstances, ILeases, ITerminal
-from webspaced.interfaces.others import IDomainRecords, IIdentity, ILeaderMark, ILease
+from webspaced.interfaces.instances import IEventListener, IHostKernel, IInsides, IInstances, ILeases, ITerminal
 from webspaced.interfaces.routes import IExposure, IForwards, IListeners, IRouteDocument, IRoutes, IRouteStore, ITraefik
+from webspaced.interfaces.services import IDomainRecords, IIdentity, ILeaderMark, ILease
 from webspaced.interfaces.waking import IBootGate, IPortLook, IRoom, IVisitors, IWakeLook
 
 __all__ = [
@@ -18,7 +18,7 @@ __all__ = [
     "IEventListener",
     "IExposure",
     "IForwards",
-    "IHostNics",
+    "IHostKernel",
     "IIdentity",
     "IInsides",
     "IInstances",

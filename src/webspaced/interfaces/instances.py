@@ -164,7 +164,7 @@ class IEventListener(Interface):
         """No event comes until :meth:`connected`."""
 
 
-class IHostNics(Interface):
+class IHostKernel(Interface):
     """The machine that runs the containers, where webspaced runs on it, too."""
 
     def received() -> Mapping[str, int]:

@@ -19,7 +19,7 @@ from webspaced.core.instance import InstanceState
 from webspaced.core.sleep import Usage
 from webspaced.core.usage import usage_of
 from webspaced.errors import DeadlineExceeded, NotFound, RemoteError, WebspacedError
-from webspaced.interfaces import IHostNics, IInstances
+from webspaced.interfaces import IHostKernel, IInstances
 from webspaced.lib.deferreds import bounded
 from webspaced.webspaces.addressing import ADDRESS_BUDGET, PARALLEL_READS
 from webspaced.webspaces.booter import Booter
@@ -57,7 +57,7 @@ class Dozers:
     log = Logger()
 
     def __init__(
-        self, clock: IReactorTime, registry: Registry, instances: IInstances, host: IHostNics, booter: Booter,
+        self, clock: IReactorTime, registry: Registry, instances: IInstances, host: IHostKernel, booter: Booter,
         before: Callable[[Observed], int | None], nic: str = "eth0",
     ) -> None:  # fmt: skip
         """:param before: gives what one had received when it fell asleep, where that is known.

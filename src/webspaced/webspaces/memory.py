@@ -8,7 +8,7 @@ from twisted.logger import Logger
 
 from webspaced.core.room import Memory
 from webspaced.errors import DeadlineExceeded, NotFound, RemoteError
-from webspaced.interfaces import IHostNics, IInstances
+from webspaced.interfaces import IHostKernel, IInstances
 from webspaced.webspaces.registry import Registry
 from webspaced.webspaces.room import Room
 
@@ -34,7 +34,7 @@ class MemoryWatch:
     log = Logger()
 
     def __init__(
-        self, registry: Registry, instances: IInstances, host: IHostNics, room: Room, limits: MemoryLimits, *, local: bool
+        self, registry: Registry, instances: IInstances, host: IHostKernel, room: Room, limits: MemoryLimits, *, local: bool
     ) -> None:
         """:param local: whether webspaced runs on the machine of the containers."""
         self._registry = registry

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from zope.interface import implementer
 
-from webspaced.interfaces import IHostNics
+from webspaced.interfaces import IHostKernel
 
 _NIC = re.compile(r"^\s*(\S+?):\s*(?:\d+\s+){9}(\d+)\s", re.MULTILINE)
 """A line of /proc/net/dev: eight numbers of what was received, then bytes and packets that were sent."""
@@ -24,30 +24,30 @@ PEER_ENDED = "08"
 """The state CLOSE_WAIT."""
 
 
-@implementer(IHostNics)
-class HostNics:
-    """See :class:`webspaced.interfaces.IHostNics`."""
+@implementer(IHostKernel)
+class HostKernel:
+    """See :class:`webspaced.interfaces.IHostKernel`."""
 
     def __init__(self, proc: Path = Path("/proc")) -> None:
         self._proc = proc
 
     def received(self) -> Mapping[str, int]:
-        """See :meth:`webspaced.interfaces.IHostNics.received`."""
+        """See :meth:`webspaced.interfaces.IHostKernel.received`."""
         # What this machine sends on its end of a pair is what the container gets.
         return {name: int(packets) for name, packets in _NIC.findall(self._read("net/dev"))}
 
     def segments(self, pid: int) -> int | None:
-        """See :meth:`webspaced.interfaces.IHostNics.segments`."""
+        """See :meth:`webspaced.interfaces.IHostKernel.segments`."""
         found = _SEGMENTS.search(self._read(f"{pid}/net/snmp"))
         return int(found[1]) if found else None
 
     def has_unread(self, pid: int) -> bool:
-        """See :meth:`webspaced.interfaces.IHostNics.has_unread`."""
+        """See :meth:`webspaced.interfaces.IHostKernel.has_unread`."""
         tables = [self._read(f"{pid}/net/{name}") for name in ("tcp", "tcp6")]
         return not any(tables) or any(_is_unread(*row) for table in tables for row in _CONNECTION.findall(table))
 
     def memory_pressure(self) -> float:
-        """See :meth:`webspaced.interfaces.IHostNics.memory_pressure`."""
+        """See :meth:`webspaced.interfaces.IHostKernel.memory_pressure`."""
         found = _PRESSURE.search(self._read("pressure/memory"))
         return float(found[1]) if found else 0.0
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from webspaced.lxd.host import HostNics
+from webspaced.lxd.kernel import HostKernel
 
 DEV = """Inter-|   Receive                                                |  Transmit
  face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
@@ -24,7 +24,7 @@ LINE = "   0: 00000000:{port} 00000000:0000 {state} 00000000:{unread} 00:0000000
 class HostTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.proc = Path(self.mktemp())
-        self.host = HostNics(self.proc)
+        self.host = HostKernel(self.proc)
 
     def put(self, name: str, text: str) -> None:
         path = self.proc / name
@@ -42,7 +42,7 @@ class HostTests(SynchronousTestCase):
         self.assertEqual(dict(self.host.received()), {"lo": 38, "veth4a7fe8b3": 7, "br-0": 13})
 
     def test_this_machine_tells_it_as_well(self) -> None:
-        self.assertIn("lo", HostNics().received())
+        self.assertIn("lo", HostKernel().received())
 
     def test_what_waits_to_be_read_or_accepted(self) -> None:
         for table in ("tcp", "tcp6"):
@@ -60,7 +60,7 @@ class HostTests(SynchronousTestCase):
         self.assertIsNone(self.host.segments(8))
 
     def test_this_machine_tells_them_as_well(self) -> None:
-        self.assertIsNotNone(HostNics().segments(os.getpid()))
+        self.assertIsNotNone(HostKernel().segments(os.getpid()))
 
     def test_where_nothing_can_be_known(self) -> None:
         self.assertEqual((dict(self.host.received()), self.host.has_unread(7), self.host.memory_pressure()), ({}, True, 0.0))
