@@ -126,13 +126,18 @@ class DozeTests(StackCase):
         return True
 
     def test_an_admins_shell_keeps_it_awake_until_it_ends(self) -> None:
+        self.stack.create("bob")
         self.awake()
         self.dozes()
         self.awake()
-        shell = threading.Thread(target=self.stack.run_inside, args=("sleep", "8"))
+        shell = threading.Thread(target=self.stack.run_inside, args=("sh", "-c", "sleep 500 & echo $! >/shell; wait"))
         shell.start()
-        time.sleep(6)
+        self.awake()
+        self.assertEqual(self.stack.visit("bob").status, 200)
+        # Who was used later falls asleep, and this one has no other use than the shell.
+        self.dozes(2)
         self.assertEqual(self.stack.status(), "Running")
+        self.stack.run_inside("sh", "-c", "kill $(cat /shell)")
         shell.join()
         self.dozes()
 
