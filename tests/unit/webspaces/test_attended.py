@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from tests.unit.webspaces.test_sleeper import SleepCase
+from tests.unit.webspaces.sleeping import SleepCase
 from webspaced.core.command import Size
 from webspaced.core.instance import Status
 from webspaced.webspaces.attended import AttendedScreen, AttendedTerminal

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.contracts.fake_instances import Timings
 from tests.unit.timing import watch
-from tests.unit.webspaces.test_sleeper import LOOK, SleepCase
+from tests.unit.webspaces.sleeping import LOOK, SleepCase
 from webspaced.core.instance import Status
 from webspaced.errors import NotFound, RemoteError
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.unit.webspaces.test_sleeper import LOOK, SleepCase
+from tests.unit.webspaces.sleeping import LOOK, SleepCase
 from webspaced.core.instance import Status
 from webspaced.core.sleep import SleepRules
 from webspaced.errors import RemoteError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.unit.timing import watch
-from tests.unit.webspaces.test_sleeper import SleepCase
+from tests.unit.webspaces.sleeping import SleepCase
 from webspaced.core.instance import Status
 from webspaced.lib.deferreds import sleep
 from webspaced.webspaces.memory import MemoryLimits, MemoryWatch

@@ -5,8 +5,8 @@ from __future__ import annotations
 from attrs import evolve
 
 from tests.unit.timing import watch
+from tests.unit.webspaces.sleeping import RULES
 from tests.unit.webspaces.test_schedule import NOON, ScheduleCase, config
-from tests.unit.webspaces.test_sleeper import RULES
 from tests.unit.world import World
 from webspaced.core.boot import Hold
 from webspaced.core.instance import Status

@@ -9,7 +9,7 @@ from unittest import mock
 from attrs import evolve
 
 from tests.unit.timing import watch
-from tests.unit.webspaces.test_sleeper import RULES, SleepCase
+from tests.unit.webspaces.sleeping import RULES, SleepCase
 from tests.unit.world import DEFAULTS, World
 from webspaced.core.boot import Hold
 from webspaced.core.config import Config

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 from attrs import evolve
 
+from tests.unit.webspaces.sleeping import RULES
 from tests.unit.webspaces.test_schedule import ScheduleCase, config
-from tests.unit.webspaces.test_sleeper import RULES
 from webspaced.core.instance import Status
 from webspaced.webspaces import schedule as module
 from webspaced.webspaces.schedule import CORRECTION, LEAD

@@ -7,7 +7,7 @@ from typing import Any
 from attrs import evolve
 
 from tests.contracts.fake_instances import Timings
-from tests.unit.webspaces.test_sleeper import LOOK, RULES, SleepCase
+from tests.unit.webspaces.sleeping import LOOK, RULES, SleepCase
 from tests.unit.world import DEFAULTS
 from webspaced.core.boot import Hold
 from webspaced.core.instance import Status
