@@ -121,6 +121,23 @@ class KeyServerContract:
         self.assertEqual(await self.keys_told(1), {f"{ROOT}/d"})
 
     @contract
+    async def test_a_reminder_is_told_as_a_change(self) -> None:
+        self.change({MARK: "1"})
+        await self.next_news()
+        await self.call(self.server.remind, "2")
+        self.assertEqual(await self.keys_told(1), {MARK})
+        self.assertEqual(await self.read(), {MARK: "2"})
+
+    @contract
+    async def test_a_reminder_does_not_hide_that_the_mark_is_missing(self) -> None:
+        self.change({MARK: "1"})
+        await self.next_news()
+        self.change({}, MARK)
+        await self.call(self.server.remind, "2")
+        self.assertEqual(await self.read(), {})
+        self.assertTrue((await self.next_news()).lost)
+
+    @contract
     async def test_a_flush_is_told(self) -> None:
         self.change({MARK: "1"})
         await self.next_news()

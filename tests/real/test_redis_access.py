@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
+from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs, formatEvent
 
@@ -14,6 +15,7 @@ from tests.contracts.route_store import BOOT, route
 from tests.real.redis import HEARD, RealRedis
 from tests.real.test_redis_server import URL, ServerCase
 from webspaced.errors import Distrusted, Unavailable
+from webspaced.lib.deferreds import sleep
 from webspaced.settings import Address, TraefikRedisTls
 
 PASSWORD = "correct horse"
@@ -135,8 +137,10 @@ class FewRightsTests(ServerCase):
         client.flushall()
         await self.until(lambda: client.get(URL) == f"http://{BOOT}")
         client.set(URL, "http://10.9.9.9:1")
-        await publisher.check()
-        await self.until(lambda: client.get(URL) == f"http://{BOOT}")
+        while client.get(URL) != f"http://{BOOT}":
+            # One look may be left out, as long as the last write is not answered.
+            await publisher.check()
+            await sleep(reactor, 0.01)
 
 
 class SocketTests(ServerCase):

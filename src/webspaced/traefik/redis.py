@@ -161,8 +161,7 @@ class RedisStore:
 
     async def _remind(self) -> None:
         """Let Traefik look again: whoever was cut off from Redis for a moment has missed what was changed then."""
-        mark = self._keyspace.mark
-        await self._threads.run(self._server.write, {mark: self._wanted[SENTINEL][mark]}, ())
+        await self._threads.run(self._server.remind, self._wanted[SENTINEL][self._keyspace.mark])
 
     # --- watching
 

@@ -156,6 +156,14 @@ class RedisServer:
             transaction.execute_command(*last)
             transaction.execute()
 
+    def remind(self, value: str) -> None:
+        """Set the mark again, so that all who listen look again; not where it is missing.
+
+        That it is missing is how lost keys are noticed (``SET … XX``, https://redis.io/docs/latest/commands/set/).
+        """
+        with self._told():
+            self._redis.set(_bytes(self._mark), _bytes(value), xx=True)
+
     def _flags_to_change(self) -> str | None:
         try:
             flags = self._flags()

@@ -20,7 +20,7 @@ class FakeRedis:
 
     def __init__(self, root: str, mark: str) -> None:
         self.keys: dict[str, str] = {}
-        self.writes = self.reads = 0
+        self.writes = self.reads = self.reminders = 0
         self.written: tuple[set[str], set[str]] = (set(), set())
         self.away = False
         self.sees_subscribers = True
@@ -71,6 +71,12 @@ class FakeRedis:
         self.writes += 1
         self.written = set(put), set(remove)
         self.change(put, *remove)
+
+    def remind(self, value: str) -> None:
+        self._reach()
+        self.reminders += 1
+        if self._mark in self.keys:
+            self.change({self._mark: value})
 
     def ensure_notifications(self) -> Notifications:
         self._reach()

@@ -281,17 +281,33 @@ class WatchTests(RedisCase):
         writes = self.redis.writes
         self.redis.subscribe()
         self.clock.run_for(10)
-        self.assertEqual((self.redis.writes, self.redis.written), (writes + 1, ({KEYSPACE.mark}, set())))
+        self.assertEqual((self.redis.writes, self.redis.reminders), (writes, 1))
         self.assertEqual(plain(self.redis.keys), self.whole)
 
     def test_where_listeners_are_not_seen_all_are_reminded_now_and_then(self) -> None:
         self.redis.sees_subscribers = False
         self.assertIsNone(self.clock.result_of(self.publisher.check()))
-        self.assertEqual(self.redis.writes, 0)
+        self.assertEqual(self.redis.reminders, 0)
         self.publish()
-        self.redis.written = (set(), set())
+        before = self.redis.reminders
         self.clock.result_of(self.publisher.check())
-        self.assertEqual(self.redis.written, ({KEYSPACE.mark}, set()))
+        self.assertEqual(self.redis.reminders, before + 1)
+
+    def test_a_reminder_does_not_hide_what_was_lost_since_it_was_looked_at(self) -> None:
+        self.redis.sees_subscribers = False
+        self.publish()
+        read = self.redis.read
+
+        def lost_after(ours: Callable[[str], bool]) -> dict[str, str]:
+            self.redis.read = read
+            found = read(ours)
+            self.redis.keys.clear()
+            return found
+
+        self.redis.read = lost_after
+        self.clock.result_of(self.publisher.check())
+        self.clock.run_for(3)
+        self.assertEqual(plain(self.redis.keys), self.whole)
 
     def test_a_mistake_does_not_end_the_watch(self) -> None:
         self.publish()
