@@ -32,6 +32,8 @@ ADDRESS_POLL_FIRST, ADDRESS_POLL_LONGEST = 0.04, 0.2
 """Seconds between reads of the addresses after a start: a container has its own 0.12 s after it at the earliest."""
 PAUSED_PAUSE, PAUSED_RETRY_AFTER = 0.5, 30.0
 """Seconds between looks whether LXD still works on a webspace that somebody else froze, and for visitors after that."""
+RESUMES_AT_ONCE = 32
+"""Those that doze are woken so many at a time: each asks what LXD works on, and would hear of a thousand others."""
 UNTOLD_LIMIT = 15.0
 """Seconds that visitors wait for an LXD that cannot tell a webspace's state."""
 
@@ -89,6 +91,7 @@ class Booter:
         self._starts: Flights[int, bool] = Flights()
         self._courses: dict[int, _Course] = {}
         self._places = DeferredSemaphore(limits.max_concurrent)
+        self._resumes = DeferredSemaphore(RESUMES_AT_ONCE)
         self._asked_by_api: set[int] = set()
         self._memories: dict[int, Memory] = {}
         self._standing_by: dict[int, list[Deferred[None]]] = {}
@@ -279,16 +282,27 @@ class Booter:
 
     async def _resume(self, observed: Observed, course: _Course) -> None:
         """Wake one that dozes; LXD's work on it, such as a snapshot, is let finish before."""
-        if await self._instances.others_work(observed.name):
+        if await self._resumes.run(lambda: Deferred.fromCoroutine(self._resume_in_place(observed, course))):
             await course.patience.wait()
-            return
-        current = self._registry.get(observed.uid)
-        if current is None or self._decide(current).act is not Act.RESUME:
-            return
+
+    async def _resume_in_place(self, observed: Observed, course: _Course) -> str:
+        """Give what LXD works on that keeps it from being woken; empty if there is nothing."""
+        # Somebody else may have woken it, or want it otherwise, while this waited for its place.
+        if not self._is_to_be_resumed(observed.uid):
+            return ""
+        if work := await self._instances.others_work(observed.name):
+            return work
+        if not self._is_to_be_resumed(observed.uid):
+            return ""
         course.asked = True
         if await course.patience.tried(self._instances.resume(observed.name)):
             self._registry.resumed(observed.uid)
             await self._registry.confirm_address(observed.uid)
+        return ""
+
+    def _is_to_be_resumed(self, uid: int) -> bool:
+        current = self._registry.get(uid)
+        return current is not None and self._decide(current).act is Act.RESUME
 
     def _hold_changed(self, uid: int) -> Deferred[None]:
         """Fire when webspaced is done with what it does to a webspace, or goes on to something else."""

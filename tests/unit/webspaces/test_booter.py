@@ -3,37 +3,12 @@
 from __future__ import annotations
 
 from attrs import evolve
-from twisted.trial.unittest import SynchronousTestCase
 
-from tests.contracts.fake_instances import Timings
-from tests.unit.timing import Watched, watch
-from tests.unit.world import MAX_WAIT, World
+from tests.unit.webspaces.booting import BooterCase
 from webspaced.core.boot import Hold
 from webspaced.core.instance import Status
 from webspaced.errors import BootFailed, NotFound, Refused, RemoteError, Unavailable
 from webspaced.webspaces.conditions import Kind
-
-
-class BooterCase(SynchronousTestCase):
-    def world(self, *uids: int, **more: int) -> World:
-        self.w = World(**more)
-        for uid in uids or (1,):
-            self.w.webspace(uid)
-        self.w.start()
-        self.w.lxd.calls.clear()
-        return self.w
-
-    def boot(self, uid: int = 1, *, by_api: bool = False) -> Watched:
-        return watch(self.w.booter.boot(uid, by_api=by_api))
-
-    def booted(self, uid: int = 1, *, by_api: bool = False) -> str:
-        return str(self.w.clock.result_of(self.w.booter.boot(uid, by_api=by_api)).address)
-
-    def refusal(self, kind: type[Exception], uid: int = 1, *, by_api: bool = False) -> Exception:
-        return self.assertRaises(kind, self.w.clock.result_of, self.w.booter.boot(uid, by_api=by_api))
-
-    def starts(self) -> int:
-        return len(self.w.calls("start"))
 
 
 class OneBootTests(BooterCase):
@@ -151,84 +126,6 @@ class OneBootTests(BooterCase):
         self.w.lxd.listeners.clear()
         self.w.lxd.power_on("ws-u1")
         self.assertEqual(self.booted(), "10.7.0.10")
-
-
-class BoundTests(BooterCase):
-    def test_so_many_start_at_once_and_the_others_in_the_order_of_coming(self) -> None:
-        self.world(1, 2, 3, 4, max_concurrent=2)
-        order: list[int] = []
-        for uid in (3, 1, 4, 2):
-            self.w.booter.boot(uid).addCallback(lambda observed: order.append(observed.uid))
-        self.w.clock.run_for(0.01)
-        self.assertEqual([name for _, name in self.w.calls("start")], ["ws-u3", "ws-u1"])
-        self.w.clock.run_for(0.29)
-        self.assertEqual([name for _, name in self.w.calls("start")][2:], ["ws-u4", "ws-u2"])
-        self.w.clock.run_for(10)
-        self.assertEqual(order, [3, 1, 4, 2])
-
-    def test_a_place_is_held_for_the_start_only_not_for_the_address(self) -> None:
-        self.world(1, 2, max_concurrent=1)
-        self.w.lxd.timings = Timings(address=5)
-        self.boot(1)
-        self.boot(2)
-        self.w.clock.run_for(0.6)
-        self.assertEqual(self.starts(), 2)
-
-    def test_a_failed_start_gives_its_place_back(self) -> None:
-        self.world(1, 2, max_concurrent=1)
-        self.w.lxd.fail_next("start", Unavailable("gone"))
-        first, second = self.boot(1), self.boot(2)
-        self.w.clock.run_for(10)
-        self.assertIsInstance(first.error, Unavailable)
-        self.assertTrue(second.value)
-
-    def test_a_stop_that_begins_while_it_waits_for_its_place_wins(self) -> None:
-        self.world(1, 2, max_concurrent=1)
-        self.boot(1)
-        waiting = self.boot(2)
-        self.w.clock.run_for(0.1)
-        self.w.booter.hold(2, Hold.DELETING)
-        self.w.clock.run_for(10)
-        self.assertIsInstance(waiting.error, Refused)
-        self.assertEqual([name for _, name in self.w.calls("start")], ["ws-u1"])
-
-    def test_no_more_than_so_many_run(self) -> None:
-        self.world(1, 2, 3, max_running=2)
-        self.booted(1)
-        self.booted(2)
-        waiting = self.boot(3)
-        self.w.clock.run_for(10)
-        self.assertFalse(waiting.done)
-        self.w.lxd.crash("ws-u1")
-        self.w.clock.run_for(3)
-        self.assertTrue(waiting.value)
-
-    def test_who_finds_no_room_for_long_is_refused_and_the_next_one_is_not_told_that_it_failed(self) -> None:
-        self.world(1, 2, max_running=1)
-        self.booted(1)
-        waiting = self.boot(2)
-        with self.w.activity.used(1):
-            self.w.clock.run_for(MAX_WAIT + 1)
-        self.assertIsInstance(waiting.error, Refused)
-        self.assertIn("too many webspaces", str(waiting.error))
-        self.w.lxd.crash("ws-u1")
-        self.w.clock.run_for(1)
-        self.assertTrue(self.booted(2))
-
-    def test_those_that_are_about_to_run_count(self) -> None:
-        self.world(1, 2, max_running=1)
-        first, second = self.boot(1), self.boot(2)
-        self.w.clock.run_for(5)
-        self.assertEqual((first.done, second.done), (True, False))
-        self.assertEqual([name for _, name in self.w.calls("start")], ["ws-u1"])
-
-    def test_one_that_runs_already_is_served_however_many_run(self) -> None:
-        self.world(1, 2, max_running=1)
-        self.booted(1)
-        self.w.lxd.power_on("ws-u2")
-        self.w.clock.run_for(0.1)
-        self.assertTrue(self.booted(1))
-        self.assertTrue(self.booted(2))
 
 
 class FailureTests(BooterCase):
