@@ -352,6 +352,7 @@ def _build_service(
         creations=Creations(reactor),
         images=Images(reactor, known.instances),
         max_concurrent=webspaces.max_concurrent_boots,
+        conditions=known.conditions,
         may_write=leads,
     )
     creator = Creator(workshop, webspaces.lxd_profile, _config_defaults(settings))

@@ -87,6 +87,8 @@ class Container:
     """Whether somebody waits for it to read something."""
     opens: dict[int, float | None] = field(factory=dict)
     devices: dict[str, dict[str, str]] = field(factory=dict)
+    snapshots: list[dict[str, str]] = field(factory=list)
+    """Its configuration as it was at each."""
 
 
 @implementer(IInstances, ILeases)
@@ -148,6 +150,10 @@ class FakeInstances:
         every = [*self.containers.values(), *self.others.values()]
         four = [Lease(address=each.address, mac=each.mac) for each in every if each.leased]
         return [*four, *(Lease(address=each.six, mac=each.mac) for each in every if each.six)]
+
+    async def has_snapshots(self, name: str) -> bool:
+        await self._request("has_snapshots", name)
+        return bool(self._found(name).snapshots)
 
     async def get(self, name: str) -> Instance:
         await self._request("get", name)
@@ -308,6 +314,17 @@ class FakeInstances:
         container = self.containers[name]
         container.config.update(keys)
         container.config = {key: value for key, value in container.config.items() if value != ""}
+        self._change(container, container.status)
+
+    def snapshot(self, name: str) -> None:
+        """Take a snapshot."""
+        container = self.containers[name]
+        container.snapshots.append(dict(container.config))
+
+    def restore(self, name: str) -> None:
+        """Restore the last snapshot."""
+        container = self.containers[name]
+        container.config = dict(container.snapshots[-1])
         self._change(container, container.status)
 
     def fail_next(self, call: str, *errors: Exception) -> None:

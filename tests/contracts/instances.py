@@ -360,6 +360,11 @@ class InstancesContract:
     # --- changing and deleting
 
     @contract
+    async def test_a_new_one_has_no_snapshots(self) -> None:
+        await self.instances.create(self.new())
+        self.assertEqual(await self.instances.has_snapshots(self.name), False)
+
+    @contract
     async def test_configured_keys_are_set_beside_the_others_and_empty_ones_vanish(self) -> None:
         await self.instances.create(self.new())
         await self.instances.configure(self.name, {"user.a": "b", "user._webspaced_boot_port": ""}, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import ClassVar
 from unittest import mock
@@ -13,6 +14,7 @@ from tests.unit.fake_lease import FakeLease, FakeMark, Stored
 from tests.unit.timing import watch
 from tests.unit.world import DEFAULTS
 from webspaced import assembly, election
+from webspaced.core.creation import marker
 from webspaced.core.lease import Claim, LeaseTimes
 from webspaced.core.webspace import CREATING_KEY, KEY, Webspace
 from webspaced.election import Election
@@ -116,7 +118,7 @@ class LossTests(StandingCase):
         self.machine.run_for(60)
         self.assertEqual(self.settings.traefik.file.path.read_text(), published)
         # What the new leader would be creating, and one that needs a number: both are its business.
-        self.lxd.put("ws-u3", **{KEY: Webspace(user=3, config=DEFAULTS).dump(), CREATING_KEY: "ws-u3"})
+        self.lxd.put("ws-u3", **{KEY: Webspace(user=3, config=DEFAULTS).dump(), CREATING_KEY: marker("ws-u3", time.time())})
         self.lxd.put("ws-u2", **{KEY: Webspace(user=2, config=DEFAULTS).dump()})
         self.lxd.calls.clear()
         self.machine.run_for(700)

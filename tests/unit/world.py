@@ -401,6 +401,8 @@ class World:
             creations=Creations(self.clock),
             images=Images(self.clock, self.lxd),
             max_concurrent=self._max_concurrent,
+            conditions=self.conditions,
+            now=self.clock.seconds,
         )
 
     def _reconciler(self) -> Reconciler:

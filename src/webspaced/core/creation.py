@@ -13,7 +13,26 @@ from webspaced.core.login import check_key, check_password
 from webspaced.core.user import User
 from webspaced.errors import Invalid
 
+LONGEST = 86400.0
+"""Seconds after its begin for which what a creation left is removed unasked: an older marker came back in some way."""
+MOST_DIGITS = 20
 _PERCENT = re.compile(r"([0-9]{1,3})%")
+
+
+def marker(name: str, now: float) -> str:
+    """Give what marks an instance as being created: its name, and when that began, in seconds since the epoch."""
+    return f"{name} {round(now)}"
+
+
+def is_marked(text: str, name: str) -> bool:
+    """Whether a marker is this instance's own: of a copy, or of one that somebody renamed meanwhile, it tells nothing."""
+    return text.partition(" ")[0] == name
+
+
+def is_recent(text: str, now: float) -> bool:
+    """Whether a marker's creation began so lately that it may have been left unfinished; ``now`` as in :func:`marker`."""
+    begun = text.partition(" ")[2]
+    return begun.isascii() and begun.isdigit() and abs(now - int(begun[:MOST_DIGITS])) <= LONGEST
 
 
 class Step(enum.Enum):

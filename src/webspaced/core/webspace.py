@@ -28,7 +28,7 @@ USERNAME_KEY = "user._webspaced_username"
 UNKNOWN_SINCE_KEY = "user._webspaced_unknown_since"
 """Since when (seconds since the epoch) IAM has not known the member."""
 CREATING_KEY = "user._webspaced_creating"
-"""Holds the instance's name from a creation's first moment to its end: what has it is not served, and does not stay so."""
+"""Marks an instance from its creation's first moment to its end (:func:`webspaced.core.creation.marker`)."""
 
 _MEMBERS = (
     "user", "config", "domains", "ports", "proxyProtocol", "ready", "wakeOn", "desired", "granted", "former", "awakeUntil",

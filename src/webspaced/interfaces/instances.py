@@ -44,6 +44,9 @@ class IInstances(Interface):
         Commands and consoles do not count, unless ``sessions`` are asked for, too.
         """
 
+    async def has_snapshots(name: str) -> bool:
+        """Whether an instance has snapshots; ``NotFound`` if there is none."""
+
     async def get(name: str) -> Instance:
         """Give one instance with its ETag; ``NotFound`` if there is none."""
 

@@ -75,6 +75,9 @@ class LxdInstances:
         operations = (await self._client.get("/operations", recursion="1")).metadata
         return [each for kind in ("pending", "running") for each in operations.get(kind) or ()]
 
+    async def has_snapshots(self, name: str) -> bool:
+        return bool((await self._client.get(f"/instances/{name}/snapshots")).metadata)
+
     async def get(self, name: str) -> Instance:
         reply = await self._client.get(f"/instances/{name}")
         return read(lambda: parse.instance(reply.metadata, reply.etag))

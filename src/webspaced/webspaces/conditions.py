@@ -19,6 +19,8 @@ class Kind(enum.Enum):
     """It shows addresses that are not its own; they count for nothing."""
     OUT_OF_REACH = "out-of-reach"
     """It is on another cluster member's bridge, which cannot be reached from here."""
+    UNFINISHED = "unfinished"
+    """It has the marker of a creation, but may be an older one that was restored: it is neither served nor removed."""
     UNTOLD = "untold"
     """LXD cannot tell its state; it is served as it was last seen, and not started."""
     PAUSED = "paused"

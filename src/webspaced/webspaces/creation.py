@@ -3,10 +3,14 @@
 From its first moment a new instance has a marker in LXD (``CREATING_KEY``), which goes with the last write. What has it is
 not served, not woken and not to be changed; what has it and is created by nobody, after a restart of LXD or of webspaced,
 is removed. So nothing half-made ever looks finished, and no other memory of creations is needed.
+
+A snapshot that was taken within a creation has the marker, too, and restored it would look unfinished: what has snapshots,
+or a marker of long ago, is never removed unasked. It is not served either, and has a condition.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
 from attrs import frozen
@@ -16,7 +20,7 @@ from twisted.python.failure import Failure
 
 from webspaced.core import ssh
 from webspaced.core.config import Config
-from webspaced.core.creation import Step, Wishes
+from webspaced.core.creation import Step, Wishes, is_recent, marker
 from webspaced.core.instance import Image, NewInstance
 from webspaced.core.user import User
 from webspaced.core.webspace import BOOT_PORT_KEY, CREATING_KEY, KEY, USERNAME_KEY, Webspace
@@ -26,6 +30,7 @@ from webspaced.lib.deferreds import shield
 from webspaced.lib.keyed import KeyedLock
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.booter import Booter
+from webspaced.webspaces.conditions import Conditions, Kind
 from webspaced.webspaces.documents import Documents
 from webspaced.webspaces.housing import Devices, Housing
 from webspaced.webspaces.images import Images
@@ -38,6 +43,10 @@ from webspaced.webspaces.registry import Registry
 
 HOUSING_TRIES = 3
 """Addresses that are tried for a new webspace, where others take them in the same moment."""
+RESTORED = (
+    f"it has the marker of a creation, and snapshots, or the creation was long ago: it may have been restored, and is"
+    f" neither served nor removed. Unset {CREATING_KEY} if it is finished, else delete it"
+)
 BEING_CREATED = "the webspace is being created"
 
 
@@ -59,6 +68,9 @@ class Workshop:
     images: Images
     max_concurrent: int
     """How many LXD makes at the same time: unpacking takes as much of the machine as starting does."""
+    conditions: Conditions
+    now: Callable[[], float] = time.time
+    """Gives seconds since the epoch."""
     may_write: Callable[[], bool] = lambda: True
     """Whether no other daemon can be at work: what another one creates looks like what one of ours left."""
 
@@ -119,7 +131,7 @@ class Creator:
         if uid in registry.away:
             return True
         left = await registry.look(uid)
-        if left is not None and self._is_left(left):
+        if left is not None and self._is_left(left) and await self._is_removable(left):
             await self._remove(left)
         try:
             # Asked by name: an instance that is there but cannot be read as a webspace is in the way, too.
@@ -171,7 +183,8 @@ class Creator:
         webspace = Webspace(user=user.id, config=self._defaults).with_name_granted(granted)
         webspace = webspace.with_boot_port_granted(boot_port, granted)
         name = self._with.registry.name_of(user.id)
-        keys = {KEY: webspace.dump(), USERNAME_KEY: user.username, BOOT_PORT_KEY: str(boot_port), CREATING_KEY: name}
+        mark = marker(name, self._with.now())
+        keys = {KEY: webspace.dump(), USERNAME_KEY: user.username, BOOT_PORT_KEY: str(boot_port), CREATING_KEY: mark}
         return NewInstance(
             name=name, fingerprint=image.fingerprint, profile=self._profile, config=keys, devices=devices
         )
@@ -231,8 +244,20 @@ class Creator:
         """Whether it is of a creation that nobody finishes, where none is under way."""
         return observed.unfinished or self._failed.get(observed.uid, 0) == observed.boot_port
 
+    async def _is_removable(self, left: Observed) -> bool:
+        """Whether nobody's data can be in it. What seems unfinished may be a finished one that was restored."""
+        if not left.unfinished:
+            # Our own, which LXD finished although it told us that it failed.
+            return True
+        recent = is_recent(left.instance.config.get(CREATING_KEY, ""), self._with.now())
+        detail = None if recent and not await self._with.instances.has_snapshots(left.name) else RESTORED
+        self._with.conditions.note(left.uid, Kind.UNFINISHED, detail)
+        return detail is None
+
     def _noticed(self, uid: int) -> None:
         observed = self._with.registry.get(uid)
+        if observed is None or not observed.unfinished:
+            self._with.conditions.note(uid, Kind.UNFINISHED, None)
         if observed is not None and self._is_left(observed) and self._sweeps:
             self._consider(uid)
 
@@ -254,7 +279,9 @@ class Creator:
         try:
             async with self.existence(uid):
                 left = await self._with.registry.look(uid)
-                if left is not None and self._is_left(left) and self._with.may_write():
+                if left is None or not self._is_left(left) or not self._with.may_write():
+                    return
+                if await self._is_removable(left) and self._with.may_write():
                     self.log.info("webspace {uid} is what a failed creation left, and is removed", uid=uid)
                     await self._remove(left)
         finally:

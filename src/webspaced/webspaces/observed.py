@@ -5,6 +5,7 @@ from __future__ import annotations
 from attrs import evolve, frozen
 
 from webspaced.core.config import Config
+from webspaced.core.creation import is_marked
 from webspaced.core.instance import Instance, IPAddress, Status
 from webspaced.core.kept_certificates import NONE, Kept, load
 from webspaced.core.probing import Ask, web_asks
@@ -108,6 +109,5 @@ def observe(uid: int, instance: Instance, defaults: Config) -> Observed:
         unknown_since=unknown_since_of(instance.config) if own else None,
         doze_mark=instance.config.get(DOZING_KEY) or None,
         certificates=load(instance.config, uid) if own else NONE,
-        # Of a copy, or of one that somebody renamed meanwhile, the marker tells nothing.
-        unfinished=instance.config.get(CREATING_KEY) == instance.name,
+        unfinished=is_marked(instance.config.get(CREATING_KEY, ""), instance.name),
     )

@@ -10,13 +10,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.timing import Watched, watch
 from tests.unit.world import EXTERNAL, SSH_KEY, World
-from webspaced.core.creation import Step
+from webspaced.core.creation import LONGEST, Step, marker
 from webspaced.core.forward import Forward
 from webspaced.core.instance import Status
 from webspaced.core.user import User
 from webspaced.core.webspace import BOOT_PORT_KEY, CREATING_KEY
 from webspaced.errors import BootFailed, Conflict, Invalid, NotFound, Refused, RemoteError, SetUpFailed, Unavailable
 from webspaced.testing.lxd.timings import Behaviour
+from webspaced.webspaces.conditions import Kind
 
 ALICE = User(id=1, username="alice", ssh_key=SSH_KEY)
 SECRET = "geheim:$(reboot) 'x\""
@@ -346,7 +347,7 @@ class LeftTests(CreationCase):
 
     def test_another_try_does_not_wait_for_the_sweep(self) -> None:
         self.w.webspace(1, running=True)
-        self.w.lxd.set_keys("ws-u1", **{CREATING_KEY: "ws-u1"})
+        self.w.lxd.set_keys("ws-u1", **{CREATING_KEY: marker("ws-u1", 0)})
         self.w.lxd.fail_next("force", *[RemoteError("busy", 400)] * 1000)
         self.w.clock.run_for(60)
         self.assertIn("ws-u1", self.w.lxd.containers)
@@ -357,7 +358,7 @@ class LeftTests(CreationCase):
     def test_what_cannot_be_removed_is_tried_again_by_the_next_pass(self) -> None:
         self.w.webspace(1, running=True)
         self.w.lxd.fail_next("force", *[RemoteError("busy", 400)] * 1000)
-        self.w.lxd.set_keys("ws-u1", **{CREATING_KEY: "ws-u1"})
+        self.w.lxd.set_keys("ws-u1", **{CREATING_KEY: marker("ws-u1", 0)})
         self.w.clock.run_for(60)
         self.assertIn("ws-u1", self.w.lxd.containers)
         self.assertEqual(self.w.listeners.boot_ports, {})
@@ -373,3 +374,56 @@ class LeftTests(CreationCase):
         self.w.clock.run_for(5)
         self.assertEqual(sorted(self.w.lxd.containers), ["ws-u1", "ws-u2"])
         self.assertNotEqual(self.w.lxd.containers["ws-u2"].config[BOOT_PORT_KEY], "20000")
+
+
+class RestoredTests(CreationCase):
+    """A snapshot that was taken within a creation has its marker; what it is restored in was finished long ago."""
+
+    def restored(self) -> None:
+        creating = self.begin()
+        self.at(Step.PACKAGES)
+        self.w.lxd.snapshot("ws-u1")
+        self.end(creating)
+        self.w.lxd.restore("ws-u1")
+
+    def is_kept(self) -> None:
+        self.w.clock.run_for(5)
+        self.w.clock.result_of(self.w.reconciler.full_pass())
+        self.w.clock.run_for(5)
+        self.assertEqual((self.w.calls("delete"), self.w.calls("force")), ([], []))
+        self.assertIn(Kind.UNFINISHED, self.w.conditions.of(1))
+        self.assertEqual(self.w.store.routes, {})
+
+    def test_it_is_not_removed(self) -> None:
+        self.restored()
+        self.is_kept()
+
+    def test_it_is_not_removed_where_it_is_found_at_a_start(self) -> None:
+        self.restored()
+        self.restart()
+        self.is_kept()
+
+    def test_it_is_not_removed_a_day_later_without_its_snapshots(self) -> None:
+        self.restored()
+        self.w.lxd.containers["ws-u1"].snapshots.clear()
+        self.w.clock.advance(LONGEST + 60)
+        self.restart()
+        self.is_kept()
+
+    def test_it_is_not_replaced_by_a_new_one(self) -> None:
+        self.restored()
+        self.fails(Conflict, self.begin())
+        self.is_kept()
+
+    def test_a_marker_without_a_time_removes_nothing(self) -> None:
+        self.w.webspace(1)
+        self.w.lxd.set_keys("ws-u1", **{CREATING_KEY: "ws-u1"})
+        self.is_kept()
+
+    def test_it_is_served_once_the_marker_is_gone(self) -> None:
+        self.restored()
+        self.w.clock.run_for(5)
+        self.w.lxd.set_keys("ws-u1", **{CREATING_KEY: ""})
+        self.w.clock.run_for(5)
+        self.assertNotIn(Kind.UNFINISHED, self.w.conditions.of(1))
+        self.assertEqual(list(self.w.store.routes), ["ws-u1"])

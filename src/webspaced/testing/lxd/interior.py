@@ -42,7 +42,7 @@ class Interior:
     def serve(self, request: Request, name: str, parts: list[str], project: str) -> Answer:
         """Answer a request; ``parts`` is the path below the instance."""
         handler = getattr(self, f"_{request.method.decode().lower()}_{parts[0]}", None)
-        if parts[0] not in ("exec", "console", "files", "logs"):
+        if parts[0] not in ("exec", "console", "files", "logs", "snapshots"):
             return refused(404, "not found")
         if handler is None:
             return refused(501, "not implemented")
@@ -82,6 +82,11 @@ class Interior:
         self._machine.events.lifecycle(
             f"instance-log-{what}", f"/1.0/instances/{instance.name}/backups/{name}", instance.project, name=name
         )
+
+    def _get_snapshots(self, request: Request, instance: Instance, rest: list[str]) -> Answer:
+        if rest:
+            raise ApiError(404, "Instance snapshot not found")
+        return sync([])
 
     # --- the console
 
