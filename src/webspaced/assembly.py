@@ -40,6 +40,7 @@ from webspaced.lxd.kernel import HostKernel
 from webspaced.lxd.network import NetworkLeases, ProfileNetwork, profile_network
 from webspaced.lxd.tls import Identities
 from webspaced.lxd.trust import introduce
+from webspaced.lxd.words import ProfileWords
 from webspaced.periodic_work import periodic_work
 from webspaced.publishing import (
     asked_traefik,
@@ -81,6 +82,7 @@ from webspaced.webspaces.registry import Registry
 from webspaced.webspaces.room import Room
 from webspaced.webspaces.service import WebspaceService
 from webspaced.webspaces.warden import Warden
+from webspaced.webspaces.words import Words
 
 
 @frozen(kw_only=True)
@@ -139,7 +141,8 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     connections = Connections(reactor, endpoints_for(reactor, settings.lxd.url, Identities.by(settings.lxd.tls)))
     client = LxdClient(connections.agent, reactor, settings.lxd.project, suspect=lambda: connections.suspect)
     instances = LxdInstances(client)
-    known = _build_knowledge(reactor, settings, instances, identity, host)
+    words = Words(ProfileWords(client, settings.lxd.project, settings.webspaces.instance_prefix))
+    known = _build_knowledge(reactor, settings, instances, identity, host, words)
     cluster = cluster_for(reactor, settings)
     election = election_for(reactor, settings, client, cluster)
     token = route_token(settings)
@@ -215,11 +218,11 @@ def _build_events(
 
 
 def _build_knowledge(
-    reactor: Any, settings: Settings, instances: LxdInstances, identity: IIdentity, host: Host
+    reactor: Any, settings: Settings, instances: LxdInstances, identity: IIdentity, host: Host, words: Words
 ) -> Knowledge:
     webspaces = settings.webspaces
     conditions = Conditions()
-    registry = Registry(reactor, instances, webspaces.instance_prefix, _config_defaults(settings), conditions)
+    registry = Registry(reactor, instances, webspaces.instance_prefix, _config_defaults(settings), conditions, words)
     departures = Departures(reactor, registry, identity, settings.iam.grace, host.now)
     readiness = ReadinessTable()
     activity, room = Activity(reactor), Room(reactor, registry, webspaces.max_running, webspaces.max_wait)

@@ -23,7 +23,7 @@ from webspaced.core.protection import protections
 from webspaced.core.room import Memory
 from webspaced.core.sleep import Usage
 from webspaced.errors import Changed, NotFound, RemoteError, Unavailable
-from webspaced.interfaces import IEventListener, IInstances, ILeases
+from webspaced.interfaces import IEventListener, IInstances, ILeases, IWords
 
 FINGERPRINT = "f" * 64
 NIC = "eth0"
@@ -91,7 +91,7 @@ class Container:
     """Its configuration as it was at each."""
 
 
-@implementer(IInstances, ILeases)
+@implementer(IInstances, ILeases, IWords)
 class FakeInstances:
     """See :class:`webspaced.interfaces.IInstances`. ``calls`` has every call with the instance's name."""
 
@@ -105,6 +105,7 @@ class FakeInstances:
         """Names of those in which somebody has a shell by LXD's own tools."""
         self.calls: list[tuple[str, str]] = []
         self.listeners: list[IEventListener] = []
+        self.admins_words: dict[int, str] = {}
         self.away = False
         self.on_away: list[Callable[[], None]] = []
         self.timings = timings or Timings()
@@ -154,6 +155,17 @@ class FakeInstances:
     async def has_snapshots(self, name: str) -> bool:
         await self._request("has_snapshots", name)
         return bool(self._found(name).snapshots)
+
+    async def words(self) -> Mapping[int, str]:
+        """See :class:`webspaced.interfaces.IWords`."""
+        if self.away:
+            raise Unavailable("LXD cannot be reached", 2.0)
+        return dict(self.admins_words)
+
+    async def keep_word(self, uid: int, text: str) -> None:
+        """See :class:`webspaced.interfaces.IWords`."""
+        await self._request("keep_word", str(uid))
+        self.admins_words[uid] = text
 
     async def get(self, name: str) -> Instance:
         await self._request("get", name)

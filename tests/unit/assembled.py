@@ -91,6 +91,7 @@ class AssembledCase(SynchronousTestCase):
         self.insides = FakeInsides(self.machine, self.lxd)
         self.patch(assembly, "LxdInstances", lambda _client: self.lxd)
         self.patch(assembly, "NetworkLeases", lambda *_: self.lxd)
+        self.patch(assembly, "ProfileWords", lambda *_: self.lxd)
         self.patch(assembly, "LxdInsides", lambda *_: self.insides)
         self.patch(assembly, "PortProbe", lambda _reactor: self.probe)
         self.patch(assembly, "lines_for", lambda reactor, _seats: StockLines(reactor, FakeHangups()))

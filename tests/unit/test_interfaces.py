@@ -31,6 +31,7 @@ from webspaced.lxd.kernel import HostKernel
 from webspaced.lxd.network import NetworkLeases
 from webspaced.lxd.owner import OwnerLease
 from webspaced.lxd.streams import Terminal
+from webspaced.lxd.words import ProfileWords
 from webspaced.reconcile.reconciler import Reconciler
 from webspaced.reconcile.unexposed import Unexposed
 from webspaced.traefik.entry_point import EntryPoint
@@ -52,6 +53,7 @@ KEPT_BY = {
     interfaces.IRoutes: (Reconciler,),
     interfaces.IRouteStore: (FileStore, ServedStore, FakeStore),
     interfaces.ILeaderMark: (PodLabel, FakeMark),
+    interfaces.IWords: (ProfileWords, FakeInstances),
     interfaces.ILease: (OwnerLease, KubeLease, FakeLease),
     interfaces.IExposure: (ServicePorts, Unexposed),
     interfaces.IRouteDocument: (ServedStore,),

@@ -63,6 +63,7 @@ from webspaced.webspaces.service import WebspaceService
 from webspaced.webspaces.sleeper import Bed, Sleeper
 from webspaced.webspaces.uploads import Uploads
 from webspaced.webspaces.warden import Warden
+from webspaced.webspaces.words import Words
 
 CHOICES = Choices(max_startup_delay=60.0, sleep=("doze", "sleepAfter", "keepAwake", "wakeAt", "quietHours"))
 FLOORS = Floors(sent=300, received=4096, cpu=1.2)
@@ -322,7 +323,7 @@ class World:
         self.identity = FakeIdentity()
         self.records = FakeRecords(self.clock)
         self.conditions = Conditions()
-        self.registry = Registry(self.clock, self.lxd, "ws-", DEFAULTS, self.conditions)
+        self.registry = Registry(self.clock, self.lxd, "ws-", DEFAULTS, self.conditions, Words(self.lxd))
         self.readiness = ReadinessTable()
         self.departures = Departures(self.clock, self.registry, self.identity, GRACE_OF_IAM, self.clock.seconds)
         limits = BootLimits(max_concurrent=max_concurrent, ip_timeout=10.0, departed=self.departures.has_departed)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from webspaced.interfaces.instances import IEventListener, IHostKernel, IInsides, IInstances, ILeases, ITerminal
 from webspaced.interfaces.routes import IExposure, IForwards, IListeners, IRouteDocument, IRoutes, IRouteStore, ITraefik
-from webspaced.interfaces.services import IDomainRecords, IIdentity, ILeaderMark, ILease
+from webspaced.interfaces.services import IDomainRecords, IIdentity, ILeaderMark, ILease, IWords
 from webspaced.interfaces.waking import IBootGate, IPortLook, IRoom, IVisitors, IWakeLook
 
 __all__ = [
@@ -35,4 +35,5 @@ __all__ = [
     "ITraefik",
     "IVisitors",
     "IWakeLook",
+    "IWords",
 ]

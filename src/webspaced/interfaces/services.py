@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from zope.interface import Interface
 
@@ -24,6 +24,16 @@ class ILease(Interface):
 
         ``Changed`` if somebody wrote since. It may have been written even if the answer is lost.
         """
+
+
+class IWords(Interface):
+    """Where the words of admins are kept, beside the webspaces that they are about (:mod:`webspaced.core.words`)."""
+
+    async def words() -> Mapping[int, str]:
+        """Give all that are kept, by the webspace's user."""
+
+    async def keep_word(uid: int, text: str) -> None:
+        """Keep one in place of the one before. Idempotent; done as well where LXD lets us keep nothing."""
 
 
 class ILeaderMark(Interface):

@@ -139,6 +139,7 @@ class Reconciler:
 
     async def lead(self) -> None:
         """Act from now on, on what has been seen: the doors open."""
+        await self._with.registry.read_words()
         self._leads = True
         await self._apply_all()
         # Nobody waits for what containers show.

@@ -78,7 +78,7 @@ class Adoption:
         """Whether a webspace needs something without which it cannot be served."""
         if observed.username is None or not self.owns_boot_port(observed) or self._claims.lacks_dates(observed.uid):
             return True
-        return self._housing.is_anothers(observed.instance)
+        return observed.outdated or self._registry.words.lacks(observed) or self._housing.is_anothers(observed.instance)
 
     def give_up(self, uid: int, boot_port: int) -> None:
         """Say that a webspace's boot port cannot be had: it needs another one."""
@@ -100,6 +100,8 @@ class Adoption:
             return
         if self._housing.is_anothers(observed.instance):
             await self._rehouse(uid)
+        if self._registry.words.lacks(observed):
+            await self._registry.words.say(observed, observed.webspace.desired)
         member = await self._member(observed)
         self._conditions.note(uid, Kind.NAMELESS, None if member.username else "IAM has told no username for it")
         if not self.owns_boot_port(observed):
@@ -133,7 +135,7 @@ class Adoption:
         if (member.username or "") != present.instance.config.get(USERNAME_KEY, ""):
             keys[USERNAME_KEY] = member.username or ""
             webspace = webspace.with_name_granted(self._claims.granting())
-        if webspace != present.webspace or _user_in(present) != present.uid:
+        if webspace != present.webspace or present.outdated or _user_in(present) != present.uid:
             keys[KEY] = webspace.dump()
         return keys
 

@@ -42,6 +42,8 @@ class Observed:
     """What its member has brought for domains."""
     doze_mark: str | None = None
     """The incarnation that webspaced was about to freeze, or froze."""
+    outdated: bool = False
+    """Whether its document says something else of what is wanted than an admin said later."""
     unfinished: bool = False
     """Whether it is being created, or is what a creation left that nobody could undo: for nobody to use."""
 

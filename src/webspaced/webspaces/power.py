@@ -209,7 +209,12 @@ class Power:
         if desired.wish is Wish.STOPPED and there is not None and (there.runs or there.dozes):
             # As if it were shut down: what LXD works on is not torn from it. An admin's word waits for nobody.
             await self._hindrances.check_idle(there)
-        before = (await self._documents.change(uid, changed)).desired
+        there = await self._documents.present(uid)
+        if by_admin:
+            # First: what it says now is judged by what was said before.
+            await self._registry.words.say(there, desired)
+        before = there.webspace.desired
+        await self._documents.change(uid, changed)
         now = self._registry.get(uid)
         paused = now is None or (now.instance.status is Status.FROZEN and not now.dozes)
         if desired.wish is not Wish.AUTO and not paused:
@@ -217,6 +222,8 @@ class Power:
             try:
                 await self._stop_as_wanted(uid, forced=desired.wish is Wish.SUSPENDED)
             except RoutesUnwritable:
+                if by_admin:
+                    await self._registry.words.say(there, before)
                 await self._documents.change(uid, lambda webspace: _put_back(webspace, desired, before))
                 raise
 

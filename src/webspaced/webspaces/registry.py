@@ -29,6 +29,7 @@ from webspaced.webspaces.addressing import ADDRESS_BUDGET, PARALLEL_READS, Addre
 from webspaced.webspaces.conditions import Conditions, Kind
 from webspaced.webspaces.observed import Observed, observe
 from webspaced.webspaces.ownership import Ownership
+from webspaced.webspaces.words import Words
 
 ASKING, MOST_ASKING = Rate(per_second=0.5, burst=5.0), 10_000
 """How often one webspace may have the leases read: there are as many as webspaces, and root may show anything for ever."""
@@ -54,8 +55,11 @@ class Registry:
     log = Logger()
 
     def __init__(
-        self, clock: IReactorTime, instances: IInstances, prefix: str, defaults: Config, conditions: Conditions
-    ) -> None:
+        self, clock: IReactorTime, instances: IInstances, prefix: str, defaults: Config, conditions: Conditions,
+        words: Words,
+    ) -> None:  # fmt: skip
+        """:param words: what admins said is what counts of it, whatever a document says."""
+        self.words = words
         self.gently = Gently(clock)
         """For work on all of them."""
         self._clock = clock
@@ -121,6 +125,7 @@ class Registry:
     async def sync(self) -> None:
         """Read every webspace of LXD. What is looked at meanwhile wins over the list."""
         addressing = self._ready()
+        await self.read_words()
         before = dict(self._versions)
         found = _Found(others=set(await addressing.ownership.renew()))
         await self._instances.go_through(lambda instance: self._find(instance, found))
@@ -134,6 +139,19 @@ class Registry:
         await self._in_parallel(changed, lambda uid: self._take(uid, changed[uid], before.get(uid)))
         self._judge_again(found.others)
         self.complete = True
+
+    async def read_words(self) -> None:
+        """Read what admins said: another daemon may have led meanwhile. Once it is known, LXD may be away."""
+        try:
+            others = await self.words.load()
+        except WebspacedError:
+            if not self.complete:
+                raise
+            return
+        for uid in others:
+            known = self._seen.get(uid)
+            if known is not None and (observed := self._read(uid, known.instance)) is not None:
+                self._store(observed)
 
     def _find(self, instance: Instance, found: _Found) -> None:
         """Note what is to be done about an element of the list; of what is as it was, nothing is kept."""
@@ -251,7 +269,7 @@ class Registry:
 
     def _read(self, uid: int, instance: Instance) -> Observed | None:
         try:
-            observed = observe(uid, instance, self._defaults)
+            observed = self.words.judged(observe(uid, instance, self._defaults))
         except Invalid as error:
             self._conditions.note(uid, Kind.UNREADABLE, str(error))
             return None

@@ -21,6 +21,7 @@ from webspaced.webspaces.addressing import ADDRESS_BUDGET, FIRST_BUDGET
 from webspaced.webspaces.conditions import Conditions, Kind
 from webspaced.webspaces.ownership import Ownership
 from webspaced.webspaces.registry import Registry
+from webspaced.webspaces.words import Words
 
 
 class RegistryCase(SynchronousTestCase):
@@ -28,7 +29,7 @@ class RegistryCase(SynchronousTestCase):
         self.clock = Time()
         self.lxd = FakeInstances(self.clock)
         self.conditions = Conditions()
-        self.registry = Registry(self.clock, self.lxd, "ws-", DEFAULTS, self.conditions)
+        self.registry = Registry(self.clock, self.lxd, "ws-", DEFAULTS, self.conditions, Words(self.lxd))
         self.registry.prepare(NIC, RULE, Ownership(NIC, self.lxd))
         self.heard: list[int] = []
         self.registry.subscribe(self.heard.append)
@@ -91,7 +92,7 @@ class SyncTests(RegistryCase):
         self.assertEqual(list(self.registry), [])
 
     def test_before_lxd_told_the_network_nothing_is_read(self) -> None:
-        registry = Registry(self.clock, self.lxd, "ws-", DEFAULTS, self.conditions)
+        registry = Registry(self.clock, self.lxd, "ws-", DEFAULTS, self.conditions, Words(self.lxd))
         for work in (registry.sync(), registry.look(1)):
             self.assertRaises(Unavailable, self.clock.result_of, work)
 
