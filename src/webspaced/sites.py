@@ -23,6 +23,7 @@ from webspaced.settings import Settings
 from webspaced.webspaces.domains import DomainRules, Domains
 from webspaced.webspaces.insides import Insides
 from webspaced.webspaces.members import Members
+from webspaced.webspaces.revivals import Revivals
 from webspaced.webspaces.service import WebspaceService
 from webspaced.webspaces.sleeper import Sleeper
 from webspaced.webspaces.uploads import Uploads
@@ -54,7 +55,7 @@ def build_sites(
     listening = Listening.by(settings.http, reactor, behind.reserve.connections)
     backing = Backing(
         service=service,
-        domains=_domains(settings, behind),
+        domains=_domains(settings, behind, leads),
         uploads=Uploads(known.documents, known.claims, known.certificates, reconciler, behind.now),
         insides=_insides(settings, behind),
         terminals=Terminals(reactor, behind.reserve.terminals, settings.webspaces.exec.max_terminals),
@@ -84,10 +85,12 @@ def _internal(behind: Behind, members: Members, listening: Listening) -> Interna
     return Internal(auth, behind.known.gate, behind.service.read)
 
 
-def _domains(settings: Settings, behind: Behind) -> Domains:
+def _domains(settings: Settings, behind: Behind, leads: Callable[[], bool]) -> Domains:
     known = behind.known
     rules = DomainRules(service=settings.webspaces.domain, max=settings.webspaces.domains.max)
-    return Domains(known.documents, known.allocator, known.claims, behind.records, behind.reconciler, rules)
+    domains = Domains(known.documents, known.allocator, known.claims, behind.records, behind.reconciler, rules)
+    behind.reconciler.after_pass(Revivals(known.registry, known.claims, domains, leads).begin)
+    return domains
 
 
 def _insides(settings: Settings, behind: Behind) -> Insides:

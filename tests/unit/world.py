@@ -57,6 +57,7 @@ from webspaced.webspaces.progress import Creations
 from webspaced.webspaces.provision import Provision
 from webspaced.webspaces.readiness import ReadinessTable
 from webspaced.webspaces.registry import Registry
+from webspaced.webspaces.revivals import Revivals
 from webspaced.webspaces.room import Room
 from webspaced.webspaces.schedule import Alarm, Schedule
 from webspaced.webspaces.service import WebspaceService
@@ -321,8 +322,7 @@ class World:
         self.listeners = FakeListeners()
         self.store = FakeStore(self.clock)
         self.identity = FakeIdentity()
-        self.records = FakeRecords(self.clock)
-        self.conditions = Conditions()
+        self.records, self.conditions = FakeRecords(self.clock), Conditions()
         self.registry = Registry(self.clock, self.lxd, "ws-", DEFAULTS, self.conditions, Words(self.lxd))
         self.readiness = ReadinessTable()
         self.departures = Departures(self.clock, self.registry, self.identity, GRACE_OF_IAM, self.clock.seconds)
@@ -374,6 +374,7 @@ class World:
         bounds = Bounds(seconds=60, output=1000)
         self.interior = Insides(self.registry, self.documents, self.booter, self.activity, self.insides, bounds)
         self.reconciler.after_pass(self.creator.sweep)
+        self.reconciler.after_pass(Revivals(self.registry, self.claims, self.domains).begin)
         self.reconciler.after_pass(Warden(self.clock, self.registry, self.booter, self.power, self.departures).watch)
         self.reconciler.after_pass(self.sleeper.begin)
         self.reconciler.after_pass(self.schedule.begin)

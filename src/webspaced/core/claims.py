@@ -39,6 +39,8 @@ class Grants:
     """Of the default domain."""
     boot: Mapping[int, float] = field(default=MappingProxyType({}), converter=_freeze_ports)
     """Of the boot port; a number that was written beside the document has none."""
+    lost: frozenset[str] = frozenset()
+    """Domains that were granted to another webspace since: no claims of this one's until they are proved again."""
 
     def of_port(self, port: int) -> float:
         """Give the time of a port's grant."""
@@ -58,7 +60,11 @@ class Grants:
 
     def with_domain(self, domain: str, granted: float) -> Grants:
         """Give this with the grant of one more domain."""
-        return evolve(self, domains={**self.domains, domain: granted})
+        return evolve(self, domains={**self.domains, domain: granted}, lost=self.lost - {domain})
+
+    def with_lost(self, domains: Iterable[str]) -> Grants:
+        """Give this with domains that another webspace has now."""
+        return evolve(self, lost=self.lost | frozenset(domains))
 
     def only(self, ports: Collection[int], domains: Collection[str]) -> Grants:
         """Give this without the grants of what the webspace does not have."""
@@ -66,6 +72,7 @@ class Grants:
             self,
             ports={port: at for port, at in self.ports.items() if port in ports},
             domains={name: at for name, at in self.domains.items() if name in domains},
+            lost=self.lost & frozenset(domains),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -75,6 +82,7 @@ class Grants:
             "domains": dict(self.domains),
             "name": self.name,
             "boot": {str(port): at for port, at in self.boot.items()},
+            "lost": sorted(self.lost),
         }
         return {name: value for name, value in members.items() if value}
 
@@ -83,12 +91,14 @@ def load_grants(document: object, ports: Collection[int], domains: Collection[st
     """Read what :meth:`Grants.to_json` gave; what is none counts as given before grants were kept."""
     members = document if isinstance(document, dict) else {}
     times = members.get("ports"), members.get("domains")
+    lost = members.get("lost")
     of_ports, of_domains = (each if isinstance(each, dict) else {} for each in times)
     return Grants(
         ports={port: at for port in ports if (at := _time(of_ports.get(str(port))))},
         domains={name: at for name in domains if (at := _time(of_domains.get(name)))},
         name=_time(members.get("name")),
         boot=_load_boot(members.get("boot")),
+        lost=frozenset(name for name in domains if isinstance(lost, list) and name in lost),
     )
 
 

@@ -7,7 +7,7 @@ is written back, so that an older or newer webspaced loses nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import isfinite
 from types import MappingProxyType
 from typing import Any
@@ -136,6 +136,10 @@ class Webspace:
         if own is not None:
             return evolve(_loaded(own, self.config), former=former)
         return Webspace(user=uid, config=self.config, wrong=self.wrong, former=former, extra=self.extra)
+
+    def with_lost(self, domains: Iterable[str]) -> Webspace:
+        """Give this with domains that another webspace was granted."""
+        return evolve(self, grants=self.grants.with_lost(domains))
 
     def with_domain(self, domain: str, granted: float = 0.0) -> Webspace:
         """Give this with a domain, and the time of its grant."""

@@ -76,7 +76,7 @@ class Adoption:
 
     def lacks(self, observed: Observed) -> bool:
         """Whether a webspace needs something without which it cannot be served."""
-        if observed.username is None or not self.owns_boot_port(observed) or self._claims.lacks_dates(observed.uid):
+        if observed.username is None or not self.owns_boot_port(observed) or self._claims.lacks_news(observed.uid):
             return True
         return observed.outdated or self._registry.words.lacks(observed) or self._housing.is_anothers(observed.instance)
 
@@ -127,7 +127,7 @@ class Adoption:
 
     def _keys(self, present: Observed, member: _Member, spare: int | None = None) -> dict[str, str]:
         keys = self._membership_keys(present, member)
-        webspace = self._claims.dated(present.webspace)
+        webspace = self._claims.with_news(present.webspace)
         if spare is not None and not self.owns_boot_port(present):
             keys[BOOT_PORT_KEY] = str(spare)
             webspace = webspace.with_boot_port_granted(spare, self._claims.granting())

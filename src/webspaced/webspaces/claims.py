@@ -59,7 +59,9 @@ class ClaimRules:
         default = self.default_domain(observed)
         times: dict[Key, float] = {}
         times.update({port: grants.of_port(port) for port in observed.webspace.ports if port in self.ports})
-        times.update({host: grants.name if host in default else grants.of_domain(host) for host in self.hosts(observed)})
+        times.update(dict.fromkeys(default, grants.name))
+        own = (host for host in self.hosts(observed) if host not in default and host not in grants.lost)
+        times.update({host: grants.of_domain(host) for host in own})
         return {key: Claim(uid=uid, granted=granted, born=born) for key, granted in times.items()}
 
 
@@ -85,6 +87,10 @@ class Claims:
         self._claimed: dict[int, Mapping[Key, Claim]] = {}
         self._dates: dict[int, dict[Key, float]] = {}
         """Grants that documents lack, by webspace."""
+        self._losses: dict[int, dict[str, float]] = {}
+        """Domains that webspaces lost although their documents do not say so yet, with the grants in those."""
+        self._lost: Multimap[str, int] = Multimap()
+        """Webspaces by the domains that they lost."""
         self._listeners: list[Callable[[int], None]] = []
         self._hosts: Multimap[str, str] = Multimap()
         """Host names by the name above."""
@@ -132,26 +138,37 @@ class Claims:
         wanted = self.rules.hosts(observed)
         own = tuple(host for host in wanted if self.holder(host) == observed.uid)
         lost = [host for host in wanted if host not in own]
-        self._note(observed.uid, Kind.HOST_CLASH, lost, "granted to another webspace:")
+        clash = [host for host in lost if self.holder(host) is not None]
+        free = [host for host in lost if host not in clash]
+        self._note(observed.uid, Kind.HOST_CLASH, clash, "granted to another webspace:")
+        self._note(observed.uid, Kind.HOST_UNPROVED, free, "another webspace had it meanwhile, so it is to be proved again:")
         name = observed.username
         reserved = name is not None and self.rules.is_reserved(name)
         detail = f"{name} is a name of the service's own, so there is no default domain"
         self._conditions.note(observed.uid, Kind.NAME_RESERVED, detail if reserved else None)
         return own
 
-    def lacks_dates(self, uid: int) -> bool:
-        """Whether something of a webspace's has a time of grant that its document lacks."""
-        return uid in self._dates
+    def losers(self, domain: str) -> Collection[int]:
+        """Give the webspaces that had a domain until another one was granted it, and that still want it."""
+        return self._lost.owners(domain)
 
-    def dated(self, webspace: Webspace) -> Webspace:
-        """Give a document with the times of grants that it lacks."""
+    def lost(self, uid: int) -> Collection[str]:
+        """Give the domains that a webspace wants and lost to another one."""
+        return self._lost.keys_of(uid)
+
+    def lacks_news(self, uid: int) -> bool:
+        """Whether a webspace's document does not say yet what it was granted when, or what it lost."""
+        return uid in self._dates or uid in self._losses
+
+    def with_news(self, webspace: Webspace) -> Webspace:
+        """Give a document with that."""
         grants = webspace.grants
         for key, granted in self._dates.get(webspace.user, {}).items():
             if isinstance(key, int):
                 grants = grants if grants.of_port(key) else grants.with_port(key, granted)
             else:
                 grants = grants if grants.of_domain(key) else grants.with_domain(key, granted)
-        return evolve(webspace, grants=grants)
+        return evolve(webspace, grants=grants).with_lost(self._losses.get(webspace.user, ()))
 
     def _with_dates(self, observed: Observed) -> Mapping[Key, Claim]:
         """Give what a webspace claims, dated from when it was seen where somebody wrote it into the document by hand.
@@ -159,7 +176,7 @@ class Claims:
         What was there before webspaced kept grants has no date, and loses to whatever has one; so does what comes back with
         an old snapshot while somebody else has it. Then that one's is dated, if it has none.
         """
-        uid, claims, before = observed.uid, self.rules.claims(observed), self._claimed.get(observed.uid, {})
+        uid, claims, before = observed.uid, self._undisputed(observed), self._claimed.get(observed.uid, {})
         default = self.rules.default_domain(observed)
         undated = [key for key, claim in claims.items() if not claim.granted and key not in default]
         dates = {key: at for key, at in self._dates.get(uid, {}).items() if key in undated}
@@ -173,6 +190,34 @@ class Claims:
                 self._date(holder, key)
         self._set_dates(uid, dates)
         return {key: evolve(claim, granted=dates[key]) if key in dates else claim for key, claim in claims.items()}
+
+    def _undisputed(self, observed: Observed) -> Mapping[Key, Claim]:
+        """Give what a webspace claims, but for the domains that it lost while its document did not say so."""
+        uid, claims, grants = observed.uid, self.rules.claims(observed), observed.webspace.grants
+        # One that was proved again has another date.
+        losses = self._losses.pop(uid, {})
+        losses = {host: at for host, at in losses.items() if host in claims and grants.of_domain(host) == at}
+        self._set_losses(uid, losses, grants.lost)
+        return {key: claim for key, claim in claims.items() if key not in losses}
+
+    def _set_losses(self, uid: int, losses: dict[str, float], told: Collection[str]) -> None:
+        if losses:
+            self._losses[uid] = losses
+        self._lost.give(uid, (*losses, *told))
+
+    def _take_from_losers(self, domain: str) -> None:
+        """Let a domain be nobody's but its holder's: a loser has to prove it again, even when it is free."""
+        won = winner(self._claims.get(domain, {}).values())
+        if won is None or won.granted == ALWAYS or domain.endswith(f".{self.rules.domain}"):
+            return
+        for uid in [uid for uid in self._claims[domain] if uid != won.uid]:
+            observed = self._registry.get(uid)
+            if observed is not None:
+                grants = observed.webspace.grants
+                losses = {**self._losses.get(uid, {}), domain: grants.of_domain(domain)}
+                self._set_losses(uid, losses, grants.lost)
+                self._claimed[uid] = {key: claim for key, claim in self._claimed[uid].items() if key != domain}
+                self._put(domain, uid, None)
 
     def _date(self, uid: int, key: Key) -> None:
         claim = evolve(self._claims[key][uid], granted=self.granting())
@@ -207,6 +252,8 @@ class Claims:
             self._latest = max(self._latest, *observed.webspace.grants.boot.values(), 0.0)
         else:
             self._dates.pop(uid, None)
+            self._losses.pop(uid, None)
+            self._lost.give(uid, ())
         self._change(uid, {} if observed is None else self._with_dates(observed))
 
     def _change(self, uid: int, claims: Mapping[Key, Claim]) -> None:
@@ -226,7 +273,11 @@ class Claims:
         for host in (key for key in moved if isinstance(key, str)):
             for listener in self._of_hosts:
                 listener(host)
-        self._tell({had[key] for key in moved} - {uid, None}, {has[key] for key in moved} - {uid, None})
+        for domain in (key for key in keys if isinstance(key, str)):
+            self._take_from_losers(domain)
+        # What is wrong with theirs may be something else now.
+        losers = {loser for key in moved if isinstance(key, str) for loser in self.losers(key)}
+        self._tell({had[key] for key in moved} - {uid, None}, ({has[key] for key in moved} | losers) - {uid, None})
 
     def _put(self, key: Key, uid: int, claim: Claim | None) -> None:
         if claim is None:

@@ -57,6 +57,8 @@ class Kind(enum.Enum):
     """Traefik still has an automatic certificate for a domain with one of its member's own, and shows either."""
     HOST_CLASH = "host-clash"
     """The host name was granted to another webspace later."""
+    HOST_UNPROVED = "host-unproved"
+    """Another webspace had the domain meanwhile, and gave it up: it is served once its DNS names this one again."""
 
 
 LONGEST_DETAIL = 1000

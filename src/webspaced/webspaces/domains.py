@@ -2,7 +2,8 @@
 
 A domain is proved when it is added, by a TXT record of the domain itself or of ``_webspaced`` below it (nothing can stand
 beside a CNAME). It is asked for again only when somebody else has proved it: then whoever has it keeps it as long as the old
-proof is there. A record that is gone, or a DNS server that is away, never takes a site from its visitors by itself.
+proof is there. A record that is gone, or a DNS server that is away, never takes a site from its visitors by itself. Who
+lost a domain in that way proves it again, even when nobody has it any more; see :mod:`webspaced.webspaces.revivals`.
 """
 
 from __future__ import annotations
@@ -124,8 +125,8 @@ class Domains:
 
     def _with_domain(self, webspace: Webspace, domain: str, granted: float) -> Webspace:
         if domain in webspace.domains:
-            if self._claims.holder(domain) not in {None, webspace.user}:
-                # It was granted to somebody else since: proved again, it is granted anew.
+            if self._claims.holder(domain) != webspace.user:
+                # It was granted to somebody else since, who may have given it up: proved again, it is granted anew.
                 return webspace.with_domain(domain, granted)
             message = f"{domain} is a domain of this webspace already"
             raise Conflict(message)

@@ -44,9 +44,16 @@ class GrantsTests(SynchronousTestCase):
     def test_what_is_kept_is_read_back(self) -> None:
         grants = Grants(name=3.0).with_port(40000, 1.5).with_domain("a.example", 2.5)
         self.assertEqual(load_grants(grants.to_json(), [40000], ["a.example"]), grants)
+        grants = grants.with_lost(["a.example"])
+        self.assertEqual(load_grants(grants.to_json(), [40000], ["a.example"]), grants)
         grants = Grants(boot={20001: 1.5})
         self.assertEqual(load_grants(grants.to_json(), [], []), grants)
         self.assertEqual([grants.of_boot_port(port) for port in (20001, 20002, None)], [1.5, 0.0, 0.0])
+
+    def test_a_domain_that_is_granted_anew_is_not_lost(self) -> None:
+        grants = Grants().with_lost(["a.example", "b.example"]).with_domain("a.example", 2.5)
+        self.assertEqual(grants.lost, {"b.example"})
+        self.assertEqual(grants.only([], ["a.example"]).lost, frozenset())
 
     def test_of_what_is_not_there_nothing_is_kept(self) -> None:
         grants = Grants().with_port(40000, 1.5).with_domain("a.example", 2.5)
@@ -54,7 +61,7 @@ class GrantsTests(SynchronousTestCase):
         self.assertEqual(load_grants(grants.to_json(), [], []), Grants())
 
     def test_what_is_none_counts_as_before_grants_were_kept(self) -> None:
-        for odd in (None, [], "x", {"ports": [], "domains": 7, "name": "x"}, {"ports": {"40000": True}, "name": -1}):
+        for odd in (None, [], "x", {"ports": [], "domains": 7, "name": "x"}, {"lost": 7}, {"lost": [[], 7]}, {"ports": {"40000": True}, "name": -1}):
             self.assertEqual(load_grants(odd, [40000], ["a.example"]), Grants())
         for boot in ([], 7, {"x": 1}, {"²": 1}, {"20001": "1"}, {"20001": -1}, {"9" * 5000: 1}):
             self.assertEqual(load_grants({"boot": boot}, [], []), Grants())

@@ -7,10 +7,10 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.unit.world import EXTERNAL, World
+from tests.unit.world import EXTERNAL, World, keys_of
 from webspaced.core.forward import Forward
 from webspaced.core.webspace import KEY
-from webspaced.errors import Conflict
+from webspaced.errors import Conflict, Unavailable
 from webspaced.webspaces.conditions import Kind
 
 PORT = EXTERNAL[0]
@@ -77,7 +77,8 @@ class ClaimsTests(SynchronousTestCase):
         self.w.clock.run_for(10)
         for world in (self.w, self.restarted()):
             self.assertEqual(self.has(world), ([2], [2]))
-        self.assertEqual(len(self.w.calls("configure")), 2)
+        # Two dates, and that 1 has lost the domain.
+        self.assertEqual(len(self.w.calls("configure")), 3)
 
     def test_what_a_former_daemon_gave_is_not_taken_away_by_an_older_snapshot(self) -> None:
         has: dict[str, object] = {"domains": ["shop.example"], "ports": {str(PORT): 22}}
@@ -114,17 +115,21 @@ class ClaimsTests(SynchronousTestCase):
         for world in (self.w, self.restarted()):
             self.assertEqual(self.has(world), ([2], [2]))
 
-    def test_what_the_winner_gives_up_is_the_losers(self) -> None:
+    def test_a_port_that_the_winner_gives_up_is_the_losers(self) -> None:
+        self.lose()
+        self.drop(2)
+        self.w.clock.run_for(10)
+        self.assertEqual(self.has(self.w)[1], [1])
+        self.assertNotIn(Kind.PORT_CLASH, self.w.conditions.of(1))
+
+    def lose(self) -> None:
+        """Let 2 have what 1's restored document says is 1's."""
         self.add(1)
         snapshot = self.document(1)
         self.drop(1)
         self.add(2)
         self.w.lxd.set_keys("ws-u1", **{KEY: snapshot})
         self.w.clock.run_for(10)
-        self.drop(2)
-        self.w.clock.run_for(10)
-        self.assertEqual(self.has(self.w), ([1], [1]))
-        self.assertEqual(dict(self.w.conditions.of(1)), {})
 
     def test_a_copy_has_nothing_of_its_originals(self) -> None:
         self.add(1)
@@ -170,7 +175,7 @@ class ClaimsTests(SynchronousTestCase):
         self.assertEqual(self.w.clock.result_of(self.w.domains.names(3)), ["3.example"])
 
 
-class NewOwnerTests(SynchronousTestCase):
+class NewOwnerCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.w = World()
         self.w.webspace(1)
@@ -188,6 +193,8 @@ class NewOwnerTests(SynchronousTestCase):
     def hosts(self) -> dict[int, bool]:
         return {uid: "shop.example" in self.w.store.routes[f"ws-u{uid}"].hosts for uid in (1, 2)}
 
+
+class NewOwnerTests(NewOwnerCase):
     def test_while_the_old_proof_is_there_it_stays_where_it_is(self) -> None:
         self.say(["webspace:id:1", "webspace:id:2"])
         self.assertIn("in use", str(self.refusal(2)))
@@ -219,3 +226,104 @@ class NewOwnerTests(SynchronousTestCase):
 
     def refusal(self, uid: int) -> Exception:
         return self.assertRaises(Conflict, self.add, uid)
+
+
+class GivenUpTests(NewOwnerCase):
+    """A domain that went from 1 to 2 by proof is not 1's again because 2 gives it up."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.say(["webspace:id:2"])
+        self.add(2)
+        self.w.clock.run_for(5)
+
+    def give_up(self) -> None:
+        self.w.clock.result_of(self.w.domains.remove(2, "shop.example"))
+        self.w.clock.run_for(5)
+
+    def is_nobodys(self) -> None:
+        self.assertEqual(self.hosts(), {1: False, 2: False})
+        self.assertIn("shop.example", self.w.conditions.of(1)[Kind.HOST_UNPROVED])
+        self.assertNotIn(Kind.HOST_CLASH, self.w.conditions.of(1))
+
+    def is_ones(self) -> None:
+        self.assertEqual(self.hosts(), {1: True, 2: False})
+        self.assertEqual(dict(self.w.conditions.of(1)), {})
+
+    def restart(self) -> None:
+        before, self.w = self.w, World()
+        self.w.clock.advance(before.clock.seconds())
+        self.w.records.texts_of = before.records.texts_of
+        for container in before.lxd.containers.values():
+            self.w.lxd.put(container.name, **container.config)
+        self.w.start()
+        self.w.clock.run_for(5)
+
+    def test_while_dns_names_the_other_it_is_nobodys(self) -> None:
+        self.give_up()
+        self.is_nobodys()
+        self.w.clock.result_of(self.w.reconciler.full_pass())
+        self.w.clock.run_for(5)
+        self.is_nobodys()
+
+    def test_nor_after_a_restart(self) -> None:
+        self.give_up()
+        self.restart()
+        self.is_nobodys()
+
+    def test_nor_when_the_other_webspace_goes(self) -> None:
+        self.w.lxd.remove("ws-u2")
+        self.w.clock.run_for(5)
+        self.assertEqual(self.w.store.routes["ws-u1"].hosts, ("alice.example.org",))
+
+    def test_it_is_the_losers_at_once_where_dns_names_it_again(self) -> None:
+        self.say(["webspace:id:1"])
+        self.give_up()
+        self.is_ones()
+        self.restart()
+        self.is_ones()
+
+    def test_or_with_the_first_pass_after_that(self) -> None:
+        self.give_up()
+        self.w.records.errors = [Unavailable("no")]
+        self.say(["webspace:id:1"])
+        self.w.clock.result_of(self.w.reconciler.full_pass())
+        self.w.clock.run_for(5)
+        self.is_nobodys()
+        self.w.clock.result_of(self.w.reconciler.full_pass())
+        self.w.clock.run_for(5)
+        self.is_ones()
+
+    def test_its_member_may_prove_it_without_waiting(self) -> None:
+        self.give_up()
+        self.say(["webspace:id:1"])
+        self.add(1)
+        self.w.clock.run_for(5)
+        self.is_ones()
+
+    def test_whoever_else_proves_it_meanwhile_has_it(self) -> None:
+        self.give_up()
+        self.add(2)
+        self.w.clock.run_for(5)
+        self.assertEqual(self.hosts(), {1: False, 2: True})
+        self.assertIn("shop.example", self.w.conditions.of(1)[Kind.HOST_CLASH])
+        self.assertNotIn(Kind.HOST_UNPROVED, self.w.conditions.of(1))
+
+    def test_the_loser_may_remove_it(self) -> None:
+        self.give_up()
+        self.w.clock.result_of(self.w.domains.remove(1, "shop.example"))
+        self.w.clock.run_for(5)
+        self.assertEqual(dict(self.w.conditions.of(1)), {})
+        self.assertNotIn("lost", json.loads(self.w.lxd.containers["ws-u1"].config[KEY]).get("granted", {}))
+
+    def test_given_up_in_the_same_moment_it_is_not_the_losers_either(self) -> None:
+        self.say(["webspace:id:1"])
+        self.add(1)
+        self.w.clock.run_for(5)
+        self.say(["webspace:id:2"])
+        self.w.identity.away = True
+        self.add(2)
+        self.w.lxd.fail_next("configure", *[Unavailable("no")] * 3)
+        self.w.lxd.set_keys("ws-u2", **keys_of(2))
+        self.w.clock.run_for(0.5)
+        self.is_nobodys()
