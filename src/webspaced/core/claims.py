@@ -20,6 +20,16 @@ _PORT = re.compile(r"[0-9]{1,5}")
 LAST_TIME = 1e11
 """Seconds since the epoch, in the year 5138: what lies beyond is no time of a grant: none could be later by little."""
 
+AHEAD = 3600.0
+"""Seconds in the future in which the date of a grant may lie: clocks that differ by more are set wrong."""
+FIRST_TIME = 1_735_689_600.0
+"""The begin of 2025, in seconds since the epoch: a clock that says less was never set, and nothing is judged by it."""
+
+
+def believed(granted: float, now: float) -> float:
+    """Give the time of a grant; 0, as if it had none, where it lies in the future: the clock was wrong when it was made."""
+    return 0.0 if now >= FIRST_TIME and granted > now + AHEAD else granted
+
 
 def _freeze_ports(times: Mapping[int, float]) -> Mapping[int, float]:
     return MappingProxyType(dict(sorted(times.items())))

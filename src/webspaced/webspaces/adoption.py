@@ -92,6 +92,7 @@ class Adoption:
     def everything_seen(self) -> None:
         """Say that a full pass has read everything."""
         self._allocator.everything_seen()
+        self._claims.date_held()
 
     async def complete(self, uid: int) -> None:
         """Write to LXD what is missing, and refresh the member's name. IAM being away leaves the name as it is."""
@@ -151,8 +152,12 @@ class Adoption:
         if port is None or port not in self._allocator.boot or self._given_up.get(observed.uid) == port:
             return False
         # Of an instance that was copied, or restored from a time when another one had the number.
-        won = winner(map(_claim, self._registry.with_boot_port(port)))
+        won = winner(map(self._claim, self._registry.with_boot_port(port)))
         return won is None or won.uid == observed.uid
+
+    def _claim(self, observed: Observed) -> Claim:
+        granted = self._claims.believed(observed.webspace.grants.of_boot_port(observed.boot_port))
+        return Claim(uid=observed.uid, granted=granted, born=observed.instance.created_at)
 
     async def _member(self, observed: Observed) -> _Member:
         try:
@@ -169,8 +174,3 @@ def _user_in(observed: Observed) -> object:
     """Give whom an instance's document names; 1.0 and ``true`` are not the user 1, although they are equal to it."""
     user = json.loads(observed.instance.config[KEY]).get("user")
     return user if type(user) is int else None
-
-
-def _claim(observed: Observed) -> Claim:
-    granted = observed.webspace.grants.of_boot_port(observed.boot_port)
-    return Claim(uid=observed.uid, granted=granted, born=observed.instance.created_at)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from attrs import evolve, frozen
 from twisted.internet.interfaces import IReactorTime
 
-from webspaced.core.claims import Claim, Key, winner
+from webspaced.core.claims import Claim, Key, believed, winner
 from webspaced.core.forward import Forward
 from webspaced.core.names import default_domain
 from webspaced.core.webspace import Webspace
@@ -46,11 +46,13 @@ class ClaimRules:
         name = observed.username
         return (default_domain(name, self.domain),) if name and not self.is_reserved(name) else ()
 
+    def is_inside(self, host: str) -> bool:
+        """Whether a name lies inside the service's own domain: it is some member's default domain, whoever names it."""
+        return host.endswith(f".{self.domain}")
+
     def hosts(self, observed: Observed) -> tuple[str, ...]:
         """Give the names that a webspace claims, its default domain first."""
-        inside = f".{self.domain}"
-        # A name inside the service's own domain is some member's default domain, whatever a document says.
-        own = (d for d in observed.webspace.domains if not d.endswith(inside) and d != self.domain)
+        own = (d for d in observed.webspace.domains if not self.is_inside(d) and d != self.domain)
         return (*self.default_domain(observed), *own)
 
     def claims(self, observed: Observed) -> Mapping[Key, Claim]:
@@ -83,6 +85,7 @@ class Claims:
         self._conditions = conditions
         self._now = now
         self._latest = 0.0
+        self._held_is_dated = False
         self._claims: dict[Key, dict[int, Claim]] = {}
         self._claimed: dict[int, Mapping[Key, Claim]] = {}
         self._dates: dict[int, dict[Key, float]] = {}
@@ -107,8 +110,14 @@ class Claims:
 
     def granting(self) -> float:
         """Give the time of a grant that is made now: later than every other one, whatever the clock says."""
+        if not self.believed(self._latest):
+            self._forget_the_future()
         self._latest = max(round(self._now(), 3), round(self._latest + GRAIN, 3))
         return self._latest
+
+    def believed(self, granted: float) -> float:
+        """Give the time of a grant, or 0 where that cannot be right; see :func:`webspaced.core.claims.believed`."""
+        return believed(granted, self._now())
 
     def holder(self, key: Key) -> int | None:
         """Give who has a port or name; ``None`` if nobody claims it."""
@@ -165,20 +174,24 @@ class Claims:
         grants = webspace.grants
         for key, granted in self._dates.get(webspace.user, {}).items():
             if isinstance(key, int):
-                grants = grants if grants.of_port(key) else grants.with_port(key, granted)
+                grants = grants if self.believed(grants.of_port(key)) else grants.with_port(key, granted)
+            elif self.rules.is_inside(key):
+                grants = grants if self.believed(grants.name) else evolve(grants, name=granted)
             else:
-                grants = grants if grants.of_domain(key) else grants.with_domain(key, granted)
+                grants = grants if self.believed(grants.of_domain(key)) else grants.with_domain(key, granted)
         return evolve(webspace, grants=grants).with_lost(self._losses.get(webspace.user, ()))
 
     def _with_dates(self, observed: Observed) -> Mapping[Key, Claim]:
         """Give what a webspace claims, dated from when it was seen where somebody wrote it into the document by hand.
 
-        What was there before webspaced kept grants has no date, and loses to whatever has one; so does what comes back with
-        an old snapshot while somebody else has it. Then that one's is dated, if it has none.
+        What has no date, or one in the future, loses to whatever has one; so does what comes back with an old snapshot while
+        somebody else has it. Then that one's is dated, if it has none. What was there at the start is dated once all is seen
+        (:meth:`date_held`).
         """
         uid, claims, before = observed.uid, self._undisputed(observed), self._claimed.get(observed.uid, {})
         default = self.rules.default_domain(observed)
-        undated = [key for key, claim in claims.items() if not claim.granted and key not in default]
+        has_name = bool(observed.webspace.grants.name)
+        undated = [key for key, claim in claims.items() if not claim.granted and (has_name or key not in default)]
         dates = {key: at for key, at in self._dates.get(uid, {}).items() if key in undated}
         for key in undated if self._registry.complete else ():
             if key in before:
@@ -198,7 +211,9 @@ class Claims:
         losses = self._losses.pop(uid, {})
         losses = {host: at for host, at in losses.items() if host in claims and grants.of_domain(host) == at}
         self._set_losses(uid, losses, grants.lost)
-        return {key: claim for key, claim in claims.items() if key not in losses}
+        now = self._now()
+        own = ((key, claim) for key, claim in claims.items() if key not in losses)
+        return {key: evolve(claim, granted=believed(claim.granted, now)) for key, claim in own}
 
     def _set_losses(self, uid: int, losses: dict[str, float], told: Collection[str]) -> None:
         if losses:
@@ -208,7 +223,7 @@ class Claims:
     def _take_from_losers(self, domain: str) -> None:
         """Let a domain be nobody's but its holder's: a loser has to prove it again, even when it is free."""
         won = winner(self._claims.get(domain, {}).values())
-        if won is None or won.granted == ALWAYS or domain.endswith(f".{self.rules.domain}"):
+        if won is None or won.granted == ALWAYS or self.rules.is_inside(domain):
             return
         for uid in [uid for uid in self._claims[domain] if uid != won.uid]:
             observed = self._registry.get(uid)
@@ -219,11 +234,41 @@ class Claims:
                 self._claimed[uid] = {key: claim for key, claim in self._claimed[uid].items() if key != domain}
                 self._put(domain, uid, None)
 
-    def _date(self, uid: int, key: Key) -> None:
-        claim = evolve(self._claims[key][uid], granted=self.granting())
+    def date_held(self) -> None:
+        """Date what webspaces have without a time, once: a snapshot that is restored while we are away wins by no age then.
+
+        Not while there are webspaces of which nobody can tell: what they have may have been granted later.
+        """
+        if not self._held_is_dated and not self._registry.never_seen:
+            self._held_is_dated = True
+            for key, claims in list(self._claims.items()):
+                won = winner(claims.values())
+                if won is not None and not won.granted and not (isinstance(key, str) and self.rules.is_inside(key)):
+                    self._date(won.uid, key)
+
+    def _forget_the_future(self) -> None:
+        """Date what was granted while the clock was ahead by years, in its order; who lost to that wins nothing by it."""
+        wrong = [(key, claim) for key, each in self._claims.items() for claim in each.values() if self._is_wrong(claim)]
+        held = [(key, claim) for key, claim in wrong if self.holder(key) == claim.uid]
+        for key, claim in wrong:
+            self._regrant(key, claim.uid, 0.0)
+        times = (claim.granted for each in self._claims.values() for claim in each.values())
+        self._latest = max((at for at in times if at < ALWAYS), default=0.0)
+        for key, claim in sorted(held, key=lambda each: each[1].granted):
+            self._date(claim.uid, key)
+
+    def _is_wrong(self, claim: Claim) -> bool:
+        return claim.granted < ALWAYS and self.believed(claim.granted) != claim.granted
+
+    def _regrant(self, key: Key, uid: int, granted: float) -> None:
+        claim = evolve(self._claims[key][uid], granted=granted)
         self._claims[key][uid] = claim
         self._claimed[uid] = {**self._claimed[uid], key: claim}
-        self._set_dates(uid, {**self._dates.get(uid, {}), key: claim.granted})
+
+    def _date(self, uid: int, key: Key) -> None:
+        granted = self.granting()
+        self._regrant(key, uid, granted)
+        self._set_dates(uid, {**self._dates.get(uid, {}), key: granted})
         # Its document is to be written.
         self._tell((), {uid})
 
@@ -249,7 +294,8 @@ class Claims:
         observed = self._registry.get(uid)
         if observed is not None:
             # A boot port is not claimed here, but granted by the same order.
-            self._latest = max(self._latest, *observed.webspace.grants.boot.values(), 0.0)
+            boot = map(self.believed, observed.webspace.grants.boot.values())
+            self._latest = max(self._latest, *boot, 0.0)
         else:
             self._dates.pop(uid, None)
             self._losses.pop(uid, None)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from webspaced.core.claims import Claim, Grants, load_grants, winner
+from webspaced.core.claims import AHEAD, FIRST_TIME, Claim, Grants, believed, load_grants, winner
 
 CLAIMS = st.lists(
     st.builds(Claim, uid=st.integers(1, 5), granted=st.sampled_from([0.0, 1.0, 2.0]), born=st.sampled_from(["a", "b"])),
@@ -40,6 +40,20 @@ class WinnerTests(SynchronousTestCase):
             self.assertEqual(won.granted, max(claim.granted for claim in claims))
 
 
+class BelievedTests(SynchronousTestCase):
+    NOW = FIRST_TIME + 1e6
+
+    def test_what_lies_in_the_future_has_no_time(self) -> None:
+        self.assertEqual(believed(self.NOW + AHEAD + 1, self.NOW), 0.0)
+
+    def test_what_is_past_or_a_little_ahead_has(self) -> None:
+        for granted in (0.0, 5.0, self.NOW, self.NOW + AHEAD):
+            self.assertEqual(believed(granted, self.NOW), granted)
+
+    def test_a_clock_that_was_never_set_judges_nothing(self) -> None:
+        self.assertEqual(believed(self.NOW, 86400.0), self.NOW)
+
+
 class GrantsTests(SynchronousTestCase):
     def test_what_is_kept_is_read_back(self) -> None:
         grants = Grants(name=3.0).with_port(40000, 1.5).with_domain("a.example", 2.5)
@@ -61,8 +75,10 @@ class GrantsTests(SynchronousTestCase):
         self.assertEqual(load_grants(grants.to_json(), [], []), Grants())
 
     def test_what_is_none_counts_as_before_grants_were_kept(self) -> None:
-        for odd in (None, [], "x", {"ports": [], "domains": 7, "name": "x"}, {"lost": 7}, {"lost": [[], 7]}, {"ports": {"40000": True}, "name": -1}):
+        for odd in (None, [], "x", {"ports": [], "domains": 7, "name": "x"}, {"ports": {"40000": True}, "name": -1}):
             self.assertEqual(load_grants(odd, [40000], ["a.example"]), Grants())
+        for lost in (7, "a.example", [[], 7]):
+            self.assertEqual(load_grants({"lost": lost}, [], ["a.example"]), Grants())
         for boot in ([], 7, {"x": 1}, {"²": 1}, {"20001": "1"}, {"20001": -1}, {"9" * 5000: 1}):
             self.assertEqual(load_grants({"boot": boot}, [], []), Grants())
         for odd in (float("inf"), float("nan"), -1, "1", None, 1e300, 10**400):

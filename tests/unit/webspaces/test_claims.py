@@ -8,15 +8,16 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.world import EXTERNAL, World, keys_of
+from webspaced.core.claims import Grants
 from webspaced.core.forward import Forward
-from webspaced.core.webspace import KEY
+from webspaced.core.webspace import KEY, USERNAME_KEY
 from webspaced.errors import Conflict, Unavailable
 from webspaced.webspaces.conditions import Kind
 
 PORT = EXTERNAL[0]
 
 
-class ClaimsTests(SynchronousTestCase):
+class ClaimsCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.w = World()
         self.w.webspace(1)
@@ -47,6 +48,8 @@ class ClaimsTests(SynchronousTestCase):
             after.lxd.put(container.name, **container.config)
         return after.start()
 
+
+class ClaimsTests(ClaimsCase):
     def test_a_restored_document_takes_nothing_that_was_granted_since(self) -> None:
         self.add(1)
         snapshot = self.document(1)
@@ -86,12 +89,41 @@ class ClaimsTests(SynchronousTestCase):
         self.w.webspace(1)
         self.w.webspace(2, domains=("shop.example",), ports={PORT: 22})
         self.w.start()
-        self.assertEqual(self.w.calls("configure"), [])
         self.write(1, **has)
         self.w.clock.run_for(10)
         self.assertEqual(self.w.listeners.forwards[1], {})
         for world in (self.w, self.restarted()):
             self.assertEqual(self.has(world), ([2], [2]))
+
+    def test_nor_by_one_that_is_restored_while_nobody_looks(self) -> None:
+        self.w = World()
+        # The older instance: of two claims without a time its would win.
+        self.w.webspace(1)
+        self.w.webspace(2, domains=("shop.example",), ports={PORT: 22})
+        self.w.start()
+        self.w.clock.run_for(10)
+        self.w.lose_lxd()
+        self.w.lxd.set_keys("ws-u1", **keys_of(1, domains=("shop.example",), ports={PORT: 22}))
+        self.assertEqual(self.has(self.restarted()), ([2], [2]))
+
+    def test_what_is_held_without_a_time_is_dated_once(self) -> None:
+        self.w = World()
+        for uid in (1, 2):
+            self.w.webspace(uid, ports={PORT + uid: 22}, domains=(f"{uid}.example",))
+        self.w.start()
+        for _ in range(2):
+            self.w.clock.result_of(self.w.reconciler.full_pass())
+            self.w.clock.run_for(10)
+        self.assertEqual(sorted(self.w.calls("configure")), [("configure", "ws-u1"), ("configure", "ws-u2")])
+        times = [json.loads(self.document(uid))["granted"] for uid in (1, 2)]
+        self.assertEqual([sorted(each) for each in times], [["domains", "ports"]] * 2)
+
+    def test_nothing_is_dated_while_a_cluster_member_is_away(self) -> None:
+        self.w = World()
+        self.w.webspace(1, ports={PORT: 22})
+        self.w.registry.away[3] = "m2"
+        self.w.claims.date_held()
+        self.assertFalse(self.w.claims.lacks_news(1))
 
     def test_an_instance_that_was_renamed_and_has_its_name_back_has_what_it_had(self) -> None:
         self.add(1)
@@ -327,3 +359,75 @@ class GivenUpTests(NewOwnerCase):
         self.w.lxd.set_keys("ws-u2", **keys_of(2))
         self.w.clock.run_for(0.5)
         self.is_nobodys()
+
+
+class FutureTests(ClaimsCase):
+    """The clock was ahead by years when something was granted, and is right again."""
+
+    NOW, AHEAD = 1.8e9, 2.0e9
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.w.claims._now = lambda: self.AHEAD
+        self.add(1)
+        self.snapshot = self.document(1)
+
+    def at(self, now: float) -> World:
+        """Start again at another time."""
+        world = World()
+        world.claims._now = lambda: now
+        world.records.texts_of, world.identity.members = self.w.records.texts_of, self.w.identity.members
+        for container in self.w.lxd.containers.values():
+            world.lxd.put(container.name, **container.config)
+        self.w = world.start()
+        self.w.clock.run_for(10)
+        return world
+
+    def restore(self) -> None:
+        self.w.lxd.set_keys("ws-u1", **{KEY: self.snapshot})
+        self.w.clock.run_for(10)
+
+    def test_what_was_granted_then_wins_nothing_that_was_granted_since(self) -> None:
+        self.drop(1)
+        self.at(self.NOW)
+        self.add(2)
+        self.restore()
+        self.assertEqual(self.has(self.w), ([2], [2]))
+        self.assertEqual(self.has(self.at(self.NOW + 60)), ([2], [2]))
+
+    def test_who_has_it_still_has_it_and_it_is_dated_anew(self) -> None:
+        self.assertEqual(self.has(self.at(self.NOW)), ([1], [1]))
+        granted = json.loads(self.document(1))["granted"]
+        for at in (granted["ports"][str(PORT)], granted["domains"]["shop.example"]):
+            self.assertTrue(self.NOW <= at < self.NOW + 1)
+        writes = len(self.w.calls("configure"))
+        self.w.clock.result_of(self.w.reconciler.full_pass())
+        self.w.clock.run_for(10)
+        self.assertEqual(len(self.w.calls("configure")), writes)
+
+    def test_a_clock_that_is_put_right_while_webspaced_runs(self) -> None:
+        self.w.claims._now = lambda: self.NOW
+        self.w.clock.result_of(self.w.ports.add(2, PORT + 1, Forward(22)))
+        self.w.clock.run_for(10)
+        self.assertEqual(self.has(self.w), ([1], [1]))
+        self.assertLess(json.loads(self.document(1))["granted"]["ports"][str(PORT)], self.NOW + 1)
+        self.assertLess(json.loads(self.document(2))["granted"]["ports"][str(PORT + 1)], self.NOW + 1)
+        self.drop(1)
+        self.add(2)
+        self.restore()
+        self.assertEqual(self.has(self.w), ([2], [2]))
+
+    def test_a_name_and_a_boot_port_of_then_win_nothing(self) -> None:
+        ahead = Grants(name=self.AHEAD, boot={20001: self.AHEAD})
+        since = Grants(name=self.NOW, boot={20001: self.NOW})
+        self.w.identity.members[2] = "alice"
+        self.w.lxd.set_keys("ws-u1", **keys_of(1, grants=ahead))
+        self.w.lxd.set_keys("ws-u2", **{**keys_of(2, grants=since, boot_port=20001), USERNAME_KEY: "alice"})
+        world = self.at(self.NOW)
+        self.assertEqual(world.store.routes["ws-u2"].hosts, ("alice.example.org",))
+        self.assertEqual(world.listeners.boot_ports[2], 20001)
+
+    def test_a_clock_that_was_never_set_judges_nothing(self) -> None:
+        snapshot = self.document(1)
+        self.at(86400.0)
+        self.assertEqual(self.document(1), snapshot)

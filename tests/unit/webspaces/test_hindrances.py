@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from tests.unit.timing import watch
 from tests.unit.webspaces.running import RunningCase
+from webspaced.core.creation import marker
 from webspaced.core.desired import Desired, Wish, suspension
 from webspaced.core.instance import Status
+from webspaced.core.webspace import CREATING_KEY
 from webspaced.errors import Conflict, Forbidden
 
 
@@ -79,7 +81,7 @@ class HindranceTests(RunningCase):
 
     def test_what_a_creation_left_is_kept_where_it_is_protected(self) -> None:
         left = self.w.webspace(2)
-        left.config["user._webspaced_creating"] = "ws-u2"
+        left.config[CREATING_KEY] = marker("ws-u2", 0)
         left.config["security.protection.delete"] = "true"
         self.w.connect()
         self.w.clock.run_for(10)
