@@ -73,10 +73,15 @@ class Adoption:
         self._membership = membership
         self._given_up: dict[int, int] = {}
         """Boot ports that somebody else's program has, by webspace."""
+        self._unknown: dict[int, float] = {}
+        """Since when IAM has not known the members of webspaces, where it said so to us."""
 
     def lacks(self, observed: Observed) -> bool:
         """Whether a webspace needs something without which it cannot be served."""
         if observed.username is None or not self.owns_boot_port(observed) or self._claims.lacks_news(observed.uid):
+            return True
+        if observed.unknown_since is not None and self._unknown.get(observed.uid) != observed.unknown_since:
+            # It may have come back with a snapshot.
             return True
         return observed.outdated or self._registry.words.lacks(observed) or self._housing.is_anothers(observed.instance)
 
@@ -86,6 +91,7 @@ class Adoption:
 
     def leave(self, uid: int, boot_port: int | None) -> None:
         """Say that a webspace is gone, or not to be seen, whose route may still name this boot port."""
+        self._unknown.pop(uid, None)
         if boot_port is not None:
             self._allocator.rest([boot_port], uid)
 
@@ -104,6 +110,7 @@ class Adoption:
         if self._registry.words.lacks(observed):
             await self._registry.words.say(observed, observed.webspace.desired)
         member = await self._member(observed)
+        self._remember(observed, member)
         self._conditions.note(uid, Kind.NAMELESS, None if member.username else "IAM has told no username for it")
         if not self.owns_boot_port(observed):
             with self._allocator.boot_port() as spare:
@@ -140,10 +147,18 @@ class Adoption:
             keys[KEY] = webspace.dump()
         return keys
 
+    def _remember(self, observed: Observed, member: _Member) -> None:
+        if member.known:
+            self._unknown.pop(observed.uid, None)
+        elif member.known is False and observed.unknown_since is not None:
+            self._unknown[observed.uid] = observed.unknown_since
+
     def _membership_keys(self, present: Observed, member: _Member) -> dict[str, str]:
         since = present.instance.config.get(UNKNOWN_SINCE_KEY, "")
         if member.known is False and present.unknown_since is None:
-            return {UNKNOWN_SINCE_KEY: str(round(self._membership.now()))}
+            now = round(self._membership.now())
+            self._unknown[present.uid] = now
+            return {UNKNOWN_SINCE_KEY: str(now)}
         return {UNKNOWN_SINCE_KEY: ""} if member.known and since else {}
 
     def owns_boot_port(self, observed: Observed) -> bool:

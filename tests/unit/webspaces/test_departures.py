@@ -8,6 +8,7 @@ from tests.unit.world import GRACE_OF_IAM, World
 from webspaced.core.desired import Desired, Wish
 from webspaced.core.instance import Status
 from webspaced.core.probing import Ask
+from webspaced.core.user import User
 from webspaced.core.webspace import UNKNOWN_SINCE_KEY
 from webspaced.errors import Conflict, Refused
 from webspaced.webspaces.conditions import Kind
@@ -87,6 +88,42 @@ class DepartureTests(SynchronousTestCase):
         self.assertTrue(self.w.clock.result_of(self.w.ready(1)))
         self.assertNotIn(Kind.DEPARTED, self.w.conditions.of(1))
         self.assertNotIn(UNKNOWN_SINCE_KEY, self.config())
+
+    def restore(self, since: str) -> None:
+        """Restore a snapshot from when IAM did not know the member."""
+        self.w.clock.run_for(GRACE_OF_IAM + 100)
+        self.w.lxd.set_keys("ws-u1", **{UNKNOWN_SINCE_KEY: since})
+        self.w.clock.run_for(0.5)
+
+    def test_who_is_known_is_served_although_a_snapshot_says_otherwise(self) -> None:
+        self.w.webspace(1)
+        self.w.start()
+        self.restore("5")
+        self.assertTrue(self.w.clock.result_of(self.w.ready(1)))
+        self.assertNotIn(UNKNOWN_SINCE_KEY, self.config())
+
+    def test_nor_if_it_says_what_was_right_once(self) -> None:
+        self.begin()
+        since = self.config()[UNKNOWN_SINCE_KEY]
+        self.w.identity.members[1] = "alice"
+        self.w.connect()
+        self.restore(since)
+        self.assertTrue(self.w.clock.result_of(self.w.ready(1)))
+
+    def test_of_who_is_gone_iam_is_not_asked_with_each_event(self) -> None:
+        self.begin()
+        asked: list[int] = []
+        by_id = self.w.identity.by_id
+
+        async def asking(uid: int) -> User:
+            asked.append(uid)
+            return await by_id(uid)
+
+        self.w.identity.by_id = asking  # type: ignore[method-assign]
+        for n in range(5):
+            self.w.lxd.set_keys("ws-u1", **{"user.note": str(n)})
+            self.w.clock.run_for(1)
+        self.assertEqual(asked, [])
 
     def test_one_that_was_known_again_meanwhile_is_not_stopped(self) -> None:
         self.begin(running=True)
