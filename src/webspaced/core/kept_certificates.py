@@ -11,6 +11,7 @@ from attrs import frozen
 
 from webspaced.core.certificate import LARGEST_CHAIN, LARGEST_KEY, Certificate, understand
 from webspaced.core.domains import is_servable
+from webspaced.core.json_text import parse as parse_json
 from webspaced.errors import Invalid
 
 PREFIX = "user._webspaced_certificate."
@@ -71,9 +72,9 @@ def _read(text: str) -> tuple[int, Certificate]:
         message = f"it has more than {LONGEST} characters"
         raise Invalid(message)
     try:
-        document = json.loads(text)
+        document = parse_json(text)
         user, chain, key = document["user"], document["certificate"], document["key"]
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError):
         message = "it is not the JSON that webspaced writes"
         raise Invalid(message) from None
     if type(user) is not int or not isinstance(chain, str) or not isinstance(key, str):

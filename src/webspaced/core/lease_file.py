@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address
@@ -10,6 +9,7 @@ from math import inf, isnan
 from typing import Any
 
 from webspaced.core.instance import IPAddress
+from webspaced.core.json_text import parse as parse_json
 from webspaced.core.ownership import Lease
 from webspaced.errors import Invalid
 
@@ -42,7 +42,7 @@ def read_lease_list(text: str | bytes, now: float) -> Sequence[Lease]:
     :raises Invalid: it is no such list.
     """
     try:
-        document = json.loads(text)
+        document = parse_json(text)
     except ValueError as error:
         message = "the list of leases is not JSON"
         raise Invalid(message) from error

@@ -14,11 +14,13 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
+from webspaced.core.brief import shown
 from webspaced.core.claims import Grants, load_grants
 from webspaced.core.config import Config, load_config, parse_port
 from webspaced.core.desired import AUTO, Desired, Wish, load_desired
 from webspaced.core.domains import is_servable, normalized
 from webspaced.core.forward import Forward, Options, load_options
+from webspaced.core.json_text import parse_kept
 from webspaced.core.names import parse_username
 from webspaced.errors import Invalid
 
@@ -51,8 +53,8 @@ class Webspace:
     user: int
     config: Config
     domains: tuple[str, ...] = ()
-    unserved: tuple[str, ...] = ()
-    """Domains in the document that cannot be served, such as wildcards: kept in LXD, not shown."""
+    unserved: tuple[Any, ...] = ()
+    """What else the document has among the domains and cannot be served, such as wildcards: kept in LXD, not shown."""
     ports: Mapping[int, int] = field(default=MappingProxyType({}), converter=_freeze)
     options: Options = NO_OPTIONS
     """What else is set of the forwards."""
@@ -179,9 +181,9 @@ def load_webspace(text: str, defaults: Config) -> Webspace:
     :raises Invalid: it is not such a document; the text of the error names the member, never the document.
     """
     try:
-        document = json.loads(text)
+        document = parse_kept(text)
     except ValueError as error:
-        message = f"{KEY} is not JSON"
+        message = f"{KEY} is not JSON, or nested too deeply"
         raise Invalid(message) from error
     if not isinstance(document, dict):
         message = f"{KEY} is not a JSON object"
@@ -197,8 +199,7 @@ def _names(document: Mapping[str, Any], uid: int) -> bool:
 
 def _loaded(document: Mapping[str, Any], defaults: Config) -> Webspace:
     wrong: list[str] = []
-    texts = _texts(document.get("domains"), wrong)
-    domains = tuple(dict.fromkeys(name for name in map(normalized, texts) if is_servable(name)))
+    domains, unserved = _load_domains(document.get("domains"), wrong)
     ports = _load_ports(document.get("ports"), wrong)
     config, wrong_config = load_config(document.get("config"), defaults)
     desired = _load_desired(document.get("desired"), wrong)
@@ -206,7 +207,7 @@ def _loaded(document: Mapping[str, Any], defaults: Config) -> Webspace:
         user=_load_user(document.get("user"), wrong),
         config=config,
         domains=domains,
-        unserved=tuple(name for name in texts if not is_servable(normalized(name))),
+        unserved=unserved,
         ports=ports,
         options=load_options(document, ports),
         desired=desired,
@@ -274,13 +275,15 @@ def _load_time(value: object, wrong: list[str]) -> float:
     return float(value)
 
 
-def _texts(document: object, wrong: list[str]) -> list[str]:
-    if document is None:
-        return []
-    if not isinstance(document, list):
+def _load_domains(document: object, wrong: list[str]) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    """Give the domains that can be served, and what else is among them."""
+    if document is not None and not isinstance(document, list):
         wrong.append("domains is not a list")
-        return []
-    return [text for text in document if isinstance(text, str)]
+    listed = document if isinstance(document, list) else []
+    names = [normalized(each) if isinstance(each, str) else "" for each in listed]
+    unserved = tuple(each for each, name in zip(listed, names, strict=True) if not is_servable(name))
+    wrong += [f"domains: {shown(each)} cannot be served" for each in unserved]
+    return tuple(dict.fromkeys(filter(is_servable, names))), unserved
 
 
 def _load_ports(document: object, wrong: list[str]) -> dict[int, int]:

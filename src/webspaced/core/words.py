@@ -8,6 +8,7 @@ from typing import Any
 from attrs import frozen
 
 from webspaced.core.desired import AUTO, Desired, Wish, load_desired
+from webspaced.core.json_text import parse as parse_json
 from webspaced.errors import Invalid
 
 
@@ -29,9 +30,9 @@ class Word:
 def load_word(text: str) -> Word | None:
     """Read what :meth:`Word.dump` gave; ``None`` if it is nothing of the kind."""
     try:
-        document: Any = json.loads(text)
+        document: Any = parse_json(text)
         return Word(born=document["born"], desired=load_desired(document))
-    except (ValueError, RecursionError, KeyError, TypeError, Invalid):
+    except (ValueError, KeyError, TypeError, Invalid):
         return None
 
 

@@ -5,10 +5,10 @@ Source: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/s
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
+from webspaced.core.json_text import parse as parse_json
 from webspaced.errors import Changed, Conflict, Distrusted, NotFound, RemoteError, Unavailable
 
 LONGEST_ERROR = 300
@@ -56,7 +56,7 @@ def _conflict(status: dict[str, Any], message: str) -> Exception:
 
 def _status(text: bytes | str) -> dict[str, Any]:
     try:
-        document = json.loads(text)
+        document = parse_json(text)
     except ValueError:
         return {}
     return document if isinstance(document, dict) else {}
@@ -65,7 +65,7 @@ def _status(text: bytes | str) -> dict[str, Any]:
 def read_document(code: int, text: bytes) -> dict[str, Any]:
     """Give the document of a success."""
     try:
-        document = json.loads(text)
+        document = parse_json(text)
         if isinstance(document, dict):
             return document
     except ValueError as error:

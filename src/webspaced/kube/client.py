@@ -19,6 +19,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IResponse
 
+from webspaced.core.json_text import parse as parse_json
 from webspaced.errors import RemoteError, Unavailable
 from webspaced.kube.access import Access
 from webspaced.kube.answers import UNAUTHORIZED, Expired, error_of, read_document
@@ -220,7 +221,7 @@ class KubeClient:
 
 def _event(line: bytes) -> Event:
     try:
-        document = json.loads(line)
+        document = parse_json(line)
         kind, inner = document["type"], document["object"]
     except (ValueError, KeyError, TypeError) as error:
         message = "Kubernetes' watch told something that is no event"

@@ -20,6 +20,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.iweb import IAgent
 
+from webspaced.core.json_text import parse as parse_json
 from webspaced.errors import Changed, DeadlineExceeded, Distrusted, NotFound, RemoteError, Unavailable
 from webspaced.lib.deferreds import bounded, sleep, while_heard
 from webspaced.lib.webclient import UNREACHABLE, BodyTooLarge, BytesBody, feed_body, read_body
@@ -321,7 +322,7 @@ def _path(operation: str) -> str:
 
 def _reply(code: int, text: bytes, etag: str) -> Reply:
     try:
-        document = json.loads(text)
+        document = parse_json(text)
         kind = document["type"]
     except (ValueError, KeyError, TypeError) as error:
         message = f"LXD answered {code} with something that is not its API's JSON"

@@ -7,7 +7,6 @@ first ping says that the stream is up. The stream has no replay. One that stays 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any, cast
 from urllib.parse import quote, unquote, urlsplit
@@ -23,6 +22,7 @@ from twisted.web.iweb import IAgentEndpointFactory
 from twisted.web.websocket import WebSocketClientEndpoint, WebSocketTransport
 from zope.interface import implementer
 
+from webspaced.core.json_text import parse as parse_json
 from webspaced.interfaces import IEventListener
 from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import bounded, sleep
@@ -121,7 +121,7 @@ class _Stream:
 def read_event(message: str) -> tuple[str, ...]:
     """Give the names of the instances that a lifecycle event is about: none, one, or both names of a rename."""
     try:
-        metadata = json.loads(message)["metadata"]
+        metadata = parse_json(message)["metadata"]
         parts = urlsplit(metadata["source"]).path.split("/")
         context = metadata.get("context") or {}
         # A rename tells its other name; LXD 4.0 tells it from the other side.

@@ -13,6 +13,7 @@ from typing import Any
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from webspaced.core.json_text import parse as parse_json
 from webspaced.core.lease import Claim
 from webspaced.errors import Changed, NotFound, RemoteError
 from webspaced.interfaces import ILease
@@ -76,7 +77,7 @@ class OwnerLease:
 def _claim(reply: Reply) -> Claim:
     text = (reply.metadata.get("config") or {}).get(KEY) or "{}"
     try:
-        document: Any = json.loads(text)
+        document: Any = parse_json(text)
         return Claim(str(document.get("holder", "")), str(document.get("renewal", "")), reply.etag)
     except (ValueError, AttributeError):
         # What somebody else wrote there is nobody's.

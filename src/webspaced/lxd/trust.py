@@ -6,12 +6,12 @@ Sources: ``GET /1.0`` and ``POST /1.0/certificates`` of LXD's and Incus's API do
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Collection
 
 from attrs import frozen
 from twisted.logger import Logger
 
+from webspaced.core.json_text import parse as parse_json
 from webspaced.errors import Distrusted, Invalid, RemoteError
 from webspaced.lxd.client import LxdClient
 
@@ -89,7 +89,7 @@ def _credential(secret: str, extensions: Collection[str]) -> dict[str, str]:
 def _is_token(secret: str) -> bool:
     """Whether a secret is a token, which is base64 of a JSON object with a secret of its own in it."""
     try:
-        return "secret" in json.loads(base64.b64decode(secret, validate=True))
+        return "secret" in parse_json(base64.b64decode(secret, validate=True))
     except (ValueError, TypeError):
         return False
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from twisted.logger import Logger
 
+from webspaced.core.json_text import parse as parse_json
 from webspaced.lib.files import replace_file
 
 log = Logger()
@@ -28,7 +29,7 @@ class AutomaticCertificates:
             status = self._path.stat()
             now = (status.st_mtime_ns, status.st_size)
             if now != self._seen:
-                self._seen, self._hosts = now, _hosts_in(json.loads(self._path.read_bytes()))
+                self._seen, self._hosts = now, _hosts_in(parse_json(self._path.read_bytes()))
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             # It is being written, or there is none.
             self._seen, self._hosts = None, frozenset()
@@ -46,7 +47,7 @@ def forget_certificates(path: Path, hosts: Collection[str]) -> None:
     Their members have brought other ones. Of two for one name Traefik shows either, and it gives up none by itself.
     """
     try:
-        document = json.loads(path.read_bytes()) if hosts else {}
+        document = parse_json(path.read_bytes()) if hosts else {}
         left = {name: _without(resolver, frozenset(hosts)) for name, resolver in document.items()}
     except FileNotFoundError:
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from attrs import define, field
 from twisted.logger import Logger
 
+from webspaced.core.json_text import parse as parse_json
 from webspaced.core.routes import Route
 from webspaced.lib.files import make_private_directory, replace_file
 from webspaced.traefik.render import SENTINEL, generations_in, read
@@ -30,7 +30,7 @@ class DocumentFile:
         """Give the routes in it; what cannot be read counts as absent."""
         try:
             self.content = self.path.read_bytes()
-            document = json.loads(self.content)
+            document = parse_json(self.content)
             routes = read(document)
             self.generations = _generations(document)
         except FileNotFoundError:

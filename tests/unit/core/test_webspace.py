@@ -158,6 +158,20 @@ class RoundTripTests(SynchronousTestCase):
         self.assertEqual(written, ["example.org", "xn--bcher-kva.de", "*.shop.org", "my_site.org"])
         self.assertEqual(webspace.without_domain("*.shop.org", "*.shop.org").unserved, ("my_site.org",))
 
+    def test_what_cannot_be_served_is_named_and_kept_as_it_is(self) -> None:
+        others = [5, "evil.invalid", None, ["x.example"], {"a": "b.example"}]
+        webspace = load({"user": 7, "domains": ["a.example", *others]})
+        self.assertEqual((webspace.domains, webspace.unserved), (("a.example",), tuple(others)))
+        self.assertEqual(len(webspace.wrong), len(others))
+        self.assertIn("domains: 'evil.invalid' cannot be served", webspace.wrong)
+        written = json.loads(webspace.with_domain("b.example").dump())["domains"]
+        self.assertEqual(written, ["a.example", "b.example", *others])
+
+    def test_one_that_is_nested_too_deeply_is_none(self) -> None:
+        for levels in (70, 100_000):
+            text = f'{{"user":7,"x":{"[" * levels}{"]" * levels}}}'
+            self.assertRaises(Invalid, load_webspace, text, DEFAULTS)
+
     def test_names_of_special_use_are_nobodys(self) -> None:
         names = ["webspaced.invalid", "a.localhost", "b.local", "c.onion", "d.test", "ok.example"]
         webspace = load({"user": 7, "domains": names})

@@ -48,7 +48,7 @@ class AnswerTests(SynchronousTestCase):
             self.assertEqual(error_of(503, b"{}", said).retry_after, 2.0)
 
     def test_texts_that_are_no_status(self) -> None:
-        for text in (b"", b"<html>", b"[]", b"3", b"\xff"):
+        for text in (b"", b"<html>", b"[]", b"3", b"\xff", b"[" * 100_000):
             self.assertEqual(str(error_of(500, text)), "Kubernetes: status 500")
             self.assertRaises(RemoteError, read_document, 200, text)
 

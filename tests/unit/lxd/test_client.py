@@ -76,7 +76,7 @@ class RequestTests(ClientCase):
         self.assertLessEqual(len(str(failure)), LONGEST_ERROR + 1)
 
     def test_what_is_not_the_api_is_an_error_with_its_status(self) -> None:
-        for body in (b"", b"<html>", b"[]", b"{}", b"3", b"null", b"\xff"):
+        for body in (b"", b"<html>", b"[]", b"{}", b"3", b"null", b"\xff", b"[" * 100_000):
             failure = self.fails(RemoteError, self.lxd(Reply(body, 502)).get("/x"))
             self.assertEqual(failure.code, 502)
 

@@ -189,6 +189,12 @@ class ClaimsTests(ClaimsCase):
         self.w.clock.run_for(10)
         self.assertEqual(self.has(self.restarted()), ([2], [2]))
 
+    def test_what_is_no_domain_of_anybodys_is_a_condition_and_not_lost(self) -> None:
+        self.write(1, domains=["shop.example", 5, "evil.invalid"])
+        self.assertIn("'evil.invalid' cannot be served", self.w.conditions.of(1)[Kind.BAD_FIELD])
+        self.w.clock.result_of(self.w.service.set_config(1, {"httpPort": 81}))
+        self.assertEqual(json.loads(self.document(1))["domains"], ["shop.example", 5, "evil.invalid"])
+
     def test_a_forward_outside_the_range_is_not_bound(self) -> None:
         self.w.lxd.set_keys("ws-u1", **{KEY: f'{{"user": 1, "ports": {{"22": 22, "{PORT}": 80}}}}'})
         self.w.clock.run_for(10)

@@ -228,7 +228,7 @@ class UnreadableTests(RegistryCase):
     def test_is_told_as_a_condition_and_leaves_the_others_alone(self) -> None:
         self.put(1)
         self.put(2)
-        for broken in ("{", "[]", '"x"'):
+        for broken in ("{", "[]", '"x"', '{"user":1,"x":' + "[" * 100_000 + "]" * 100_000 + "}"):
             self.lxd.set_keys("ws-u1", **{KEY: broken})
             self.sync()
             self.assertIsNone(self.registry.get(1))
