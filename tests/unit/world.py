@@ -126,10 +126,14 @@ class FakeProbe:
 
 @implementer(IListeners, IForwards, IVisitors)
 class FakeListeners:
-    """Remembers what is wanted. Ports in ``taken`` cannot be bound. ``quiet_for``: seconds, of webspaces with visitors."""
+    """Remembers what is wanted. Ports in ``taken`` cannot be bound. ``quiet_for``: seconds, of webspaces with visitors.
+
+    ``told`` has the webspaces whose forwards were said, at each time.
+    """
 
     def __init__(self) -> None:
         self.forwards: dict[int, dict[int, int]] = {}
+        self.told: list[int] = []
         self.proxied: dict[int, dict[int, int]] = {}
         self.boot_ports: dict[int, int] = {}
         self.reserved: set[int] = set()
@@ -157,6 +161,7 @@ class FakeListeners:
         self.reserved.discard(port)
 
     def want_forwards(self, uid: int, forwards: Mapping[int, Forward]) -> None:
+        self.told.append(uid)
         self.forwards[uid] = {external: forward.internal for external, forward in forwards.items()}
         self.proxied[uid] = {e: forward.proxy_protocol for e, forward in forwards.items() if forward.proxy_protocol}
         self.reserved -= forwards.keys()

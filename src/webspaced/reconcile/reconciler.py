@@ -221,8 +221,8 @@ class Reconciler:
         await self._with.registry.look(uid)
         await self._with.registry.read_address(uid)
         await self._completion.request(uid)
+        # What of it could not be bound is tried again by that.
         self.act(uid)
-        self._with.listeners.retry()
 
     def retry_unbound(self) -> None:
         """Try again to bind what could not be bound."""

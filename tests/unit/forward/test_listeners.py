@@ -146,6 +146,13 @@ class ForwardTests(ListenersCase):
         self.listeners.retry()
         self.assertEqual((self.bound(), dict(self.conditions.of(1))), ([50000, 50001], {}))
 
+    def test_it_is_tried_again_too_when_the_same_is_wanted_again(self) -> None:
+        self.machine.taken.add(50000)
+        self.listeners.want_forwards(1, {50000: Forward(22)})
+        self.machine.taken.clear()
+        self.listeners.want_forwards(1, {50000: Forward(22)})
+        self.assertEqual((self.bound(), dict(self.conditions.of(1))), ([50000], {}))
+
     def test_what_is_no_longer_wanted_is_not_tried_again(self) -> None:
         self.machine.taken.add(50000)
         self.listeners.want_forwards(1, {50000: Forward(22)})

@@ -208,13 +208,17 @@ class ActTests(ReconcilerCase):
         self.w.reconciler.happened("builder")
         self.assertEqual(self.w.lxd.calls, [])
 
-    def test_resync_looks_and_retries(self) -> None:
+    def test_resync_looks_at_that_webspace_and_says_its_forwards_again_and_nobody_elses(self) -> None:
+        self.w.webspace(2)
+        self.w.clock.run_for(5)
         self.w.lxd.listeners.clear()
         self.w.lxd.power_on("ws-u1")
         retries = self.w.listeners.retries
+        self.w.listeners.told.clear()
         self.w.clock.result_of(self.w.reconciler.resync(1))
         self.w.clock.run_for(2)
-        self.assertEqual((self.backend(), self.w.listeners.retries), ("10.7.0.10:80", retries + 1))
+        self.assertEqual((self.backend(), self.w.listeners.retries), ("10.7.0.10:80", retries))
+        self.assertEqual(set(self.w.listeners.told), {1})
 
 
 class AddressTests(ReconcilerCase):
