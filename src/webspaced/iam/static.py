@@ -13,6 +13,7 @@ from webspaced.core.user import Caller, User
 from webspaced.errors import Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
 from webspaced.iam.users_file import hash_token, parse_users
 from webspaced.interfaces import IIdentity
+from webspaced.lib.trusted import strange_owner
 
 LONGEST_TOKEN = 4096
 OTHERS = 0o077
@@ -119,6 +120,9 @@ class UsersFile:
             # A broken one is not read again, and not told again, until it changes.
             self._seen = _version(status)
             users = parse_users(self._path, file.read())
+        stranger = strange_owner(status)
+        if stranger is not None:
+            self.log.warn("{path} {stranger}, who decides who is an admin here", path=self._path, stranger=stranger)
         if status.st_mode & OTHERS:
             self.log.warn("others than its owner may read or change {path}: chmod 600 {path}", path=self._path)
         self._now = StaticIdentity(users)

@@ -158,14 +158,15 @@ class _Walk:
 
 
 def check_own_folder(folder: Path, setting: str) -> None:
-    """See to it that nobody else has a folder in hand, or one of those in it. What is missing will be made, and be ours.
+    """See to it that nobody else has a folder in hand, or anything in it. What is missing will be made, and be ours.
 
-    :raises Invalid: somebody has; the text names the folder and the setting.
+    :raises Invalid: somebody has; the text names what, and the setting.
     """
-    for each in [folder, *(Path(inside, name) for inside, names, _ in os.walk(folder) for name in names)]:
+    inside = (Path(where, name) for where, folders, files in os.walk(folder) for name in (*folders, *files))
+    for each in (folder, *inside):
         reason = _strange(each, may_be_sticky=False)
         if reason is not None:
-            raise Invalid(f"{each} ({setting}) {reason}: what is in it decides what webspaced and Traefik do")
+            raise Invalid(f"{each} ({setting}) {reason}: it decides what webspaced and Traefik do")
 
 
 def strange_above(folder: Path) -> list[str]:
@@ -174,14 +175,24 @@ def strange_above(folder: Path) -> list[str]:
     return [f"{each} {reason}" for each, reason in found if reason is not None]
 
 
-def _strange(folder: Path, *, may_be_sticky: bool) -> str | None:
+def strange_owner(status: os.stat_result) -> str | None:
+    """Say whose something is, if it is neither root's nor our own."""
+    return None if is_trusted(status) else f"belongs to another user (id {status.st_uid})"
+
+
+def _strange(path: Path, *, may_be_sticky: bool) -> str | None:
     try:
-        statuses = (folder.lstat(), folder.stat())
+        itself = path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    for status in statuses:
-        if not is_trusted(status):
-            return f"belongs to another user (id {status.st_uid})"
+    try:
+        target = path.stat()
+    except OSError:
+        # A link that leads nowhere, or where we may not look, is somebody's all the same.
+        return strange_owner(itself)
+    reason = strange_owner(itself) or strange_owner(target)
+    if reason is not None:
+        return reason
     # In one such as /tmp nobody moves what belongs to others.
-    is_safe = may_be_sticky and bool(statuses[1].st_mode & stat.S_ISVTX)
-    return "may be written to by others" if is_open_to_others(statuses[1]) and not is_safe else None
+    is_safe = may_be_sticky and bool(target.st_mode & stat.S_ISVTX)
+    return "may be written to by others" if is_open_to_others(target) and not is_safe else None

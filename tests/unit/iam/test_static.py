@@ -183,6 +183,16 @@ class ReloadTests(StaticCase):
         self.refused(NotFound, self.identity.by_id(1))
         self.assertEqual(watch(self.identity.by_id(2)).value.username, "bob")
 
+    def test_one_that_belongs_to_somebody_else_is_warned_of(self) -> None:
+        if os.geteuid() == 0:
+            os.chown(self.path, 65534, 65534)
+        else:
+            me = os.geteuid()
+            self.patch(os, "geteuid", lambda: me + 1)
+        with capturedLogs() as said:
+            UsersFile(self.path)
+        self.assertEqual([event["stranger"].partition(" (")[0] for event in said], ["belongs to another user"])
+
     def test_one_that_others_may_read_is_warned_of(self) -> None:
         for mode, warned in ((0o600, 0), (0o400, 0), (0o640, 1), (0o604, 1), (0o620, 1)):
             self.path.chmod(mode)

@@ -140,6 +140,35 @@ class OwnFolderTests(FolderCase):
         self.theirs.chmod(0o770)
         check_own_folder(self.folder, "data_dir")
 
+    def test_a_file_is_asked_whose_it_is_as_folders_are(self) -> None:
+        file = self.ours / "users.yaml"
+        file.write_text("users: []\n")
+        file.chmod(0o640)
+        check_own_folder(self.folder, "data_dir")
+        file.chmod(0o602)
+        error = self.assertRaises(Invalid, check_own_folder, self.folder, "data_dir")
+        self.assertIn(f"{file} (data_dir) may be written to by others", str(error))
+        file.chmod(0o600)
+        self.give_away(file)
+        error = self.assertRaises(Invalid, check_own_folder, self.folder, "data_dir")
+        self.assertIn("(data_dir) belongs to another user", str(error))
+        if os.geteuid() == 0:
+            self.assertIn(str(file), str(error))
+
+    def test_so_is_a_link_and_what_it_leads_to(self) -> None:
+        file = self.theirs / "key.pem"
+        file.write_text("")
+        (self.ours / "key.pem").symlink_to(file)
+        check_own_folder(self.ours, "data_dir")
+        self.give_away(file)
+        self.assertRaises(Invalid, check_own_folder, self.ours, "data_dir")
+
+    def test_so_is_a_link_that_leads_nowhere(self) -> None:
+        (self.ours / "key.pem").symlink_to(self.folder / "nowhere")
+        check_own_folder(self.ours, "data_dir")
+        self.give_away(self.ours / "key.pem")
+        self.assertRaises(Invalid, check_own_folder, self.ours, "data_dir")
+
     def test_somebody_elses_link_to_a_folder_of_ours(self) -> None:
         (self.theirs / "data").symlink_to(self.ours)
         self.give_away(self.theirs / "data")
