@@ -305,7 +305,7 @@ class Sleeper:
         if not self._begun or not self._may_write():
             return
         stopping = sum(depth is Depth.ASLEEP for depth in self._at_work.values())
-        wanted = (len(room.short) or min(AT_ONCE, room.lacking)) - stopping
+        wanted = min(AT_ONCE, sum(room.short.values()) or room.lacking) - stopping
         candidates = [each for each in map(self._candidate, self._with.registry) if each is not None] if wanted > 0 else []
         for _ in range(wanted):
             chosen = next_to_stop(candidates, self.rules.least)
