@@ -91,7 +91,7 @@ def _import(rest: Rest, root: Path) -> None:
 
 
 async def _usage(target: Stack, member: str) -> Usage:
-    return usage_of(await target.lxd.get(f"/1.0/instances/{target.instance(member)}/state"))
+    return usage_of(await target.lxd.get(f"/1.0/instances/{target.instance(member)}/state"), "eth0")
 
 
 async def _minutes(target: Stack, count: int, kind: str, what: Doing | None) -> Mapping[str, Sequence[Minute]]:

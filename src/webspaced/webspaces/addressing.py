@@ -46,10 +46,10 @@ class Addressing:
         conditions: Conditions,
     ) -> None:
         self.ownership = ownership
+        self.nic = nic
         self._clock = clock
         self._gently = gently
         self._instances = instances
-        self._nic = nic
         self._rule = rule
         self._conditions = conditions
         self._ask_until = inf
@@ -64,11 +64,11 @@ class Addressing:
             state = await self._instances.state(observed.name)
         except NotFound:
             return None
-        return self._rule.claims(state, observed.instance.nic_mac(self._nic))
+        return self._rule.claims(state, observed.instance.nic_mac(self.nic))
 
     def is_fixed(self, observed: Observed) -> bool:
         """Whether its address is written for it, so that nobody else can get it."""
-        return bool(fixed_addresses(observed.instance, self._nic))
+        return bool(fixed_addresses(observed.instance, self.nic))
 
     def is_worth_asking(self, observed: Observed, claims: Collection[IPAddress]) -> bool:
         """Whether the leases should be read again before a webspace is judged.

@@ -9,7 +9,7 @@ from webspaced.core.creation import is_marked
 from webspaced.core.instance import Instance, IPAddress, Status
 from webspaced.core.kept_certificates import NONE, Kept, load
 from webspaced.core.probing import Ask, web_asks
-from webspaced.core.sleep import DOZING_KEY, Depth
+from webspaced.core.sleep import DOZING_KEY, Depth, is_doze_mark
 from webspaced.core.webspace import (
     CREATING_KEY,
     KEY,
@@ -41,7 +41,9 @@ class Observed:
     certificates: Kept = NONE
     """What its member has brought for domains."""
     doze_mark: str | None = None
-    """The incarnation that webspaced was about to freeze, or froze."""
+    """What webspaced wrote when it was about to freeze it: see :func:`webspaced.core.sleep.doze_mark`."""
+    spent_mark: str | None = None
+    """The mark of a doze that has ended: whoever froze it since then is somebody else."""
     outdated: bool = False
     """Whether its document says something else of what is wanted than an admin said later."""
     unfinished: bool = False
@@ -65,7 +67,8 @@ class Observed:
     @property
     def dozes(self) -> bool:
         """Whether webspaced froze it, and nobody else."""
-        return self.instance.status is Status.FROZEN and self.doze_mark == self.instance.incarnation
+        is_ours = is_doze_mark(self.doze_mark, self.instance.incarnation) and self.doze_mark != self.spent_mark
+        return self.instance.status is Status.FROZEN and is_ours
 
     @property
     def lives(self) -> bool:
