@@ -22,6 +22,7 @@ class Words:
     def __init__(self, place: IWords) -> None:
         self._place = place
         self._words: dict[int, Word] = {}
+        self._trouble = ""
 
     async def load(self) -> Collection[int]:
         """Read all, and give the webspaces of which another one is known now.
@@ -31,8 +32,11 @@ class Words:
         try:
             texts = await self._place.words()
         except (NotFound, RemoteError) as error:
-            self.log.warn("the words of admins cannot be read: {error}", error=str(error))
+            if str(error) != self._trouble:
+                self._trouble = str(error)
+                self.log.warn("what admins said of webspaces cannot be read: {error}", error=self._trouble)
             return ()
+        self._trouble = ""
         read = {uid: word for uid, text in texts.items() if (word := load_word(text)) is not None}
         before, self._words = self._words, {**self._words, **read}
         return [uid for uid, word in self._words.items() if before.get(uid) != word]
