@@ -38,6 +38,7 @@ class Bench:
     """What the tiers run with: a tox, one wheel for all, one LXD of our own, and one Incus."""
 
     _crds: Path | None = None
+    _charts: charts.Programs | None = None
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
@@ -45,7 +46,6 @@ class Bench:
         self._lxd: PrivateLxd | None = None
         self._incus: PrivateLxd | None = None
         self._kube: kube.Programs | None = None
-        self._charts: charts.Programs | None = None
         self._no_incus = ""
         self._no_browser = ""
         self._no_servers = ""

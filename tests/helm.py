@@ -59,8 +59,9 @@ class Helm:
                 file.flush()
                 command += ["--values", file.name]
             return subprocess.run(
-                command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=PATIENCE
-            )
+                command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+                timeout=PATIENCE,
+            )  # fmt: skip
 
     def rendered(self, values: Values, release: str = "web") -> list[Document]:
         """Give all objects of a release."""

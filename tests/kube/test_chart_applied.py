@@ -87,8 +87,9 @@ class AppliedCase(SynchronousTestCase):
     def listed(self, root: str, kind: dict[str, Any]) -> list[str]:
         place = f"/namespaces/{self.namespace}" if kind["namespaced"] else ""
         found = self.server.ask("GET", f"{root}{place}/{kind['name']}")["items"]
-        ours = [each["metadata"]["name"] for each in found if kind["namespaced"] or self.namespace in each["metadata"]["name"]]
-        return [f"{kind['kind']} {name}" for name in ours if (kind["kind"], name) != ("Namespace", self.namespace)]
+        names = [each["metadata"]["name"] for each in found]
+        ours = [name for name in names if kind["namespaced"] or (self.namespace in name and kind["kind"] != "Namespace")]
+        return [f"{kind['kind']} {name}" for name in ours]
 
 
 class ServerTests(AppliedCase):
@@ -120,7 +121,8 @@ def lost(given: Any, kept: Any, path: str = "") -> list[str]:
     if isinstance(given, dict) and isinstance(kept, dict):
         return [each for key, value in given.items() for each in lost(value, kept.get(key), f"{path}.{key}")]
     if isinstance(given, list) and isinstance(kept, list) and len(given) == len(kept):
-        return [each for number, pair in enumerate(zip(given, kept, strict=True)) for each in lost(*pair, f"{path}[{number}]")]
+        pairs = enumerate(zip(given, kept, strict=True))
+        return [each for number, pair in pairs for each in lost(*pair, f"{path}[{number}]")]
     return [] if given == kept or (kept is None and not given) else [f"{path}: {given!r} became {kept!r}"]
 
 

@@ -61,6 +61,12 @@ class ChartCase(SynchronousTestCase):
         return load(path, {**POD, "WSD_LEADERSHIP_POD": "web-1", **variables})
 
 
+GIVEN = """
+webspaces: {domain: example.org}
+http: {listen_address: ':1'}
+leadership: {lease: lxd}
+"""
+"""What an existing ConfigMap has."""
 PEM = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"
 
 
@@ -73,8 +79,7 @@ class RenderedTests(ChartCase):
     def test_the_daemon_takes_the_settings_of_every_one(self) -> None:
         for name, values in TAKEN.items():
             objects = self.helm.rendered(values)
-            given = "webspaces: {domain: example.org}\niam: {url: 'https://iam.example.org'}\n" * ("existing-config" == name)
-            settings = self.settings(objects, given)
+            settings = self.settings(objects, GIVEN if name == "existing-config" else "")
             self.assertEqual(settings.webspaces.domain, "example.org", name)
             port = one(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]["ports"][0]["containerPort"]
             self.assertEqual(settings.http.listen_address.port, port, name)
@@ -182,7 +187,7 @@ class VariantTests(ChartCase):
     def test_an_existing_config_map_is_mounted_and_told_what_the_chart_knows(self) -> None:
         objects = self.helm.rendered(TAKEN["existing-config"])
         self.assertNotIn("ConfigMap", [each["kind"] for each in objects])
-        settings = self.settings(objects, "webspaces: {domain: a.example}\nhttp: {listen_address: ':1'}\nleadership: {lease: lxd}\n")
+        settings = self.settings(objects, GIVEN)
         self.assertEqual(settings.http.listen_address.port, 9080)
         self.assertEqual((settings.leadership.lease, settings.traefik.provider), ("kubernetes", "kubernetes"))
 
@@ -288,7 +293,8 @@ class FormerTests(ChartCase):
         self.assertEqual((api["metadata"]["annotations"], api["spec"]["sessionAffinity"]), ({"a": "b"}, "ClientIP"))
         self.assertEqual(forwards["metadata"]["name"], "web-forwarding")
         self.assertEqual([each["port"] for each in forwards["spec"]["ports"]], [6970])
-        self.assertEqual((forwards["metadata"]["annotations"], forwards["spec"]["loadBalancerIP"]), ({"c": "d"}, "192.0.2.7"))
+        self.assertEqual(forwards["metadata"]["annotations"], {"c": "d"})
+        self.assertEqual(forwards["spec"]["loadBalancerIP"], "192.0.2.7")
 
     def test_ingress(self) -> None:
         ingress = one(self.objects, "Ingress")

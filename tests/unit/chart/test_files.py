@@ -89,7 +89,7 @@ class TraefikTests(SynchronousTestCase):
         for name in ("web", "websecure"):
             prefix = f"--entrypoints.{name}.http."
             given = dict(each.removeprefix(prefix).split("=", 1) for each in arguments if each.startswith(prefix))
-            self.assertEqual(given.pop("middlewares"), "webspaces-webspaced-headers@kubernetescrd")
+            self.assertEqual(given.pop("middlewares"), "webspaces_webspaced-headers@kubernetescrd")
             self.assertEqual(given, dict(_flags({**entry_point(), "middlewares": []})))
 
 
