@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from twisted.logger import Logger
 
@@ -35,7 +35,12 @@ class Ownership:
         self._refused = False
         """Whether the leases were never ours to read: a certificate that is restricted to a project may not see them."""
         self._told = False
+        self._listeners: list[Callable[[frozenset[IPAddress]], None]] = []
         self._renewals: Coalesced[None, frozenset[IPAddress]] = Coalesced(lambda _: self._renew())
+
+    def subscribe(self, listener: Callable[[frozenset[IPAddress]], None]) -> None:
+        """Call ``listener(addresses)`` with those that may have another owner, once leases were read. It must not raise."""
+        self._listeners.append(listener)
 
     @property
     def by_hearsay(self) -> bool:
@@ -89,7 +94,7 @@ class Ownership:
         return self._owners.taken(address)
 
     async def renew(self) -> frozenset[IPAddress]:
-        """Read the leases anew, and give the addresses whose owner may be another one now.
+        """Read the leases anew, and give the addresses whose owner may be another one now, as subscribers hear.
 
         While they cannot be read, the last ones count.
         """
@@ -107,7 +112,10 @@ class Ownership:
             self.log.info("the leases of the webspaces' network cannot be read now: {error}", error=str(error))
             return NOTHING
         self._told, self._refused = True, False
-        return frozenset(address for _, address in self._owners.renew(leases))
+        changed = frozenset(address for _, address in self._owners.renew(leases))
+        for listener in self._listeners:
+            listener(changed)
+        return changed
 
     def _note_refusal(self, error: Exception) -> None:
         self.log.warn("the leases of the webspaces' network cannot be read: {error}", error=str(error))

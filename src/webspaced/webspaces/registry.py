@@ -82,6 +82,7 @@ class Registry:
         self._addressing = Addressing(
             self._clock, self.gently, self._instances, nic, rule, ownership, self._conditions
         )
+        ownership.subscribe(self._judge_again)
 
     def subscribe(self, listener: Callable[[int], None]) -> None:
         """Call ``listener(uid)`` after each change, deletion included. It must not raise."""
@@ -121,8 +122,8 @@ class Registry:
     async def sync(self) -> None:
         """Read every webspace of LXD. What is looked at meanwhile wins over the list."""
         addressing = self._ready()
-        before = dict(self._versions)
         found = _Found(others=set(await addressing.ownership.renew()))
+        before = dict(self._versions)
         await self._instances.go_through(lambda instance: self._find(instance, found))
         addressing.begin_asking(first=not self.complete)
         found.others |= set(await addressing.look_at_strangers(found.strangers))
@@ -157,7 +158,7 @@ class Registry:
 
         Who was not reached this time, because LXD went away, is the first one next time.
         """
-        self._judge_again(await self._ready().ownership.renew())
+        await self._ready().ownership.renew()
         running = sorted(each.uid for each in self._seen.values() if each.runs and each.uid not in self.away)
         first = next((n for n, uid in enumerate(running) if uid >= self._next_read), 0)
         for uid in running[first:] + running[:first]:
@@ -281,7 +282,7 @@ class Registry:
             self.log.info("the addresses of {name} cannot be read: {error}", name=observed.name, error=str(error))
             return await self.look(uid)
         if claims is not None and addressing.is_worth_asking(observed, claims) and not self._asking.take(uid):
-            self._judge_again(await addressing.ownership.renew())
+            await addressing.ownership.renew()
         current = self._seen.get(uid)
         if claims is None or current is None or current.instance.incarnation != observed.instance.incarnation:
             return current
@@ -299,7 +300,7 @@ class Registry:
         """See whether the addresses of a webspace that dozed are still its own: a lease may have run out meanwhile."""
         observed, addressing = self._seen.get(uid), self._ready()
         if observed is not None and not addressing.is_fixed(observed):
-            self._judge_again(await addressing.ownership.renew())
+            await addressing.ownership.renew()
 
     def _judge_again(self, addresses: Collection[IPAddress]) -> None:
         """Find out anew where webspaces are that may have got or lost one of these addresses."""
