@@ -377,7 +377,7 @@ class Reconciler:
         """Give the address at which the web port answers, else the one that the route names, else the first."""
         answering = self._with.readiness.answering(observed, self._web(observed))
         published = self._with.publisher.published(observed.name)
-        named = published.host if published is not None and published.host in observed.addresses else None
+        named = published.host if published and self._with.registry.may_be_at(observed, published.host) else None
         return answering or named or observed.address
 
     def _web(self, observed: Observed) -> Probe:
@@ -390,7 +390,7 @@ class Reconciler:
         """Ask a running webspace's web port, whoever started it, so that its route can become direct."""
         if not observed.runs or self._with.booter.memory(observed.uid).hold is not Hold.NONE:
             return
-        if self._with.booter.unwanted(observed):
+        if self._with.booter.unwanted(observed) or self._with.registry.awaits_leases(observed):
             return
         web = self._web(observed)
         if self._with.readiness.get(observed, web) is Readiness.UNKNOWN:

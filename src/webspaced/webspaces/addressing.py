@@ -70,6 +70,13 @@ class Addressing:
         """Whether its address is written for it, so that nobody else can get it."""
         return bool(fixed_addresses(observed.instance, self._nic))
 
+    def is_unheard(self, observed: Observed, address: IPAddress) -> bool:
+        """Whether an address that could be a running webspace's may be its own, for all that anybody can say yet."""
+        if not self._rule.allows(address) or self.ownership.out_of_reach(observed.instance):
+            return False
+        shown = observed.claims is None or address in observed.claims
+        return shown and self.ownership.is_unheard(observed.instance, address)
+
     def is_worth_asking(self, observed: Observed, claims: Collection[IPAddress]) -> bool:
         """Whether the leases should be read again before a webspace is judged.
 
@@ -84,7 +91,8 @@ class Addressing:
         if observed.claims is None:
             return evolve(observed, addresses=self._expected(observed)) if observed.addresses else observed
         owned = self.ownership.owned(observed.instance, observed.claims)
-        self._note(observed, [address for address in observed.claims if address not in owned])
+        foreign = [address for address in observed.claims if address not in owned]
+        self._note(observed, [each for each in foreign if not self.ownership.is_unheard(observed.instance, each)])
         usable = owned if self._is_reachable(observed) else ()
         # The present one stays the first while it counts, so that a new one beside it changes nothing.
         return evolve(observed, addresses=tuple(sorted(usable, key=lambda each: each != observed.address)))

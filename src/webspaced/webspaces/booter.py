@@ -34,6 +34,8 @@ PAUSED_PAUSE, PAUSED_RETRY_AFTER = 0.5, 30.0
 """Seconds between looks whether LXD still works on a webspace that somebody else froze, and for visitors after that."""
 RESUMES_AT_ONCE = 32
 """Those that doze are woken so many at a time: each asks what LXD works on, and would hear of a thousand others."""
+LEASES_RETRY_AFTER = 10.0
+"""Seconds after which asking again makes sense while leases cannot be read."""
 UNTOLD_LIMIT = 15.0
 """Seconds that visitors wait for an LXD that cannot tell a webspace's state."""
 
@@ -359,7 +361,7 @@ class Booter:
                 self._conditions.note(uid, Kind.NO_ADDRESS, None)
                 return observed
             if self._clock.seconds() > deadline:
-                self._no_address(uid)
+                self._no_address(observed)
             await sleep(self._clock, pause)
             observed = await self._registry.read_address(uid)
             memory = self.memory(uid)
@@ -369,9 +371,13 @@ class Booter:
                 raise Refused(_sentence(memory.reason), rest)
         raise AssertionError  # pauses() never ends
 
-    def _no_address(self, uid: int) -> None:
+    def _no_address(self, observed: Observed) -> None:
+        if self._registry.awaits_leases(observed):
+            # That is not its fault, and is not held against it.
+            message = "nobody can tell yet which address it was given: the leases of its network cannot be read"
+            raise Refused(message, LEASES_RETRY_AFTER)
         message = f"it got no usable address within {self._limits.ip_timeout:g} s"
-        self._conditions.note(uid, Kind.NO_ADDRESS, message)
+        self._conditions.note(observed.uid, Kind.NO_ADDRESS, message)
         raise BootFailed(message)
 
 

@@ -89,6 +89,11 @@ class Ownership:
         """Whether its address lies on the bridge of another cluster member, where the same one here is somebody else's."""
         return bool(self._here) and instance.location != self._here
 
+    def is_unheard(self, instance: Instance, address: IPAddress) -> bool:
+        """Whether nobody can say yet that an address is an instance's or is not: the leases were never read since the start."""
+        awaited = self._leases is not None and not self._told and not self._refused
+        return awaited and not self._owners.taken(address) and not self._owners.is_told(instance, address)
+
     def taken(self, address: IPAddress) -> bool:
         """Whether any instance has an address, by its NIC or by a lease."""
         return self._owners.taken(address)

@@ -173,6 +173,14 @@ class Registry:
                 self.log.info("{error}", error=str(error))
         self._next_read = 0
 
+    def may_be_at(self, observed: Observed, address: IPAddress) -> bool:
+        """Whether a running webspace has an address, or may have it, as nobody can say yet whose it is."""
+        return address in observed.addresses or self._ready().is_unheard(observed, address)
+
+    def awaits_leases(self, observed: Observed) -> bool:
+        """Whether a running webspace shows an address of which nobody can say yet whose it is."""
+        return not observed.addresses and any(self.may_be_at(observed, each) for each in observed.claims or ())
+
     async def somebody_is_back(self) -> bool:
         """Whether LXD tells of other webspaces now than in the last full pass that their cluster member is away."""
         away: set[int] = set()
