@@ -89,6 +89,7 @@ class Reconciler:
         self._served: dict[int, tuple[str, int | None]] = {}
         self._completion = Completion(clock, with_.registry, with_.adoption, self._not_seen)
         self._reading: Deferred[None] | None = None
+        with_.registry.is_there = lambda: self.connected_to_lxd
         with_.registry.subscribe(self.act)
         with_.readiness.subscribe(self.act)
         with_.booter.subscribe(self.act)
@@ -142,7 +143,7 @@ class Reconciler:
         self._leads = True
         await self._apply_all()
         # Nobody waits for what containers show.
-        self._reading = self.look_at_addresses().addErrback(self._addresses_not_read)
+        self._reading = self.look_at_addresses().addErrback(self._not_looked_at)
 
     async def _apply_all(self) -> None:
         self._with.adoption.everything_seen()
@@ -188,9 +189,6 @@ class Reconciler:
     def look_at_addresses(self) -> Deferred[None]:
         """Read the addresses of all that run: no event tells what their root does with them."""
         return Deferred.fromCoroutine(self._with.registry.read_addresses()) if self.connected_to_lxd else succeed(None)
-
-    def _addresses_not_read(self, failure: Failure) -> None:
-        failure.trap(WebspacedError, CancelledError)
 
     def refresh_members(self) -> None:
         """Ask anew who everybody's member is, as the next full pass would."""

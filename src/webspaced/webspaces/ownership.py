@@ -90,7 +90,7 @@ class Ownership:
         return bool(self._here) and instance.location != self._here
 
     def is_unheard(self, instance: Instance, address: IPAddress) -> bool:
-        """Whether nobody can say yet that an address is an instance's or is not: the leases were never read since the start."""
+        """Whether nobody can say yet whether an address is an instance's: the leases were never read since the start."""
         awaited = self._leases is not None and not self._told and not self._refused
         return awaited and not self._owners.taken(address) and not self._owners.is_told(instance, address)
 

@@ -73,6 +73,8 @@ class Registry:
         self._listeners: list[Callable[[int], None]] = []
         self.away: dict[int, str] = {}
         """The webspaces whose cluster member is away, with its name, as of the last full pass."""
+        self.is_there: Callable[[], bool] = lambda: True
+        """Whether LXD is there as a whole, as its event stream tells; to be said before :meth:`prepare`."""
         self.complete = False
         """Whether everything has been seen once: before that, nobody can say what is free."""
         self._looks: Coalesced[int, Observed | None] = Coalesced(self._look)
@@ -80,7 +82,7 @@ class Registry:
     def prepare(self, nic: str, rule: AddressRule, ownership: Ownership) -> None:
         """Say which NIC and which addresses count, and who knows whose they are, once LXD told."""
         self._addressing = Addressing(
-            self._clock, self.gently, self._instances, nic, rule, ownership, self._conditions
+            self._clock, self.gently, self._instances, nic, rule, ownership, self._conditions, self.is_there
         )
         ownership.subscribe(self._judge_again)
 
@@ -167,9 +169,8 @@ class Registry:
             try:
                 what = f"reading the addresses of webspace {uid}"
                 await bounded(self._clock, ADDRESS_BUDGET, self.read_address(uid), what)
-            except Unavailable:
-                raise
             except WebspacedError as error:
+                await self._ready().check_there(error)
                 self.log.info("{error}", error=str(error))
         self._next_read = 0
 
@@ -222,10 +223,11 @@ class Registry:
         async def attempt(uid: int) -> None:
             try:
                 await read(uid)
-            except (Unavailable, CancelledError):
-                # LXD went away within the pass, or it was given up: what was not read is not gone.
+            except CancelledError:
                 raise
             except Exception as error:  # noqa: BLE001  (one that cannot be read must not keep the others from being served)
+                # LXD may have gone away within the pass: what was not read is not gone.
+                await self._ready().check_there(error)
                 self.log.warn("a webspace could not be read: {error}", error=str(error))
 
         await self.gently.side_by_side(PARALLEL_READS, uids, attempt)
