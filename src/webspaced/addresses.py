@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from attrs import frozen
 
 from webspaced.core.address import AddressRule
-from webspaced.core.guards import guards_lacking, unmanaged_advice
+from webspaced.core.guards import guards_lacking, unknown_member_advice, unmanaged_advice
 from webspaced.core.instance import IPAddress
 from webspaced.errors import Invalid
 from webspaced.interfaces import ILeases
@@ -109,9 +109,23 @@ def ownership_of(reactor: Any, settings: Settings, network: ProfileNetwork, mana
         leases: ILeases | None = managed
     else:
         leases = leases_from(reactor, source) if source else None
-    # Over HTTPS nobody can say from which member's bridge we look.
-    here = "" if settings.lxd.url.startswith("https:") else network.here
-    return Ownership(network.nic, leases, local=network.local, here=here)
+    return Ownership(network.nic, leases, local=network.local, here=reached_member(settings, network))
+
+
+def reached_member(settings: Settings, network: ProfileNetwork) -> str | None:
+    """Give the cluster member whose bridge we reach, where each has its own; empty if they need not be told apart.
+
+    ``None``: the same address may be at each of them, and nobody can say which one is meant here.
+    """
+    if not network.local:
+        return ""
+    if settings.lxd.member:
+        return settings.lxd.member
+    url = urlsplit(settings.lxd.url)
+    literal = _literal_addresses([url.hostname or ""])
+    if url.scheme != "https" or url.hostname == "localhost" or own_addresses().intersection(literal):
+        return network.here
+    return None if network.alike else ""
 
 
 def site_of(settings: Settings, network: ProfileNetwork) -> Site | None:
@@ -135,6 +149,8 @@ def advice_of(settings: Settings, network: ProfileNetwork) -> Iterable[str]:
     yield from guards_lacking(profile.name, profile.config, profile.devices, network.nic, network.managed, client)
     if not network.managed:
         yield unmanaged_advice(network.name, has_source=settings.webspaces.leases is not None)
+    if reached_member(settings, network) is None:
+        yield unknown_member_advice(network.name)
 
 
 def claim_rules(settings: Settings) -> ClaimRules:

@@ -62,3 +62,12 @@ def unmanaged_advice(bridge: str, *, has_source: bool) -> str:
         " it, so a container can take one that a sleeping webspace had. Set webspaces.leases to the DHCP server's lease"
         " file or to a URL of its leases"
     )
+
+
+def unknown_member_advice(bridge: str) -> str:
+    """Say what it means that nobody knows which cluster member's bridge is reached."""
+    return (
+        f"each member of the LXD cluster has a bridge {bridge} of its own with the same addresses, and over https nobody can"
+        " say which one is reached from here: no webspace on them is served. Set lxd.member to the member on whose machine"
+        " webspaced runs, or use a network that spans the members"
+    )

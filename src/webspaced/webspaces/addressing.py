@@ -176,7 +176,7 @@ class Addressing:
     def _is_reachable(self, observed: Observed) -> bool:
         away = self.ownership.out_of_reach(observed.instance)
         where = observed.instance.location
-        detail = f"its address is on the bridge of the cluster member {where}, which cannot be reached from here"
+        detail = f"its address is on the bridge of the cluster member {where}, which is not reached from here (lxd.member)"
         self._conditions.note(observed.uid, Kind.OUT_OF_REACH, detail if away else None)
         return not away
 

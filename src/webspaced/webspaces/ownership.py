@@ -22,10 +22,11 @@ class Ownership:
 
     log = Logger()
 
-    def __init__(self, nic: str, leases: ILeases | None = None, *, local: bool = False, here: str = "") -> None:
+    def __init__(self, nic: str, leases: ILeases | None = None, *, local: bool = False, here: str | None = "") -> None:
         """:param local: whether each cluster member has a bridge of its own with the same subnet.
 
-        :param here: the cluster member whose bridge webspaced reaches; empty if that is not known, or there is no cluster.
+        :param here: the cluster member whose bridge webspaced reaches; empty if they need not be told apart, ``None`` if
+            they must be and nobody can say which.
         """
         self._leases = leases
         self._here = here if local else ""
@@ -87,7 +88,7 @@ class Ownership:
 
     def out_of_reach(self, instance: Instance) -> bool:
         """Whether its address lies on the bridge of another cluster member, where the same one here is somebody else's."""
-        return bool(self._here) and instance.location != self._here
+        return self._here is None or (bool(self._here) and instance.location != self._here)
 
     def is_unheard(self, instance: Instance, address: IPAddress) -> bool:
         """Whether nobody can say yet whether an address is an instance's: the leases were never read since the start."""
