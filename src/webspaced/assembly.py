@@ -300,7 +300,8 @@ def _build_reconciler(
     now: Callable[[], float],
 ) -> Reconciler:  # fmt: skip
     serving = Serving(boot_address=settings.traefik.boot_address, settle_time=settings.traefik.settle_time)
-    membership = Membership(may_write=leads, departed=known.departures.has_departed, now=now)
+    departures = known.departures
+    membership = Membership(may_write=leads, departed=departures.has_departed, missing=departures.missing, now=now)
     adoption = Adoption(
         known.registry, known.documents, known.allocator, known.claims, known.housing, identity, known.conditions,
         membership,
@@ -322,7 +323,7 @@ def _build_reconciler(
             exposure=served.exposure,
         ),
     )
-    known.departures.subscribe(reconciler.departed)
+    departures.subscribe(reconciler.departed)
     note_conditions(served.publisher.unwritten, known.registry, known.conditions)
     return reconciler
 

@@ -339,7 +339,10 @@ class World:
         self.allocator = Allocator(
             self.clock, self.registry, self.claims, external=EXTERNAL, boot=BOOT, pick=lambda _: 0
         )
-        membership = Membership(departed=self.departures.has_departed, now=self.clock.seconds)
+        departures = self.departures
+        membership = Membership(
+            departed=departures.has_departed, missing=departures.missing, now=self.clock.seconds
+        )
         self.housing = Housing(lambda _: 0)
         self.adoption = Adoption(
             self.registry, self.documents, self.allocator, self.claims, self.housing, self.identity, self.conditions,

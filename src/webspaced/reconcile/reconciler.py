@@ -196,9 +196,11 @@ class Reconciler:
             self._completion.refresh()
 
     def departed(self, uid: int) -> None:
-        """Hear that a webspace has had no member for too long."""
-        if self._leads:
-            # IAM is asked once more.
+        """Hear that a webspace has had no member for too long, which IAM is asked for once more."""
+        observed = self._with.registry.get(uid)
+        if observed is not None and self._with.booter.is_departed(observed):
+            self.act(uid)
+        elif self._leads:
             self._completion.request(uid).addErrback(self._not_seen, uid).addCallback(lambda _: self.act(uid))
 
     @property

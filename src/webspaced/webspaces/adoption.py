@@ -28,11 +28,13 @@ from webspaced.webspaces.registry import Registry
 @frozen(kw_only=True)
 class Membership:
     """What adoption is told: ``may_write`` whether no other daemon can be giving away the same numbers; ``departed`` whether
-    a webspace's member has been unknown for too long; ``now`` the time, in seconds since the epoch.
+    a webspace's member has been unknown for too long; ``missing`` hears of one whom IAM does not know now; ``now`` is the time,
+    in seconds since the epoch.
     """
 
     may_write: Callable[[], bool] = lambda: True
     departed: Callable[[Observed], bool] = lambda _observed: False
+    missing: Callable[[Observed], None] = lambda _observed: None
     now: Callable[[], float] = time.time
 
 
@@ -101,6 +103,8 @@ class Adoption:
         if self._housing.is_anothers(observed.instance):
             await self._rehouse(uid)
         member = await self._member(observed)
+        if member.known is False:
+            self._membership.missing(observed)
         self._conditions.note(uid, Kind.NAMELESS, None if member.username else "IAM has told no username for it")
         if not self.owns_boot_port(observed):
             with self._allocator.boot_port() as spare:
