@@ -339,9 +339,8 @@ class World:
         self.allocator = Allocator(
             self.clock, self.registry, self.claims, external=EXTERNAL, boot=BOOT, pick=lambda _: 0
         )
-        departures = self.departures
         membership = Membership(
-            departed=departures.has_departed, missing=departures.missing, now=self.clock.seconds
+            departed=self.departures.has_departed, missing=self.departures.missing, now=self.clock.seconds
         )
         self.housing = Housing(lambda _: 0)
         self.adoption = Adoption(

@@ -28,8 +28,8 @@ from webspaced.webspaces.registry import Registry
 @frozen(kw_only=True)
 class Membership:
     """What adoption is told: ``may_write`` whether no other daemon can be giving away the same numbers; ``departed`` whether
-    a webspace's member has been unknown for too long; ``missing`` hears of one whom IAM does not know now; ``now`` is the time,
-    in seconds since the epoch.
+    a webspace's member has been unknown for too long; ``missing`` hears of one whom IAM does not know now; ``now`` is the
+    time, in seconds since the epoch.
     """
 
     may_write: Callable[[], bool] = lambda: True

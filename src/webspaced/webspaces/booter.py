@@ -275,12 +275,16 @@ class Booter:
         elif observed.untold and patience.busy_for() > UNTOLD_LIMIT:
             message = "LXD cannot tell whether it runs"
             raise Refused(message, PAUSED_RETRY_AFTER)
-        elif observed.instance.status is Status.FREEZING and patience.busy_for() > FREEZING_LIMIT:
+        elif observed.instance.status is Status.FREEZING and await self._is_stuck(observed, patience):
             self.log.warn("{name} is stuck in freezing and is stopped by force", name=observed.name)
             await patience.tried(self._instances.stop(observed.name, FREEZING_LIMIT, force=True))
         else:
             await patience.wait()
         return False
+
+    async def _is_stuck(self, observed: Observed, patience: Patience) -> bool:
+        """Whether it has been freezing for long, and LXD works on nothing that freezes it, such as a snapshot."""
+        return patience.busy_for() > FREEZING_LIMIT and not await self._instances.others_work(observed.name)
 
     async def _resume(self, observed: Observed, course: _Course) -> None:
         """Wake one that dozes; LXD's work on it, such as a snapshot, is let finish before."""
@@ -314,7 +318,7 @@ class Booter:
 
     async def _unpaused(self, observed: Observed) -> None:
         """Wait a moment for LXD, which freezes containers for snapshots; what it does not work on is somebody's wish."""
-        if await self._instances.is_busy(observed.name):
+        if await self._instances.others_work(observed.name):
             await sleep(self._clock, PAUSED_PAUSE)
             return
         again = await self._registry.look(observed.uid)

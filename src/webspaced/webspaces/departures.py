@@ -1,8 +1,8 @@
 """Members who are gone: since when IAM has not known them, whether that is too long, and who hears of it then.
 
 The time stands in LXD beside the document, so a restart does not begin it anew. That IAM is away sets it for nobody, and
-ends nothing: nobody has departed before IAM said so once more when the grace was over, and before a webspace is stopped for it,
-IAM is asked again.
+ends nothing: nobody has departed before IAM said so once more when the grace was over, and before a webspace is stopped for
+it, IAM is asked again.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Departures:
         registry.subscribe(self._seen)
 
     def subscribe(self, listener: Callable[[int], None]) -> None:
-        """Call ``listener(uid)`` when a webspace's grace is over, and when its member is gone for good. It must not raise."""
+        """Call ``listener(uid)`` when a webspace's grace is over, and when its member has departed. It must not raise."""
         self._listeners.append(listener)
 
     def has_departed(self, observed: Observed) -> bool:

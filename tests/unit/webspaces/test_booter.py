@@ -69,6 +69,17 @@ class OneBootTests(BooterCase):
         self.assertEqual(self.booted(), "10.7.0.10")
         self.assertNotIn(Kind.PAUSED, self.w.conditions.of(1))
 
+    def test_so_is_one_in_which_somebody_has_a_shell(self) -> None:
+        self.world()
+        self.booted()
+        self.w.lxd.shells.add("ws-u1")
+        self.w.lxd.pause("ws-u1")
+        self.w.clock.run_for(1)
+        refused = self.boot()
+        self.w.clock.run_for(1)
+        self.assertIn("paused", str(refused.error))
+        self.assertIn(Kind.PAUSED, self.w.conditions.of(1))
+
     def test_who_comes_while_lxd_takes_a_snapshot_waits_for_its_end(self) -> None:
         self.world()
         self.booted()
@@ -284,6 +295,20 @@ class BusyTests(BooterCase):
         self.w.clock.run_for(0.1)
         self.assertTrue(self.booted())
         self.assertEqual(len(self.w.calls("force")), 1)
+
+    def test_one_that_lxd_is_freezing_for_a_snapshot_is_not(self) -> None:
+        self.world()
+        self.w.lxd.busy.add("ws-u1")
+        self.w.lxd._change(self.w.lxd.containers["ws-u1"], Status.FREEZING)
+        self.w.clock.run_for(0.1)
+        waiting = self.boot()
+        self.w.clock.run_for(20)
+        self.assertFalse(waiting.done)
+        self.w.lxd.busy.clear()
+        self.w.lxd._change(self.w.lxd.containers["ws-u1"], Status.RUNNING)
+        self.w.clock.run_for(5)
+        self.assertTrue(waiting.value)
+        self.assertEqual(self.w.calls("force"), [])
 
     def test_but_not_for_ever(self) -> None:
         self.world()
