@@ -187,7 +187,7 @@ class InsidesContract(LxdApi):
         await self.create_and_start()
         instances = LxdInstances(self.client)
         terminal, _ = await self.attach("sleep", "616")
-        self.assertEqual(await instances.others_work(self.name, sessions=True), "Executing command")
+        self.assertEqual(await instances.others_work(self.name, sessions=True), "'Executing command'")
         self.assertEqual(await instances.others_work(self.name), "")
         terminal.close()
 

@@ -146,6 +146,17 @@ class FailureTests(BooterCase):
         self.assertIn("stopped again", str(self.refusal(BootFailed)))
         self.assertEqual(self.starts(), 1)
 
+    def test_one_that_somebody_else_restarts_within_its_start_is_waited_for(self) -> None:
+        self.world()
+        waiting = self.boot()
+        self.w.clock.run_for(0.3)
+        self.w.lxd.crash("ws-u1")
+        self.w.clock.run_for(0.5)
+        self.w.lxd.power_on("ws-u1")
+        self.w.clock.run_for(2)
+        self.assertEqual(str(waiting.value.address), "10.7.0.10")
+        self.assertEqual((self.starts(), self.w.booter.memory(1).failures), (1, 0))
+
     def test_one_that_crashes_while_its_address_is_waited_for(self) -> None:
         self.world()
         waiting = self.boot()
