@@ -233,7 +233,7 @@ class Booter:
             observed = await self._after(decision.act, uid)
 
     async def _seen_again(self, uid: int, course: Course) -> Observed | None:
-        """Look a moment later at one that stopped after its start: somebody may be restarting it. ``BootFailed`` beyond that."""
+        """Look a moment later at one that stopped after its start: somebody may restart it. ``BootFailed`` beyond that."""
         if course.doubted:
             message = "it stopped again at once"
             raise BootFailed(message)
