@@ -19,7 +19,7 @@ LONGEST_REST = 10.0
 
 @frozen
 class _Refusal:
-    """Why a route cannot be written: ``since`` and ``whole_since`` are in seconds since the epoch, the others of the clock."""
+    """Why a route cannot be written: those named ``since`` are in seconds since the epoch, the others of the clock."""
 
     since: float
     reason: str
