@@ -280,7 +280,7 @@ class FakeIdentity:
         self.admins: set[int] = set()
         self.away = False
 
-    async def authenticate(self, token: str) -> Caller:
+    async def authenticate(self, token: str, *, anew: bool = False) -> Caller:
         return Caller(user=self._user(next(uid for uid, name in self.members.items() if name == token)), token=token)
 
     async def by_username(self, username: str, caller: Caller) -> User:
