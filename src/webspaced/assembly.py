@@ -218,7 +218,7 @@ def _build_knowledge(
     reactor: Any, settings: Settings, instances: LxdInstances, identity: IIdentity, host: Host
 ) -> Knowledge:
     webspaces = settings.webspaces
-    conditions = Conditions()
+    conditions = Conditions(reactor)
     registry = Registry(reactor, instances, webspaces.instance_prefix, _config_defaults(settings), conditions)
     departures = Departures(reactor, registry, identity, settings.iam.grace, host.now)
     readiness = ReadinessTable()

@@ -321,7 +321,7 @@ class World:
         self.store = FakeStore(self.clock)
         self.identity = FakeIdentity()
         self.records = FakeRecords(self.clock)
-        self.conditions = Conditions()
+        self.conditions = Conditions(self.clock)
         self.registry = Registry(self.clock, self.lxd, "ws-", DEFAULTS, self.conditions)
         self.readiness = ReadinessTable()
         self.departures = Departures(self.clock, self.registry, self.identity, GRACE_OF_IAM, self.clock.seconds)

@@ -27,7 +27,7 @@ class RegistryCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Time()
         self.lxd = FakeInstances(self.clock)
-        self.conditions = Conditions()
+        self.conditions = Conditions(self.clock)
         self.registry = Registry(self.clock, self.lxd, "ws-", DEFAULTS, self.conditions)
         self.registry.prepare(NIC, RULE, Ownership(NIC, self.lxd))
         self.heard: list[int] = []
