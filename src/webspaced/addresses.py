@@ -164,7 +164,12 @@ def claim_rules(settings: Settings) -> ClaimRules:
 
 
 def _own_labels(settings: Settings) -> Iterable[str]:
-    urls = (settings.traefik.webspaced_url, settings.iam.url, settings.lxd.url)
+    traefik = settings.traefik
+    urls = (
+        traefik.webspaced_url, traefik.probe_url, settings.iam.url, settings.lxd.url, settings.webspaces.leases,
+        # A member of that name would be where the operator's pages are.
+        *settings.http.cors.allowed_origins,
+    )  # fmt: skip
     named = [urlsplit(url).hostname or "" for url in urls if url]
     for host in (*named, *_helper_hosts(settings)):
         label, dot, domain = host.lower().rstrip(".").partition(".")

@@ -121,10 +121,18 @@ class WebspaceTests(AssembledCase):
             self.assertEqual(self.ask("GET", "self/domains")[1], expected)
 
     def test_the_services_own_hosts_are_reserved_by_themselves(self) -> None:
-        rules = claim_rules(self.load_in_folder({"iam": {"url": "https://alice.example.org/v1"}}))
-        self.assertTrue(rules.is_reserved("alice"))
-        self.assertFalse(rules.is_reserved("bob"))
-        self.assertTrue(rules.is_reserved("www"))
+        url = "https://alice.example.org/v1"
+        for naming in (
+            {"iam": {"url": url}},
+            {"http": {"cors": {"allowed_origins": ["https://bob.example.net", "https://alice.example.org"]}}},
+            {"traefik": {"probe_url": "http://alice.example.org:80"}},
+            {"webspaces": {"leases": url}},
+        ):
+            rules = claim_rules(self.load_in_folder(naming))
+            self.assertTrue(rules.is_reserved("alice"), naming)
+            self.assertFalse(rules.is_reserved("bob"))
+            self.assertTrue(rules.is_reserved("www"))
+        self.assertFalse(claim_rules(self.load_in_folder({})).is_reserved("alice"))
 
     def load_in_folder(self, settings: dict[str, Any]) -> Settings:
         self.build()
