@@ -20,6 +20,7 @@ from webspaced.lxd.network import ProfileNetwork
 from webspaced.settings import Settings
 from webspaced.settings.webspaces import RESERVED_NAMES
 from webspaced.webspaces.claims import ClaimRules
+from webspaced.webspaces.filters import FilterRule
 from webspaced.webspaces.housing import Site, ranges_of
 from webspaced.webspaces.ownership import Ownership
 
@@ -27,12 +28,13 @@ from webspaced.webspaces.ownership import Ownership
 @frozen(kw_only=True)
 class Ground:
     """What follows from the webspaces' network: which addresses count, whose they are, where new ones are given (``None``:
-    nowhere), and what the operator should know.
+    nowhere), which filters their own NICs need (``None``: nobody can say), and what the operator should know.
     """
 
     rule: AddressRule
     ownership: Ownership
     site: Site | None
+    filters: FilterRule | None
     advice: Sequence[str]
 
 
@@ -44,6 +46,7 @@ def ground_of(
         rule=address_rule(settings, network, loopback=loopback),
         ownership=ownership_of(reactor, settings, network, managed),
         site=site_of(settings, network),
+        filters=FilterRule(nic=network.nic, client=_client(settings)) if network.managed else None,
         advice=tuple(advice_of(settings, network)),
     )
 
@@ -145,12 +148,17 @@ def site_of(settings: Settings, network: ProfileNetwork) -> Site | None:
 def advice_of(settings: Settings, network: ProfileNetwork) -> Iterable[str]:
     """Give what an operator should know of the webspaces' profile and network, with the commands to type."""
     profile = network.profile
-    client = f"lxc --project {settings.lxd.project}" if settings.lxd.project != "default" else "lxc"
-    yield from guards_lacking(profile.name, profile.config, profile.devices, network.nic, network.managed, client)
+    yield from guards_lacking(
+        profile.name, profile.config, profile.devices, network.nic, network.managed, _client(settings)
+    )
     if not network.managed:
         yield unmanaged_advice(network.name, has_source=settings.webspaces.leases is not None)
     if reached_member(settings, network) is None:
         yield unknown_member_advice(network.name)
+
+
+def _client(settings: Settings) -> str:
+    return f"lxc --project {settings.lxd.project}" if settings.lxd.project != "default" else "lxc"
 
 
 def claim_rules(settings: Settings) -> ClaimRules:

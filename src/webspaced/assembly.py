@@ -68,6 +68,7 @@ from webspaced.webspaces.conditions import Conditions
 from webspaced.webspaces.creation import Creator, Workshop
 from webspaced.webspaces.departures import Departures
 from webspaced.webspaces.documents import Documents
+from webspaced.webspaces.filters import Filters
 from webspaced.webspaces.gate import BootGate, Patience
 from webspaced.webspaces.housing import Housing
 from webspaced.webspaces.images import Images
@@ -164,6 +165,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
                 reactor, settings, network, NetworkLeases(client, network.name), loopback=host.loopback_containers
             ),
             housing=known.housing,
+            filters=known.filters,
             registry=known.registry,
             allocator=known.allocator,
             publisher=served.publisher,
@@ -263,6 +265,7 @@ def _build_knowledge(
         certificates=Certificates(reactor, registry, claims, conditions, host.now),
         allocator=allocator,
         housing=Housing(host.pick),
+        filters=Filters(registry, webspaces.instance_prefix),
         activity=activity,
         room=room,
     )
@@ -324,6 +327,7 @@ def _build_reconciler(
         ),
     )
     departures.subscribe(reconciler.departed)
+    reconciler.after_pass(known.filters.look)
     note_conditions(served.publisher.unwritten, known.registry, known.conditions)
     return reconciler
 

@@ -5,7 +5,7 @@ Sources: https://documentation.ubuntu.com/lxd/en/latest/reference/devices_nic/ a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 FILTERS = ("security.mac_filtering", "security.ipv4_filtering", "security.ipv6_filtering")
 """They keep a container from sending as somebody else: without them it can take its neighbours' visitors."""
@@ -26,9 +26,7 @@ def guards_lacking(
 
     :param managed: whether LXD manages the NIC's network: elsewhere the address filters keep DHCP's answers out.
     """
-    filters = FILTERS if managed else FILTERS[:1]
-    device = devices.get(nic, {})
-    lacking = [key for key in filters if device.get(key) != "true"]
+    lacking = filters_lacking(devices.get(nic, {}), FILTERS if managed else FILTERS[:1])
     if lacking:
         settings = " ".join(f"{key}=true" for key in lacking)
         yield (
@@ -48,6 +46,27 @@ def guards_lacking(
             f"the LXD profile {profile} sets no bound on a container's disk; to set one, on a pool that keeps it"
             f" (not dir): {client} profile device set {profile} {roots[0]} size={ROOT_SIZE}"
         )
+
+
+def filters_lacking(device: Mapping[str, str], filters: Sequence[str] = FILTERS) -> list[str]:
+    """Give the filters that a NIC lacks."""
+    return [key for key in filters if device.get(key) != "true"]
+
+
+def copies_advice(example: str, count: int, nic: str, prefix: str, client: str) -> str:
+    """Say that webspaces' own NICs lack filters, whatever the profile has, with the command that mends them all.
+
+    :param example: the name of one of their instances.
+    """
+    settings = " ".join(f"{key}=true" for key in FILTERS)
+    many = f"{count} webspaces, such as {example}, have a NIC of their own that lets" if count > 1 else (
+        f"the webspace {example} has a NIC of its own that lets"
+    )
+    return (
+        f"{many} a container take its neighbours' visitors, whatever the profile has; to prevent that:"
+        f" for each in $({client} list --format csv --columns n {prefix});"
+        f" do {client} config device set $each {nic} {settings}; done"
+    )
 
 
 def unmanaged_advice(bridge: str, *, has_source: bool) -> str:
