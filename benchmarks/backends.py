@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from functools import partial
 
 NAMES = ("one", "two")
 
@@ -26,7 +27,7 @@ async def _answer(name: str, reader: asyncio.StreamReader, writer: asyncio.Strea
 async def _serve() -> None:
     ports = []
     for name in NAMES:
-        server = await asyncio.start_server(lambda r, w, name=name: _answer(name, r, w), sys.argv[1], 0)
+        server = await asyncio.start_server(partial(_answer, name), sys.argv[1], 0)
         ports.append(server.sockets[0].getsockname()[1])
     print(*ports, flush=True)
     await asyncio.to_thread(sys.stdin.read)

@@ -36,7 +36,8 @@ from benchmarks.terminals import stream
 from benchmarks.webspaces import config_of, settings_for
 from harness import ports
 from harness.saying import run_program, say
-from webspaced.core.webspace import KEY, Config, Webspace
+from webspaced.core.config import Config
+from webspaced.core.webspace import KEY, Webspace
 from webspaced.testing.lxd.simulator import LOOPBACK_PORTS
 
 NAME = "ws-u1"

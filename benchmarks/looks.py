@@ -72,7 +72,7 @@ class Requests:
             self.count += 1
             return await answer(client, *arguments, **more)
 
-        LxdClient._answer = counting  # type: ignore[method-assign]  # noqa: SLF001
+        LxdClient._answer = counting  # type: ignore[method-assign, assignment]  # noqa: SLF001
         try:
             yield
         finally:

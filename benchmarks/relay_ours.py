@@ -28,8 +28,8 @@ from webspaced.core.forward import Forward
 from webspaced.core.probing import Ask
 from webspaced.forward.choice import Seats, lines_for
 from webspaced.forward.listeners import Listeners, Where
+from webspaced.forward.means import Means
 from webspaced.forward.refusals import Refusals
-from webspaced.forward.visit import Means
 from webspaced.interfaces import IBootGate
 from webspaced.lib.places import Places
 from webspaced.webspaces.conditions import Conditions
@@ -131,7 +131,7 @@ def main() -> None:
         kept: Any = _count(int(rest[0]))
     else:
         pairs = [(int(listen), int(backend)) for listen, _, backend in (pair.partition("=") for pair in rest)]
-        kept = _ours(pairs) if kind == "ours" else _stock(pairs)
+        kept = (_ours if kind == "ours" else _stock)(pairs)
     # As the daemon does, once it has started.
     gc.collect()
     gc.freeze()

@@ -154,12 +154,13 @@ def peer(name: str, backends: tuple[int, int], folder: Path) -> Iterator[Peer]:
         yield Peer(name, discard, echo, 0)
         return
     ports = free_ports(3)
+    to_discard, to_echo, boots = ports
     pairs = list(zip(ports, (discard, echo, 0 if name == "ours" else echo), strict=True))
     process = subprocess.Popen(KINDS[name](pairs, folder), cwd=ROOT, stdin=subprocess.DEVNULL)
     try:
         for port in ports[:2]:
             _until_listens(port, process)
-        yield Peer(name, *ports, process)
+        yield Peer(name, to_discard, to_echo, boots, process)
     finally:
         process.terminate()
         process.wait()

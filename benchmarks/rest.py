@@ -13,6 +13,8 @@ renewed
     The same for as many minutes in each of which another `dhclient` of the last one asks for its address: two packets, of
     which the renewal that comes each half hour (LXD's leases are for an hour) has one. The tiny image asks only once.
 
+`BENCH_MINUTE` (60) are the seconds of such a minute; with fewer the figures are of no use.
+
 The tiny image, and beside it the root file system that `BENCH_ROOTFS` names, a tar archive with systemd and a web server;
 they share a bridge with nobody else. Such as
 
@@ -46,7 +48,6 @@ from webspaced.core.sleep import Usage
 from webspaced.core.usage import usage_of
 
 Doing = Callable[[], Awaitable[object]]
-MINUTE = 60.0
 OTHER, NEIGHBOUR = "rootfs", "neighbour"
 IFUPDOWN = b"auto lo\niface lo inet loopback\nauto eth0\niface eth0 inet dhcp\n"
 METADATA = f"architecture: {platform.machine()}\ncreation_date: 1700000000\nproperties: {{os: other, description: rest}}\n"
@@ -91,23 +92,24 @@ def _import(rest: Rest, root: Path) -> None:
 
 
 async def _usage(target: Stack, member: str) -> Usage:
-    return usage_of(await target.lxd.get(f"/1.0/instances/{target.instance(member)}/state"))
+    return usage_of(await target.lxd.get(f"/1.0/instances/{target.instance(member)}/state"), "eth0")
 
 
 async def _minutes(target: Stack, count: int, kind: str, what: Doing | None) -> Mapping[str, Sequence[Minute]]:
     """Give the minutes of each member's container, in each of which something is done."""
     found: dict[str, list[Minute]] = {member: [] for member in target.members}
+    minute = size("MINUTE", 60)
     for number in range(count):
         before = {member: await _usage(target, member) for member in target.members}
-        end = time.monotonic() + MINUTE
+        end = time.monotonic() + minute
         if what is not None:
             await what()
         await asyncio.sleep(end - time.monotonic())
         for member, was in before.items():
             now = await _usage(target, member)
-            minute = Minute(now.sent - was.sent, now.received - was.received, round(now.cpu - was.cpu, 4))
-            found[member].append(minute)
-            say(f"  minute {number + 1}/{count} ({kind}), {member}: {minute}")
+            used = Minute(now.sent - was.sent, now.received - was.received, round(now.cpu - was.cpu, 4))
+            found[member].append(used)
+            say(f"  minute {number + 1}/{count} ({kind}), {member}: {used}")
     return found
 
 
@@ -148,7 +150,7 @@ async def _measure(target: Stack, images: Sequence[str]) -> dict[str, Any]:
         await target.first_visit(member)
         await target.routed(member)
     say("coming to rest ...")
-    await asyncio.sleep(size("SETTLES", 1) * MINUTE)
+    await asyncio.sleep(size("SETTLES", 1) * size("MINUTE", 60))
     figures: dict[str, Any] = {}
     for kind, what in _kinds(target, images[-1]).items():
         minutes = await _minutes(target, size(*(("VISITED", 2) if what else ("MINUTES", 5))), kind, what)

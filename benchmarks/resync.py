@@ -93,7 +93,7 @@ class Writes:
             self.count += method != "GET" and "/profiles/" not in path
             return await request(client, method, path, **more)
 
-        LxdClient._request = asked  # type: ignore[method-assign]  # noqa: SLF001
+        LxdClient._request = asked  # type: ignore[method-assign, assignment]  # noqa: SLF001
         try:
             yield
         finally:

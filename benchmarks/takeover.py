@@ -82,7 +82,7 @@ class Pod:
     def start(self) -> None:
         """Start it, and wait until it is ready, leading or not."""
         program = Path(sys.executable).with_name("twistd")
-        command = [program, "-n", "--pidfile=", "webspaced", "--config", self._folder / "webspaced.yaml"]
+        command = [str(program), "-n", "--pidfile=", "webspaced", "--config", str(self._folder / "webspaced.yaml")]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 command, cwd=self._folder, env=self._environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL

@@ -40,12 +40,12 @@ from attrs import Factory, define
 
 from benchmarks import clients
 from benchmarks.interrupts import become_interruptible
-from benchmarks.lxd import DirectLxd, in_parallel
+from benchmarks.lxd import PARALLEL_CHANGES, DirectLxd, in_parallel
 from benchmarks.report import conclude, median, milliseconds, percentile
 from benchmarks.served import webspaced
 from benchmarks.simulated_lxd import UP, simulated
 from benchmarks.sizes import size
-from benchmarks.stack import PARALLEL_CHANGES, STOP_WINDOW, Stack, stack
+from benchmarks.stack import STOP_WINDOW, Stack, stack
 from benchmarks.webspaces import settings_for
 from harness import packages, ports
 from harness.saying import run_program, say

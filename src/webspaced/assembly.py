@@ -30,6 +30,7 @@ from webspaced.lib.descriptors import Reserve, raise_descriptor_limit, reserve_o
 from webspaced.lib.instance_lock import InstanceLock
 from webspaced.lib.memory import keep_for_good
 from webspaced.lib.places import Places
+from webspaced.lib.threads import Threads
 from webspaced.lib.trusted import check_own_folder
 from webspaced.lxd.agent import Connections, endpoints_for
 from webspaced.lxd.client import LxdClient
@@ -119,7 +120,7 @@ def this_host(reactor: Any, settings: Settings) -> Host:
     return Host(
         lines=lines_for(reactor, seats),
         records=DomainRecords(resolver_for(reactor, settings.webspaces.domains.resolvers)),
-        kernel=HostKernel(),
+        kernel=HostKernel(threads=Threads(reactor, 1, "kernel")),
         can_bind=can_bind,
         seats=seats.forwards,
         web_seats=seats.web,

@@ -70,7 +70,7 @@ def build_sleeping(
     at_once = max(1, settings.webspaces.max_concurrent_boots - 1)
     alarm = Alarm(registry=known.registry, booter=known.booter, activity=known.activity, at_once=at_once)
     schedule = Schedule(reactor, rules, alarm, now, leads)
-    meter = Meter(reactor, known.registry.gently, known.instances, known.activity, floors)
+    meter = Meter(reactor, known.registry, known.instances, known.activity, floors)
     bed = Bed(
         registry=known.registry,
         documents=known.documents,
@@ -85,7 +85,7 @@ def build_sleeping(
     local = settings.lxd.url.startswith("unix:")
     return Sleeping(
         sleeper=Sleeper(reactor, rules, bed, now, leads),
-        dozers=Dozers(reactor, known.registry, known.instances, host, known.booter, meter.received),
+        dozers=Dozers(reactor, known.registry, known.instances, host, known.booter, meter, known.activity),
         memory=MemoryWatch(known.registry, known.instances, host, known.room, limits, local=local),
         schedule=schedule,
     )

@@ -209,7 +209,7 @@ class FakeInstances:
             raise RemoteError("The instance isn't running", 500)
         await self._operation(self.timings.freeze, lambda: self._freeze(self._still(container)))
 
-    async def usages(self) -> Mapping[str, Usage]:
+    async def usages(self, nic: str) -> Mapping[str, Usage]:
         await self._request("usages", "")
         if self._clock.seconds() - self._told_at >= METRICS_KEPT:
             alive = [each for each in self.containers.values() if each.status is not Status.STOPPED]

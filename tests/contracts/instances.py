@@ -250,7 +250,7 @@ class InstancesContract:
     async def used(self, true: Callable[[Mapping[str, Usage]], bool]) -> Mapping[str, Usage]:
         """Give what is told of usage once something is true of it: the same is told for some seconds."""
         for _ in range(STEPS):
-            told = await self.instances.usages()
+            told = await self.instances.usages(self.nic)
             if true(told):
                 return told
             await self.sleep(STEP)
@@ -264,7 +264,7 @@ class InstancesContract:
         await self.instances.freeze(self.name)
         frozen = (await self.used(lambda told: self.name in told))[self.name]
         self.assertTrue(frozen.cpu >= running.cpu and frozen.sent >= running.sent)
-        told = usage_of((await self.instances.state(self.name)).document)
+        told = usage_of((await self.instances.state(self.name)).document, self.nic)
         self.assertTrue(told.sent >= running.sent and told.received >= running.received, (told, running))
         await self.instances.stop(self.name, GRACE, force=True)
         await self.used(lambda told: self.name not in told)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import secrets
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from tests.stack import StackCase, wait_until
 
 SHOP = "shop.customer.example"
 ROOT = "token-root"
-BIG = 250
-"""MiB of noise: what a backup needs some seconds for."""
-
+BIG = 100
+"""MiB of noise: compressing them takes some seconds, in which that can be stopped."""
 
 class OperatorCase(StackCase):
     def see(self, path: str = "", uid: int = 1, method: str = "GET") -> Any:
@@ -103,13 +108,35 @@ class ForbiddenTests(OperatorCase):
 
     def test_one_that_is_backed_up_is_left_alone(self) -> None:
         self.stack.run_inside("dd", "if=/dev/urandom", "of=/noise", "bs=1M", f"count={BIG}")
-        body = {"name": "b", "compression_algorithm": "gzip"}
+        # An option that changes nothing, and by which this one's is found among those of others.
+        mark = f".{secrets.token_hex(4)}"
+        body = {"name": "b", "compression_algorithm": f"gzip -S {mark}"}
         begun = self.stack.rest._send("POST", "/1.0/instances/ws-u1/backups", json.dumps(body).encode(), {})
-        for method, path in (("DELETE", ""), ("DELETE", "/state"), ("PUT", "/state")):
-            self.refused(409, method, path, "Backing up instance")
+        with self.stopped(mark):
+            for method, path in (("DELETE", ""), ("DELETE", "/state"), ("PUT", "/state")):
+                self.refused(409, method, path, "Backing up instance")
         self.stack.rest._finish(begun["operation"])
         self.assertEqual(self.stack.ask("DELETE", "/v1/webspace/self/state").status, 204)
         self.assertEqual(self.stack.ask("DELETE", "/v1/webspace/self").status, 204)
+
+    @contextmanager
+    def stopped(self, mark: str) -> Iterator[None]:
+        """Keep a backup from being done."""
+        pid = wait_until("it is compressed", lambda: next(processes(mark), 0))
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+
+def processes(mark: str) -> Iterator[int]:
+    """Give the processes that were started with such a word."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        # They come and go.
+        with suppress(OSError):
+            if mark in path.read_bytes().decode(errors="replace").split("\0"):
+                yield int(path.parent.name)
 
 
 class RestoredTests(OperatorCase):

@@ -3,52 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from unittest import SkipTest
 from urllib.parse import urlsplit
 
-from selenium.webdriver import Chrome, ChromeOptions
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
+from tests.browser import start_browser
 from tests.openapi import operations
 from tests.real.simulated import SimulatedCase
-from tests.stack import WITHOUT_VARIABLE, wait_until
-
-CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
-"""Where Debian's packages chromium and chromium-driver put them."""
-
-
-def browser(profile: Path) -> Chrome:
-    """Start Chromium without a window; it keeps what it does, for :meth:`SwaggerTests.events`."""
-    if not (CHROMIUM.exists() and DRIVER.exists()):
-        reason = os.environ.get(WITHOUT_VARIABLE) or "run it by `make test` as root"
-        message = f"no Chromium: {reason}"
-        raise SkipTest(message)
-    options = ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    # Root's Chromium has no sandbox, and /dev/shm may be small.
-    for switch in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "no-proxy-server", "window-size=1280,1600"):
-        options.add_argument(f"--{switch}")
-    options.add_argument(f"--user-data-dir={profile}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    return Chrome(options=options, service=Service(str(DRIVER)))
+from tests.stack import wait_until
 
 
 class SwaggerTests(SimulatedCase):
     def setUp(self) -> None:
         super().setUp()
         self.assertEqual(self.ask("POST", "", b'{"image": "fast"}').status, 201)
-        # Chromium's helpers may write for a moment after its end.
-        profile = tempfile.TemporaryDirectory(prefix="webspaced-test-", ignore_cleanup_errors=True)
-        self.addCleanup(profile.cleanup)
-        self.chrome = browser(Path(profile.name))
-        self.addCleanup(self.chrome.quit)
+        self.chrome = start_browser(self)
         self.origin = f"127.0.0.1:{self.api}"
         self.chrome.get(f"http://{self.origin}/swagger")
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import ClassVar
+from urllib.parse import urlsplit
 
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+
+from tests.browser import start_browser
 from tests.real.simulated import SimulatedCase
 from tests.stack import Answer, exchange, wait_until
 
@@ -38,3 +44,26 @@ class WaitingTests(SimulatedCase):
         self.assertEqual(self.visit().body, b"ws-u1\n", "a program is held")
         self.assertEqual(self.ask("PUT", "/desired", b'{"desired": "stopped"}').status, 200)
         self.assertIn("ist abgeschaltet", self.visit(**BROWSER).body.decode())
+
+    def test_in_a_browser_the_page_leads_to_the_webspace_by_itself(self) -> None:
+        self.assertEqual(self.ask("POST", "", b'{"image": "fast"}').status, 201)
+        chrome = start_browser(self, "host-resolver-rules=MAP alice.example.test 127.0.0.1", "accept-lang=de", "lang=de")
+        chrome.get(f"http://alice.example.test:{self.http}/")
+        self.assertEqual(chrome.title, "alice.example.test wacht auf")
+        self.assertEqual(self.asked(chrome), ["/"], "the page needs nothing else")
+        wait_until("the page leads there", lambda: self.text(chrome) == "ws-u1")
+        self.assertEqual(self.ask("PUT", "/desired", b'{"desired": "stopped"}').status, 200)
+        chrome.get(f"http://alice.example.test:{self.http}/")
+        self.assertIn("ist abgeschaltet", self.text(chrome))
+        complaints = [each["message"] for each in chrome.get_log("browser") if "503" not in each["message"]]
+        self.assertEqual([each for each in complaints if "favicon" not in each], [])
+
+    def text(self, chrome: Chrome) -> str:
+        return chrome.find_element(By.TAG_NAME, "body").text
+
+    def asked(self, chrome: Chrome) -> list[str]:
+        """Give the paths of all that the page made the browser ask for; the browser itself looks for a picture."""
+        events = [json.loads(entry["message"])["message"] for entry in chrome.get_log("performance")]
+        urls = [each["params"]["request"]["url"] for each in events if each["method"] == "Network.requestWillBeSent"]
+        paths = [urlsplit(url).path for url in urls if "alice.example.test" in url]
+        return [path for path in paths if path != "/favicon.ico"]

@@ -17,6 +17,7 @@ class _Asking(Protocol):
         self._request = request
 
     def connectionMade(self) -> None:
+        assert self.transport is not None
         self.transport.write(self._request)
 
     def dataReceived(self, data: bytes) -> None:

@@ -117,7 +117,7 @@ class Visit(Exchange):
         super().__init__(deployment.reactor, where, "GET", "/", {"Host": f"m{uid}.example.org"})
 
     @property
-    def done(self) -> bool:  # type: ignore[override]
+    def done(self) -> bool:
         """Whether it is over."""
         return self.ended is not None
 

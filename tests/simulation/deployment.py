@@ -16,9 +16,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import yaml
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import LogLevel, globalLogPublisher
 from zope.interface import implementer
 
@@ -69,8 +70,11 @@ class QuietHost:
     def segments(self, pid: int) -> int | None:
         return 0
 
-    def has_unread(self, pid: int) -> bool:
-        return False
+    def forwarded(self, pid: int) -> int | None:
+        return 0
+
+    def has_unread(self, pid: int) -> Deferred[bool]:
+        return succeed(False)
 
     def memory_pressure(self) -> float:
         return 0.0
@@ -106,11 +110,13 @@ class Deployment:
         self.process: Process | None = None
         self._graves: list[object] = []
         self._settings = self._write_settings(webspaces or {})
-        globalLogPublisher.addObserver(self._observe)
+        # A function is one by nature (twisted.logger), which its types do not say.
+        self._observer = cast(Any, self._observe)
+        globalLogPublisher.addObserver(self._observer)
 
     def close(self) -> None:
         """End everything."""
-        globalLogPublisher.removeObserver(self._observe)
+        globalLogPublisher.removeObserver(self._observer)
         self.kill()
         self.lxd.stopService()
         self.clock.calls.clear()

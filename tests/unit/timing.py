@@ -77,7 +77,9 @@ class Watched:
         """The error that it ended with."""
         assert self.results, "it still waits"
         assert isinstance(self.results[0], Failure), f"it ended well: {self.results[0]!r}"
-        return self.results[0].value
+        error = self.results[0].value
+        assert error is not None
+        return error
 
 
 def watch(work: Coroutine[Any, Any, Any] | Deferred[Any]) -> Watched:

@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_network
 from math import ceil, inf
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import CannotListenError
 from zope.interface import implementer
 
@@ -229,13 +229,15 @@ class FakeStore:
 class FakeHost:
     """A machine with the containers of a fake LXD on it. ``packets`` by NIC; ``pressure`` in percent.
 
-    ``of_tcp``: how many of the packets were of TCP, by pid; ``read`` has whose connections were gone through.
+    ``of_tcp``: how many of the packets were of TCP, by pid, ``passed_on`` how many went to containers within; ``read`` has
+    whose connections were gone through.
     """
 
     def __init__(self, lxd: FakeInstances) -> None:
         self.packets: dict[str, int] = {}
         self.pressure = 0.0
         self.of_tcp: dict[int, int] = {}
+        self.passed_on: dict[int, int] = {}
         self.read: list[int] = []
         self._lxd = lxd
 
@@ -245,9 +247,12 @@ class FakeHost:
     def segments(self, pid: int) -> int | None:
         return self.of_tcp.get(pid)
 
-    def has_unread(self, pid: int) -> bool:
+    def forwarded(self, pid: int) -> int | None:
+        return self.passed_on.get(pid)
+
+    def has_unread(self, pid: int) -> Deferred[bool]:
         self.read.append(pid)
-        return list(self._lxd.containers.values())[pid - 1].unread
+        return succeed(list(self._lxd.containers.values())[pid - 1].unread)
 
     def memory_pressure(self) -> float:
         return self.pressure
@@ -363,10 +368,10 @@ class World:
         bed = Bed(
             registry=self.registry, documents=self.documents, booter=self.booter, power=self.power,
             activity=self.activity, visitors=self.listeners, room=self.room, schedule=self.schedule,
-            meter=Meter(self.clock, self.registry.gently, self.lxd, self.activity, FLOORS),
+            meter=Meter(self.clock, self.registry, self.lxd, self.activity, FLOORS),
         )
         self.sleeper = Sleeper(self.clock, sleep, bed, self.now, lambda: True)
-        self.dozers = Dozers(self.clock, self.registry, self.lxd, self.host, self.booter, bed.meter.received, NIC)
+        self.dozers = Dozers(self.clock, self.registry, self.lxd, self.host, self.booter, bed.meter, self.activity)
         domain_rules = DomainRules(service=DOMAIN, max=3)
         self.domains = Domains(
             self.documents, self.allocator, self.claims, self.records, self.reconciler, domain_rules

@@ -15,8 +15,18 @@ from attrs import evolve, frozen
 from webspaced.core.schedule import Quiet, is_quiet, next_quiet
 
 DOZING_KEY = "user._webspaced_dozing"
-"""Holds the incarnation that webspaced freezes, from before it does that until after the wake: so its own freezes are told
-from those of others, also after a crash."""
+"""Holds the mark of a doze, from before webspaced freezes a container until after the wake: so its own freezes are told from
+those of others, also after a crash."""
+
+
+def doze_mark(incarnation: str, chance: str) -> str:
+    """Give the mark of one doze: of that start of the container, and of no other doze in it."""
+    return f"{incarnation}#{chance}"
+
+
+def is_doze_mark(mark: str | None, incarnation: str) -> bool:
+    """Whether a mark is of a doze of that start of the container."""
+    return mark is not None and mark.partition("#")[0] == incarnation
 
 
 class Depth(enum.StrEnum):
@@ -56,7 +66,7 @@ class Floors:
 
 @frozen(kw_only=True)
 class Usage:
-    """What a container has used since its start: seconds of processor time, bytes on its NICs but the loopback one."""
+    """What a container has used since its start: seconds of processor time, bytes on the NIC by which it is reached."""
 
     cpu: float = 0.0
     received: int = 0

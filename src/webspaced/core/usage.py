@@ -20,9 +20,9 @@ PIECE = 1 << 18
 """Bytes that are read at a time, which takes less than a millisecond."""
 
 
-def usages(text: bytes, project: str) -> Mapping[str, Usage]:
+def usages(text: bytes, project: str, nic: str) -> Mapping[str, Usage]:
     """Give the usage of each running container of a project, by name. What is no such line is passed over."""
-    sums = Sums(project)
+    sums = Sums(project, nic)
     for piece in pieces(text):
         sums.take(*piece)
     return sums.usages()
@@ -39,12 +39,16 @@ def pieces(text: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 class Sums:
-    """What the pieces say, added up by container, but for the loopback device."""
+    """What the pieces say, added up by container: processor time, and what went over one NIC.
 
-    def __init__(self, project: str) -> None:
+    Its other devices, such as bridges of containers within, say the same once more, or what nobody outside asked for.
+    """
+
+    def __init__(self, project: str, nic: str) -> None:
         # Labels come in the order of their names. One expression for all of it.
         self._line = re.compile(
-            rb'\{(?!device="lo")[^}\n]*?\bname="([^"\n]*)",project="%s"[^}\n]*\} ([0-9.e+]+)\n' % re.escape(project.encode())
+            rb'\{(?:device="%s",|(?!device=))[^}\n]*?\bname="([^"\n]*)",project="%s"[^}\n]*\} ([0-9.e+]+)\n'
+            % (re.escape(nic.encode()), re.escape(project.encode()))
         )
         self._sums: dict[str, dict[bytes, float]] = {CPU: {}, RECEIVED: {}, SENT: {}}
 
@@ -55,11 +59,12 @@ class Sums:
             sums[name] = sums.get(name, 0.0) + _number(value)
 
     def usages(self) -> Mapping[str, Usage]:
-        """Give what was read."""
+        """Give what was read, of those of which all was told."""
         received, sent = self._sums[RECEIVED], self._sums[SENT]
         return {
-            name.decode(errors="replace"): Usage(cpu=cpu, received=int(received.get(name, 0)), sent=int(sent.get(name, 0)))
+            name.decode(errors="replace"): Usage(cpu=cpu, received=int(received[name]), sent=int(sent[name]))
             for name, cpu in self._sums[CPU].items()
+            if name in received and name in sent
         }
 
 
@@ -80,13 +85,11 @@ def _section(text: bytes, metric: str) -> tuple[int, int]:
     return 0, 0
 
 
-def usage_of(state: Mapping[str, Any]) -> Usage:
+def usage_of(state: Mapping[str, Any], nic: str) -> Usage:
     """Give the same out of a container's ``/state``, where processor time is in nanoseconds."""
-    counters = [
-        nic.get("counters") or {} for name, nic in (state.get("network") or {}).items() if nic.get("type") != "loopback"
-    ]
+    counters = ((state.get("network") or {}).get(nic) or {}).get("counters") or {}
     return Usage(
         cpu=(state.get("cpu") or {}).get("usage", 0) / 1e9,
-        received=sum(each.get("bytes_received", 0) for each in counters),
-        sent=sum(each.get("bytes_sent", 0) for each in counters),
+        received=counters.get("bytes_received", 0),
+        sent=counters.get("bytes_sent", 0),
     )

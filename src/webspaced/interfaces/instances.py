@@ -68,8 +68,10 @@ class IInstances(Interface):
     async def resume(name: str) -> None:
         """Thaw a frozen instance."""
 
-    async def usages() -> Mapping[str, Usage]:
+    async def usages(nic: str) -> Mapping[str, Usage]:
         """Give what the running and frozen containers have used, by name: one request for all of them.
+
+        Whoever has no such NIC, or of whom something is not told, is left out.
 
         LXD tells the same for up to 8 seconds, and in a cluster only of one member's. ``NotFound`` or ``RemoteError``
         where it does not tell at all.
@@ -170,11 +172,17 @@ class IHostKernel(Interface):
     def segments(pid: int) -> int | None:
         """Give how many TCP segments a container got, ``None`` where that cannot be known. Cheap; see :meth:`has_unread`."""
 
-    def has_unread(pid: int) -> bool:
+    def forwarded(pid: int) -> int | None:
+        """Give how many packets a container has passed on, such as to containers within; ``None`` where that is not known.
+
+        Cheap, too. :meth:`has_unread` knows nothing of their connections.
+        """
+
+    def has_unread(pid: int) -> Deferred[bool]:
         """Whether somebody waits for the processes of a container to read what was said on a TCP connection, or accept one.
 
         ``True`` where that cannot be known. It takes the kernel some 10 ms, however few connections there are: it goes
-        through those of the whole machine.
+        through those of the whole machine. So this is one at a time, beside the reactor.
 
         :param pid: of the container's first process.
         """

@@ -114,8 +114,8 @@ class LxdInstances:
     async def resume(self, name: str) -> None:
         await self._put_state(name, "unfreeze", STATE_TIMEOUT)
 
-    async def usages(self) -> Mapping[str, Usage]:
-        text, sums = await self._client.fetch("/metrics", LARGEST_METRICS), Sums(self._client.project)
+    async def usages(self, nic: str) -> Mapping[str, Usage]:
+        text, sums = await self._client.fetch("/metrics", LARGEST_METRICS), Sums(self._client.project, nic)
         await Gently(self._client.clock).each(pieces(text), lambda piece: sums.take(*piece))
         return sums.usages()
 

@@ -9,14 +9,19 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from webspaced.interfaces import IHostKernel
+from webspaced.lib.threads import Threads
 
 _NIC = re.compile(r"^\s*(\S+?):\s*(?:\d+\s+){9}(\d+)\s", re.MULTILINE)
 """A line of /proc/net/dev: eight numbers of what was received, then bytes and packets that were sent."""
 _SEGMENTS = re.compile(r"^Tcp: (?:-?\d+ ){9}(\d+) ", re.MULTILINE)
 """A line of /proc/net/snmp: nine numbers, then how many TCP segments came, over IPv4 and IPv6."""
+_FORWARDED = re.compile(r"^Ip: (?:-?\d+ ){5}(\d+) ", re.MULTILINE)
+"""Another of its lines: five numbers, then how many packets were for somebody else; and the line for IPv6."""
+_FORWARDED_6 = re.compile(r"^Ip6OutForwDatagrams\s+(\d+)", re.MULTILINE)
 _PRESSURE = re.compile(r"^some avg10=([0-9.]+)", re.MULTILINE)
 _CONNECTION = re.compile(r"^\s*\d+: \S+ \S+ ([0-9A-F]{2}) [0-9A-F]+:([0-9A-F]+) ", re.MULTILINE)
 """A line of /proc/net/tcp: number, both ends, state, and what is not sent and not read yet."""
@@ -28,8 +33,10 @@ PEER_ENDED = "08"
 class HostKernel:
     """See :class:`webspaced.interfaces.IHostKernel`."""
 
-    def __init__(self, proc: Path = Path("/proc")) -> None:
+    def __init__(self, proc: Path = Path("/proc"), threads: Threads | None = None) -> None:
+        """:param threads: of one's own, for what takes long; without them it is done at once."""
         self._proc = proc
+        self._threads = threads
 
     def received(self) -> Mapping[str, int]:
         """See :meth:`webspaced.interfaces.IHostKernel.received`."""
@@ -41,8 +48,19 @@ class HostKernel:
         found = _SEGMENTS.search(self._read(f"{pid}/net/snmp"))
         return int(found[1]) if found else None
 
-    def has_unread(self, pid: int) -> bool:
+    def forwarded(self, pid: int) -> int | None:
+        """See :meth:`webspaced.interfaces.IHostKernel.forwarded`."""
+        found = _FORWARDED.search(self._read(f"{pid}/net/snmp"))
+        if found is None:
+            return None
+        found_6 = _FORWARDED_6.search(self._read(f"{pid}/net/snmp6"))
+        return int(found[1]) + (int(found_6[1]) if found_6 else 0)
+
+    def has_unread(self, pid: int) -> Deferred[bool]:
         """See :meth:`webspaced.interfaces.IHostKernel.has_unread`."""
+        return succeed(self._has_unread(pid)) if self._threads is None else self._threads.run(self._has_unread, pid)
+
+    def _has_unread(self, pid: int) -> bool:
         tables = [self._read(f"{pid}/net/{name}") for name in ("tcp", "tcp6")]
         return not any(tables) or any(_is_unread(*row) for table in tables for row in _CONNECTION.findall(table))
 

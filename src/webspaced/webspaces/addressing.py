@@ -50,10 +50,10 @@ class Addressing:
     ) -> None:
         """:param is_there: whether LXD is there as a whole, as its event stream tells."""
         self.ownership = ownership
+        self.nic = nic
         self._clock = clock
         self._gently = gently
         self._instances = instances
-        self._nic = nic
         self._rule = rule
         self._conditions = conditions
         self._is_there = is_there
@@ -76,11 +76,11 @@ class Addressing:
             state = await self._instances.state(observed.name)
         except NotFound:
             return None
-        return self._rule.claims(state, observed.instance.nic_mac(self._nic))
+        return self._rule.claims(state, observed.instance.nic_mac(self.nic))
 
     def is_fixed(self, observed: Observed) -> bool:
         """Whether its address is written for it, so that nobody else can get it."""
-        return bool(fixed_addresses(observed.instance, self._nic))
+        return bool(fixed_addresses(observed.instance, self.nic))
 
     def is_unheard(self, observed: Observed, address: IPAddress) -> bool:
         """Whether an address that could be a running webspace's may be its own, for all that anybody can say yet."""

@@ -297,12 +297,13 @@ class Booter:
             return ""
         if work := await self._instances.others_work(observed.name):
             return work
+        # Before anybody may be led there: its lease may have run out, and its address be another's.
+        await self._registry.confirm_address(observed.uid)
         if not self._is_to_be_resumed(observed.uid):
             return ""
         course.asked = True
         if await course.patience.tried(self._instances.resume(observed.name)):
             self._registry.resumed(observed.uid)
-            await self._registry.confirm_address(observed.uid)
         return ""
 
     def _is_to_be_resumed(self, uid: int) -> bool:

@@ -1,13 +1,15 @@
 """Looking after those who doze: a connection that was silent for long, and passes webspaced by, may speak again.
 
 The kernel answers for a frozen container, so nothing is lost; but somebody has to notice. Where webspaced runs on the
-machine of the containers, packets into a container and what its processes have not read tell it. Elsewhere LXD's metrics do,
-which are up to 8 seconds old, or where they do not tell of one, its own state.
+machine of the containers, packets into a container and what its processes have not read, or have to pass on, tell it.
+Elsewhere LXD's metrics do, which are up to 8 seconds old, or where they do not tell of one, its own state.
+
+Who is woken so was used: it stays awake as after a visit. So one that somebody speaks to more often does not doze.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from attrs import define
 from twisted.internet.defer import Deferred, DeferredSemaphore
@@ -21,9 +23,10 @@ from webspaced.core.usage import usage_of
 from webspaced.errors import DeadlineExceeded, NotFound, RemoteError, WebspacedError
 from webspaced.interfaces import IHostKernel, IInstances
 from webspaced.lib.deferreds import bounded
+from webspaced.webspaces.activity import Activity
 from webspaced.webspaces.addressing import ADDRESS_BUDGET, PARALLEL_READS
 from webspaced.webspaces.booter import Booter
-from webspaced.webspaces.meter import MOST_ASKED
+from webspaced.webspaces.meter import MOST_ASKED, Meter
 from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.registry import Registry
 
@@ -39,16 +42,18 @@ FRAME = 64
 class _Dozer:
     """What is known of one: its start, its first process, what it had received.
 
-    ``received`` are packets, ``told`` bytes as LXD tells them, ``segments`` those of TCP.
+    ``received`` are packets, ``told`` bytes as LXD tells them, ``segments`` those of TCP, ``forwarded`` what went to
+    containers within.
     """
 
     incarnation: str
     received: int | None = None
     told: int | None = None
     segments: int | None = None
+    forwarded: int | None = None
     pid: int = 0
     asked: bool = False
-    """Whether LXD is being asked about it."""
+    """Whether LXD or the kernel is being asked about it."""
 
 
 class Dozers:
@@ -58,19 +63,16 @@ class Dozers:
 
     def __init__(
         self, clock: IReactorTime, registry: Registry, instances: IInstances, host: IHostKernel, booter: Booter,
-        before: Callable[[Observed], int | None], nic: str = "eth0",
+        meter: Meter, activity: Activity,
     ) -> None:  # fmt: skip
-        """:param before: gives what one had received when it fell asleep, where that is known.
-
-        :param nic: the device by which containers are reached.
-        """
+        """:param meter: knows what each had received, and which process it was, right before it fell asleep."""
         self._clock = clock
         self._registry = registry
         self._instances = instances
         self._host = host
         self._booter = booter
-        self._before = before
-        self._nic = nic
+        self._meter = meter
+        self._activity = activity
         self._dozing: set[int] = set()
         self._known: dict[int, _Dozer] = {}
         self._looks = 0
@@ -81,10 +83,13 @@ class Dozers:
     def _noticed(self, uid: int) -> None:
         # Of ten thousand that are asleep nobody wants to hear each second.
         observed = self._registry.get(uid)
-        if observed is not None and observed.dozes:
-            self._dozing.add(uid)
-        else:
+        if observed is None or not observed.dozes:
             self._dozing.discard(uid)
+        elif uid not in self._dozing:
+            self._dozing.add(uid)
+            known = self._known[uid] = _Dozer(observed.instance.incarnation, pid=self._meter.pid(observed))
+            if known.pid:
+                known.forwarded = self._host.forwarded(known.pid)
 
     def look(self) -> Deferred[None]:
         """Look at all that doze."""
@@ -99,7 +104,7 @@ class Dozers:
         received = self._host.received()
         unseen = []
         for observed in dozing:
-            count = received.get(observed.instance.config.get(f"volatile.{self._nic}.host_name", ""))
+            count = received.get(observed.instance.config.get(f"volatile.{self._registry.nic}.host_name", ""))
             if count is None:
                 unseen.append(observed)
             elif self._grew(observed, count):
@@ -125,26 +130,28 @@ class Dozers:
     def _mind(self, observed: Observed) -> None:
         """Look what it was that came; of which process, LXD is asked once."""
         known = self._of(observed)
-        if known.pid:
-            self._wake_if_unread(observed, known)
-            return
         known.asked = True
-        work = lambda: Deferred.fromCoroutine(self._find(observed, known))  # noqa: E731
+        work = lambda: Deferred.fromCoroutine(self._look_into(observed, known))  # noqa: E731
         self._places.run(work).addErrback(self._not_found, known)
 
-    async def _find(self, observed: Observed, known: _Dozer) -> None:
+    async def _look_into(self, observed: Observed, known: _Dozer) -> None:
         try:
-            state = await self._state(observed)
+            if not known.pid:
+                known.pid = int((await self._state(observed)).document.get("pid") or 0)
+            is_spoken_to = await self._is_spoken_to(known)
         finally:
             known.asked = False
-        known.pid = int(state.document.get("pid") or 0)
-        self._wake_if_unread(observed, known)
+        if is_spoken_to:
+            self._wake(observed)
 
-    def _wake_if_unread(self, observed: Observed, known: _Dozer) -> None:
-        # What is for all, such as the question who has an address, is no reason to go through connections.
+    async def _is_spoken_to(self, known: _Dozer) -> bool:
+        before, known.forwarded = known.forwarded, self._host.forwarded(known.pid)
+        if None not in (before, known.forwarded) and before != known.forwarded:
+            # To a container within, of whose connections nothing is known here.
+            return True
         before, known.segments = known.segments, self._host.segments(known.pid)
-        if (known.segments is None or known.segments != before) and self._host.has_unread(known.pid):
-            self._wake(observed.uid)
+        # What is for all, such as the question who has an address, is no reason to go through connections.
+        return (known.segments is None or known.segments != before) and await self._host.has_unread(known.pid)
 
     def _state(self, observed: Observed) -> Deferred[InstanceState]:
         what = f"reading the state of webspace {observed.uid}, which dozes"
@@ -152,7 +159,7 @@ class Dozers:
 
     async def _ask(self, unseen: Sequence[Observed]) -> None:
         try:
-            usages = await self._instances.usages()
+            usages = await self._instances.usages(self._registry.nic)
         except (RemoteError, NotFound, DeadlineExceeded) as error:
             self.log.debug("LXD does not tell what dozing containers received: {error}", error=str(error))
             usages = {}
@@ -177,19 +184,21 @@ class Dozers:
         except (RemoteError, NotFound, DeadlineExceeded) as error:
             self.log.debug("what {name} received cannot be read: {error}", name=observed.name, error=str(error))
         else:
-            self._take(observed, usage_of(state.document))
+            self._take(observed, usage_of(state.document, self._registry.nic))
 
     def _take(self, observed: Observed, usage: Usage) -> None:
         known = self._of(observed)
-        before = self._before(observed) if known.told is None else known.told
+        before = self._meter.received(observed) if known.told is None else known.told
         # What LXD tells may be from before the doze.
         known.told = usage.received if before is None else max(before, usage.received)
         if before is not None and usage.received - before > FRAME:
-            self._wake(observed.uid)
+            self._wake(observed)
 
-    def _wake(self, uid: int) -> None:
-        observed = self._registry.get(uid)
-        if observed is not None and observed.dozes:
+    def _wake(self, observed: Observed) -> None:
+        uid, now = observed.uid, self._registry.get(observed.uid)
+        # Finding out takes a moment.
+        if now is not None and now.dozes and now.instance.incarnation == observed.instance.incarnation:
+            self._activity.note(uid)
             self._booter.boot(uid).addErrback(self._not_woken)
 
     def _not_woken(self, failure: Failure) -> None:

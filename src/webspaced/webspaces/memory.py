@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 from attrs import frozen
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -49,36 +51,41 @@ class MemoryWatch:
         return Deferred.fromCoroutine(self._look())
 
     async def _look(self) -> None:
-        short = set()
+        short = {}
         for location in sorted({each.instance.location for each in self._registry}):
-            if await self._is_short(location):
-                short.add(location)
-        before, self._room.short = self._room.short, frozenset(short)
-        if before != self._room.short:
+            if excess := await self._excess(location):
+                short[location] = excess
+        before, self._room.short = self._room.short, short
+        if before.keys() != short.keys():
             self.log.warn("memory is short at: {where}", where=sorted(short) or "none any more")
         self._room.look()
         if short:
             self._room.wanted()
 
-    def _has_room_for(self, location: str, memory: Memory) -> int:
-        """Give how many more there is memory for; one at least."""
-        alive = sum(each.lives and each.instance.location == location for each in self._registry)
-        # What one of them takes: rather too much, as all else on the machine counts, too.
-        taken = max(1.0, memory.used / max(1, alive))
-        return max(1, int((memory.free - self._limits.low) * memory.total / taken))
-
-    async def _is_short(self, location: str) -> bool:
+    async def _excess(self, location: str) -> int:
+        """Give how many are to be stopped there; 0 where memory is not short."""
         was = location in self._room.short
-        if self._limits.pressure and self._local:
-            # Half of what begins it ends it, so that it does not go up and down.
-            pressure = self._host.memory_pressure()
-            if pressure >= self._limits.pressure or (was and pressure > self._limits.pressure / 2):
-                return True
+        pressed = self._is_pressed(was=was)
         try:
             memory = await self._instances.memory(location)
         except (RemoteError, NotFound, DeadlineExceeded) as error:
             self.log.info("the memory of {where} cannot be read: {error}", where=location, error=str(error))
-            return was
+            return int(pressed or was)
+        each = self._taken_by_each(location, memory)
         if self._room.is_recovering(location):
-            self._room.allow(location, self._has_room_for(location, memory))
-        return memory.free < (self._limits.high if was else self._limits.low)
+            self._room.allow(location, max(1, int((memory.free - self._limits.low) * memory.total / each)))
+        if memory.free >= (self._limits.high if was else self._limits.low):
+            return int(pressed)
+        return max(1, ceil((self._limits.high - memory.free) * memory.total / each))
+
+    def _is_pressed(self, *, was: bool) -> bool:
+        """Whether processes wait for memory. Half of what begins it ends it, so that it does not go up and down."""
+        if not self._limits.pressure or not self._local:
+            return False
+        pressure = self._host.memory_pressure()
+        return pressure >= self._limits.pressure or (was and pressure > self._limits.pressure / 2)
+
+    def _taken_by_each(self, location: str, memory: Memory) -> float:
+        """Give the bytes that one of them takes: rather too many, as all else on the machine counts, too."""
+        alive = sum(each.lives and each.instance.location == location for each in self._registry)
+        return max(1.0, memory.used / max(1, alive))

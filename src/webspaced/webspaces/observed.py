@@ -8,7 +8,7 @@ from webspaced.core.config import Config
 from webspaced.core.instance import Instance, IPAddress, Status
 from webspaced.core.kept_certificates import NONE, Kept, load
 from webspaced.core.probing import Ask, web_asks
-from webspaced.core.sleep import DOZING_KEY, Depth
+from webspaced.core.sleep import DOZING_KEY, Depth, is_doze_mark
 from webspaced.core.webspace import (
     CREATING_KEY,
     KEY,
@@ -40,7 +40,9 @@ class Observed:
     certificates: Kept = NONE
     """What its member has brought for domains."""
     doze_mark: str | None = None
-    """The incarnation that webspaced was about to freeze, or froze."""
+    """What webspaced wrote when it was about to freeze it: see :func:`webspaced.core.sleep.doze_mark`."""
+    spent_mark: str | None = None
+    """The mark of a doze that has ended: whoever froze it since then is somebody else."""
     unfinished: bool = False
     """Whether it is being created, or is what a creation left that nobody could undo: for nobody to use."""
 
@@ -62,7 +64,8 @@ class Observed:
     @property
     def dozes(self) -> bool:
         """Whether webspaced froze it, and nobody else."""
-        return self.instance.status is Status.FROZEN and self.doze_mark == self.instance.incarnation
+        is_ours = is_doze_mark(self.doze_mark, self.instance.incarnation) and self.doze_mark != self.spent_mark
+        return self.instance.status is Status.FROZEN and is_ours
 
     @property
     def lives(self) -> bool:

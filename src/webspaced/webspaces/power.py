@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from webspaced.core.boot import Hold, unwanted
 from webspaced.core.desired import AUTO, Desired, Wish
 from webspaced.core.instance import Status
-from webspaced.core.sleep import DOZING_KEY, Depth
+from webspaced.core.sleep import Depth
 from webspaced.core.webspace import Webspace
 from webspaced.errors import Conflict, DeadlineExceeded, Forbidden, NotRunning, RemoteError, RoutesUnwritable
 from webspaced.interfaces import IInstances, IRoutes
@@ -21,6 +21,7 @@ from webspaced.lib.deferreds import sleep
 from webspaced.lib.keyed import Busy, KeyedLock, Line
 from webspaced.webspaces.booter import Booter
 from webspaced.webspaces.documents import Documents
+from webspaced.webspaces.freezer import Freezer
 from webspaced.webspaces.hindrances import Hindrances
 from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.patience import insist
@@ -62,6 +63,7 @@ class Power:
         self._routes = routes
         self._times = times
         self._hindrances = Hindrances(clock, instances)
+        self.freezer = Freezer(registry, instances, documents, booter)
         self._turn: KeyedLock[int] = KeyedLock()
         self._line: Line[int, None] = Line()
         self._wishes: Line[int, None] = Line()
@@ -133,7 +135,7 @@ class Power:
         :param is_idle: asked last, once visitors come through webspaced.
         :returns: whether it dozes now; not if somebody came meanwhile.
         """
-        return await self._put_to_sleep(uid, (Depth.AWAKE,), is_idle, Hold.DOZING, self._freeze)
+        return await self._put_to_sleep(uid, (Depth.AWAKE,), is_idle, Hold.DOZING, self.freezer.freeze)
 
     async def stop_idle(self, uid: int, is_idle: Callable[[], Awaitable[bool]]) -> bool:
         """Stop a webspace that nobody uses, in order; what it is told to be stays as it is. As :meth:`doze` in all else."""
@@ -161,15 +163,6 @@ class Power:
                     return False
                 self._booter.hold(uid, hold)
                 return await act(self._registry.get(uid) or observed)
-
-    async def _freeze(self, observed: Observed) -> bool:
-        await self._documents.change_keys(observed.uid, lambda now: {DOZING_KEY: now.instance.incarnation})
-        await self._instances.freeze(observed.name)
-        after = await self._registry.look(observed.uid)
-        if after is not None and after.instance.status is Status.FROZEN and not after.dozes:
-            # It restarted itself meanwhile, and would seem to be somebody else's frozen one.
-            await self._instances.resume(observed.name)
-        return after is not None and after.dozes
 
     async def keep_off(self, uid: int) -> None:
         """Stop a webspace in order if it runs, or dozes, although nobody is to have it."""

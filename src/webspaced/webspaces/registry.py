@@ -86,6 +86,11 @@ class Registry:
         )
         ownership.subscribe(self._judge_again)
 
+    @property
+    def nic(self) -> str:
+        """The device by which webspaces are reached. ``Unavailable`` before LXD told."""
+        return self._ready().nic
+
     def subscribe(self, listener: Callable[[int], None]) -> None:
         """Call ``listener(uid)`` after each change, deletion included. It must not raise."""
         self._listeners.append(listener)
@@ -275,7 +280,7 @@ class Registry:
         self._conditions.note(uid, Kind.UNTOLD, "LXD cannot tell its state" if observed.untold else None)
         if known is None or known.instance.incarnation != observed.instance.incarnation or not observed.lives:
             return observed
-        return evolve(observed, claims=known.claims, addresses=known.addresses)
+        return evolve(observed, claims=known.claims, addresses=known.addresses, spent_mark=known.spent_mark)
 
     async def read_address(self, uid: int) -> Observed | None:
         """Read only the addresses of a running webspace: cheaper for LXD than a look while it is coming up.
@@ -304,7 +309,9 @@ class Registry:
         """Take a webspace that dozed for running: LXD has said that it is thawed, and the next look need not be awaited."""
         known = self._seen.get(uid)
         if known is not None and known.dozes:
-            self._store(evolve(known, instance=evolve(known.instance, status=Status.RUNNING)))
+            # What others freeze from now on is not ours, though the mark is taken off a moment later only.
+            running = evolve(known.instance, status=Status.RUNNING)
+            self._store(evolve(known, instance=running, spent_mark=known.doze_mark))
 
     async def confirm_address(self, uid: int) -> None:
         """See whether the addresses of a webspace that dozed are still its own: a lease may have run out meanwhile."""

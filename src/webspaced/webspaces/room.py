@@ -6,7 +6,7 @@ Whoever finds none waits in a queue, and somebody who is idle is asked to make r
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -31,8 +31,9 @@ class Room:
         """
         self.wanted: Callable[[], None] = lambda: None
         """Is called when somebody waits for room; :attr:`lacking` tells how much."""
-        self.short: frozenset[str] = frozenset()
-        """Where memory is short: nobody is let in there. Cluster members' names, ``none`` without a cluster."""
+        self.short: Mapping[str, int] = {}
+        """Where memory is short: nobody is let in there; and how many have to be stopped, as far as that can be told,
+        so that there is enough. By cluster members' names, ``none`` without a cluster."""
         self._allowed: dict[str, int] = {}
         """Where memory was short, for how many who have waited for it there is some."""
         self._clock = clock

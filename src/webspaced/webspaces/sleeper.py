@@ -18,14 +18,14 @@ from twisted.python.failure import Failure
 
 from webspaced.core.boot import Hold
 from webspaced.core.room import Candidate, next_to_stop
-from webspaced.core.sleep import DOZING_KEY, Depth, Habits, SleepRules
+from webspaced.core.sleep import Depth, Habits, SleepRules
 from webspaced.errors import Conflict, Forbidden, WebspacedError
 from webspaced.interfaces import IVisitors
-from webspaced.lib.deferreds import shield
 from webspaced.lib.sparing import Sparing
 from webspaced.webspaces.activity import Activity
 from webspaced.webspaces.booter import Booter
 from webspaced.webspaces.documents import Documents
+from webspaced.webspaces.marks import Marks
 from webspaced.webspaces.meter import Meter
 from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.power import Power
@@ -40,9 +40,6 @@ FIRST_REST, LONGEST_REST = 20.0, 1800.0
 each time where its visitors were led away for it."""
 VAIN_PAUSE = 0.5
 """Seconds for which it is not looked again who could make room, where nobody could: a crowd may wait for it."""
-UNMARK_DELAY = 0.1
-"""Seconds after a wake until its mark is taken away."""
-UNMARK_RETRY = 30.0
 
 
 @frozen(kw_only=True)
@@ -95,12 +92,12 @@ class Sleeper:
         self._at_work: dict[int, Depth] = {}
         self._later: dict[int, Depth] = {}
         """Who else was due at the last look."""
-        self._unmarking: set[int] = set()
         self._rests: dict[int, tuple[float, float]] = {}
         """Of those that could not be put to sleep: for how long, and until when, they are left alone."""
         self._depths: dict[int, Depth] = {}
         self._in_vain_until = 0.0
         self._lines = Sparing(clock, self.log, "webspaces that could not be put to sleep")
+        self._marks = Marks(clock, with_.registry, with_.documents, with_.booter, lambda: self._begun and may_write())
         with_.registry.subscribe(self._noticed)
         with_.activity.stirred = self._stirred
         with_.room.wanted = self._room_is_wanted
@@ -167,6 +164,7 @@ class Sleeper:
     async def _look(self) -> None:
         if not self._begun or not self.is_needed or not self._may_write():
             return
+        await self._with.power.freezer.mend()
         everybody = list(self._with.registry)
         await self._with.meter.look([each for each in everybody if each.runs], [each for each in everybody if each.dozes])
         self._later = {}
@@ -189,7 +187,7 @@ class Sleeper:
         if observed.dozes and self._is_to_be_awake(observed):
             # Its member said so while it slept.
             self._with.booter.boot(observed.uid).addErrback(self._not_woken)
-        self._unmark_if_awake(observed)
+        self._marks.take_off(observed)
 
     def _due(self, observed: Observed) -> Depth:
         """Give how deep a webspace is to sleep by now."""
@@ -254,8 +252,8 @@ class Sleeper:
         observed = self._with.registry.get(uid)
         if observed is None or self._is_occupied(observed) or not self._may_write():
             return
-        if observed.runs:
-            await self._with.meter.look_at(observed)
+        if observed.runs and not await self._with.meter.look_at(observed):
+            return
         idle = lambda: self._is_still_idle(uid, depth, may)  # noqa: E731
         if depth is Depth.DOZING:
             done = await self._with.power.doze(uid, idle)
@@ -269,8 +267,8 @@ class Sleeper:
 
     async def _is_still_idle(self, uid: int, depth: Depth, may: Callable[[Observed], bool]) -> bool:
         observed = self._with.registry.get(uid)
-        if observed is not None and observed.runs:
-            await self._with.meter.look_at(observed)
+        if observed is not None and observed.runs and not await self._with.meter.look_at(observed):
+            return False
         observed = self._with.registry.get(uid)
         if observed is None or self._is_occupied(observed) or not may(observed):
             return False
@@ -307,7 +305,7 @@ class Sleeper:
         if not self._begun or not self._may_write():
             return
         stopping = sum(depth is Depth.ASLEEP for depth in self._at_work.values())
-        wanted = (len(room.short) or min(AT_ONCE, room.lacking)) - stopping
+        wanted = min(AT_ONCE, sum(room.short.values()) or room.lacking) - stopping
         candidates = [each for each in map(self._candidate, self._with.registry) if each is not None] if wanted > 0 else []
         for _ in range(wanted):
             chosen = next_to_stop(candidates, self.rules.least)
@@ -351,9 +349,11 @@ class Sleeper:
             if before is not Depth.DOZING:
                 # Somebody wanted it, or a schedule did.
                 self._with.activity.moved(uid)
+            if before is Depth.ASLEEP:
+                self._with.meter.started(uid)
         elif before is not observed.depth:
             self._with.activity.rested(uid)
-        self._unmark_if_awake(observed)
+        self._marks.take_off(observed)
 
     def _stirred(self, uid: int) -> None:
         observed = self._with.registry.get(uid)
@@ -367,29 +367,3 @@ class Sleeper:
     def _not_woken(self, failure: Failure) -> None:
         # Who visits is told why; this was nobody's visit.
         failure.trap(WebspacedError)
-
-    def _unmark_if_awake(self, observed: Observed) -> None:
-        """Take the mark off who is awake: who freezes it next may be somebody else."""
-        is_stale = observed.doze_mark is not None and not observed.dozes and not observed.untold
-        held = self._with.booter.memory(observed.uid).hold is not Hold.NONE
-        if is_stale and not held and observed.uid not in self._unmarking and self._begun and self._may_write():
-            self._unmarking.add(observed.uid)
-            # Who woke it shall not wait behind this.
-            self._clock.callLater(UNMARK_DELAY, self._unmark_later, observed.uid)
-
-    def _unmark_later(self, uid: int) -> None:
-        shield(self._unmark(uid)).addErrback(self._not_unmarked, uid)
-
-    async def _unmark(self, uid: int) -> None:
-        def keys(now: Observed) -> dict[str, str]:
-            held = self._with.booter.memory(uid).hold is not Hold.NONE
-            return {} if held or now.dozes or now.doze_mark is None else {DOZING_KEY: ""}
-
-        try:
-            await self._with.documents.change_keys(uid, keys)
-        finally:
-            self._unmarking.discard(uid)
-
-    def _not_unmarked(self, failure: Failure, uid: int) -> None:
-        failure.trap(WebspacedError)
-        self._clock.callLater(UNMARK_RETRY, self._noticed, uid)

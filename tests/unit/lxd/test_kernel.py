@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,7 +37,7 @@ class HostTests(SynchronousTestCase):
         for name in ("tcp", "tcp6"):
             self.put(f"7/net/{name}", HEAD)
         self.put(f"7/net/{table}", HEAD + LINE.format(port="0050", state=state, unread=unread))
-        return self.host.has_unread(7)
+        return self.successResultOf(self.host.has_unread(7))
 
     def test_packets_into_containers(self) -> None:
         self.put("net/dev", DEV)
@@ -59,11 +61,26 @@ class HostTests(SynchronousTestCase):
         self.assertEqual(self.host.segments(7), 1026860)
         self.assertIsNone(self.host.segments(8))
 
+    def test_packets_that_are_passed_on(self) -> None:
+        self.put("7/net/snmp", "Ip: Forwarding DefaultTTL InReceives\nIp: 1 64 50 0 0 41 0 0\nTcp: RtoAlgorithm\n")
+        self.assertEqual(self.host.forwarded(7), 41)
+        self.put("7/net/snmp6", "Ip6OutRequests      \t9\nIp6OutForwDatagrams    \t2\nIp6OutFragOKs \t8\n")
+        self.assertEqual(self.host.forwarded(7), 43)
+
     def test_this_machine_tells_them_as_well(self) -> None:
         self.assertIsNotNone(HostKernel().segments(os.getpid()))
+        self.assertIsNotNone(HostKernel().forwarded(os.getpid()))
+
+    def test_connections_are_gone_through_in_a_thread_where_there_is_one(self) -> None:
+        called: list[Any] = []
+        threads: Any = SimpleNamespace(run=lambda *what: called.append(what))
+        HostKernel(self.proc, threads).has_unread(7)
+        self.assertEqual([arguments for _, *arguments in called], [[7]])
 
     def test_where_nothing_can_be_known(self) -> None:
-        self.assertEqual((dict(self.host.received()), self.host.has_unread(7), self.host.memory_pressure()), ({}, True, 0.0))
+        self.assertEqual((dict(self.host.received()), self.host.memory_pressure()), ({}, 0.0))
+        self.assertIs(self.successResultOf(self.host.has_unread(7)), True)
+        self.assertEqual((self.host.segments(7), self.host.forwarded(7)), (None, None))
 
     def test_pressure(self) -> None:
         self.put("pressure/memory", "some avg10=12.50 avg60=1.00 avg300=0.10 total=5\nfull avg10=0.00 avg60=0 total=1\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred
+
 from tests.contracts.fake_instances import Timings
 from tests.unit.timing import watch
 from tests.unit.webspaces.sleeping import LOOK, SleepCase
@@ -64,6 +66,61 @@ class OnThisMachineTests(SleepCase):
         self.look_at_dozers()
         self.assertEqual((self.w.host.read, self.container.status), ([1], Status.RUNNING))
 
+    def test_what_goes_to_containers_within_wakes_it(self) -> None:
+        self.w.host.passed_on[1] = 40
+        self.w.host.packets["veth1"] += 1
+        self.look_at_dozers()
+        self.assertEqual(self.container.status, Status.FROZEN)
+        self.w.host.packets["veth1"] += 1
+        self.w.host.passed_on[1] += 1
+        self.look_at_dozers()
+        self.assertEqual((self.container.status, self.container.unread), (Status.RUNNING, False))
+
+    def test_also_when_that_came_before_the_first_look(self) -> None:
+        self.w.host.passed_on[1] = 40
+        self.w.clock.result_of(self.w.booter.boot(1))
+        self.w.activity.note(1)
+        self.dozing()
+        self.w.host.passed_on[1] += 1
+        self.look_at_dozers()
+        self.assertEqual(self.container.status, Status.RUNNING)
+
+    def test_who_is_spoken_to_stays_awake_as_after_a_visit(self) -> None:
+        self.w.host.packets["veth1"] += 1
+        self.container.unread = True
+        self.look_at_dozers()
+        self.let(LOOK)
+        self.assertEqual((self.container.status, self.calls().count("freeze")), (Status.RUNNING, 0))
+
+    def test_finding_out_takes_a_moment_in_which_nobody_looks_again(self) -> None:
+        answers: list[Deferred[bool]] = []
+
+        def asked(_pid: int) -> Deferred[bool]:
+            answers.append(Deferred())
+            return answers[-1]
+
+        self.patch(self.w.host, "has_unread", asked)
+        for _ in range(3):
+            self.w.host.packets["veth1"] += 1
+            self.look_at_dozers()
+        self.assertEqual(len(answers), 1)
+        answers.pop().callback(True)
+        self.w.clock.run_for(1)
+        self.assertEqual(self.container.status, Status.RUNNING)
+
+    def test_one_that_started_anew_while_that_was_found_out_is_not_woken(self) -> None:
+        answer: Deferred[bool] = Deferred()
+        self.patch(self.w.host, "has_unread", lambda _pid: answer)
+        self.w.host.packets["veth1"] += 1
+        self.look_at_dozers()
+        self.w.clock.result_of(self.w.booter.boot(1))
+        self.w.lxd.reboot("ws-u1")
+        self.w.clock.run_for(2)
+        self.dozing()
+        answer.callback(True)
+        self.w.clock.run_for(2)
+        self.assertEqual(self.container.status, Status.FROZEN)
+
     def test_one_that_is_not_to_run_stays(self) -> None:
         self.w.host.packets["veth1"] += 1
         self.container.unread = True
@@ -84,6 +141,8 @@ class SlowTests(SleepCase):
         self.w.host.packets = {"veth1": 100}
         self.w.clock.run_for(1)
         self.dozing()
+        # As after a restart of webspaced: which process it is was known right before it dozed.
+        self.w.dozers._known[1].pid = 0
 
     def look_for(self, seconds: int) -> None:
         for _ in range(seconds):

@@ -103,13 +103,13 @@ class FullHouseTests(SleepCase):
         self.w.webspace(3)
         self.w.clock.result_of(self.w.reconciler.full_pass())
         self.let(90)
-        self.w.room.short = frozenset({"none"})
+        self.w.room.short = {"none": 1}
         visit = self.visit(3)
         self.w.room.wanted()
         self.w.clock.run_for(5)
         self.assertFalse(visit.done)
         self.assertEqual(len(self.w.calls("stop")), 1)
-        self.w.room.short = frozenset()
+        self.w.room.short = {}
         self.w.room.look()
         self.w.clock.run_for(3)
         self.assertTrue(visit.value)

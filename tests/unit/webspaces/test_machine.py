@@ -114,7 +114,7 @@ class Everything(RuleBasedStateMachine):
 
     @rule(short=st.booleans())
     def run_out_of_memory(self, short: bool) -> None:
-        self.w.room.short = frozenset({"none"} if short else ())
+        self.w.room.short = {"none": 1} if short else {}
         self.w.room.look()
         self.w.room.wanted()
 

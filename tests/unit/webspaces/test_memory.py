@@ -35,6 +35,19 @@ class AllowedTests(SleepCase):
             self.w.clock.run_for(3)
         self.assertTrue(all(visit.done for visit in visits))
 
+    def test_so_many_are_stopped_at_a_time_as_make_enough_of_it(self) -> None:
+        for free, high, stopped in ((0.09, 0.2, 1), (0.0, 0.4, 2), (0.11, 0.4, 0)):
+            self.set_up(1, 2, 3, 4)
+            self.let(90)
+            limits = MemoryLimits(low=0.1, high=high, pressure=0)
+            watching = MemoryWatch(self.w.registry, self.w.lxd, self.w.host, self.w.room, limits, local=False)
+            # Each takes a fifth of it, as far as can be told.
+            self.w.lxd.memory_total, self.w.lxd.memory_of_each = 1000, 200
+            self.w.lxd.memory_taken = int(1000 * (1 - free)) - 800
+            self.w.clock.result_of(watching.look())
+            self.w.clock.run_for(4)
+            self.assertEqual(len(self.w.calls("stop")), stopped, free)
+
     def running(self) -> int:
         return sum(each.status is Status.RUNNING for each in self.w.lxd.containers.values())
 

@@ -62,7 +62,7 @@ class RoomTests(SynchronousTestCase):
         room = self.room()
         self.registry.put(1, location="one")
         self.registry.put(2, location="two")
-        room.short = frozenset({"one"})
+        room.short = {"one": 1}
         self.assertEqual((self.enter(1).done, self.enter(2).done), (False, True))
 
     def test_nobody_overtakes_who_waits_for_the_same_place(self) -> None:
@@ -111,10 +111,10 @@ class RecoveryTests(SynchronousTestCase):
         for uid in (1, 2, 3, 4):
             w.webspace(uid)
         w.start()
-        w.room.short = frozenset({"none"})
+        w.room.short = {"none": 1}
         waiting = [watch(w.room.enter(uid)) for uid in (1, 2, 3, 4)]
         w.room.allow("none", 2)
-        w.room.short = frozenset()
+        w.room.short = {}
         w.room.look()
         self.assertEqual([each.done for each in waiting], [True, True, False, False])
         self.assertTrue(w.room.is_recovering("none"))

@@ -10,8 +10,9 @@ from tests.unit.world import World
 from webspaced.core.boot import Hold
 from webspaced.core.desired import Desired, Wish
 from webspaced.core.instance import Status
-from webspaced.core.sleep import DOZING_KEY, Depth
+from webspaced.core.sleep import DOZING_KEY, Depth, is_doze_mark
 from webspaced.errors import NotFound, Refused, RemoteError, RoutesUnwritable
+from webspaced.lib.deferreds import sleep
 
 BOOT = "127.0.0.1:20001"
 
@@ -22,7 +23,7 @@ class DozeTests(SleepCase):
         self.w.lxd.calls.clear()
         self.let(90)
         self.assertEqual(self.calls(), ["configure", "freeze"])
-        self.assertEqual(self.container.config[DOZING_KEY], self.w.seen(1).instance.incarnation)
+        self.assertTrue(is_doze_mark(self.container.config[DOZING_KEY], self.w.seen(1).instance.incarnation))
         self.assertEqual(self.w.store.backend("ws-u1"), BOOT)
         self.assertEqual(self.w.booter.memory(1).hold, Hold.NONE)
         self.assertNotIn("paused", [kind.value for kind in self.w.conditions.of(1)])
@@ -294,6 +295,25 @@ class AddressTests(SleepCase):
         visit = self.visit()
         self.w.clock.run_for(5)
         self.assertFalse(visit.done)
+
+    def test_nobody_else_who_comes_is_led_there_before_that_is_known(self) -> None:
+        container = self.dozing()
+        container.leased = False
+        self.w.lxd.put("stranger", running=True).address = container.address
+        leases = self.w.lxd.leases
+
+        async def slow() -> object:
+            await sleep(self.w.clock, 0.5)
+            return await leases()
+
+        self.patch(self.w.lxd, "leases", slow)
+        visits = [self.visit()]
+        for _ in range(10):
+            self.w.clock.run_for(0.1)
+            visits.append(self.visit())
+            self.assertEqual(self.w.store.backend("ws-u1"), BOOT)
+        self.w.clock.run_for(5)
+        self.assertEqual({visit.done for visit in visits}, {False})
 
 
 class StopTests(SleepCase):
