@@ -28,7 +28,7 @@ class SleepTests(AssembledCase):
         self.assertEqual(self.ask("POST", "self/state")[0], 204)
         self.machine.run_for(2)
 
-    def _host(self) -> FakeHost:
+    def _host(self, **_more: Any) -> FakeHost:
         self.hosts.append(FakeHost(self.lxd))
         return self.hosts[-1]
 
