@@ -70,6 +70,7 @@ from webspaced.webspaces.conditions import Conditions
 from webspaced.webspaces.creation import Creator, Workshop
 from webspaced.webspaces.departures import Departures
 from webspaced.webspaces.documents import Documents
+from webspaced.webspaces.filters import Filters
 from webspaced.webspaces.gate import BootGate, Patience
 from webspaced.webspaces.housing import Housing
 from webspaced.webspaces.images import Images
@@ -168,6 +169,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
                 reactor, settings, network, NetworkLeases(client, network.name), loopback=host.loopback_containers
             ),
             housing=known.housing,
+            filters=known.filters,
             registry=known.registry,
             allocator=known.allocator,
             publisher=served.publisher,
@@ -222,7 +224,7 @@ def _build_knowledge(
     reactor: Any, settings: Settings, instances: LxdInstances, identity: IIdentity, host: Host, words: Words
 ) -> Knowledge:
     webspaces = settings.webspaces
-    conditions = Conditions()
+    conditions = Conditions(reactor)
     registry = Registry(reactor, instances, webspaces.instance_prefix, _config_defaults(settings), conditions, words)
     departures = Departures(reactor, registry, identity, settings.iam.grace, host.now)
     readiness = ReadinessTable()
@@ -267,6 +269,7 @@ def _build_knowledge(
         certificates=Certificates(reactor, registry, claims, conditions, host.now),
         allocator=allocator,
         housing=Housing(host.pick),
+        filters=Filters(registry, webspaces.instance_prefix),
         activity=activity,
         room=room,
     )
@@ -304,7 +307,8 @@ def _build_reconciler(
     now: Callable[[], float],
 ) -> Reconciler:  # fmt: skip
     serving = Serving(boot_address=settings.traefik.boot_address, settle_time=settings.traefik.settle_time)
-    membership = Membership(may_write=leads, departed=known.departures.has_departed, now=now)
+    departures = known.departures
+    membership = Membership(may_write=leads, departed=departures.has_departed, missing=departures.missing, now=now)
     adoption = Adoption(
         known.registry, known.documents, known.allocator, known.claims, known.housing, identity, known.conditions,
         membership,
@@ -326,7 +330,8 @@ def _build_reconciler(
             exposure=served.exposure,
         ),
     )
-    known.departures.subscribe(reconciler.departed)
+    departures.subscribe(reconciler.departed)
+    reconciler.after_pass(known.filters.look)
     note_conditions(served.publisher.unwritten, known.registry, known.conditions)
     return reconciler
 

@@ -36,6 +36,7 @@ from webspaced.reconcile.publisher import Publisher
 from webspaced.reconcile.reconciler import Reconciler
 from webspaced.traefik.embedded import EmbeddedTraefik
 from webspaced.webspaces.allocator import Allocator
+from webspaced.webspaces.filters import Filters
 from webspaced.webspaces.housing import Housing
 from webspaced.webspaces.registry import Registry
 
@@ -59,6 +60,7 @@ class Parts:
     network: Callable[[], Coroutine[Any, Any, ProfileNetwork]]
     ground: Callable[[ProfileNetwork], Ground]
     housing: Housing
+    filters: Filters
     registry: Registry
     allocator: Allocator
     publisher: Publisher
@@ -139,6 +141,7 @@ class Daemon(Service):
             self.log.warn("{advice}", advice=advice)
         parts.registry.prepare(network.nic, ground.rule, ground.ownership)
         parts.housing.prepare(ground.site, ground.rule, ground.ownership)
+        parts.filters.prepare(ground.filters)
         parts.events.startService()
         await parts.reconciler.seen
 

@@ -206,9 +206,7 @@ class Publisher:
 
     def _patience(self, name: str) -> float:
         """Give for how long to wait for a route's write: where none has worked for long, one more try has to do."""
-        since = self.unwritten.since_for(name)
-        lasting = since is not None and self.unwritten.now() - since > WRITE_LIMIT
-        return TRY_LIMIT if lasting else WRITE_LIMIT
+        return TRY_LIMIT if self.unwritten.lasts(name) > WRITE_LIMIT else WRITE_LIMIT
 
     def close(self) -> Deferred[None] | None:
         """Write no more; gives a Deferred for a write that is under way."""

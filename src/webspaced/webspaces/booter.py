@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from attrs import define, evolve, frozen
+from attrs import evolve, frozen
 from twisted.internet.defer import Deferred, DeferredSemaphore, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -20,6 +20,7 @@ from webspaced.interfaces import IInstances, IRoom
 from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import Flights, sleep
 from webspaced.webspaces.conditions import Conditions, Kind
+from webspaced.webspaces.course import Course
 from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.patience import Patience
 from webspaced.webspaces.registry import Registry
@@ -34,25 +35,16 @@ PAUSED_PAUSE, PAUSED_RETRY_AFTER = 0.5, 30.0
 """Seconds between looks whether LXD still works on a webspace that somebody else froze, and for visitors after that."""
 RESUMES_AT_ONCE = 32
 """Those that doze are woken so many at a time: each asks what LXD works on, and would hear of a thousand others."""
+LEASES_RETRY_AFTER = 10.0
+"""Seconds after which asking again makes sense while leases cannot be read."""
+RESTART_PAUSE = 1.0
+"""Seconds that one which stopped after its start has to come back: whoever restarts it starts it again by then."""
 UNTOLD_LIMIT = 15.0
 """Seconds that visitors wait for an LXD that cannot tell a webspace's state."""
 
 
 class StoppedAgain(BootFailed):
     """It was up, and its end came before its address was known."""
-
-
-@define
-class _Course:
-    """What one boot has done so far: anything at all, and whether a start went well since LXD was last not ready for one."""
-
-    patience: Patience
-    acted: bool = False
-    started: bool = False
-    asked: bool = False
-    """Whether LXD was asked for a start: that goes on, whether anybody waits for it or not."""
-    unfinished: bool = False
-    """Whether it is for who creates the webspace."""
 
 
 @frozen(kw_only=True)
@@ -89,7 +81,7 @@ class Booter:
         self._room = room
         self._flights: Flights[int, Observed] = Flights()
         self._starts: Flights[int, bool] = Flights()
-        self._courses: dict[int, _Course] = {}
+        self._courses: dict[int, Course] = {}
         self._places = DeferredSemaphore(limits.max_concurrent)
         self._resumes = DeferredSemaphore(RESUMES_AT_ONCE)
         self._asked_by_api: set[int] = set()
@@ -139,7 +131,7 @@ class Booter:
         if by_api:
             # Also where a visitor's boot is under way that would be refused.
             self._asked_by_api.add(uid)
-        course = _Course(Patience(self._clock))
+        course = Course(Patience(self._clock))
         return self._flights.join(uid, lambda: self._boot(uid, course), lambda: not course.asked)
 
     def is_departed(self, observed: Observed) -> bool:
@@ -169,7 +161,7 @@ class Booter:
     async def boot_unfinished(self, uid: int) -> Observed:
         """Boot a webspace for who creates it, and for nobody else beside."""
         self._asked_by_api.add(uid)
-        return await self._boot(uid, _Course(Patience(self._clock), unfinished=True))
+        return await self._boot(uid, Course(Patience(self._clock), unfinished=True))
 
     def _remember(self, uid: int, memory: Memory) -> None:
         before = self.memory(uid)
@@ -184,7 +176,7 @@ class Booter:
             if not waiting.called:
                 waiting.callback(None)
 
-    async def _boot(self, uid: int, course: _Course) -> Observed:
+    async def _boot(self, uid: int, course: Course) -> Observed:
         began = self._clock.seconds()
         self._courses[uid] = course
         try:
@@ -207,7 +199,7 @@ class Booter:
         )
         return observed
 
-    async def _come_up(self, uid: int, course: _Course) -> Observed:
+    async def _come_up(self, uid: int, course: Course) -> Observed:
         while True:
             await self._bring_up(uid, course)
             try:
@@ -216,7 +208,7 @@ class Booter:
                 # It may have been dead when we came: Incus says that a container runs until it is done with its end.
                 course.acted = True
 
-    async def _bring_up(self, uid: int, course: _Course) -> None:
+    async def _bring_up(self, uid: int, course: Course) -> None:
         """Act and look again until it runs.
 
         What was seen last is good enough to begin with: LXD refuses a wrong act.
@@ -235,10 +227,19 @@ class Booter:
                 return
             course.acted = True
             if decision.act is Act.START and course.started:
-                message = "it stopped again at once"
-                raise BootFailed(message)
+                observed = await self._seen_again(uid, course)
+                continue
             course.started = await self._carry_out(decision, observed, course)
             observed = await self._after(decision.act, uid)
+
+    async def _seen_again(self, uid: int, course: Course) -> Observed | None:
+        """Look a moment later at one that stopped after its start: somebody may restart it. ``BootFailed`` beyond that."""
+        if course.doubted:
+            message = "it stopped again at once"
+            raise BootFailed(message)
+        course.doubted = True
+        await sleep(self._clock, RESTART_PAUSE)
+        return await self._registry.look(uid)
 
     async def _after(self, act: Act, uid: int) -> Observed | None:
         """Look again, but not at what LXD has just said that it runs: who visits one that dozes shall not wait for that."""
@@ -257,7 +258,7 @@ class Booter:
             dozes=observed.dozes,
         )
 
-    async def _carry_out(self, decision: Decision, observed: Observed, course: _Course) -> bool:
+    async def _carry_out(self, decision: Decision, observed: Observed, course: Course) -> bool:
         """Act; whether a start was asked for and went well."""
         patience = course.patience
         if decision.act is Act.REFUSE:
@@ -273,19 +274,23 @@ class Booter:
         elif observed.untold and patience.busy_for() > UNTOLD_LIMIT:
             message = "LXD cannot tell whether it runs"
             raise Refused(message, PAUSED_RETRY_AFTER)
-        elif observed.instance.status is Status.FREEZING and patience.busy_for() > FREEZING_LIMIT:
+        elif observed.instance.status is Status.FREEZING and await self._is_stuck(observed, patience):
             self.log.warn("{name} is stuck in freezing and is stopped by force", name=observed.name)
             await patience.tried(self._instances.stop(observed.name, FREEZING_LIMIT, force=True))
         else:
             await patience.wait()
         return False
 
-    async def _resume(self, observed: Observed, course: _Course) -> None:
+    async def _is_stuck(self, observed: Observed, patience: Patience) -> bool:
+        """Whether it has been freezing for long, and LXD works on nothing that freezes it, such as a snapshot."""
+        return patience.busy_for() > FREEZING_LIMIT and not await self._instances.others_work(observed.name)
+
+    async def _resume(self, observed: Observed, course: Course) -> None:
         """Wake one that dozes; LXD's work on it, such as a snapshot, is let finish before."""
         if await self._resumes.run(lambda: Deferred.fromCoroutine(self._resume_in_place(observed, course))):
             await course.patience.wait()
 
-    async def _resume_in_place(self, observed: Observed, course: _Course) -> str:
+    async def _resume_in_place(self, observed: Observed, course: Course) -> str:
         """Give what LXD works on that keeps it from being woken; empty if there is nothing."""
         # Somebody else may have woken it, or want it otherwise, while this waited for its place.
         if not self._is_to_be_resumed(observed.uid):
@@ -313,7 +318,7 @@ class Booter:
 
     async def _unpaused(self, observed: Observed) -> None:
         """Wait a moment for LXD, which freezes containers for snapshots; what it does not work on is somebody's wish."""
-        if await self._instances.is_busy(observed.name):
+        if await self._instances.others_work(observed.name):
             await sleep(self._clock, PAUSED_PAUSE)
             return
         again = await self._registry.look(observed.uid)
@@ -323,14 +328,14 @@ class Booter:
         self._conditions.note(observed.uid, Kind.PAUSED, "it was frozen by somebody else, and is left so")
         raise Refused(message, PAUSED_RETRY_AFTER)
 
-    async def _start(self, observed: Observed, course: _Course) -> bool:
+    async def _start(self, observed: Observed, course: Course) -> bool:
         # Who hangs up at once is noticed within two turns of the reactor: its own, and the one that looks at sockets.
         await sleep(self._clock, 0)
         await sleep(self._clock, 0)
         await self._room.enter(observed.uid)
         return await self._places.run(lambda: Deferred.fromCoroutine(self._start_in_place(observed, course)))
 
-    async def _start_in_place(self, observed: Observed, course: _Course) -> bool:
+    async def _start_in_place(self, observed: Observed, course: Course) -> bool:
         # While this waited for its place, the webspace may have been claimed by a stop or a deletion, or be wanted off.
         current = self._registry.get(observed.uid)
         if current is None or self._decide(current).act is not Act.START:
@@ -338,7 +343,7 @@ class Booter:
         course.asked = True
         return await self._starts.join(observed.uid, lambda: self._started(observed, course))
 
-    async def _started(self, observed: Observed, course: _Course) -> bool:
+    async def _started(self, observed: Observed, course: Course) -> bool:
         return await course.patience.tried(self._instances.start(observed.name))
 
     def start_over(self, uid: int) -> Deferred[object]:
@@ -360,7 +365,7 @@ class Booter:
                 self._conditions.note(uid, Kind.NO_ADDRESS, None)
                 return observed
             if self._clock.seconds() > deadline:
-                self._no_address(uid)
+                self._no_address(observed)
             await sleep(self._clock, pause)
             observed = await self._registry.read_address(uid)
             memory = self.memory(uid)
@@ -370,9 +375,13 @@ class Booter:
                 raise Refused(_sentence(memory.reason), rest)
         raise AssertionError  # pauses() never ends
 
-    def _no_address(self, uid: int) -> None:
+    def _no_address(self, observed: Observed) -> None:
+        if self._registry.awaits_leases(observed):
+            # That is not its fault, and is not held against it.
+            message = "nobody can tell yet which address it was given: the leases of its network cannot be read"
+            raise Refused(message, LEASES_RETRY_AFTER)
         message = f"it got no usable address within {self._limits.ip_timeout:g} s"
-        self._conditions.note(uid, Kind.NO_ADDRESS, message)
+        self._conditions.note(observed.uid, Kind.NO_ADDRESS, message)
         raise BootFailed(message)
 
 
