@@ -1,4 +1,4 @@
-"""What is made from the chart's files: its README, and `deploy/rbac/webspaced.yaml`.
+"""What is made for the chart and of it: its README, its copies of `deploy/monitoring`, and `deploy/rbac/webspaced.yaml`.
 
 `python -m harness.chart_files` writes them; a test compares.
 """
@@ -13,6 +13,9 @@ from harness.saying import run_program, say
 CHART = places.CHECKOUT / "charts" / "webspaced"
 ROLE = places.CHECKOUT / "deploy" / "rbac" / "webspaced.yaml"
 README = CHART / "README.md"
+MONITORING = places.CHECKOUT / "deploy" / "monitoring"
+MONITORED = ("webspaced-dashboard.json", "webspaced-rules.yaml")
+"""Helm reads no files outside of the chart."""
 RIGHTS = ("routes", "ports", "pod")
 PLACE = "<!-- values -->\n"
 MARK = "-- "
@@ -95,7 +98,9 @@ def _inside(lines: list[str], indent: int) -> str:
 
 def written() -> dict[Path, str]:
     """Give all texts by their paths."""
-    return {ROLE: role(), README: readme()}
+    copied = {CHART / "files" / "monitoring" / name: MONITORING / name for name in MONITORED}
+    copies = {copy: file.read_text(encoding="utf-8") for copy, file in copied.items() if file.exists()}
+    return {ROLE: role(), README: readme(), **copies}
 
 
 def main() -> int:

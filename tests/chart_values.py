@@ -152,7 +152,15 @@ TAKEN: dict[str, Values] = {
     }),
 }  # fmt: skip
 """By name."""
-METERED = merged(LEAST, {"metrics": {"enabled": True, "serviceMonitor": {"enabled": True, "labels": {"release": "p"}}}})
+METERED = merged(LEAST, {
+    "metrics": {
+        "enabled": True,
+        "serviceMonitor": {"enabled": True, "labels": {"release": "p"}},
+        "prometheusRule": {"enabled": True, "labels": {"release": "p"}},
+        "dashboard": {"enabled": True},
+    },
+})  # fmt: skip
+"""With metrics, and all that reads them."""
 
 REFUSED_BY_SCHEMA: dict[str, Values] = {
     "two pods with one address": merged(FORMER, at("replicas", 2)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
 from typing import Any
 
@@ -242,8 +243,17 @@ class VariantTests(ChartCase):
         self.assertEqual(found, [service])
         self.assertEqual(monitor["spec"]["endpoints"][0]["port"], service["spec"]["ports"][0]["name"])
         self.assertNotIn(LEADER, service["spec"]["selector"])
-        config = yaml.safe_load(one(objects, "ConfigMap")["data"]["webspaced.yaml"])
-        self.assertEqual(config["metrics"], {"listen_address": ":9100"})
+        self.assertEqual(yaml.safe_load(self.config(objects))["metrics"], {"listen_address": ":9094"})
+
+    def test_alerts_and_dashboard_are_those_of_the_files(self) -> None:
+        objects, files = self.helm.rendered(METERED), CHART / "files" / "monitoring"
+        alerts = yaml.safe_load((files / "webspaced-rules.yaml").read_text())
+        self.assertEqual(one(objects, "PrometheusRule")["spec"], alerts)
+        self.assertIn("job=\"webspaced\"", (files / "webspaced-rules.yaml").read_text())
+        relabelled = one(objects, "ServiceMonitor")["spec"]["endpoints"][0]["relabelings"]
+        self.assertEqual(relabelled, [{"targetLabel": "job", "replacement": "webspaced"}])
+        shown = one(objects, "ConfigMap", "-dashboard")["data"]["webspaced-dashboard.json"]
+        self.assertEqual(json.loads(shown), json.loads((files / "webspaced-dashboard.json").read_text()))
 
 
 class FormerTests(ChartCase):

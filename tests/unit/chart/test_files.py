@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import configparser
 import re
+import tomllib
 from collections.abc import Iterator
 from typing import Any
 
@@ -53,10 +53,9 @@ class MadeTests(SynchronousTestCase):
                 self.assertEqual(yaml.safe_load(shown.strip("`")), found, key)
 
     def test_the_version_is_webspaceds(self) -> None:
-        setup = configparser.ConfigParser()
-        setup.read(places.CHECKOUT / "setup.cfg")
+        project = tomllib.loads((places.CHECKOUT / "pyproject.toml").read_text())["project"]
         about = loaded("Chart.yaml")
-        self.assertEqual({about["version"], about["appVersion"]}, {setup["metadata"]["version"]})
+        self.assertEqual({about["version"], about["appVersion"]}, {project["version"]})
 
 
 class DaemonTests(SynchronousTestCase):
