@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import yaml
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.chart_values import FORMER, LEAST, METERED, TAKEN, Values, at, merged
@@ -32,19 +31,9 @@ class AppliedCase(SynchronousTestCase):
         self.namespace = self.server.namespace("chart")
         self.folder = Path(self.mktemp())
         self.folder.mkdir()
-        self.helm = Helm(self.folder / "helm", self.namespace, self.kubeconfig())
-
-    def kubeconfig(self) -> Path:
-        path = self.folder.absolute() / "kubeconfig"
-        cluster = {"server": self.server.url, "certificate-authority": str(self.server.authority)}
-        path.write_text(yaml.safe_dump({
-            "apiVersion": "v1", "kind": "Config", "current-context": "here",
-            "clusters": [{"name": "c", "cluster": cluster}],
-            "users": [{"name": "u", "user": {"token": self.server.tokens["admin"]}}],
-            "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u", "namespace": self.namespace}}],
-        }))  # fmt: skip
-        path.chmod(0o600)
-        return path
+        kubeconfig = self.folder.absolute() / "kubeconfig"
+        self.server.write_kubeconfig(kubeconfig, self.server.tokens["admin"], self.namespace)
+        self.helm = Helm(self.folder / "helm", self.namespace, kubeconfig)
 
     def ask(self, method: str, path: str, document: Any = None) -> Any:
         return self.server.ask(method, path.format(namespace=self.namespace), document)

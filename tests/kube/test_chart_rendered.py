@@ -249,7 +249,7 @@ class VariantTests(ChartCase):
         objects, files = self.helm.rendered(METERED), CHART / "files" / "monitoring"
         alerts = yaml.safe_load((files / "webspaced-rules.yaml").read_text())
         self.assertEqual(one(objects, "PrometheusRule")["spec"], alerts)
-        self.assertIn("job=\"webspaced\"", (files / "webspaced-rules.yaml").read_text())
+        self.assertIn('job="webspaced"', (files / "webspaced-rules.yaml").read_text())
         relabelled = one(objects, "ServiceMonitor")["spec"]["endpoints"][0]["relabelings"]
         self.assertEqual(relabelled, [{"targetLabel": "job", "replacement": "webspaced"}])
         shown = one(objects, "ConfigMap", "-dashboard")["data"]["webspaced-dashboard.json"]
