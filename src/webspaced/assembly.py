@@ -11,6 +11,7 @@ from attrs import field, frozen
 
 from webspaced.addresses import check_own_addresses, claim_rules, ground_of
 from webspaced.cluster import Kubernetes, cluster_for
+from webspaced.control.build import Operated, build_control
 from webspaced.core.config import Choices, Config
 from webspaced.core.instance import IPAddress
 from webspaced.core.protocol import Protocol
@@ -191,6 +192,8 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
         identity, known, served, service, sleeping.sleeper, insides, reconciler, host.records, host.reserve, host.now
     )
     daemon.sites = build_sites(reactor, settings, behind, leads, lambda: daemon.ready)
+    operated = Operated(known, served, reconciler, sleeping.sleeper, power)
+    daemon.control = build_control(reactor, settings, operated, leads, lambda: daemon.ready)
     return daemon
 
 

@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from webspaced.addresses import Ground
+from webspaced.control.socket import ControlSocket
 from webspaced.election import Election
 from webspaced.errors import Conflict, DeadlineExceeded, Distrusted, Invalid, Unavailable, WebspacedError
 from webspaced.forward.front import Front
@@ -84,6 +85,7 @@ class Daemon(Service):
 
     log = Logger()
     sites: Sites
+    control: ControlSocket
 
     def __init__(self, reactor: Any, startup_timeout: float, shutdown_timeout: float, parts: Parts) -> None:
         self.ready = False
@@ -99,6 +101,7 @@ class Daemon(Service):
         try:
             self._parts.lock.take()
             self.sites.listen()
+            self.control.listen()
         except (Conflict, Unavailable) as error:
             raise SystemExit(str(error)) from error
 
@@ -241,6 +244,7 @@ class Daemon(Service):
         if parts.election.mark is not None:
             await self._hide(parts.election.mark)
         await self.sites.close()
+        await self.control.close()
         for periodic in parts.periodic:
             if periodic.running:
                 periodic.stopService()

@@ -136,6 +136,15 @@ class Publisher:
         route = self._actual.get(name)
         return None if route is None else route.backend
 
+    def routes(self) -> Mapping[str, Route]:
+        """Give what is published."""
+        return dict(self._actual)
+
+    def differences(self) -> Mapping[str, tuple[Route | None, Route | None]]:
+        """Give the routes that are not published as they are wanted: wanted and actual, ``None`` for none."""
+        names = sorted(self._differing | self._stale.keys())
+        return {name: (self._wanted.get(name), self._actual.get(name)) for name in names}
+
     def named_by_others(self, address: IPAddress, name: str) -> bool:
         """Whether Traefik may still send another webspace's visitors to this address."""
         now = self._clock.seconds()
