@@ -26,7 +26,7 @@ from tests.chart_values import (
 )
 from tests.helm import Document, Helm, Refused, one
 from webspaced.iam.users_file import parse_users
-from webspaced.settings import Settings, load
+from webspaced.settings import SETTINGS, Settings, load
 
 POD = {"POD_IP": "10.244.1.2", "KUBERNETES_SERVICE_HOST": "10.96.0.1"}
 LEADER = "webspaced/leader"
@@ -78,7 +78,9 @@ class RenderedTests(ChartCase):
         self.helm.run("lint", "--strict", str(CHART), values=LEAST)
 
     def test_the_daemon_takes_the_settings_of_every_one(self) -> None:
-        for name, values in TAKEN.items():
+        # Where the daemon has figures to tell.
+        metered = {"metered": METERED} if "metrics.listen_address" in SETTINGS else {}
+        for name, values in {**TAKEN, **metered}.items():
             objects = self.helm.rendered(values)
             settings = self.settings(objects, GIVEN if name == "existing-config" else "")
             self.assertEqual(settings.webspaces.domain, "example.org", name)
