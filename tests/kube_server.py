@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from pathlib import Path
 from unittest import SkipTest
@@ -71,6 +72,7 @@ def shared_server() -> KubeServer:
             server.delete()
             raise
         _shared.append(server)
+        atexit.register(end_shared_server)
     return _shared[0]
 
 

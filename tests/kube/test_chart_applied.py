@@ -15,7 +15,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.chart_values import FORMER, LEAST, METERED, TAKEN, Values, at, merged
 from tests.helm import Document, Helm, Refused, conforms, one
-from tests.kube.served import atexit  # noqa: F401 - ends the server with the run
 from tests.kube_schemas import write_schemas
 from tests.kube_server import shared_server
 
