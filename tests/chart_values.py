@@ -12,6 +12,7 @@ CHART: Path = places.CHECKOUT / "charts" / "webspaced"
 
 Values = dict[str, Any]
 
+PEM = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"
 LEAST: Values = {
     "config": {
         "webspaces": {"domain": "example.org"},
@@ -64,7 +65,7 @@ FORMER: Values = {
         "log_level": "debug",
         "timeouts": {"startup": "20s", "shutdown": "20s"},
         "iam": {"url": "https://iam.example.org/v1", "allow_insecure": False},
-        "lxd": {"url": "https://lxd.example.org:8443", "tls": {"allow_insecure": True}},
+        "lxd": {"url": "https://lxd.example.org:8443", "tls": {"server_cert": PEM, "client_cert": PEM}},
         "webspaces": {
             "domain": "example.org",
             "config_defaults": {"startup_delay": 3, "http_port": 80, "sni_passthrough": False},
@@ -79,7 +80,7 @@ FORMER: Values = {
             "https_entrypoint": "websecure",
         },
     },
-    "secrets": {"iamToken": "iam-token", "lxdTrust": "password", "lxdKey": "", "traefikIAMToken": "old-token"},
+    "secrets": {"iamToken": "iam-token", "lxdTrust": "password", "lxdKey": PEM, "traefikIAMToken": "old-token"},
     "staticIP": "172.24.254.2/16",
     # The one that is new.
     "traefik": {"networks": ["172.24.0.254/32"]},
@@ -135,6 +136,10 @@ TAKEN: dict[str, Values] = {
     "no-forwards": merged(LEAST, at("fwdService.enabled", value=False)),
     "forwards-inside": merged(LEAST, at("fwdService.type", "ClusterIP")),
     "given-rights": merged(LEAST, at("rbac.create", value=False), {"serviceAccount": {"create": False, "name": "mine"}}),
+    "secrets-of-volumes": merged(LEAST, at("secrets.iamToken", ""), {
+        "extraVolumes": [{"name": "vault", "csi": {"driver": "secrets-store.csi.k8s.io", "readOnly": True}}],
+        "extraVolumeMounts": [{"name": "vault", "mountPath": "/run/vault"}],
+    }),
     "digest": merged(LEAST, at("image.digest", "sha256:" + "0" * 64)),
     "bare": merged(LEAST, at("networkPolicy.enabled", value=False), at("podDisruptionBudget.enabled", value=False),
                    at("traefik.headersMiddleware", value=False)),
@@ -187,9 +192,9 @@ REFUSED_WITH_WORDS: dict[str, tuple[str, Values]] = {
     "no Traefik": ("traefik.networks is required", merged(LEAST, at("traefik.networks", []))),
     "no sidecar": ("global.kubelan.image is required", merged(LEAST, at("staticIP", "10.0.0.2/8"))),
     "a secret among the settings": ("use secrets.iamToken", merged(LEAST, at("config.iam.token", "x"))),
-    "the file of a secret": (
-        "config.lxd.tls.client_key_file has no place",
-        merged(LEAST, at("config.lxd.tls.client_key_file", "/x")),
+    "a secret and its file": (
+        "config.lxd.tls.client_key_file and the secret lxdKey are both set",
+        merged(TAKEN["existing-secrets"], at("config.lxd.tls.client_key_file", "/x")),
     ),
     "a secret twice": ("secrets.iamToken and existing", merged(TAKEN["existing-secrets"], at("secrets.iamToken", "x"))),
     "members twice": ("config.iam.url and users are both", merged(LEAST, {"users": [ALICE]})),

@@ -17,6 +17,7 @@ from tests.chart_values import (
     FORMER,
     LEAST,
     METERED,
+    PEM,
     REFUSED_BY_SCHEMA,
     REFUSED_WITH_WORDS,
     TAKEN,
@@ -68,7 +69,6 @@ http: {listen_address: ':1'}
 leadership: {lease: lxd}
 """
 """What an existing ConfigMap has."""
-PEM = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"
 
 
 class RenderedTests(ChartCase):
@@ -326,8 +326,10 @@ class FormerTests(ChartCase):
         self.assertEqual((settings.log_level, settings.traefik.kubernetes.cluster_issuer), ("debug", "letsencrypt"))
         self.assertEqual((settings.http.listen_address.port, settings.webspaces.ports.start), (80, 30000))
         self.assertEqual(str(settings.traefik.boot_address), "172.24.254.2")
+        self.assertEqual(settings.lxd.tls.client_cert, PEM)
         data = one(self.objects, "Secret")["data"]
         self.assertEqual({name: base64.b64decode(text).decode() for name, text in data.items()},
                          {name: text for name, text in FORMER["secrets"].items() if text})  # fmt: skip
-        for name in ("WSD_IAM_TOKEN_FILE", "WSD_LXD_TLS_TRUST_PASSWORD_FILE", "WSD_TRAEFIK_IAM_TOKEN_FILE"):
-            self.assertIn(name, [each["name"] for each in self.daemon["env"]])
+        variables = {each["name"] for each in self.daemon["env"]}
+        for key in ("IAM_TOKEN", "LXD_TLS_CLIENT_KEY", "LXD_TLS_TRUST_PASSWORD", "TRAEFIK_IAM_TOKEN"):
+            self.assertIn(f"WSD_{key}_FILE", variables)

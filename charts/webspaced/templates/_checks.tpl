@@ -36,8 +36,13 @@
 {{- if include "webspaced.setting" (list $root $setting) }}
 - "config.{{ $setting }} would be read by everybody who may read ConfigMaps: use secrets.{{ $name }} or existingSecrets.{{ $name }}"
 {{- end }}
-{{- if include "webspaced.setting" (list $root (printf "%s_file" $setting)) }}
-- "config.{{ $setting }}_file has no place: the chart names the file of secrets.{{ $name }} and existingSecrets.{{ $name }}"
+{{- end }}
+{{- $given := include "webspaced.secretsGiven" . | fromYamlArray }}
+{{- range $name, $setting := include "webspaced.secretSettings" . | fromYaml }}
+{{- range $key := list $setting (printf "%s_file" $setting) }}
+{{- if and (has $name $given) (include "webspaced.setting" (list $root $key)) }}
+- "config.{{ $key }} and the secret {{ $name }} are both set: leave one out"
+{{- end }}
 {{- end }}
 {{- if and (get $root.Values.secrets $name) (hasKey $root.Values.existingSecrets $name) }}
 - "secrets.{{ $name }} and existingSecrets.{{ $name }} are both set: leave one out"

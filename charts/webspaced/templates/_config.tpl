@@ -35,7 +35,7 @@ metrics:
 {{- mergeOverwrite $defaults (deepCopy .Values.config) | toYaml }}
 {{- end }}
 
-{{/* One setting: (list $ "http.listen_address"); empty if it is not set. */}}
+{{/* One setting as a variable has it: (list $ "http.listen_address"); empty if it is not set. */}}
 {{- define "webspaced.setting" -}}
 {{- $found := include "webspaced.config" (first .) | fromYaml }}
 {{- range splitList "." (last .) }}
@@ -43,7 +43,11 @@ metrics:
 {{- $found = get $found . }}
 {{- end }}
 {{- end }}
-{{- if not (kindIs "map" $found) }}{{ $found | toString | trimPrefix "<nil>" }}{{ end }}
+{{- if kindIs "slice" $found }}
+{{- join "," $found }}
+{{- else if not (kindIs "map" $found) }}
+{{- $found | toString | trimPrefix "<nil>" }}
+{{- end }}
 {{- end }}
 
 {{- define "webspaced.lease" -}}
@@ -91,9 +95,6 @@ metrics:
 {{- $root := . }}
 {{- range $key := fromYamlArray (.Files.Get "files/agreed.yaml") }}
 {{- $value := include "webspaced.setting" (list $root $key) }}
-{{- if eq $key "http.trusted_proxies" }}
-{{- $value = join "," $root.Values.traefik.networks }}
-{{- end }}
 {{- if $value }}
 - name: WSD_{{ $key | replace "." "_" | upper }}
   value: {{ $value | quote }}
@@ -101,11 +102,17 @@ metrics:
 {{- end }}
 {{- end }}
 
+{{/* The settings that files of secrets are for, by the names of the secrets (YAML). */}}
+{{- define "webspaced.secretSettings" -}}
+{{- .Files.Get "files/secrets.yaml" | nindent 0 }}
+{{- .Files.Get "files/certificates.yaml" | nindent 0 }}
+{{- end }}
+
 {{/* Names of the secrets that there are, as a list of YAML. */}}
 {{- define "webspaced.secretsGiven" -}}
 {{- $root := . }}
 {{- $given := list }}
-{{- range $name, $setting := .Files.Get "files/secrets.yaml" | fromYaml }}
+{{- range $name, $setting := include "webspaced.secretSettings" . | fromYaml }}
 {{- if or (get $root.Values.secrets $name) (hasKey $root.Values.existingSecrets $name) }}
 {{- $given = append $given $name }}
 {{- end }}

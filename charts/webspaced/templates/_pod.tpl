@@ -27,7 +27,7 @@
   valueFrom:
     fieldRef:
       fieldPath: metadata.name
-{{- $settings := .Files.Get "files/secrets.yaml" | fromYaml }}
+{{- $settings := include "webspaced.secretSettings" . | fromYaml }}
 {{- range include "webspaced.secretsGiven" . | fromYamlArray }}
 - name: WSD_{{ get $settings . | replace "." "_" | upper }}_FILE
   value: /run/secrets/webspaced/{{ . }}

@@ -60,11 +60,14 @@ class MadeTests(SynchronousTestCase):
 
 class DaemonTests(SynchronousTestCase):
     def test_each_secret_is_one_of_the_daemons_and_none_is_forgotten(self) -> None:
-        secret = {key for key, about in SETTINGS.items() if about.from_file}
-        self.assertEqual(set(loaded("files/secrets.yaml").values()), secret - NOT_IN_PODS)
+        files = {key: about.secret for key, about in SETTINGS.items() if about.from_file and key not in NOT_IN_PODS}
+        for name, secret in (("secrets", True), ("certificates", False)):
+            wanted = {key for key, found in files.items() if found == secret}
+            self.assertEqual(set(loaded(f"files/{name}.yaml").values()), wanted)
 
     def test_each_secret_is_a_value(self) -> None:
-        self.assertEqual(set(loaded("files/secrets.yaml")), set(loaded("values.yaml")["secrets"]))
+        names = {*loaded("files/secrets.yaml"), *loaded("files/certificates.yaml")}
+        self.assertEqual(names, set(loaded("values.yaml")["secrets"]))
 
     def test_what_is_told_by_variables_is_a_setting(self) -> None:
         self.assertLessEqual(set(loaded("files/agreed.yaml")) - set(SETTINGS), NOT_YET)
