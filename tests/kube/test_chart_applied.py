@@ -135,7 +135,8 @@ class ReleaseTests(AppliedCase):
 
     def test_it_is_installed_upgraded_rolled_back_and_uninstalled_without_a_trace(self) -> None:
         notes = self.helm.release("install", LEAST)
-        self.assertIn("webspaced/leader=true", notes)
+        for words in ("webspaced/leader=true", "managed-by=webspaced,app.kubernetes.io/instance=example.org"):
+            self.assertIn(words, notes)
         self.assertEqual(self.replicas(), 2)
         self.helm.release("upgrade", merged(LEAST, at("replicas", 3), at("metrics.enabled", value=True)))
         self.assertEqual(self.replicas(), 3)
