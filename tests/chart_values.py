@@ -123,7 +123,9 @@ TAKEN: dict[str, Values] = {
     "elsewhere": merged(LEAST, at("config.traefik.kubernetes.namespace", "routes")),
     "low-ports": merged(LEAST, at("config.http.listen_address", ":80"), at("replicas", 3)),
     "large-numbers": merged(LEAST, at("config.webspaces.exec.max_output", 16777216)),
-    "ingress": merged(LEAST, {"ingress": {"enabled": True, "hosts": ["api.example.org"]}}),
+    "ingress": merged(LEAST, {
+        "ingress": {"enabled": True, "hosts": ["api.example.org", {"host": "b.example.org", "paths": ["/v1"]}]},
+    }),
     "ingress-route": merged(LEAST, {
         "ingressRoute": {
             "enabled": True, "hosts": ["api.example.org", "api.example.net"], "entryPoints": ["websecure"],

@@ -237,6 +237,11 @@ class VariantTests(ChartCase):
         self.assertEqual(set(resources), {"services", "leases", "pods"})
         self.assertEqual(self.settings(objects).traefik.redis.password, "word")
 
+    def test_hosts_of_an_ingress_may_be_names_and_its_paths_texts(self) -> None:
+        rules = one(self.helm.rendered(TAKEN["ingress"]), "Ingress")["spec"]["rules"]
+        found = [(rule["host"], rule["http"]["paths"][0]["path"]) for rule in rules]
+        self.assertEqual(found, [("api.example.org", "/"), ("b.example.org", "/v1")])
+
     def test_metrics_have_a_port_a_service_and_a_monitor_that_finds_it(self) -> None:
         objects = self.helm.rendered(METERED)
         service, monitor = one(objects, "Service", "-metrics"), one(objects, "ServiceMonitor")
