@@ -16,6 +16,7 @@ LXD = ("lxd", "lxd-client", "dnsmasq-base", "nftables", "iproute2", *IMAGES)
 BROWSER = ("chromium", "chromium-driver")
 # Without their services: redis-server is the sentinel, too, and pebble brings a DNS server along.
 SERVERS = ("redis-server", "pebble")
+PACKAGING = ("mmdebstrap", "lintian", "buildah", "ca-certificates")
 # Without what virtual machines need. Debian 12 has it among its backports alone.
 INCUS = ("incus-base", "dnsmasq-base", "nftables", "iproute2", *IMAGES)
 BACKPORTS = {("debian", "12"): "bookworm-backports"}
@@ -78,14 +79,14 @@ def _sources_with(suite: str, folder: Path) -> tuple[str, ...]:
     for source in Path("/etc/apt/sources.list.d").glob("*.*"):
         shutil.copy(source, folder)
     (folder / "backports.sources").write_text(
-        f"Types: deb\nURIs: {_mirror(suite.partition('-')[0])}\nSuites: {suite}\nComponents: main\n"
+        f"Types: deb\nURIs: {mirror(suite.partition('-')[0])}\nSuites: {suite}\nComponents: main\n"
         "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n",
         encoding="utf-8",
     )
     return "-o", f"Dir::Etc::SourceParts={folder}"
 
 
-def _mirror(release: str) -> str:
+def mirror(release: str) -> str:
     """Where this machine's apt has a release of Debian from."""
     found = _known_mirror(release)
     if not found:

@@ -6,12 +6,13 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from harness import charts, crds, flavour, kube, own_lxd, packages, places, venv
+from harness import charts, crds, debian_root, flavour, kube, own_lxd, packages, places, venv
 from harness.private_lxd import PrivateLxd
 from harness.saying import CannotGoOn, run_program, say
 from harness.tiers import TIERS, Outcome, Tier, is_verdict, reason_against, verdict
@@ -39,6 +40,8 @@ class Bench:
 
     _crds: Path | None = None
     _charts: charts.Programs | None = None
+    _roots: Mapping[str, Path] = {}  # noqa: RUF012 - replaced, never changed
+    _wheel: Path | None = None
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
@@ -64,6 +67,8 @@ class Bench:
             left_out = self._bring_up_lxd()
         if tier.kube and not left_out:
             left_out = self._bring_kube()
+        if tier.packaging and not left_out:
+            left_out = self._bring_packaging()
         if left_out:
             return Outcome(tier.name, left_out=left_out)
         without = "; ".join(filter(None, (
@@ -105,6 +110,15 @@ class Bench:
         """Find or make the programs of a Kubernetes API and of charts; gives the reason when there are none."""
         try:
             self._kube, self._crds, self._charts = kube.ensured(), crds.ensured(), charts.ensured()
+        except CannotGoOn as error:
+            return str(error).strip().splitlines()[-1]
+        return ""
+
+    def _bring_packaging(self) -> str:
+        """Install the tools for packages and images, and make the Debian beneath; gives the reason when there is none."""
+        try:
+            packages.ensure(packages.PACKAGING, "packages and images")
+            self._roots = {kind: debian_root.ensured(kind) for kind in debian_root.KINDS}
         except CannotGoOn as error:
             return str(error).strip().splitlines()[-1]
         return ""
@@ -151,6 +165,9 @@ class Bench:
             environment["WEBSPACED_TEST_KUBECONFORM"] = str(self._charts.kubeconform)
         if self._crds is not None:
             environment["WEBSPACED_TEST_CRDS"] = str(self._crds)
+        for kind, root in self._roots.items():
+            environment[f"WEBSPACED_TEST_DEBIAN_{kind.upper()}"] = str(root)
+            environment["WEBSPACED_TEST_WHEEL"] = str(self._wheel)
         without = "; ".join(filter(None, (self._no_incus, self._no_browser, self._no_servers)))
         if without:
             environment["WEBSPACED_TEST_WITHOUT"] = without

@@ -18,6 +18,7 @@ class Tier:
     `servers`: some want Redis and an ACME server.
     `kube`: it needs a kube-apiserver, an etcd, helm and kubeconform, and the schemas of custom resources. `schemas`: some of
     its tests want those.
+    `packaging`: it needs root, Debian's own tools for packages and images, and a root of Debian's.
     `program`: it is this module, run with `.venv`, instead of an environment of tox.
     """
 
@@ -30,6 +31,7 @@ class Tier:
     servers: bool = False
     kube: bool = False
     schemas: bool = False
+    packaging: bool = False
     program: str = ""
 
 
@@ -38,6 +40,7 @@ TIERS = (
     Tier("unit", schemas=True),
     Tier("real", lxd=True, incus=True, browser=True, servers=True),
     Tier("kube", kube=True),
+    Tier("package", packaging=True),
     Tier("faults", lxd=True),
     Tier("bench", trial=False, servers=True, program="benchmarks.short"),
     Tier("docs", trial=False),
@@ -75,6 +78,8 @@ def reason_against(tier: Tier) -> str:
     """Why this machine cannot run a tier; empty when it can. Says nothing of LXD coming up."""
     if tier.trial and not (places.CHECKOUT / "tests" / tier.name).exists():
         return f"there is no tests/{tier.name}"
+    if tier.packaging and not packages.is_root():
+        return "needs root, to unpack a Debian and enter it"
     if tier.lxd and not packages.is_root():
         return "needs root, for an LXD of its own"
     if tier.lxd:

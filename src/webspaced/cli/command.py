@@ -40,7 +40,7 @@ def add_config_option(parser: argparse._ActionsContainer) -> None:
     """Add ``--config``, as the daemon has it."""
     parser.add_argument(
         "--config", "-c", type=Path, metavar="FILE",
-        help="the daemon's settings (default: webspaced.yaml here, then below /run/config)",
+        help="the daemon's settings (default: webspaced.yaml here, then in /run/config, then in /etc/webspaced)",
     )  # fmt: skip
 
 

@@ -36,7 +36,8 @@ _PAGE_HEAD = """\
 <!-- Printed by `python -m webspaced.settings.reference markdown`; change the declarations. -->
 
 Settings come from a YAML file and, above it, from environment variables. The file is the one that
-`--config` names, else `webspaced.yaml` in the working directory, else `/run/config/webspaced.yaml`.
+`--config` names, else `webspaced.yaml` in the working directory, else `/run/config/webspaced.yaml`,
+else `/etc/webspaced/webspaced.yaml`.
 In it the parts of a key are nested sections. A variable is `WSD_` and the key in capitals, with `_`
 for each dot; empty variables count as not set.
 

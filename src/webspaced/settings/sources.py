@@ -18,7 +18,8 @@ from webspaced.settings.schema import SECTIONS, SETTINGS, TWINS, VARIABLES
 _PREFIX = "WSD_"
 OF_THE_PLATFORM: Final = frozenset({"WSD_POD_IP"})
 """Variables that are named like ours and set nothing: they tell what a default follows from."""
-_SYSTEM_FILE = Path("/run/config/webspaced.yaml")
+_SYSTEM_FILES = (Path("/run/config/webspaced.yaml"), Path("/etc/webspaced/webspaced.yaml"))
+"""What a pod is given, and what a package installs."""
 _EVERY_KEY = (*SECTIONS, *SETTINGS, *TWINS)
 
 STANDALONE: Final[Mapping[str, object]] = MappingProxyType(
@@ -54,8 +55,8 @@ class Sourced(dict[str, Given]):
 
 
 def find_config(cwd: Path) -> Path | None:
-    """Find ``webspaced.yaml`` in a folder, else in ``/run/config``; None when neither has one."""
-    return next((path for path in (cwd / "webspaced.yaml", _SYSTEM_FILE) if _stands(path)), None)
+    """Find ``webspaced.yaml`` in a folder, else in ``/run/config``, else in ``/etc/webspaced``; None when none has one."""
+    return next((path for path in (cwd / "webspaced.yaml", *_SYSTEM_FILES) if _stands(path)), None)
 
 
 def _stands(path: Path) -> bool:

@@ -284,14 +284,23 @@ class SecretTests(LoadingTestCase):
 
 class FindConfigTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.here, self.system = Path(self.mktemp()), Path(self.mktemp())
+        self.here, self.system, self.packaged = (Path(self.mktemp()) for _ in range(3))
         self.here.mkdir()
-        self.patch(sources, "_SYSTEM_FILE", self.system)
+        self.patch(sources, "_SYSTEM_FILES", (self.system, self.packaged))
 
     def test_none(self) -> None:
         self.assertIsNone(find_config(self.here))
 
     def test_system(self) -> None:
+        self.system.touch()
+        self.assertEqual(find_config(self.here), self.system)
+
+    def test_of_a_package(self) -> None:
+        self.packaged.touch()
+        self.assertEqual(find_config(self.here), self.packaged)
+
+    def test_of_a_pod_before_that_of_a_package(self) -> None:
+        self.packaged.touch()
         self.system.touch()
         self.assertEqual(find_config(self.here), self.system)
 

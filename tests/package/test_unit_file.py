@@ -1,0 +1,28 @@
+"""The unit of systemd is as closed as is said. That it holds in a real Debian is in test_debian."""
+
+import re
+import subprocess
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from harness import places
+
+UNIT = places.CHECKOUT / "deploy" / "systemd" / "webspaced.service"
+GOAL = 2.5
+
+
+class UnitFileTests(SynchronousTestCase):
+    def test_its_exposure_is_small(self) -> None:
+        command = ["systemd-analyze", "security", "--offline=true", "--no-pager", f"--threshold={GOAL * 10:.0f}", UNIT]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        found = re.search(r"Overall exposure level for webspaced.service: ([0-9.]+)", done.stdout)
+        assert found is not None
+        self.assertLessEqual(float(found[1]), GOAL)
+
+    def test_what_dozing_reads_stays_visible(self) -> None:
+        # Closing these lowers the figure above and breaks the daemon: /proc/<pid>/net of containers, /proc/pressure.
+        lines = UNIT.read_text().splitlines()
+        self.assertIn("ProtectProc=default", lines)
+        self.assertIn("ProcSubset=all", lines)
+        self.assertNotIn("PrivateUsers=yes", lines)
