@@ -40,7 +40,7 @@ class Bench:
 
     _crds: Path | None = None
     _charts: charts.Programs | None = None
-    _roots: Mapping[str, Path] = {}  # noqa: RUF012 - replaced, never changed
+    _roots: Mapping[str, Path] = {}
     _wheel: Path | None = None
 
     def __init__(self, stack: ExitStack) -> None:
