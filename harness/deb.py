@@ -84,6 +84,9 @@ def _files(root: Path, version: str) -> None:
     ):
         (root / target).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, root / target)
+    settings = root / "etc/webspaced/webspaced.yaml"
+    # By default it is in the home of whoever is not root.
+    settings.write_text(settings.read_text().replace("\n#data_dir: ", "\ndata_dir: "))
     (root / "usr/bin").mkdir()
     (root / "usr/bin/webspaced").symlink_to("../lib/webspaced/bin/webspaced")
     changes = (
@@ -96,7 +99,8 @@ def _files(root: Path, version: str) -> None:
 def _control(root: Path, version: str, python: str) -> None:
     control = root / "DEBIAN"
     control.mkdir()
-    files = sorted(path for path in root.rglob("*") if path.is_file() and not path.is_symlink() and control not in path.parents)
+    inside = (path for path in root.rglob("*") if path.is_file() and not path.is_symlink())
+    files = sorted(path for path in inside if control not in path.parents)
     major, minor = python.split(".")
     text = (SOURCES / "control").read_text().format(
         version=version, architecture=_architecture(), size=sum(path.stat().st_size for path in files) // 1024,

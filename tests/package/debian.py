@@ -1,7 +1,8 @@
-"""A Debian to install into: unpacked for one test, entered with a network and processes of its own. Everything here blocks."""
+"""A Debian to install into: unpacked for one test, entered with a network and processes of its own. All blocks."""
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import subprocess
@@ -55,7 +56,8 @@ class Debian:
         done = subprocess.run(
             ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child", "sh", "-c", ENTER, "sh", *command],
             env={"ROOT": str(self.root), "PATH": PATH, "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"},
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=PATIENCE,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+            timeout=PATIENCE,
         )  # fmt: skip
         if done.returncode:
             message = f"{command} ended with {done.returncode}:\n{done.stdout}"
@@ -65,3 +67,12 @@ class Debian:
     def remove(self) -> None:
         """Delete it all."""
         shutil.rmtree(self.root)
+
+
+@cache
+def installed() -> Debian:
+    """Give one with the package in it, for all tests that leave it as it is: installing takes some seconds."""
+    debian = Debian()
+    atexit.register(debian.remove)
+    debian.install(package())
+    return debian

@@ -6,14 +6,18 @@ import subprocess
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.package.debian import Debian, package
+from tests.package.debian import Debian, installed, package
 
 AS_DAEMON = (
     "setpriv", "--reuid=webspaced", "--regid=webspaced", "--init-groups", "--no-new-privs", "--bounding-set=-all",
     "env", "HOME=/nonexistent", "WSD_DATA_DIR=/var/lib/webspaced",
 )  # fmt: skip
-DENY_WRITE_EXECUTE = "import ctypes, os, sys; assert ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) == 0; os.execvp(sys.argv[1], sys.argv[1:])"
-"""PR_SET_MDWE of prctl(2), as strict as MemoryDenyWriteExecute= of the unit is: Python's and Traefik's libraries must bear it."""
+DENY_WRITE_EXECUTE = """
+import ctypes, os, sys
+assert ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) == 0
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+"""PR_SET_MDWE of prctl(2), as strict as MemoryDenyWriteExecute= of the unit: Python's libraries and Traefik must bear it."""
 SERVE = """
 webspaced run --simulate >/tmp/log 2>&1 & daemon=$!
 for _ in $(seq 100); do
@@ -37,17 +41,8 @@ class LintianTests(SynchronousTestCase):
 
 
 class InstalledTests(SynchronousTestCase):
-    debian: Debian
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        # Once for all: compiling takes some seconds.
-        cls.debian = Debian()
-        cls.debian.install(package())
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls.debian.remove()
+    def setUp(self) -> None:
+        self.debian = installed()
 
     def test_its_commands_run(self) -> None:
         version = package().name.split("_")[1]
@@ -58,6 +53,7 @@ class InstalledTests(SynchronousTestCase):
         told = self.debian.run("stat", "-c", "%n %U %G %a", "/etc/webspaced/webspaced.yaml", "/var/lib/webspaced")
         self.assertIn("/etc/webspaced/webspaced.yaml root webspaced 640", told)
         self.assertIn("/var/lib/webspaced webspaced webspaced 700", told)
+        self.assertIn("\ndata_dir: /var/lib/webspaced\n", (self.debian.root / "etc/webspaced/webspaced.yaml").read_text())
         self.assertIn("(lxd)", self.debian.run("id", "webspaced"))
 
     def test_systemd_understands_the_unit(self) -> None:
