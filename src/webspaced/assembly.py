@@ -5,11 +5,12 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
-from webspaced.addresses import check_own_addresses, claim_rules, ground_of
+from webspaced.addresses import Ground, check_own_addresses, claim_rules, ground_of
 from webspaced.cluster import Kubernetes, cluster_for
 from webspaced.core.config import Choices, Config
 from webspaced.core.instance import IPAddress
@@ -42,6 +43,7 @@ from webspaced.lxd.network import NetworkLeases, ProfileNetwork, profile_network
 from webspaced.lxd.tls import Identities
 from webspaced.lxd.trust import introduce
 from webspaced.lxd.words import ProfileWords
+from webspaced.metrics.watched import Watched, calls_of
 from webspaced.periodic_work import periodic_work
 from webspaced.publishing import (
     asked_traefik,
@@ -52,8 +54,9 @@ from webspaced.publishing import (
     route_token,
     traefik_watch,
 )
+from webspaced.reconcile.collaborators import Collaborators, Serving
 from webspaced.reconcile.publisher import Publisher
-from webspaced.reconcile.reconciler import Collaborators, Reconciler, Serving
+from webspaced.reconcile.reconciler import Reconciler
 from webspaced.reconcile.unwritten import note_conditions
 from webspaced.settings import Settings
 from webspaced.sites import Behind, build_sites
@@ -157,6 +160,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     reconciler.after_pass(sleeping.begin)
     service = _build_service(reactor, settings, known, insides, served.listeners, reconciler, leads, power)
     front = None if traefik is None else front_of(reactor, settings, host.lines, host.front_seats or host.seats, traefik)
+    events = _build_events(reactor, settings, connections, reconciler, election.leadership)
     _join(known, served, traefik)
     daemon = Daemon(
         reactor, settings.timeouts.startup, settings.timeouts.shutdown,
@@ -164,15 +168,13 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             lock=InstanceLock(settings.data_dir),
             election=election,
             network=lambda: _first_contact(client, settings),
-            ground=lambda network: ground_of(
-                reactor, settings, network, NetworkLeases(client, network.name), loopback=host.loopback_containers
-            ),
+            ground=partial(_ground, reactor, settings, client, host),
             housing=known.housing,
             registry=known.registry,
             allocator=known.allocator,
             publisher=served.publisher,
             reconciler=reconciler,
-            events=_build_events(reactor, settings, connections, reconciler, election.leadership),
+            events=events,
             periodic=(
                 *periodic_work(reactor, settings, identity, known, reconciler, served, election, front),
                 *sleep_looks(reactor, settings, known, sleeping),
@@ -185,11 +187,34 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             keep=host.keep,
         ),
     )
+    services = {"lxd": client, "iam": identity, "kubernetes": cluster and cluster.client, "redis": served.store}
+    watched = Watched(
+        known=known, served=served, power=power, sleeper=sleeping.sleeper, reconciler=reconciler, events=events,
+        leadership=election.leadership, calls=calls_of(services), now=host.now,
+    )  # fmt: skip
     behind = Behind(
         identity, known, served, service, sleeping.sleeper, insides, reconciler, host.records, host.reserve, host.now
     )
-    daemon.sites = build_sites(reactor, settings, behind, leads, lambda: daemon.ready)
+    _open(reactor, settings, daemon, behind, watched)
     return daemon
+
+
+def _open(reactor: Any, settings: Settings, daemon: Daemon, behind: Behind, watched: Watched) -> None:
+    """Give the daemon its sites, with the figures among them where they are wanted."""
+    ready, leads = lambda: daemon.ready, watched.leadership.holds
+    if settings.metrics.listen_address is None:
+        daemon.sites = build_sites(reactor, settings, behind, leads, ready)
+        return
+    # Who measures nothing need not have the library's memory.
+    from webspaced.metrics.figures import Figures  # noqa: PLC0415
+
+    figures = daemon.figures = Figures(reactor, settings, watched, ready)
+    daemon.sites = figures.sites = build_sites(reactor, settings, evolve(behind, metrics=figures.page), leads, ready)
+
+
+def _ground(reactor: Any, settings: Settings, client: LxdClient, host: Host, network: ProfileNetwork) -> Ground:
+    leases = NetworkLeases(client, network.name)
+    return ground_of(reactor, settings, network, leases, loopback=host.loopback_containers)
 
 
 def _join(known: Knowledge, served: Served, traefik: EmbeddedTraefik | None) -> None:
@@ -288,6 +313,7 @@ def _build_served(
 ) -> Served:  # fmt: skip
     store = route_store(reactor, settings, cluster)
     return Served(
+        store=store,
         listeners=build_listeners(reactor, settings, known, host.lines, host.seats, host.web_seats),
         publisher=Publisher(
             reactor, store, settings.traefik.settle_time, leadership.holds, asked_traefik(reactor, settings, traefik),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from attrs import define, field
 
-from webspaced.errors import BootFailed, NotFound, PortSilent, Refused, Unavailable
+from webspaced.errors import BootFailed, Momentary, NotFound, PortSilent, Refused, Unavailable
 from webspaced.forward.reception import AgentIgnored, WokeTooMany
 
 LEFT = "left"
@@ -20,6 +20,7 @@ _REASONS: Mapping[type[Exception], str] = {
     BootFailed: "boot_failed",
     AgentIgnored: "agent_ignored",
     WokeTooMany: "woke_too_many",
+    Momentary: "no_room",
     Refused: "refused",
     Unavailable: "unavailable",
     NotFound: "not_found",

@@ -74,6 +74,9 @@ class Visits(Factory):
 
     def counters(self) -> Counters:
         """Give what was counted up to now."""
+        if not self.present and not self.failed and not self.held_seconds:
+            # Of ten thousand most have seen nobody lately.
+            return Counters(opened=self.opened, to_container=self.to_container, to_visitor=self.to_visitor)
         moved = [visit.moved() for visit in self.present]
         return Counters(
             open=len(self.relayed),

@@ -17,6 +17,7 @@ from webspaced.errors import PartlyWritten, RoutesUnwritable
 from webspaced.interfaces import IRouteStore, ITraefik
 from webspaced.lib.backoff import pauses
 from webspaced.lib.buckets import Buckets, Rate
+from webspaced.lib.measures import Timed
 from webspaced.reconcile.settling import Settling
 from webspaced.reconcile.unwritten import Unwritten
 
@@ -76,7 +77,13 @@ class Publisher:
         self._flushing: Deferred[None] | None = None
         self._resting: Deferred[None] | None = None
         self._waiting: list[tuple[str, Deferred[bool]]] = []
-        self.writes = 0
+        self.writes = self.failures = self.partly = 0
+        """Writes of the store: those that went well, for all or (``partly``) some routes, and those that did not."""
+        self.settles = Timed()
+
+    def counts(self) -> tuple[int, int, int]:
+        """Give how many routes are wanted, published, and to be written."""
+        return len(self._wanted), len(self._actual), len(self._differing | self._stale.keys())
 
     async def load(self) -> Collection[Endpoint]:
         """Read what is published, and give the backends that it names."""
@@ -203,6 +210,8 @@ class Publisher:
             rest = changed + self._settle_time - self._clock.seconds()
             # Of a change that was just made, never more: whatever a clock says.
             await self._settling.wait(generation, min(rest, self._settle_time))
+            if rest > 0:
+                self.settles.note(self._clock.seconds() - changed)
 
     def _patience(self, name: str) -> float:
         """Give for how long to wait for a route's write: where none has worked for long, one more try has to do."""
@@ -279,10 +288,12 @@ class Publisher:
                 self._mark([*todo.put, *todo.remove])
                 raise
             except PartlyWritten as error:
+                self.partly += 1
                 todo, generation = self._without(todo, error.refused), error.generation
             except Exception as error:  # noqa: BLE001  (the store may be away for any reason; the wish stays)
                 self.log.warn("routes could not be written: {error}", error=str(error))
                 self._uncertain = True
+                self.failures += 1
                 # Part of it may be written, whatever is wanted by then.
                 self._mark([*todo.put, *todo.remove])
                 self.unwritten.failed([*todo.put, *todo.remove], error)

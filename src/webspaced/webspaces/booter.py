@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from attrs import define, evolve, frozen
+from attrs import evolve, frozen
 from twisted.internet.defer import Deferred, DeferredSemaphore, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -20,8 +20,8 @@ from webspaced.interfaces import IInstances, IRoom
 from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import Flights, sleep
 from webspaced.webspaces.conditions import Conditions, Kind
+from webspaced.webspaces.course import Boots, Course, Step
 from webspaced.webspaces.observed import Observed
-from webspaced.webspaces.patience import Patience
 from webspaced.webspaces.registry import Registry
 
 FREEZING_LIMIT = 5.0
@@ -40,19 +40,6 @@ UNTOLD_LIMIT = 15.0
 
 class StoppedAgain(BootFailed):
     """It was up, and its end came before its address was known."""
-
-
-@define
-class _Course:
-    """What one boot has done so far: anything at all, and whether a start went well since LXD was last not ready for one."""
-
-    patience: Patience
-    acted: bool = False
-    started: bool = False
-    asked: bool = False
-    """Whether LXD was asked for a start: that goes on, whether anybody waits for it or not."""
-    unfinished: bool = False
-    """Whether it is for who creates the webspace."""
 
 
 @frozen(kw_only=True)
@@ -81,6 +68,7 @@ class Booter:
         limits: BootLimits,
         room: IRoom,
     ) -> None:
+        self.boots = Boots(clock)
         self._clock = clock
         self._registry = registry
         self._instances = instances
@@ -89,7 +77,7 @@ class Booter:
         self._room = room
         self._flights: Flights[int, Observed] = Flights()
         self._starts: Flights[int, bool] = Flights()
-        self._courses: dict[int, _Course] = {}
+        self._courses: dict[int, Course] = {}
         self._places = DeferredSemaphore(limits.max_concurrent)
         self._resumes = DeferredSemaphore(RESUMES_AT_ONCE)
         self._asked_by_api: set[int] = set()
@@ -139,7 +127,7 @@ class Booter:
         if by_api:
             # Also where a visitor's boot is under way that would be refused.
             self._asked_by_api.add(uid)
-        course = _Course(Patience(self._clock))
+        course = self.boots.begin()
         return self._flights.join(uid, lambda: self._boot(uid, course), lambda: not course.asked)
 
     def is_departed(self, observed: Observed) -> bool:
@@ -169,7 +157,7 @@ class Booter:
     async def boot_unfinished(self, uid: int) -> Observed:
         """Boot a webspace for who creates it, and for nobody else beside."""
         self._asked_by_api.add(uid)
-        return await self._boot(uid, _Course(Patience(self._clock), unfinished=True))
+        return await self._boot(uid, self.boots.begin(unfinished=True))
 
     def _remember(self, uid: int, memory: Memory) -> None:
         before = self.memory(uid)
@@ -184,7 +172,7 @@ class Booter:
             if not waiting.called:
                 waiting.callback(None)
 
-    async def _boot(self, uid: int, course: _Course) -> Observed:
+    async def _boot(self, uid: int, course: Course) -> Observed:
         began = self._clock.seconds()
         self._courses[uid] = course
         try:
@@ -193,11 +181,16 @@ class Booter:
             self._remember(uid, self.memory(uid).failed(self._clock.seconds(), str(error)))
             detail = getattr(error, "detail", "")
             self.log.warn("webspace {uid} did not boot: {reason} {detail}", uid=uid, reason=str(error), detail=detail)
+            self.boots.over(course, error)
+            raise
+        except BaseException as error:
+            self.boots.over(course, error)
             raise
         finally:
             self._asked_by_api.discard(uid)
             self._courses.pop(uid, None)
             self._room.leave(uid)
+        self.boots.over(course, None)
         self._remember(uid, self.memory(uid).succeeded())
         self.log.info(
             "webspace {uid} is up at {address} after {seconds:.3f} s",
@@ -207,16 +200,17 @@ class Booter:
         )
         return observed
 
-    async def _come_up(self, uid: int, course: _Course) -> Observed:
+    async def _come_up(self, uid: int, course: Course) -> Observed:
         while True:
             await self._bring_up(uid, course)
+            course.enter(Step.ADDRESS, self._clock.seconds())
             try:
                 return await self._address(uid, lambda: course.acted or uid in self._asked_by_api)
             except StoppedAgain:
                 # It may have been dead when we came: Incus says that a container runs until it is done with its end.
                 course.acted = True
 
-    async def _bring_up(self, uid: int, course: _Course) -> None:
+    async def _bring_up(self, uid: int, course: Course) -> None:
         """Act and look again until it runs.
 
         What was seen last is good enough to begin with: LXD refuses a wrong act.
@@ -257,7 +251,7 @@ class Booter:
             dozes=observed.dozes,
         )
 
-    async def _carry_out(self, decision: Decision, observed: Observed, course: _Course) -> bool:
+    async def _carry_out(self, decision: Decision, observed: Observed, course: Course) -> bool:
         """Act; whether a start was asked for and went well."""
         patience = course.patience
         if decision.act is Act.REFUSE:
@@ -280,12 +274,12 @@ class Booter:
             await patience.wait()
         return False
 
-    async def _resume(self, observed: Observed, course: _Course) -> None:
+    async def _resume(self, observed: Observed, course: Course) -> None:
         """Wake one that dozes; LXD's work on it, such as a snapshot, is let finish before."""
         if await self._resumes.run(lambda: Deferred.fromCoroutine(self._resume_in_place(observed, course))):
             await course.patience.wait()
 
-    async def _resume_in_place(self, observed: Observed, course: _Course) -> str:
+    async def _resume_in_place(self, observed: Observed, course: Course) -> str:
         """Give what LXD works on that keeps it from being woken; empty if there is nothing."""
         # Somebody else may have woken it, or want it otherwise, while this waited for its place.
         if not self._is_to_be_resumed(observed.uid):
@@ -296,7 +290,7 @@ class Booter:
         await self._registry.confirm_address(observed.uid)
         if not self._is_to_be_resumed(observed.uid):
             return ""
-        course.asked = True
+        course.wake(Step.RESUME, self._clock.seconds())
         if await course.patience.tried(self._instances.resume(observed.name)):
             self._registry.resumed(observed.uid)
         return ""
@@ -323,22 +317,22 @@ class Booter:
         self._conditions.note(observed.uid, Kind.PAUSED, "it was frozen by somebody else, and is left so")
         raise Refused(message, PAUSED_RETRY_AFTER)
 
-    async def _start(self, observed: Observed, course: _Course) -> bool:
+    async def _start(self, observed: Observed, course: Course) -> bool:
         # Who hangs up at once is noticed within two turns of the reactor: its own, and the one that looks at sockets.
         await sleep(self._clock, 0)
         await sleep(self._clock, 0)
         await self._room.enter(observed.uid)
         return await self._places.run(lambda: Deferred.fromCoroutine(self._start_in_place(observed, course)))
 
-    async def _start_in_place(self, observed: Observed, course: _Course) -> bool:
+    async def _start_in_place(self, observed: Observed, course: Course) -> bool:
         # While this waited for its place, the webspace may have been claimed by a stop or a deletion, or be wanted off.
         current = self._registry.get(observed.uid)
         if current is None or self._decide(current).act is not Act.START:
             return False
-        course.asked = True
+        course.wake(Step.START, self._clock.seconds())
         return await self._starts.join(observed.uid, lambda: self._started(observed, course))
 
-    async def _started(self, observed: Observed, course: _Course) -> bool:
+    async def _started(self, observed: Observed, course: Course) -> bool:
         return await course.patience.tried(self._instances.start(observed.name))
 
     def start_over(self, uid: int) -> Deferred[object]:

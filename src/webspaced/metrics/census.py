@@ -1,0 +1,103 @@
+"""A walk over all webspaces, in pieces: what is counted of them together, and told of each where that is wanted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from attrs import define, field
+
+from webspaced.core.instance import Status
+from webspaced.core.sleep import Depth
+from webspaced.forward.counters import Counters
+from webspaced.lib.gently import Gently
+from webspaced.metrics.catalogue import CATALOGUE, EACH
+from webspaced.metrics.families import Reading
+from webspaced.metrics.watched import Watched
+from webspaced.webspaces.observed import Observed
+
+DEPTHS: Mapping[Depth, int] = {Depth.AWAKE: 0, Depth.DOZING: 1, Depth.ASLEEP: 2}
+
+
+@define
+class Census:
+    """What was counted: webspaces by status and wish, conditions by kind, and when the first member's certificate ends."""
+
+    stands: Counter[tuple[str, str]] = field(factory=Counter)
+    conditions: Counter[str] = field(factory=Counter)
+    certificates: int = 0
+    first_end: float = float("inf")
+    """Seconds since the epoch."""
+    lines: Mapping[str, list[str]] = field(factory=lambda: {metric.name: [] for metric in EACH})
+    """Of each webspace, by metric, in Prometheus' text format."""
+
+    def readings(self, now: float) -> Iterator[Reading]:
+        """Give what the walk found; ``now`` in seconds since the epoch."""
+        yield Reading("webspaced_webspaces", self.stands)
+        yield Reading("webspaced_conditions", {(kind,): number for kind, number in self.conditions.items()})
+        yield Reading("webspaced_certificates", {("member",): self.certificates})
+        if self.certificates:
+            yield Reading("webspaced_certificate_left_seconds", {("member",): self.first_end - now})
+
+    def text(self) -> str:
+        """Give what is told of each webspace: by hand, as the client library takes ten times as long for it."""
+        told = []
+        for name, lines in self.lines.items():
+            if lines:
+                about = CATALOGUE[name]
+                told += [f"# HELP {name} {about.meaning}\n# TYPE {name} {about.sort.value}\n", *lines]
+        return "".join(told)
+
+
+class Walk:
+    """Goes over all webspaces."""
+
+    def __init__(self, watched: Watched, gently: Gently, *, each: bool) -> None:
+        """:param each: whether to tell of each webspace."""
+        self._watched = watched
+        self._gently = gently
+        self._each = each
+
+    async def go(self) -> Census:
+        """Give what there is; other work of the reactor goes on meanwhile."""
+        census = Census()
+
+        def look(observed: Observed) -> None:
+            self._count(census, observed)
+            if self._each:
+                self._tell(census.lines, observed)
+
+        await self._gently.each(self._watched.known.registry, look)
+        return census
+
+    def _count(self, census: Census, observed: Observed) -> None:
+        census.stands[status_of(observed), observed.webspace.desired.wish.value] += 1
+        for kind in self._watched.known.conditions.of(observed.uid):
+            census.conditions[kind.value] += 1
+        for certificate in observed.certificates.good.values():
+            census.certificates += 1
+            census.first_end = min(census.first_end, certificate.not_after)
+
+    def _tell(self, lines: Mapping[str, list[str]], observed: Observed) -> None:
+        # The name is the prefix of the settings and a number: nothing in it needs to be escaped.
+        name = observed.name
+        seen: Counters = self._watched.served.listeners.counters_of(observed.uid)
+        depth, conditions, held, connections, bytes_ = (lines[metric.name] for metric in EACH)
+        depth.append(f'webspaced_webspace_depth{{webspace="{name}"}} {DEPTHS[observed.depth]}\n')
+        wrong = len(self._watched.known.conditions.of(observed.uid))
+        conditions.append(f'webspaced_webspace_conditions{{webspace="{name}"}} {wrong}\n')
+        held.append(f'webspaced_webspace_held_seconds_total{{webspace="{name}"}} {seen.held_seconds}\n')
+        connections.append(f'webspaced_webspace_relay_connections_total{{webspace="{name}"}} {seen.opened}\n')
+        bytes_.append(
+            f'webspaced_webspace_relay_bytes_total{{webspace="{name}",direction="to_container"}} {seen.to_container}\n'
+            f'webspaced_webspace_relay_bytes_total{{webspace="{name}",direction="to_visitor"}} {seen.to_visitor}\n'
+        )
+
+
+def status_of(observed: Observed) -> str:
+    """Give the word for a webspace's status: LXD's, but for what nobody can tell, is being created, or dozes."""
+    if observed.unfinished:
+        return "unfinished"
+    if observed.untold or observed.instance.status is Status.ERROR:
+        return "unknown"
+    return "dozing" if observed.dozes else observed.instance.status.name.lower()
