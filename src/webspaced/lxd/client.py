@@ -40,9 +40,10 @@ LONGEST_ERROR = 200
 OK = 200
 WAIT_SLICE = 10.0
 """Seconds of one request that waits for an operation; then it is asked whether LXD is still there."""
-WORDS = frozenset(
-    ["instances", "state", "exec", "console", "files", "snapshots", "operations", "wait", "profiles", "networks", "leases", "projects", "images", "metrics", "resources", "certificates"]
-)
+WORDS = frozenset((
+    "certificates", "console", "exec", "files", "images", "instances", "leases", "metrics", "networks", "operations",
+    "profiles", "projects", "resources", "snapshots", "state", "wait",
+))  # fmt: skip
 """The parts of paths that are no names, for what is counted of requests."""
 PROGRESS_PAUSE = 0.5
 """Seconds between looks at an operation that somebody watches: fluent for people, and nothing to LXD."""
