@@ -25,6 +25,8 @@ _REASONS: Mapping[type[Exception], str] = {
     Unavailable: "unavailable",
     NotFound: "not_found",
 }
+REASONS = (*_REASONS.values(), LEFT, CUT, PAGED, "error")
+"""Every word for why a visitor was not served."""
 
 
 def reason_of(error: Exception) -> str:

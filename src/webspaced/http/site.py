@@ -34,6 +34,11 @@ ROUTES_PATHS = (b"routes",)
 INTERNAL_PATHS = (b"internal",)
 MOST_CONNECTIONS = 768
 APPS = (Api.app, Health.app, Internal.app, RouteDocument.app, Manual.app)
+BOUNDS = (
+    "address_connections", "address_rate", "commands", "connections", "terminals", "tokens_in_question", "user_concurrent",
+    "user_rate",
+)  # fmt: skip
+"""What :meth:`Sites.hits` tells of."""
 INSIDE = 8
 """The internal listener, and the one of metrics, have an eighth of the public one's connections: they have few clients."""
 

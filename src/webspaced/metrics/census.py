@@ -14,6 +14,7 @@ from webspaced.lib.gently import Gently
 from webspaced.metrics.catalogue import CATALOGUE, EACH
 from webspaced.metrics.families import Reading
 from webspaced.metrics.watched import Watched
+from webspaced.webspaces.conditions import Kind
 from webspaced.webspaces.observed import Observed
 
 DEPTHS: Mapping[Depth, int] = {Depth.AWAKE: 0, Depth.DOZING: 1, Depth.ASLEEP: 2}
@@ -34,7 +35,7 @@ class Census:
     def readings(self, now: float) -> Iterator[Reading]:
         """Give what the walk found; ``now`` in seconds since the epoch."""
         yield Reading("webspaced_webspaces", self.stands)
-        yield Reading("webspaced_conditions", {(kind,): number for kind, number in self.conditions.items()})
+        yield Reading("webspaced_conditions", {(kind.value,): self.conditions[kind.value] for kind in Kind})
         yield Reading("webspaced_certificates", {("member",): self.certificates})
         if self.certificates:
             yield Reading("webspaced_certificate_left_seconds", {("member",): self.first_end - now})

@@ -31,9 +31,13 @@ def one(name: str, value: float) -> Reading:
     return Reading(name, {(): float(value)})
 
 
-def counted(name: str, *parts: Counted, before: Labels = ()) -> Reading:
-    """Give the sum of counts. ``before`` are labels that go before theirs."""
-    values: dict[Labels, float] = {}
+def counted(name: str, *parts: Counted, before: Labels = (), of: Iterable[str] = ()) -> Reading:
+    """Give the sum of counts.
+
+    :param before: labels that go before theirs.
+    :param of: labels that are told of also while nothing was counted, so that rates begin at 0.
+    """
+    values: dict[Labels, float] = {(each,): 0 for each in of}
     for part in parts:
         for labels, number in part.values.items():
             values[before + labels] = values.get(before + labels, 0) + number

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib import metadata
 
-from webspaced.http.site import Sites
+from webspaced.forward.counters import REASONS
+from webspaced.http.site import BOUNDS, Sites
 from webspaced.metrics.families import Reading, counted, one
 from webspaced.metrics.watched import Watched
 
@@ -35,7 +36,8 @@ def visits(watched: Watched) -> Iterator[Reading]:
     yield one("webspaced_relay_connections_total", seen.opened)
     moved = {("to_container",): seen.to_container, ("to_visitor",): seen.to_visitor}
     yield Reading("webspaced_relay_bytes_total", moved)
-    yield Reading("webspaced_visits_refused_total", {(reason,): number for reason, number in seen.failed.items()})
+    refused = {**dict.fromkeys(REASONS, 0), **seen.failed}
+    yield Reading("webspaced_visits_refused_total", {(reason,): number for reason, number in refused.items()})
 
 
 def routes(watched: Watched, provider: str) -> Iterator[Reading]:
@@ -75,4 +77,4 @@ def sites(found: Sites) -> Iterator[Reading]:
     for listener, requests in found.requests.items():
         yield counted("webspaced_api_requests_total", requests.ended, before=(listener,))
         yield Reading("webspaced_api_request_seconds", requests.seconds.under(listener))
-    yield counted("webspaced_limit_hits_total", *found.hits())
+    yield counted("webspaced_limit_hits_total", *found.hits(), of=BOUNDS)
