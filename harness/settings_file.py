@@ -40,7 +40,7 @@ http:
   listen_address: {loopback}:{ports.api}
   internal_address: {loopback}:{ports.internal}
 metrics:
-  listen_address: ""
+  listen_address: "off"
 traefik:
   provider: file
   embedded: true

@@ -94,7 +94,7 @@ class Deployment:
     """
 
     def __init__(
-        self, members: Mapping[int, str] = MEMBERS, webspaces: Mapping[str, Any] | None = None, metrics: str = ""
+        self, members: Mapping[int, str] = MEMBERS, webspaces: Mapping[str, Any] | None = None, metrics: str = "off"
     ) -> None:
         self.members = members
         self._metrics = metrics

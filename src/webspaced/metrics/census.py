@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import define, field
 
@@ -29,6 +29,8 @@ class Census:
     certificates: int = 0
     first_end: float = float("inf")
     """Seconds since the epoch."""
+    seen: Counters = field(factory=Counters)
+    """Of all visitors."""
     lines: Mapping[str, list[str]] = field(factory=lambda: {metric.name: [] for metric in EACH})
     """Of each webspace, by metric, in Prometheus' text format."""
 
@@ -58,41 +60,65 @@ class Walk:
         self._watched = watched
         self._gently = gently
         self._each = each
+        self._told: dict[int, tuple[tuple[float, ...], tuple[str, ...]]] = {}
+        """The figures of each webspace as they were told last, and their lines."""
 
     async def go(self) -> Census:
         """Give what there is; other work of the reactor goes on meanwhile."""
         census = Census()
 
         def look(observed: Observed) -> None:
-            self._count(census, observed)
+            conditions = self._watched.known.conditions.of(observed.uid)
+            self._count(census, observed, conditions)
             if self._each:
-                self._tell(census.lines, observed)
+                self._tell(census, observed, len(conditions))
 
         await self._gently.each(self._watched.known.registry, look)
+        self._forget_the_gone()
+        census.seen = await self._watched.served.listeners.count(self._gently)
         return census
 
-    def _count(self, census: Census, observed: Observed) -> None:
+    def _count(self, census: Census, observed: Observed, conditions: Iterable[Kind]) -> None:
         census.stands[status_of(observed), observed.webspace.desired.wish.value] += 1
-        for kind in self._watched.known.conditions.of(observed.uid):
+        for kind in conditions:
             census.conditions[kind.value] += 1
         for certificate in observed.certificates.good.values():
             census.certificates += 1
             census.first_end = min(census.first_end, certificate.not_after)
 
-    def _tell(self, lines: Mapping[str, list[str]], observed: Observed) -> None:
-        # The name is the prefix of the settings and a number: nothing in it needs to be escaped.
-        name = observed.name
-        seen: Counters = self._watched.served.listeners.counters_of(observed.uid)
-        depth, conditions, held, connections, bytes_ = (lines[metric.name] for metric in EACH)
-        depth.append(f'webspaced_webspace_depth{{webspace="{name}"}} {DEPTHS[observed.depth]}\n')
-        wrong = len(self._watched.known.conditions.of(observed.uid))
-        conditions.append(f'webspaced_webspace_conditions{{webspace="{name}"}} {wrong}\n')
-        held.append(f'webspaced_webspace_held_seconds_total{{webspace="{name}"}} {seen.held_seconds}\n')
-        connections.append(f'webspaced_webspace_relay_connections_total{{webspace="{name}"}} {seen.opened}\n')
-        bytes_.append(
-            f'webspaced_webspace_relay_bytes_total{{webspace="{name}",direction="to_container"}} {seen.to_container}\n'
-            f'webspaced_webspace_relay_bytes_total{{webspace="{name}",direction="to_visitor"}} {seen.to_visitor}\n'
-        )
+    def _tell(self, census: Census, observed: Observed, wrong: int) -> None:
+        seen = self._watched.served.listeners.counters_of(observed.uid)
+        figures = (DEPTHS[observed.depth], wrong, seen.held_seconds, seen.opened, seen.to_container, seen.to_visitor)
+        # Of ten thousand most are as they were: their lines are kept.
+        known = self._told.get(observed.uid)
+        if known is None or known[0] != figures:
+            known = self._told[observed.uid] = (figures, _lines(observed.name, figures))
+        for told, line in zip(census.lines.values(), known[1], strict=True):
+            told.append(line)
+
+    def _forget_the_gone(self) -> None:
+        registry = self._watched.known.registry
+        for uid in [uid for uid in self._told if registry.get(uid) is None]:
+            del self._told[uid]
+
+
+def _lines(name: str, figures: tuple[float, ...]) -> tuple[str, ...]:
+    """Give the lines of one webspace for each metric, in the order of the catalogue.
+
+    Its name is the prefix of the settings and a number: nothing in it needs to be escaped.
+    """
+    depth, wrong, held, connections, there, back = figures
+    of = f'{{webspace="{name}"'
+    return (
+        f"webspaced_webspace_depth{of}}} {depth}\n",
+        f"webspaced_webspace_conditions{of}}} {wrong}\n",
+        f"webspaced_webspace_held_seconds_total{of}}} {held}\n",
+        f"webspaced_webspace_relay_connections_total{of}}} {connections}\n",
+        "".join(
+            f'webspaced_webspace_relay_bytes_total{of},direction="{direction}"}} {moved}\n'
+            for direction, moved in (("to_container", there), ("to_visitor", back))
+        ),
+    )
 
 
 def status_of(observed: Observed) -> str:

@@ -96,7 +96,7 @@ class Figures(Latency):
     def _read(self) -> Iterator[Reading]:
         watched, now = self._watched, self._watched.now()
         yield from sources.waking(watched)
-        yield from sources.visits(watched)
+        yield from sources.visits(self._census.seen)
         yield from self._census.readings(now)
         yield from self._ends.readings(now)
         yield from sources.routes(watched, self._provider)

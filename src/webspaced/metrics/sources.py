@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib import metadata
 
-from webspaced.forward.counters import REASONS
+from webspaced.forward.counters import REASONS, Counters
 from webspaced.http.site import BOUNDS, Sites
 from webspaced.metrics.families import Reading, counted, one
 from webspaced.metrics.watched import Watched
@@ -27,9 +27,8 @@ def waking(watched: Watched) -> Iterator[Reading]:
     yield one("webspaced_hosts_short_of_memory", len(room.short))
 
 
-def visits(watched: Watched) -> Iterator[Reading]:
+def visits(seen: Counters) -> Iterator[Reading]:
     """Who waits, who is relayed, and who was refused."""
-    seen = watched.served.listeners.counters()
     yield one("webspaced_held_visitors", seen.held)
     yield one("webspaced_held_seconds_total", seen.held_seconds)
     yield one("webspaced_relay_open_connections", seen.open)

@@ -199,7 +199,7 @@ def _path(text: str) -> Path:
 
 def _optional_address(value: object) -> Address | None:
     # YAML reads an unquoted off as false.
-    return None if value is False or value in ("", "off") else Address.parse(_text(value))
+    return None if value is False or value == "off" else Address.parse(_text(value))
 
 
 def _ip(text: str) -> IPAddress:

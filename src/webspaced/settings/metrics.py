@@ -17,9 +17,10 @@ class Metrics:
 
     listen_address: Address | None = setting(
         OPTIONAL_ADDRESS,
-        "Where `/metrics` is; `off`, or empty in the file, serves and measures nothing. Who reaches it sees how much is"
-        " going on, and with `per_webspace` whose.",
+        "Where `/metrics` is; `off` serves and measures nothing. Who reaches it sees how much is going on, and with"
+        " `per_webspace` whose.",
         default=Address("127.0.0.1", 9094),
+        computed="`127.0.0.1:9094`, or `off` where another listener or a range of ports has that port",
     )
     per_webspace: bool = setting(
         FLAG,
