@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -188,26 +188,29 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
         ),
     )
     services = {"lxd": client, "iam": identity, "kubernetes": cluster and cluster.client, "redis": served.store}
-    watched = Watched(
-        known=known, served=served, power=power, sleeper=sleeping.sleeper, reconciler=reconciler, events=events,
-        leadership=election.leadership, calls=calls_of(services), now=host.now,
-    )  # fmt: skip
     behind = Behind(
         identity, known, served, service, sleeping.sleeper, insides, reconciler, host.records, host.reserve, host.now
     )
-    _open(reactor, settings, daemon, behind, watched)
+    _open(reactor, settings, daemon, behind, power, events, election.leadership, services)
     return daemon
 
 
-def _open(reactor: Any, settings: Settings, daemon: Daemon, behind: Behind, watched: Watched) -> None:
+def _open(
+    reactor: Any, settings: Settings, daemon: Daemon, behind: Behind, power: Power, events: EventSubscription,
+    leadership: Leadership, services: Mapping[str, object],
+) -> None:  # fmt: skip
     """Give the daemon its sites, with the figures among them where they are wanted."""
-    ready, leads = lambda: daemon.ready, watched.leadership.holds
+    ready, leads = lambda: daemon.ready, leadership.holds
     if settings.metrics.listen_address is None:
         daemon.sites = build_sites(reactor, settings, behind, leads, ready)
         return
     # Who measures nothing need not have the library's memory.
     from webspaced.metrics.figures import Figures  # noqa: PLC0415
 
+    watched = Watched(
+        known=behind.known, served=behind.served, power=power, sleeper=behind.sleeper, reconciler=behind.reconciler,
+        events=events, leadership=leadership, calls=calls_of(services), now=behind.now,
+    )  # fmt: skip
     figures = daemon.figures = Figures(reactor, settings, watched, ready)
     daemon.sites = figures.sites = build_sites(reactor, settings, evolve(behind, metrics=figures.page), leads, ready)
 

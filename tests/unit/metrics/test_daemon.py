@@ -53,7 +53,7 @@ class RouteTests(FiguresCase):
         self.assertEqual(self.value("reconcile_seconds_count"), before + 1)
         self.lxd.fail_next("list_all", Unavailable("away"))
         self.lxd.away = True
-        self.assertRaises(Exception, self.machine.result_of, self.daemon._parts.reconciler.full_pass())
+        self.assertRaises(Unavailable, self.machine.result_of, self.daemon._parts.reconciler.full_pass())
         self.assertEqual(self.value("reconciles_total", outcome="unavailable"), 1)
 
     def test_a_traefik_without_routes(self) -> None:
