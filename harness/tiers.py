@@ -18,6 +18,7 @@ class Tier:
     `servers`: some want Redis and an ACME server.
     `kube`: it needs a kube-apiserver and an etcd, and the schemas of custom resources. `schemas`: some of its tests want
     those.
+    `promtool`: some want Prometheus' own tool.
     `program`: it is this module, run with `.venv`, instead of an environment of tox.
     """
 
@@ -30,12 +31,13 @@ class Tier:
     servers: bool = False
     kube: bool = False
     schemas: bool = False
+    promtool: bool = False
     program: str = ""
 
 
 TIERS = (
     Tier("lint", trial=False),
-    Tier("unit", schemas=True),
+    Tier("unit", schemas=True, promtool=True),
     Tier("real", lxd=True, incus=True, browser=True, servers=True),
     Tier("kube", kube=True),
     Tier("faults", lxd=True),
