@@ -10,6 +10,8 @@ from webspaced.http.site import BOUNDS, Sites
 from webspaced.metrics.families import Reading, counted, one
 from webspaced.metrics.watched import Watched
 
+VERSION = metadata.version("webspaced")
+
 
 def waking(watched: Watched) -> Iterator[Reading]:
     """Boots, wakes and sleeps."""
@@ -61,7 +63,7 @@ def routes(watched: Watched, provider: str) -> Iterator[Reading]:
 def daemon(watched: Watched, clock_seconds: float) -> Iterator[Reading]:
     """Whether it leads and hears of LXD, and what it asked others."""
     events = watched.events
-    yield Reading("webspaced_info", {(metadata.version("webspaced"),): 1})
+    yield Reading("webspaced_info", {(VERSION,): 1})
     yield one("webspaced_leader", watched.leadership.holds())
     yield one("webspaced_event_stream_up", watched.reconciler.connected_to_lxd)
     yield one("webspaced_event_stream_age_seconds", max(0.0, clock_seconds - events.heard))
