@@ -131,6 +131,12 @@ class SleepTests(FiguresCase):
         self.assertEqual(self.ask("PUT", "self/desired", {"desired": "stopped"})[0], 200)
         self.assertEqual(self.value("sleeps_total", reason="unwanted"), 1)
         self.assertEqual(self.value("webspaces", desired="stopped"), 1)
+        # Somebody starts it all the same.
+        self.lxd.power_on("ws-u1")
+        self.machine.run_for(2)
+        self.machine.result_of(self.daemon._parts.reconciler.full_pass())
+        self.machine.run_for(30)
+        self.assertEqual(self.value("sleeps_total", reason="unwanted"), 2)
 
 
 class VisitTests(SynchronousTestCase):
