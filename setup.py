@@ -1,4 +1,4 @@
-"""What setup.cfg cannot say: all packages under src/, the plugin among Twisted's, the files of static/ among ours."""
+"""What pyproject.toml cannot say: all packages under src/, the plugin among Twisted's, the files of static/ among ours."""
 
 from setuptools import find_packages, setup
 

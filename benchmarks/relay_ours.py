@@ -91,7 +91,7 @@ def _listeners(backend: int, address: str = "127.0.0.1") -> Listeners:
         refusals=Refusals(reactor),
         by_visitor=True,
     )
-    return Listeners(means, Conditions(), Where(forwards=address, boot=address), lambda _: None)
+    return Listeners(means, Conditions(reactor), Where(forwards=address, boot=address), lambda _: None)
 
 
 def _ours(pairs: Sequence[tuple[int, int]]) -> Listeners:

@@ -17,7 +17,7 @@ from harness import packages, places
 from harness.saying import CannotGoOn, run_program, say
 
 # What a wheel is made of; the README is shown by package indexes only.
-SOURCES = ("setup.cfg", "setup.py", "pyproject.toml", "LICENSE", "src", "twisted", "static")
+SOURCES = ("setup.py", "pyproject.toml", "LICENSE", "src", "twisted", "static")
 NOT_SOURCES = ("__pycache__", "*.egg-info", "dropin.cache")
 
 
@@ -127,7 +127,7 @@ def ensure_product() -> Venv:
     with tempfile.TemporaryDirectory(prefix="webspaced-dist-") as folder:
         wheel = build_wheel(venv.python, Path(folder))
         # First with what it needs, then itself once more: pip would keep an equal version.
-        venv.install(wheel)
+        venv.install(f"{wheel}[all]")
         venv.install("--no-deps", "--force-reinstall", wheel)
     venv.note("sources", sources)
     return venv

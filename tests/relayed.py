@@ -83,7 +83,7 @@ class RelayCase(TestCase):
             refusals=Refusals(reactor),
         )
         where = Where(forwards=self.interface, boot=LOOPBACK)
-        self.listeners = Listeners(means, Conditions(), where, lambda _: None)
+        self.listeners = Listeners(means, Conditions(reactor), where, lambda _: None)
         self.backend = socket.create_server((LOOPBACK, 0), backlog=4096)
         self.backend.settimeout(PATIENCE)
         self.addCleanup(self.backend.close)

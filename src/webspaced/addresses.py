@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from attrs import frozen
 
 from webspaced.core.address import AddressRule
-from webspaced.core.guards import guards_lacking, unmanaged_advice
+from webspaced.core.guards import guards_lacking, unknown_member_advice, unmanaged_advice
 from webspaced.core.instance import IPAddress
 from webspaced.errors import Invalid
 from webspaced.interfaces import ILeases
@@ -20,6 +20,7 @@ from webspaced.lxd.network import ProfileNetwork
 from webspaced.settings import Settings
 from webspaced.settings.webspaces import RESERVED_NAMES
 from webspaced.webspaces.claims import ClaimRules
+from webspaced.webspaces.filters import FilterRule
 from webspaced.webspaces.housing import Site, ranges_of
 from webspaced.webspaces.ownership import Ownership
 
@@ -27,12 +28,13 @@ from webspaced.webspaces.ownership import Ownership
 @frozen(kw_only=True)
 class Ground:
     """What follows from the webspaces' network: which addresses count, whose they are, where new ones are given (``None``:
-    nowhere), and what the operator should know.
+    nowhere), which filters their own NICs need (``None``: nobody can say), and what the operator should know.
     """
 
     rule: AddressRule
     ownership: Ownership
     site: Site | None
+    filters: FilterRule | None
     advice: Sequence[str]
 
 
@@ -44,6 +46,7 @@ def ground_of(
         rule=address_rule(settings, network, loopback=loopback),
         ownership=ownership_of(reactor, settings, network, managed),
         site=site_of(settings, network),
+        filters=FilterRule(nic=network.nic, client=_client(settings)) if network.managed else None,
         advice=tuple(advice_of(settings, network)),
     )
 
@@ -110,9 +113,23 @@ def ownership_of(reactor: Any, settings: Settings, network: ProfileNetwork, mana
         leases: ILeases | None = managed
     else:
         leases = leases_from(reactor, source) if source else None
-    # Over HTTPS nobody can say from which member's bridge we look.
-    here = "" if settings.lxd.url.startswith("https:") else network.here
-    return Ownership(network.nic, leases, local=network.local, here=here)
+    return Ownership(network.nic, leases, local=network.local, here=reached_member(settings, network))
+
+
+def reached_member(settings: Settings, network: ProfileNetwork) -> str | None:
+    """Give the cluster member whose bridge we reach, where each has its own; empty if they need not be told apart.
+
+    ``None``: the same address may be at each of them, and nobody can say which one is meant here.
+    """
+    if not network.local:
+        return ""
+    if settings.lxd.member:
+        return settings.lxd.member
+    url = urlsplit(settings.lxd.url)
+    literal = _literal_addresses([url.hostname or ""])
+    if url.scheme != "https" or url.hostname == "localhost" or own_addresses().intersection(literal):
+        return network.here
+    return None if network.alike else ""
 
 
 def site_of(settings: Settings, network: ProfileNetwork) -> Site | None:
@@ -132,10 +149,17 @@ def site_of(settings: Settings, network: ProfileNetwork) -> Site | None:
 def advice_of(settings: Settings, network: ProfileNetwork) -> Iterable[str]:
     """Give what an operator should know of the webspaces' profile and network, with the commands to type."""
     profile = network.profile
-    client = f"lxc --project {settings.lxd.project}" if settings.lxd.project != "default" else "lxc"
-    yield from guards_lacking(profile.name, profile.config, profile.devices, network.nic, network.managed, client)
+    yield from guards_lacking(
+        profile.name, profile.config, profile.devices, network.nic, network.managed, _client(settings)
+    )
     if not network.managed:
         yield unmanaged_advice(network.name, has_source=settings.webspaces.leases is not None)
+    if reached_member(settings, network) is None:
+        yield unknown_member_advice(network.name)
+
+
+def _client(settings: Settings) -> str:
+    return f"lxc --project {settings.lxd.project}" if settings.lxd.project != "default" else "lxc"
 
 
 def claim_rules(settings: Settings) -> ClaimRules:
@@ -149,7 +173,12 @@ def claim_rules(settings: Settings) -> ClaimRules:
 
 
 def _own_labels(settings: Settings) -> Iterable[str]:
-    urls = (settings.traefik.webspaced_url, settings.iam.url, settings.lxd.url)
+    traefik = settings.traefik
+    urls = (
+        traefik.webspaced_url, traefik.probe_url, settings.iam.url, settings.lxd.url, settings.webspaces.leases,
+        # A member of that name would be where the operator's pages are.
+        *settings.http.cors.allowed_origins,
+    )  # fmt: skip
     named = [urlsplit(url).hostname or "" for url in urls if url]
     for host in (*named, *_helper_hosts(settings)):
         label, dot, domain = host.lower().rstrip(".").partition(".")

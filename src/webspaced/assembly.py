@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ from attrs import evolve, field, frozen
 
 from webspaced.addresses import Ground, check_own_addresses, claim_rules, ground_of
 from webspaced.cluster import Kubernetes, cluster_for
+from webspaced.control.build import Operated, build_control
 from webspaced.core.config import Choices, Config
 from webspaced.core.instance import IPAddress
 from webspaced.core.protocol import Protocol
@@ -73,6 +74,7 @@ from webspaced.webspaces.conditions import Conditions
 from webspaced.webspaces.creation import Creator, Workshop
 from webspaced.webspaces.departures import Departures
 from webspaced.webspaces.documents import Documents
+from webspaced.webspaces.filters import Filters
 from webspaced.webspaces.gate import BootGate, Patience
 from webspaced.webspaces.housing import Housing
 from webspaced.webspaces.images import Images
@@ -161,6 +163,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     service = _build_service(reactor, settings, known, insides, served.listeners, reconciler, leads, power)
     front = None if traefik is None else front_of(reactor, settings, host.lines, host.front_seats or host.seats, traefik)
     events = _build_events(reactor, settings, connections, reconciler, election.leadership)
+    calls = calls_of({"lxd": client, "iam": identity, "kubernetes": cluster and cluster.client, "redis": served.store})
     _join(known, served, traefik)
     daemon = Daemon(
         reactor, settings.timeouts.startup, settings.timeouts.shutdown,
@@ -170,6 +173,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             network=lambda: _first_contact(client, settings),
             ground=partial(_ground, reactor, settings, client, host),
             housing=known.housing,
+            filters=known.filters,
             registry=known.registry,
             allocator=known.allocator,
             publisher=served.publisher,
@@ -187,32 +191,26 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             keep=host.keep,
         ),
     )
-    services = {"lxd": client, "iam": identity, "kubernetes": cluster and cluster.client, "redis": served.store}
     behind = Behind(
         identity, known, served, service, sleeping.sleeper, insides, reconciler, host.records, host.reserve, host.now
     )
-    _open(reactor, settings, daemon, behind, power, events, election.leadership, services)
-    return daemon
+    operated = Operated(known, served, reconciler, sleeping.sleeper, power)
+    return _open(reactor, settings, daemon, behind, Watched(operated, events, election.leadership, calls, host.now))
 
 
-def _open(
-    reactor: Any, settings: Settings, daemon: Daemon, behind: Behind, power: Power, events: EventSubscription,
-    leadership: Leadership, services: Mapping[str, object],
-) -> None:  # fmt: skip
-    """Give the daemon its sites, with the figures among them where they are wanted."""
-    ready, leads = lambda: daemon.ready, leadership.holds
+def _open(reactor: Any, settings: Settings, daemon: Daemon, behind: Behind, watched: Watched) -> Daemon:
+    """Give the daemon its sites, the figures among them where they are wanted, and its socket for operators; gives it back."""
+    ready, leads = (lambda: daemon.ready), watched.leadership.holds
     if settings.metrics.listen_address is None:
         daemon.sites = build_sites(reactor, settings, behind, leads, ready)
-        return
-    # Who measures nothing need not have the library's memory.
-    from webspaced.metrics.figures import Figures  # noqa: PLC0415
+    else:
+        # Who measures nothing need not have the library's memory.
+        from webspaced.metrics.figures import Figures  # noqa: PLC0415
 
-    watched = Watched(
-        known=behind.known, served=behind.served, power=power, sleeper=behind.sleeper, reconciler=behind.reconciler,
-        events=events, leadership=leadership, calls=calls_of(services), now=behind.now,
-    )  # fmt: skip
-    figures = daemon.figures = Figures(reactor, settings, watched, ready)
-    daemon.sites = figures.sites = build_sites(reactor, settings, evolve(behind, metrics=figures.page), leads, ready)
+        figures = daemon.figures = Figures(reactor, settings, watched, ready)
+        daemon.sites = figures.sites = build_sites(reactor, settings, evolve(behind, metrics=figures.page), leads, ready)
+    daemon.control = build_control(reactor, settings, watched.parts, leads, ready)
+    return daemon
 
 
 def _ground(reactor: Any, settings: Settings, client: LxdClient, host: Host, network: ProfileNetwork) -> Ground:
@@ -250,7 +248,7 @@ def _build_knowledge(
     reactor: Any, settings: Settings, instances: LxdInstances, identity: IIdentity, host: Host, words: Words
 ) -> Knowledge:
     webspaces = settings.webspaces
-    conditions = Conditions()
+    conditions = Conditions(reactor)
     registry = Registry(reactor, instances, webspaces.instance_prefix, _config_defaults(settings), conditions, words)
     departures = Departures(reactor, registry, identity, settings.iam.grace, host.now)
     readiness = ReadinessTable()
@@ -295,6 +293,7 @@ def _build_knowledge(
         certificates=Certificates(reactor, registry, claims, conditions, host.now),
         allocator=allocator,
         housing=Housing(host.pick),
+        filters=Filters(registry, webspaces.instance_prefix),
         activity=activity,
         room=room,
     )
@@ -333,7 +332,8 @@ def _build_reconciler(
     now: Callable[[], float],
 ) -> Reconciler:  # fmt: skip
     serving = Serving(boot_address=settings.traefik.boot_address, settle_time=settings.traefik.settle_time)
-    membership = Membership(may_write=leads, departed=known.departures.has_departed, now=now)
+    departures = known.departures
+    membership = Membership(may_write=leads, departed=departures.has_departed, missing=departures.missing, now=now)
     adoption = Adoption(
         known.registry, known.documents, known.allocator, known.claims, known.housing, identity, known.conditions,
         membership,
@@ -355,7 +355,8 @@ def _build_reconciler(
             exposure=served.exposure,
         ),
     )
-    known.departures.subscribe(reconciler.departed)
+    departures.subscribe(reconciler.departed)
+    reconciler.after_pass(known.filters.look)
     note_conditions(served.publisher.unwritten, known.registry, known.conditions)
     return reconciler
 

@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from webspaced.addresses import Ground
+from webspaced.control.socket import ControlSocket
 from webspaced.election import Election
 from webspaced.errors import Conflict, DeadlineExceeded, Distrusted, Invalid, Unavailable, WebspacedError
 from webspaced.forward.front import Front
@@ -36,6 +37,7 @@ from webspaced.reconcile.publisher import Publisher
 from webspaced.reconcile.reconciler import Reconciler
 from webspaced.traefik.embedded import EmbeddedTraefik
 from webspaced.webspaces.allocator import Allocator
+from webspaced.webspaces.filters import Filters
 from webspaced.webspaces.housing import Housing
 from webspaced.webspaces.registry import Registry
 
@@ -59,6 +61,7 @@ class Parts:
     network: Callable[[], Coroutine[Any, Any, ProfileNetwork]]
     ground: Callable[[ProfileNetwork], Ground]
     housing: Housing
+    filters: Filters
     registry: Registry
     allocator: Allocator
     publisher: Publisher
@@ -81,6 +84,7 @@ class Daemon(Service):
 
     log = Logger()
     sites: Sites
+    control: ControlSocket
 
     def __init__(self, reactor: Any, startup_timeout: float, shutdown_timeout: float, parts: Parts) -> None:
         self.ready = False
@@ -98,6 +102,7 @@ class Daemon(Service):
         try:
             self._parts.lock.take()
             self.sites.listen()
+            self.control.listen()
         except (Conflict, Unavailable) as error:
             raise SystemExit(str(error)) from error
 
@@ -142,6 +147,7 @@ class Daemon(Service):
             self.log.warn("{advice}", advice=advice)
         parts.registry.prepare(network.nic, ground.rule, ground.ownership)
         parts.housing.prepare(ground.site, ground.rule, ground.ownership)
+        parts.filters.prepare(ground.filters)
         parts.events.startService()
         await parts.reconciler.seen
 
@@ -243,6 +249,7 @@ class Daemon(Service):
         await self.sites.close()
         if self.figures is not None:
             await maybeDeferred(self.figures.stopService)
+        await self.control.close()
         for periodic in parts.periodic:
             if periodic.running:
                 periodic.stopService()

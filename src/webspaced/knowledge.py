@@ -17,6 +17,7 @@ from webspaced.webspaces.claims import Claims
 from webspaced.webspaces.conditions import Conditions
 from webspaced.webspaces.departures import Departures
 from webspaced.webspaces.documents import Documents
+from webspaced.webspaces.filters import Filters
 from webspaced.webspaces.gate import BootGate
 from webspaced.webspaces.housing import Housing
 from webspaced.webspaces.readiness import ReadinessTable
@@ -40,6 +41,7 @@ class Knowledge:
     certificates: Certificates
     allocator: Allocator
     housing: Housing
+    filters: Filters
     activity: Activity
     room: Room
 

@@ -17,6 +17,7 @@ from webspaced.forward.means import Means
 from webspaced.forward.refusals import Refusals
 from webspaced.interfaces import IExposure, IRouteStore, ITraefik
 from webspaced.kube.exposure import ServicePorts
+from webspaced.lib.extras import extra
 from webspaced.lib.periodic import Periodic
 from webspaced.lib.places import Places
 from webspaced.lib.threads import Threads
@@ -99,8 +100,9 @@ def traefik_looks(reactor: Any, settings: Settings, watch: TraefikWatch | None) 
 
 def _redis_store(reactor: Any, settings: Settings) -> IRouteStore:
     # Who has no Redis need not have its client's memory either.
-    from webspaced.traefik.redis import RedisStore  # noqa: PLC0415
-    from webspaced.traefik.redis_server import RedisServer  # noqa: PLC0415
+    with extra("redis", "redis", "traefik.provider: redis"):
+        from webspaced.traefik.redis import RedisStore  # noqa: PLC0415
+        from webspaced.traefik.redis_server import RedisServer  # noqa: PLC0415
 
     redis = settings.traefik.redis
     if redis.tls.enabled and redis.tls.insecure_skip_verify:

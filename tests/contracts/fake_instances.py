@@ -135,10 +135,6 @@ class FakeInstances:
         for each in self.others.values():
             told(evolve(self._instance(each, etag=""), project="other"))
 
-    async def is_busy(self, name: str) -> bool:
-        await self._request("is_busy", name)
-        return name in self.busy
-
     async def others_work(self, name: str, *, sessions: bool = False) -> str:
         await self._request("others_work", name)
         if sessions and name in self.shells:

@@ -11,6 +11,7 @@ from webspaced.core.command import Bounds, Command, Completed, Size
 from webspaced.errors import DeadlineExceeded, NotFound, OutputTooLarge, RemoteError
 from webspaced.interfaces import IInsides, ITerminal
 from webspaced.lxd.insides import LxdInsides
+from webspaced.lxd.instances import LxdInstances
 
 BOUNDS = Bounds(seconds=30, output=100_000)
 SIZE = Size(80, 24)
@@ -180,6 +181,15 @@ class InsidesContract(LxdApi):
         terminal.resize(Size(100, 50))
         terminal.signal(15)
         self.assertEqual(await terminal.ended, 143)
+
+    @contract
+    async def test_a_terminal_is_a_session_and_no_work_on_a_container(self) -> None:
+        await self.create_and_start()
+        instances = LxdInstances(self.client)
+        terminal, _ = await self.attach("sleep", "616")
+        self.assertEqual(await instances.others_work(self.name, sessions=True), "'Executing command'")
+        self.assertEqual(await instances.others_work(self.name), "")
+        terminal.close()
 
     @contract
     async def test_hanging_up_kills(self) -> None:

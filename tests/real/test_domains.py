@@ -40,7 +40,13 @@ class DomainTests(StackCase):
         conditions = self.stack.ask("GET", "/v1/webspace/self").json["conditions"]
         self.assertIn("xn--bcher-kva.example", conditions[0]["detail"])
         self.assertEqual(self.stack.ask("DELETE", f"{DOMAINS}/xn--bcher-kva.example", token="token-bob").status, 204)
-        wait_until("it is the first one's again", lambda: self.stack.visit_host("xn--bcher-kva.example").body == b"ws-u1\n")
+        # DNS still names the second one: it is not the first one's by itself.
+        conditions = self.stack.ask("GET", "/v1/webspace/self").json["conditions"]
+        self.assertEqual([each["kind"] for each in conditions], ["host-unproved"])
+        wait_until("it is nobody's", lambda: self.stack.visit_host("xn--bcher-kva.example").status == 404)
+        self.dns.texts["xn--bcher-kva.example"] = ["webspace:id:1"]
+        self.assertEqual(self.stack.ask("POST", f"{DOMAINS}/xn--bcher-kva.example").status, 201)
+        self.assertEqual(self.stack.visit_host("xn--bcher-kva.example").body, b"ws-u1\n")
 
     def test_the_certificate_resolver_is_named_for_own_domains_only(self) -> None:
         self.stack.create()

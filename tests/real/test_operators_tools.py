@@ -40,7 +40,9 @@ class OperatorCase(StackCase):
         self.stack.rest.ask("PATCH", f"/1.0/instances/ws-u{uid}", {"config": {"user._webspaced": document}})
 
     def give_shop(self, uid: int, granted: float) -> None:
-        self.own(uid, domains=[SHOP], granted={**self.document(uid).get("granted", {}), "domains": {SHOP: granted}})
+        # As if it was proved just now, whoever had it before.
+        before = {key: value for key, value in self.document(uid).get("granted", {}).items() if key != "lost"}
+        self.own(uid, domains=[SHOP], granted={**before, "domains": {SHOP: granted}})
 
     def host(self, name: str) -> str:
         """Give who answers under a name: an instance's, or a status."""

@@ -7,7 +7,6 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from selenium.webdriver import Chrome
-from selenium.webdriver.common.by import By
 
 from tests.browser import start_browser
 from tests.real.simulated import SimulatedCase
@@ -59,7 +58,8 @@ class WaitingTests(SimulatedCase):
         self.assertEqual([each for each in complaints if "favicon" not in each], [])
 
     def text(self, chrome: Chrome) -> str:
-        return chrome.find_element(By.TAG_NAME, "body").text
+        # In one step: the page may be left meanwhile.
+        return str(chrome.execute_script("return document.body.innerText")).strip()
 
     def asked(self, chrome: Chrome) -> list[str]:
         """Give the paths of all that the page made the browser ask for; the browser itself looks for a picture."""

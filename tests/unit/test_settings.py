@@ -25,7 +25,7 @@ from tests.unit.lxd.fake_lxd import FakeLxd
 from tests.unit.lxd.test_tls import Party
 from tests.unit.timing import watch
 from webspaced import assembly, tap
-from webspaced.addresses import address_rule, claim_rules
+from webspaced.addresses import address_rule, advice_of, claim_rules, reached_member
 from webspaced.core.instance import Status
 from webspaced.errors import Invalid, Unavailable
 from webspaced.iam import choice
@@ -121,10 +121,18 @@ class WebspaceTests(AssembledCase):
             self.assertEqual(self.ask("GET", "self/domains")[1], expected)
 
     def test_the_services_own_hosts_are_reserved_by_themselves(self) -> None:
-        rules = claim_rules(self.load_in_folder({"iam": {"url": "https://alice.example.org/v1"}}))
-        self.assertTrue(rules.is_reserved("alice"))
-        self.assertFalse(rules.is_reserved("bob"))
-        self.assertTrue(rules.is_reserved("www"))
+        url = "https://alice.example.org/v1"
+        for naming in (
+            {"iam": {"url": url}},
+            {"http": {"cors": {"allowed_origins": ["https://bob.example.net", "https://alice.example.org"]}}},
+            {"traefik": {"probe_url": "http://alice.example.org:80"}},
+            {"webspaces": {"leases": url}},
+        ):
+            rules = claim_rules(self.load_in_folder(naming))
+            self.assertTrue(rules.is_reserved("alice"), naming)
+            self.assertFalse(rules.is_reserved("bob"))
+            self.assertTrue(rules.is_reserved("www"))
+        self.assertFalse(claim_rules(self.load_in_folder({})).is_reserved("alice"))
 
     def load_in_folder(self, settings: dict[str, Any]) -> Settings:
         self.build()
@@ -427,6 +435,24 @@ class LxdTests(AssembledCase):
         built = assembly.build(self.machine, self.load({"lxd": {"url": "unix:///run/my.socket"}}))
         built.startService()
         self.assertEqual(self.machine.unixClients[0][0], "/run/my.socket")
+
+    def test_member(self) -> None:
+        self.build()
+        cluster = evolve(NETWORK, here="m2", local=True, alike=True, name="lxdbr0")
+        for url, lxd, expected in (
+            ("https://lxd.example:8443", {"member": "m1"}, "m1"),
+            ("https://lxd.example:8443", {}, None),
+            ("https://127.0.0.1:8443", {}, "m2"),
+            ("https://localhost:8443", {}, "m2"),
+            ("unix:///run/my.socket", {}, "m2"),
+        ):
+            settings = self.load({"lxd": {"url": url, **lxd}})
+            self.assertEqual(reached_member(settings, cluster), expected)
+            warned = [each for each in advice_of(settings, cluster) if "lxd.member" in each]
+            self.assertEqual(len(warned), expected is None)
+            # Where the bridges are not said to be alike, an address tells enough.
+            apart = evolve(cluster, alike=False)
+            self.assertEqual(reached_member(settings, apart), expected or "")
 
     def test_project_and_profile(self) -> None:
         self.build()

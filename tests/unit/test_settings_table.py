@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from attrs import evolve
 from twisted.python.reflect import namedAny
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -49,6 +50,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         "tests.unit.iam.test_agent.AgentTests.test_it_verifies_unless_told_otherwise_and_says_so_loudly",
     ),
     "lxd.url": (f"{HERE}.LxdTests.test_url",),
+    "lxd.member": (f"{HERE}.LxdTests.test_member",),
     "lxd.project": (f"{HERE}.LxdTests.test_project_and_profile",),
     "lxd.tls.ca": (f"{HERE}.LxdTests.test_the_identities", f"{TLS}.CaTests.test_its_own_under_the_right_name_or_address"),
     "lxd.tls.server_cert": (
@@ -236,7 +238,7 @@ class ReadTests(AssembledCase):
         self.daemon.startService()
         self.machine.run_for(1)
         # What LXD tells of the network decides on addresses.
-        self.daemon._parts.ground(NETWORK)
+        self.daemon._parts.ground(evolve(NETWORK, local=True))
         return read
 
     def _build_by_tap(self, settings: Any) -> None:

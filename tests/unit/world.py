@@ -293,7 +293,7 @@ class FakeIdentity:
         self.admins: set[int] = set()
         self.away = False
 
-    async def authenticate(self, token: str) -> Caller:
+    async def authenticate(self, token: str, *, anew: bool = False) -> Caller:
         return Caller(user=self._user(next(uid for uid, name in self.members.items() if name == token)), token=token)
 
     async def by_username(self, username: str, caller: Caller) -> User:
@@ -333,7 +333,7 @@ class World:
         self.listeners = FakeListeners()
         self.store = FakeStore(self.clock)
         self.identity = FakeIdentity()
-        self.records, self.conditions = FakeRecords(self.clock), Conditions()
+        self.records, self.conditions = FakeRecords(self.clock), Conditions(self.clock)
         self.registry = Registry(self.clock, self.lxd, "ws-", DEFAULTS, self.conditions, Words(self.lxd))
         self.readiness = ReadinessTable()
         self.departures = Departures(self.clock, self.registry, self.identity, GRACE_OF_IAM, self.clock.seconds)
@@ -351,7 +351,9 @@ class World:
         self.allocator = Allocator(
             self.clock, self.registry, self.claims, external=EXTERNAL, boot=BOOT, pick=lambda _: 0
         )
-        membership = Membership(departed=self.departures.has_departed, now=self.clock.seconds)
+        membership = Membership(
+            departed=self.departures.has_departed, missing=self.departures.missing, now=self.clock.seconds
+        )
         self.housing = Housing(lambda _: 0)
         self.adoption = Adoption(
             self.registry, self.documents, self.allocator, self.claims, self.housing, self.identity, self.conditions,

@@ -19,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
     """Give the parser of all commands."""
     whole = argparse.ArgumentParser(
         prog="webspaced",
-        description="Commands for whoever operates webspaced. The daemon itself is run by `twistd -n webspaced`.",
+        description="Commands for whoever operates webspaced.",
     )
     words = whole.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:

@@ -5,7 +5,7 @@ Sources: https://documentation.ubuntu.com/lxd/en/latest/reference/devices_nic/ a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 FILTERS = ("security.mac_filtering", "security.ipv4_filtering", "security.ipv6_filtering")
 """They keep a container from sending as somebody else: without them it can take its neighbours' visitors."""
@@ -26,9 +26,7 @@ def guards_lacking(
 
     :param managed: whether LXD manages the NIC's network: elsewhere the address filters keep DHCP's answers out.
     """
-    filters = FILTERS if managed else FILTERS[:1]
-    device = devices.get(nic, {})
-    lacking = [key for key in filters if device.get(key) != "true"]
+    lacking = filters_lacking(devices.get(nic, {}), FILTERS if managed else FILTERS[:1])
     if lacking:
         settings = " ".join(f"{key}=true" for key in lacking)
         yield (
@@ -50,6 +48,27 @@ def guards_lacking(
         )
 
 
+def filters_lacking(device: Mapping[str, str], filters: Sequence[str] = FILTERS) -> list[str]:
+    """Give the filters that a NIC lacks."""
+    return [key for key in filters if device.get(key) != "true"]
+
+
+def copies_advice(example: str, count: int, nic: str, prefix: str, client: str) -> str:
+    """Say that webspaces' own NICs lack filters, whatever the profile has, with the command that mends them all.
+
+    :param example: the name of one of their instances.
+    """
+    settings = " ".join(f"{key}=true" for key in FILTERS)
+    many = f"{count} webspaces, such as {example}, have a NIC of their own that lets" if count > 1 else (
+        f"the webspace {example} has a NIC of its own that lets"
+    )
+    return (
+        f"{many} a container take its neighbours' visitors, whatever the profile has; to prevent that:"
+        f" for each in $({client} list --format csv --columns n {prefix});"
+        f" do {client} config device set $each {nic} {settings}; done"
+    )
+
+
 def unmanaged_advice(bridge: str, *, has_source: bool) -> str:
     """Say what it means that LXD does not manage the webspaces' network."""
     if has_source:
@@ -61,4 +80,13 @@ def unmanaged_advice(bridge: str, *, has_source: bool) -> str:
         f"LXD does not manage the network {bridge}, and webspaces.leases is not set: whoever has an address first keeps"
         " it, so a container can take one that a sleeping webspace had. Set webspaces.leases to the DHCP server's lease"
         " file or to a URL of its leases"
+    )
+
+
+def unknown_member_advice(bridge: str) -> str:
+    """Say what it means that nobody knows which cluster member's bridge is reached."""
+    return (
+        f"each member of the LXD cluster has a bridge {bridge} of its own with the same addresses, and over https nobody can"
+        " say which one is reached from here: no webspace on them is served. Set lxd.member to the member on whose machine"
+        " webspaced runs, or use a network that spans the members"
     )

@@ -76,7 +76,7 @@ class Owners:
     def note(self, instance: Instance) -> frozenset[Place]:
         """Take what LXD says of an instance, and give the places whose owner may be another one now."""
         self._born[instance.identity] = instance.created_at
-        places = frozenset(self._place(instance, each) for each in fixed_addresses(instance, self.nic))
+        places = frozenset(self.place(instance, each) for each in fixed_addresses(instance, self.nic))
         return self._give(instance.identity, places)
 
     def forget(self, identity: Identity) -> frozenset[Place]:
@@ -112,7 +112,7 @@ class Owners:
         return tuple(each for each in shown if self._owns(instance, each, fixed, mac))
 
     def _owns(self, instance: Instance, address: IPAddress, fixed: Collection[IPAddress], mac: str | None) -> bool:
-        place = self._place(instance, address)
+        place = self.place(instance, address)
         holders = self._fixed.owners(place)
         if holders:
             # LXD refuses the same address on two NICs of a network; keys of ours can be copied, and a copy is younger.
@@ -125,6 +125,18 @@ class Owners:
         """Whether an address of this family is written for an instance: then it has no other one of that family."""
         return _has_like(fixed_addresses(instance, self.nic), address)
 
+    def is_leased(self, instance: Instance, address: IPAddress) -> bool:
+        """Whether somebody has a lease of an address there where an instance is."""
+        return bool(self._leased.get(self.place(instance, address)))
+
+    def is_claimed(self, place: Place) -> bool:
+        """Whether anybody has a place, by a NIC or by a lease."""
+        return bool(self._leased.get(place) or self._fixed.owners(place))
+
+    def is_free(self, instance: Instance, address: IPAddress) -> bool:
+        """Whether an address is nobody's there where an instance is, which was not told to have another one."""
+        return not (self.is_claimed(self.place(instance, address)) or self.is_told(instance, address))
+
     def expected(self, instance: Instance) -> tuple[IPAddress, ...]:
         """Give the addresses that an instance owns, whether they are up or not, IPv4 first."""
         mac = instance.nic_mac(self.nic)
@@ -136,8 +148,60 @@ class Owners:
         """Whether anybody anywhere has an address by a NIC or a lease."""
         return address in self._leased_anywhere or bool(self._anywhere.owners(address))
 
-    def _place(self, instance: Instance, address: IPAddress) -> Place:
+    def place(self, instance: Instance, address: IPAddress) -> Place:
+        """Give the place of an address there where an instance is."""
         return (instance.location if self.local else "", address)
+
+
+@define
+class Keepers:
+    """Who had an address by a lease, in its incarnation: it stays theirs until somebody else is told to have it.
+
+    Whoever can send DHCP messages in another's name can end its lease, and would take it from its visitors.
+    """
+
+    _of: dict[IPAddress, dict[Place, tuple[Identity, str]]] = Factory(dict)
+    _kept: dict[Identity, set[Place]] = Factory(dict)
+
+    def keep(self, place: Place, instance: Instance) -> None:
+        """Say that an instance has the lease of a place."""
+        self.drop(place)
+        self._of.setdefault(place[1], {})[place] = (instance.identity, instance.incarnation)
+        self._kept.setdefault(instance.identity, set()).add(place)
+
+    def keeps(self, place: Place, instance: Instance) -> bool:
+        """Whether an instance was the last one to have the lease of a place, and has run since."""
+        return self._of.get(place[1], {}).get(place) == (instance.identity, instance.incarnation)
+
+    def kept(self, instance: Instance) -> list[IPAddress]:
+        """Give what an instance keeps."""
+        return [place[1] for place in self._kept.get(instance.identity, ()) if self.keeps(place, instance)]
+
+    def anybody(self, address: IPAddress) -> bool:
+        """Whether anybody anywhere keeps an address."""
+        return address in self._of
+
+    def drop(self, place: Place) -> None:
+        """Say that a place may be somebody else's."""
+        places = self._of.get(place[1], {})
+        if place not in places:
+            return
+        identity, _ = places.pop(place)
+        self._kept[identity].discard(place)
+        if not places:
+            del self._of[place[1]]
+        if not self._kept[identity]:
+            del self._kept[identity]
+
+    def only(self, identity: Identity, shown: Collection[IPAddress]) -> None:
+        """Say that an instance uses no more than these."""
+        for place in list(self._kept.get(identity, ())):
+            if place[1] not in shown:
+                self.drop(place)
+
+    def forget(self, identity: Identity) -> None:
+        """Say that an instance is gone, or does not run."""
+        self.only(identity, ())
 
 
 @define

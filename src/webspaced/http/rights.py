@@ -20,7 +20,7 @@ from webspaced.errors import Forbidden, NotFound, Unauthenticated, WebspacedErro
 from webspaced.interfaces import IIdentity
 
 INTERVAL = 10.0
-"""Seconds: what IAM said counts for as long anyway."""
+"""Seconds after which one that ended is closed at the latest, if IAM answers: what it said before does not count."""
 
 Ended: TypeAlias = Callable[[], Coroutine[Any, Any, str | None]]
 """Asks why a right ended; ``None`` while it has not, as far as anybody can tell."""
@@ -37,7 +37,7 @@ class Grant:
 async def ended(identity: IIdentity, grant: Grant) -> str | None:
     """Give the reason if IAM says that a grant is none any more."""
     try:
-        now = (await identity.authenticate(grant.caller.token)).user
+        now = (await identity.authenticate(grant.caller.token, anew=True)).user
     except (Unauthenticated, Forbidden, NotFound) as error:
         return str(error)
     except WebspacedError:

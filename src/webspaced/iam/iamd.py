@@ -64,11 +64,11 @@ class IamdIdentity:
 
     # --- by token
 
-    async def authenticate(self, token: str) -> Caller:
+    async def authenticate(self, token: str, *, anew: bool = False) -> Caller:
         claims = read_claims(token)
         # By hash: a token in memory for longer than a request needs is one that a dump tells.
         key = hashlib.sha256(token.encode()).digest()
-        user = self._accepted.get(key)
+        user = None if anew else self._accepted.get(key)
         if user is None:
             user = await self._validations.join(key, lambda: self._validate(key, token, claims))
         return Caller(user=user, token=token)
@@ -76,6 +76,7 @@ class IamdIdentity:
     async def _validate(self, key: bytes, token: str, claims: Claims) -> User:
         answer = await self._client.get(VALIDATE, token)
         if answer.status == UNAUTHORIZED:
+            self._accepted.drop(key)
             why = refusal_reason(answer.body, token)
             raise Forbidden(f"IAM refuses the token: {why}" if why else "IAM refuses the token")
         if answer.status != NO_CONTENT:

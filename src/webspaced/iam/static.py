@@ -33,7 +33,7 @@ class StaticIdentity:
         # Looked up by hash: neither the table nor the time it takes tells anything of a token.
         self._by_hash = {token_hash: user for user, token_hash in pairs if token_hash}
 
-    async def authenticate(self, token: str) -> Caller:
+    async def authenticate(self, token: str, *, anew: bool = False) -> Caller:
         if not token or len(token) > LONGEST_TOKEN or not token.isprintable():
             message = "the token is malformed"
             raise Unauthenticated(message)
@@ -92,8 +92,8 @@ class UsersFile:
         before, self._told = self._told, self._current()
         return before is not self._told
 
-    async def authenticate(self, token: str) -> Caller:
-        return await self._current().authenticate(token)
+    async def authenticate(self, token: str, *, anew: bool = False) -> Caller:
+        return await self._current().authenticate(token, anew=anew)
 
     async def by_username(self, username: str, caller: Caller) -> User:
         return await self._current().by_username(username, caller)

@@ -35,9 +35,6 @@ class IInstances(Interface):
     async def go_through_others(told: Callable[[Instance], None]) -> None:
         """Tell every instance of all other projects that may be seen."""
 
-    async def is_busy(name: str) -> bool:
-        """Whether LXD carries out an operation on an instance now."""
-
     async def others_work(name: str, *, sessions: bool = False) -> str:
         """Give what LXD carries out on an instance for others than us now, in its words and short; empty if nothing.
 

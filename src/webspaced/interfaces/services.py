@@ -49,8 +49,11 @@ class ILeaderMark(Interface):
 class IIdentity(Interface):
     """The IAM service: who is calling, and who is meant."""
 
-    async def authenticate(token: str) -> Caller:
-        """Give who holds the token; ``Unauthenticated`` if malformed, ``Forbidden`` if refused, ``Unavailable``."""
+    async def authenticate(token: str, *, anew: bool = False) -> Caller:
+        """Give who holds the token; ``Unauthenticated`` if malformed, ``Forbidden`` if refused, ``Unavailable``.
+
+        :param anew: whatever was said of it a moment ago does not count.
+        """
 
     async def by_username(username: str, caller: Caller) -> User:
         """Give a user by name on behalf of a caller; ``NotFound``, ``Forbidden``, ``Unavailable``."""

@@ -18,6 +18,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.threads import deferToThreadPool
 
 from webspaced.errors import Invalid, Unavailable
+from webspaced.lib.extras import extra
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 DEFAULT_NAMESPACE = "default"
@@ -137,7 +138,8 @@ def by_kubeconfig(reactor: Any, path: str) -> Access:
 
 def _load(path: str) -> Any:
     # Half a second of imports that nobody needs in a pod or without Kubernetes.
-    from kubernetes import client, config  # noqa: PLC0415
+    with extra("kubernetes", "kubernetes", "a kubeconfig (there are no files of a pod)"):
+        from kubernetes import client, config  # noqa: PLC0415
 
     # What it makes of a file that is no kubeconfig at all.
     nonsense = (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError)

@@ -33,9 +33,13 @@ class ExpiringCache(Generic[K, V]):
         del self._kept[key]
         return None
 
+    def drop(self, key: K) -> None:
+        """Remember a value no more."""
+        self._kept.pop(key, None)
+
     def put(self, key: K, value: V, seconds: float) -> None:
         """Remember a value for so many seconds."""
-        self._kept.pop(key, None)
+        self.drop(key)
         if seconds <= 0:
             return
         now = self._clock.seconds()

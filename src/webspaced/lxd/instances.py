@@ -61,9 +61,6 @@ class LxdInstances:
                 # Gone meanwhile, or not for our certificate to see.
                 continue
 
-    async def is_busy(self, name: str) -> bool:
-        return any(_is_about(each, name) for each in await self._operations())
-
     async def others_work(self, name: str, *, sessions: bool = False) -> str:
         for each in await self._operations():
             said = str(each.get("description") or "an operation")

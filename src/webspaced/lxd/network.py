@@ -36,7 +36,7 @@ class ProfileNetwork:
     """The NIC of the webspaces' profile: its device name, and what a managed bridge says of its subnets.
 
     ``config`` are the network's keys. ``here``: the cluster member that answers, where LXD is a cluster. ``local``: whether
-    each member of one has a bridge of its own, with the same subnet, that others do not reach.
+    each member of one has a bridge of its own that others do not reach, and ``alike``: with the same subnet on all of them.
     """
 
     nic: str
@@ -48,6 +48,7 @@ class ProfileNetwork:
     profile: Profile = Profile(name="")
     here: str = ""
     local: bool = False
+    alike: bool = False
 
 
 async def profile_network(client: LxdClient, profile: str) -> ProfileNetwork:
@@ -99,6 +100,8 @@ async def _network(client: LxdClient, nic: str, profile: Profile) -> ProfileNetw
         profile=profile,
         here=here,
         local=bool(here),
+        # Of a network's addresses there is one for all members.
+        alike=bool(here and told),
     )
 
 

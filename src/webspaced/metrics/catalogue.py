@@ -81,8 +81,8 @@ ROUTES = (
     _gauge("routes_unwritten", "Routes that are to be written, or to be removed."),
     _counter("route_writes", "Writes to the store of routes by provider and outcome: `ok`, `partly` (some were refused),"
              " `failed`.", "provider", "outcome"),
-    _histogram("route_settle_seconds", "Seconds from a write until Traefik had taken it up, or was taken to have, where"
-               " somebody waited for that."),
+    _histogram("route_settle_seconds", "How long somebody waited after a write until Traefik had taken it up, or was"
+               " taken to have."),
     _gauge("traefik_has_routes", "1 while Traefik has webspaced's routes, 0 while it has none; absent where it cannot be"
            " asked."),
     _counter("reconciles", "Full passes over all webspaces, by how they ended.", "outcome"),

@@ -68,14 +68,14 @@ class Walk:
         census = Census()
 
         def look(observed: Observed) -> None:
-            conditions = self._watched.known.conditions.of(observed.uid)
+            conditions = self._watched.parts.known.conditions.of(observed.uid)
             self._count(census, observed, conditions)
             if self._each:
                 self._tell(census, observed, len(conditions))
 
-        await self._gently.each(self._watched.known.registry, look)
+        await self._gently.each(self._watched.parts.known.registry, look)
         self._forget_the_gone()
-        census.seen = await self._watched.served.listeners.count(self._gently)
+        census.seen = await self._watched.parts.served.listeners.count(self._gently)
         return census
 
     def _count(self, census: Census, observed: Observed, conditions: Iterable[Kind]) -> None:
@@ -87,7 +87,7 @@ class Walk:
             census.first_end = min(census.first_end, certificate.not_after)
 
     def _tell(self, census: Census, observed: Observed, wrong: int) -> None:
-        seen = self._watched.served.listeners.counters_of(observed.uid)
+        seen = self._watched.parts.served.listeners.counters_of(observed.uid)
         figures = (DEPTHS[observed.depth], wrong, seen.held_seconds, seen.opened, seen.to_container, seen.to_visitor)
         # Of ten thousand most are as they were: their lines are kept.
         known = self._told.get(observed.uid)
@@ -97,7 +97,7 @@ class Walk:
             told.append(line)
 
     def _forget_the_gone(self) -> None:
-        registry = self._watched.known.registry
+        registry = self._watched.parts.known.registry
         for uid in [uid for uid in self._told if registry.get(uid) is None]:
             del self._told[uid]
 

@@ -15,7 +15,7 @@ VERSION = metadata.version("webspaced")
 
 def waking(watched: Watched) -> Iterator[Reading]:
     """Boots, wakes and sleeps."""
-    boots, ports, room = watched.known.booter.boots, watched.known.gate.ports, watched.known.room
+    boots, ports, room = watched.parts.known.booter.boots, watched.parts.known.gate.ports, watched.parts.known.room
     yield counted("webspaced_boots_total", boots.ended)
     yield Reading("webspaced_boot_seconds", boots.seconds)
     yield Reading("webspaced_boot_phase_seconds", boots.steps)
@@ -23,8 +23,8 @@ def waking(watched: Watched) -> Iterator[Reading]:
     yield counted("webspaced_wakes_total", boots.wakes)
     waits = {(outcome,): number for (_, outcome), number in ports.outcomes.values.items()}
     yield Reading("webspaced_port_waits_total", waits)
-    yield counted("webspaced_sleeps_total", watched.sleeper.sleeps)
-    yield counted("webspaced_sleeps_total", watched.power.stops, before=("asleep",))
+    yield counted("webspaced_sleeps_total", watched.parts.sleeper.sleeps)
+    yield counted("webspaced_sleeps_total", watched.parts.power.stops, before=("asleep",))
     yield one("webspaced_boots_waiting_for_room", room.lacking)
     yield one("webspaced_hosts_short_of_memory", len(room.short))
 
@@ -43,18 +43,18 @@ def visits(seen: Counters) -> Iterator[Reading]:
 
 def routes(watched: Watched, provider: str) -> Iterator[Reading]:
     """What is published, and how that went."""
-    publisher, watch = watched.served.publisher, watched.served.watch
+    publisher, watch = watched.parts.served.publisher, watched.parts.served.watch
     wanted, published, unwritten = publisher.counts()
     yield one("webspaced_routes_wanted", wanted)
     yield one("webspaced_routes_published", published)
     yield one("webspaced_routes_unwritten", unwritten)
-    whole = publisher.writes - publisher.partly
-    writes = {"ok": whole, "partly": publisher.partly, "failed": publisher.failures}
+    partly = sum(publisher.unwritten.partly.values.values())
+    writes = {"ok": publisher.writes - partly, "partly": partly, "failed": publisher.failures}
     yield Reading("webspaced_route_writes_total", {(provider, outcome): number for outcome, number in writes.items()})
-    yield Reading("webspaced_route_settle_seconds", publisher.settles)
+    yield Reading("webspaced_route_settle_seconds", publisher.settling.waits)
     if watch is not None:
         yield one("webspaced_traefik_has_routes", not watch.trouble)
-    passes = watched.reconciler.passes
+    passes = watched.parts.reconciler.passes
     ended = {(outcome,): number for (_, outcome), number in passes.outcomes.values.items()}
     yield Reading("webspaced_reconciles_total", ended)
     yield Reading("webspaced_reconcile_seconds", passes.seconds.without())
@@ -65,7 +65,7 @@ def daemon(watched: Watched, clock_seconds: float) -> Iterator[Reading]:
     events = watched.events
     yield Reading("webspaced_info", {(VERSION,): 1})
     yield one("webspaced_leader", watched.leadership.holds())
-    yield one("webspaced_event_stream_up", watched.reconciler.connected_to_lxd)
+    yield one("webspaced_event_stream_up", watched.parts.reconciler.connected_to_lxd)
     yield one("webspaced_event_stream_age_seconds", max(0.0, clock_seconds - events.heard))
     yield one("webspaced_event_stream_losses_total", events.losses)
     for service, calls in watched.calls.items():

@@ -6,29 +6,23 @@ from collections.abc import Callable, Mapping
 
 from attrs import frozen
 
-from webspaced.knowledge import Knowledge, Served
+from webspaced.control.build import Operated
 from webspaced.leadership import Leadership
 from webspaced.lib.measures import Calls
 from webspaced.lxd.events import EventSubscription
-from webspaced.reconcile.reconciler import Reconciler
-from webspaced.webspaces.power import Power
-from webspaced.webspaces.sleeper import Sleeper
 
 
-@frozen(kw_only=True)
+@frozen
 class Watched:
-    """The parts of the daemon that count; ``now`` gives seconds since the epoch."""
+    """The parts of the daemon that count."""
 
-    known: Knowledge
-    served: Served
-    power: Power
-    sleeper: Sleeper
-    reconciler: Reconciler
+    parts: Operated
     events: EventSubscription
     leadership: Leadership
     calls: Mapping[str, Calls]
     """By service."""
     now: Callable[[], float]
+    """Gives seconds since the epoch."""
 
 
 def calls_of(services: Mapping[str, object]) -> Mapping[str, Calls]:

@@ -17,7 +17,6 @@ from webspaced.errors import PartlyWritten, RoutesUnwritable
 from webspaced.interfaces import IRouteStore, ITraefik
 from webspaced.lib.backoff import pauses
 from webspaced.lib.buckets import Buckets, Rate
-from webspaced.lib.measures import Timed
 from webspaced.reconcile.settling import Settling
 from webspaced.reconcile.unwritten import Unwritten
 
@@ -61,25 +60,21 @@ class Publisher:
         self._wanted: dict[str, Route] = {}
         self._actual: dict[str, Route] = {}
         self._differing: set[str] = set()
-        self._settling = Settling(clock, traefik)
+        self.settling = Settling(clock, traefik)
         self._changed: dict[str, tuple[float, int | None]] = {}
         self._often: Buckets[str] = Buckets(clock, OFTEN, MANY)
         self._held: dict[str, float] = {}
         self._naming: dict[IPAddress, dict[str, float]] = {}
         self._named: dict[str, set[IPAddress]] = {}
-        self._open = False
+        self._open = self._renew = self._uncertain = False
         self._written = self._tried = -LAZY_INTERVAL
-        self._renew = False
         self._stale: dict[str, int] = {}
         self._marks = 0
-        self._uncertain = False
         self._pending: IDelayedCall | None = None
         self._flushing: Deferred[None] | None = None
         self._resting: Deferred[None] | None = None
         self._waiting: list[tuple[str, Deferred[bool]]] = []
-        self.writes = self.failures = self.partly = 0
-        """Writes of the store: those that went well, for all or (``partly``) some routes, and those that did not."""
-        self.settles = Timed()
+        self.writes = self.failures = 0
 
     def counts(self) -> tuple[int, int, int]:
         """Give how many routes are wanted, published, and to be written."""
@@ -142,6 +137,15 @@ class Publisher:
         """Give the backend that the published route names."""
         route = self._actual.get(name)
         return None if route is None else route.backend
+
+    def routes(self) -> Mapping[str, Route]:
+        """Give what is published."""
+        return dict(self._actual)
+
+    def differences(self) -> Mapping[str, tuple[Route | None, Route | None]]:
+        """Give the routes that are not published as they are wanted: wanted and actual, ``None`` for none."""
+        names = sorted(self._differing | self._stale.keys())
+        return {name: (self._wanted.get(name), self._actual.get(name)) for name in names}
 
     def named_by_others(self, address: IPAddress, name: str) -> bool:
         """Whether Traefik may still send another webspace's visitors to this address."""
@@ -209,15 +213,11 @@ class Publisher:
             changed, generation = self._changed[name]
             rest = changed + self._settle_time - self._clock.seconds()
             # Of a change that was just made, never more: whatever a clock says.
-            await self._settling.wait(generation, min(rest, self._settle_time))
-            if rest > 0:
-                self.settles.note(self._clock.seconds() - changed)
+            await self.settling.wait(generation, min(rest, self._settle_time))
 
     def _patience(self, name: str) -> float:
         """Give for how long to wait for a route's write: where none has worked for long, one more try has to do."""
-        since = self.unwritten.since_for(name)
-        lasting = since is not None and self.unwritten.now() - since > WRITE_LIMIT
-        return TRY_LIMIT if lasting else WRITE_LIMIT
+        return TRY_LIMIT if self.unwritten.lasts(name) > WRITE_LIMIT else WRITE_LIMIT
 
     def close(self) -> Deferred[None] | None:
         """Write no more; gives a Deferred for a write that is under way."""
@@ -288,7 +288,6 @@ class Publisher:
                 self._mark([*todo.put, *todo.remove])
                 raise
             except PartlyWritten as error:
-                self.partly += 1
                 todo, generation = self._without(todo, error.refused), error.generation
             except Exception as error:  # noqa: BLE001  (the store may be away for any reason; the wish stays)
                 self.log.warn("routes could not be written: {error}", error=str(error))

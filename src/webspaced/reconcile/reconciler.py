@@ -61,6 +61,7 @@ class Reconciler:
         self._served: dict[int, tuple[str, int | None]] = {}
         self._completion = Completion(clock, with_.registry, with_.adoption, self._not_seen)
         self._reading: Deferred[None] | None = None
+        with_.registry.is_there = lambda: self.connected_to_lxd
         with_.registry.subscribe(self.act)
         with_.readiness.subscribe(self.act)
         with_.booter.subscribe(self.act)
@@ -118,7 +119,7 @@ class Reconciler:
         self._leads = True
         await self._apply_all()
         # Nobody waits for what containers show.
-        self._reading = self.look_at_addresses().addErrback(self._addresses_not_read)
+        self._reading = self.look_at_addresses().addErrback(self._not_looked_at)
 
     async def _apply_all(self) -> None:
         self._with.adoption.everything_seen()
@@ -165,18 +166,17 @@ class Reconciler:
         """Read the addresses of all that run: no event tells what their root does with them."""
         return Deferred.fromCoroutine(self._with.registry.read_addresses()) if self.connected_to_lxd else succeed(None)
 
-    def _addresses_not_read(self, failure: Failure) -> None:
-        failure.trap(WebspacedError, CancelledError)
-
     def refresh_members(self) -> None:
         """Ask anew who everybody's member is, as the next full pass would."""
         if self._leads:
             self._completion.refresh()
 
     def departed(self, uid: int) -> None:
-        """Hear that a webspace has had no member for too long."""
-        if self._leads:
-            # IAM is asked once more.
+        """Hear that a webspace has had no member for too long, which IAM is asked for once more."""
+        observed = self._with.registry.get(uid)
+        if observed is not None and self._with.booter.is_departed(observed):
+            self.act(uid)
+        elif self._leads:
             self._completion.request(uid).addErrback(self._not_seen, uid).addCallback(lambda _: self.act(uid))
 
     @property
@@ -353,7 +353,7 @@ class Reconciler:
         """Give the address at which the web port answers, else the one that the route names, else the first."""
         answering = self._with.readiness.answering(observed, self._web(observed))
         published = self._with.publisher.published(observed.name)
-        named = published.host if published is not None and published.host in observed.addresses else None
+        named = published.host if published and self._with.registry.may_be_at(observed, published.host) else None
         return answering or named or observed.address
 
     def _web(self, observed: Observed) -> Probe:
@@ -366,7 +366,7 @@ class Reconciler:
         """Ask a running webspace's web port, whoever started it, so that its route can become direct."""
         if not observed.runs or self._with.booter.memory(observed.uid).hold is not Hold.NONE:
             return
-        if self._with.booter.unwanted(observed):
+        if self._with.booter.unwanted(observed) or self._with.registry.awaits_leases(observed):
             return
         web = self._web(observed)
         if self._with.readiness.get(observed, web) is Readiness.UNKNOWN:

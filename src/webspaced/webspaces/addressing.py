@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from math import inf
 
@@ -13,9 +13,9 @@ from twisted.logger import Logger
 from webspaced.core.address import MOST_ADDRESSES, AddressRule
 from webspaced.core.instance import Instance, IPAddress
 from webspaced.core.ownership import fixed_addresses
-from webspaced.errors import DeadlineExceeded, NotFound, RemoteError
+from webspaced.errors import DeadlineExceeded, NotFound, RemoteError, Unavailable
 from webspaced.interfaces import IInstances
-from webspaced.lib.deferreds import bounded
+from webspaced.lib.deferreds import bounded, sleep
 from webspaced.lib.gently import Gently
 from webspaced.webspaces.conditions import Conditions, Kind
 from webspaced.webspaces.observed import Observed
@@ -26,6 +26,8 @@ ADDRESS_BUDGET = 5.0
 """Seconds that the look at one instance's addresses may take: one that hangs must not keep the others from theirs."""
 FIRST_BUDGET = 3.0
 """Seconds for which containers are asked before the first answer, where there is nobody else: the rest is asked later."""
+NOTICED = 0.1
+"""Seconds within which the event stream tells that LXD is away."""
 MOST_NAMED = 4
 """So many foreign addresses of a webspace are named."""
 
@@ -44,7 +46,9 @@ class Addressing:
         rule: AddressRule,
         ownership: Ownership,
         conditions: Conditions,
+        is_there: Callable[[], bool],
     ) -> None:
+        """:param is_there: whether LXD is there as a whole, as its event stream tells."""
         self.ownership = ownership
         self.nic = nic
         self._clock = clock
@@ -52,11 +56,19 @@ class Addressing:
         self._instances = instances
         self._rule = rule
         self._conditions = conditions
+        self._is_there = is_there
         self._ask_until = inf
 
     def begin_asking(self, *, first: bool) -> None:
         """Say that many are going to be asked; ``first``: nobody is served before that is over."""
         self._ask_until = self._clock.seconds() + FIRST_BUDGET if first else inf
+
+    async def check_there(self, error: Exception) -> None:
+        """Raise an error that says that LXD is away as a whole; not to answer for one instance is that one's affair."""
+        if isinstance(error, Unavailable):
+            await sleep(self._clock, NOTICED)
+            if not self._is_there():
+                raise error
 
     async def read(self, observed: Observed) -> tuple[IPAddress, ...] | None:
         """Give the addresses that a webspace shows now; ``None`` if its instance is gone."""
@@ -69,6 +81,13 @@ class Addressing:
     def is_fixed(self, observed: Observed) -> bool:
         """Whether its address is written for it, so that nobody else can get it."""
         return bool(fixed_addresses(observed.instance, self.nic))
+
+    def is_unheard(self, observed: Observed, address: IPAddress) -> bool:
+        """Whether an address that could be a running webspace's may be its own, for all that anybody can say yet."""
+        if not self._rule.allows(address) or self.ownership.out_of_reach(observed.instance):
+            return False
+        shown = observed.claims is None or address in observed.claims
+        return shown and self.ownership.is_unheard(observed.instance, address)
 
     def is_worth_asking(self, observed: Observed, claims: Collection[IPAddress]) -> bool:
         """Whether the leases should be read again before a webspace is judged.
@@ -84,7 +103,8 @@ class Addressing:
         if observed.claims is None:
             return evolve(observed, addresses=self._expected(observed)) if observed.addresses else observed
         owned = self.ownership.owned(observed.instance, observed.claims)
-        self._note(observed, [address for address in observed.claims if address not in owned])
+        foreign = [address for address in observed.claims if address not in owned]
+        self._note(observed, [each for each in foreign if not self.ownership.is_unheard(observed.instance, each)])
         usable = owned if self._is_reachable(observed) else ()
         # The present one stays the first while it counts, so that a new one beside it changes nothing.
         return evolve(observed, addresses=tuple(sorted(usable, key=lambda each: each != observed.address)))
@@ -101,7 +121,8 @@ class Addressing:
         try:
             what = f"reading the addresses of webspace {observed.uid}"
             claims = await bounded(self._clock, ADDRESS_BUDGET, self.read(observed), what)
-        except (RemoteError, DeadlineExceeded) as error:
+        except (RemoteError, DeadlineExceeded, Unavailable) as error:
+            await self.check_there(error)
             # It is there all the same: its boot port serves it, and the booter goes on asking.
             self.log.warn("the addresses of {name} cannot be read: {error}", name=observed.name, error=str(error))
             return observed
@@ -131,14 +152,16 @@ class Addressing:
 
     async def _look_at_stranger(self, stranger: Instance) -> None:
         self.ownership.note(stranger)
-        if stranger.status.runs and (shown := await self._shown(stranger)) is not None:
+        in_time = self._clock.seconds() < self._ask_until
+        if in_time and stranger.status.runs and (shown := await self._shown(stranger)) is not None:
             self.ownership.owned(stranger, shown)
 
     async def _shown(self, stranger: Instance) -> Sequence[IPAddress] | None:
         asking = self._instances.state(stranger.name, stranger.project)
         try:
             state = await bounded(self._clock, ADDRESS_BUDGET, asking, f"the state of {stranger.name}")
-        except (RemoteError, DeadlineExceeded, NotFound):
+        except (RemoteError, DeadlineExceeded, NotFound, Unavailable) as error:
+            await self.check_there(error)
             # It keeps what it had.
             return None
         shown = [at for nic in state.interfaces for at, scope in nic.addresses if scope == "global"][:MOST_ADDRESSES]
@@ -153,7 +176,7 @@ class Addressing:
     def _is_reachable(self, observed: Observed) -> bool:
         away = self.ownership.out_of_reach(observed.instance)
         where = observed.instance.location
-        detail = f"its address is on the bridge of the cluster member {where}, which cannot be reached from here"
+        detail = f"its address is on the bridge of the cluster member {where}, which is not reached from here (lxd.member)"
         self._conditions.note(observed.uid, Kind.OUT_OF_REACH, detail if away else None)
         return not away
 

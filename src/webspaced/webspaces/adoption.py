@@ -28,11 +28,13 @@ from webspaced.webspaces.registry import Registry
 @frozen(kw_only=True)
 class Membership:
     """What adoption is told: ``may_write`` whether no other daemon can be giving away the same numbers; ``departed`` whether
-    a webspace's member has been unknown for too long; ``now`` the time, in seconds since the epoch.
+    a webspace's member has been unknown for too long; ``missing`` hears of one whom IAM does not know now; ``now`` is the
+    time, in seconds since the epoch.
     """
 
     may_write: Callable[[], bool] = lambda: True
     departed: Callable[[Observed], bool] = lambda _observed: False
+    missing: Callable[[Observed], None] = lambda _observed: None
     now: Callable[[], float] = time.time
 
 
@@ -150,8 +152,10 @@ class Adoption:
     def _remember(self, observed: Observed, member: _Member) -> None:
         if member.known:
             self._unknown.pop(observed.uid, None)
-        elif member.known is False and observed.unknown_since is not None:
-            self._unknown[observed.uid] = observed.unknown_since
+        elif member.known is False:
+            self._membership.missing(observed)
+            if observed.unknown_since is not None:
+                self._unknown[observed.uid] = observed.unknown_since
 
     def _membership_keys(self, present: Observed, member: _Member) -> dict[str, str]:
         since = present.instance.config.get(UNKNOWN_SINCE_KEY, "")

@@ -22,6 +22,7 @@ from webspaced.lib.deferreds import Flights, sleep
 from webspaced.webspaces.conditions import Conditions, Kind
 from webspaced.webspaces.course import Boots, Course, Step
 from webspaced.webspaces.observed import Observed
+from webspaced.webspaces.patience import Patience
 from webspaced.webspaces.registry import Registry
 
 FREEZING_LIMIT = 5.0
@@ -34,6 +35,10 @@ PAUSED_PAUSE, PAUSED_RETRY_AFTER = 0.5, 30.0
 """Seconds between looks whether LXD still works on a webspace that somebody else froze, and for visitors after that."""
 RESUMES_AT_ONCE = 32
 """Those that doze are woken so many at a time: each asks what LXD works on, and would hear of a thousand others."""
+LEASES_RETRY_AFTER = 10.0
+"""Seconds after which asking again makes sense while leases cannot be read."""
+RESTART_PAUSE = 1.0
+"""Seconds that one which stopped after its start has to come back: whoever restarts it starts it again by then."""
 UNTOLD_LIMIT = 15.0
 """Seconds that visitors wait for an LXD that cannot tell a webspace's state."""
 
@@ -176,21 +181,17 @@ class Booter:
         began = self._clock.seconds()
         self._courses[uid] = course
         try:
-            observed = await self._come_up(uid, course)
+            with self.boots.counted(course):
+                observed = await self._come_up(uid, course)
         except (BootFailed, DeadlineExceeded) as error:
             self._remember(uid, self.memory(uid).failed(self._clock.seconds(), str(error)))
             detail = getattr(error, "detail", "")
             self.log.warn("webspace {uid} did not boot: {reason} {detail}", uid=uid, reason=str(error), detail=detail)
-            self.boots.over(course, error)
-            raise
-        except BaseException as error:
-            self.boots.over(course, error)
             raise
         finally:
             self._asked_by_api.discard(uid)
             self._courses.pop(uid, None)
             self._room.leave(uid)
-        self.boots.over(course, None)
         self._remember(uid, self.memory(uid).succeeded())
         self.log.info(
             "webspace {uid} is up at {address} after {seconds:.3f} s",
@@ -229,10 +230,19 @@ class Booter:
                 return
             course.acted = True
             if decision.act is Act.START and course.started:
-                message = "it stopped again at once"
-                raise BootFailed(message)
+                observed = await self._seen_again(uid, course)
+                continue
             course.started = await self._carry_out(decision, observed, course)
             observed = await self._after(decision.act, uid)
+
+    async def _seen_again(self, uid: int, course: Course) -> Observed | None:
+        """Look a moment later at one that stopped after its start: somebody may restart it. ``BootFailed`` beyond that."""
+        if course.doubted:
+            message = "it stopped again at once"
+            raise BootFailed(message)
+        course.doubted = True
+        await sleep(self._clock, RESTART_PAUSE)
+        return await self._registry.look(uid)
 
     async def _after(self, act: Act, uid: int) -> Observed | None:
         """Look again, but not at what LXD has just said that it runs: who visits one that dozes shall not wait for that."""
@@ -267,12 +277,16 @@ class Booter:
         elif observed.untold and patience.busy_for() > UNTOLD_LIMIT:
             message = "LXD cannot tell whether it runs"
             raise Refused(message, PAUSED_RETRY_AFTER)
-        elif observed.instance.status is Status.FREEZING and patience.busy_for() > FREEZING_LIMIT:
+        elif observed.instance.status is Status.FREEZING and await self._is_stuck(observed, patience):
             self.log.warn("{name} is stuck in freezing and is stopped by force", name=observed.name)
             await patience.tried(self._instances.stop(observed.name, FREEZING_LIMIT, force=True))
         else:
             await patience.wait()
         return False
+
+    async def _is_stuck(self, observed: Observed, patience: Patience) -> bool:
+        """Whether it has been freezing for long, and LXD works on nothing that freezes it, such as a snapshot."""
+        return patience.busy_for() > FREEZING_LIMIT and not await self._instances.others_work(observed.name)
 
     async def _resume(self, observed: Observed, course: Course) -> None:
         """Wake one that dozes; LXD's work on it, such as a snapshot, is let finish before."""
@@ -307,7 +321,7 @@ class Booter:
 
     async def _unpaused(self, observed: Observed) -> None:
         """Wait a moment for LXD, which freezes containers for snapshots; what it does not work on is somebody's wish."""
-        if await self._instances.is_busy(observed.name):
+        if await self._instances.others_work(observed.name):
             await sleep(self._clock, PAUSED_PAUSE)
             return
         again = await self._registry.look(observed.uid)
@@ -354,7 +368,7 @@ class Booter:
                 self._conditions.note(uid, Kind.NO_ADDRESS, None)
                 return observed
             if self._clock.seconds() > deadline:
-                self._no_address(uid)
+                self._no_address(observed)
             await sleep(self._clock, pause)
             observed = await self._registry.read_address(uid)
             memory = self.memory(uid)
@@ -364,9 +378,13 @@ class Booter:
                 raise Refused(_sentence(memory.reason), rest)
         raise AssertionError  # pauses() never ends
 
-    def _no_address(self, uid: int) -> None:
+    def _no_address(self, observed: Observed) -> None:
+        if self._registry.awaits_leases(observed):
+            # That is not its fault, and is not held against it.
+            message = "nobody can tell yet which address it was given: the leases of its network cannot be read"
+            raise Refused(message, LEASES_RETRY_AFTER)
         message = f"it got no usable address within {self._limits.ip_timeout:g} s"
-        self._conditions.note(uid, Kind.NO_ADDRESS, message)
+        self._conditions.note(observed.uid, Kind.NO_ADDRESS, message)
         raise BootFailed(message)
 
 

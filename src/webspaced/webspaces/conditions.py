@@ -1,11 +1,17 @@
-"""What is wrong with a webspace right now: said once in the log when it begins and when it ends."""
+"""What is wrong with a webspace right now: said once in the log when it begins and when it ends.
+
+Members can cause that as often as they like, so the lines of each webspace are bounded.
+"""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
 
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+
+from webspaced.lib.sparing import Sparing
 
 
 class Kind(enum.Enum):
@@ -70,7 +76,8 @@ class Conditions:
 
     log = Logger()
 
-    def __init__(self) -> None:
+    def __init__(self, clock: IReactorTime) -> None:
+        self._lines = Sparing(clock, self.log, "conditions of webspaces")
         self._present: dict[int, dict[Kind, str]] = {}
         self._of_all: dict[Kind, str] = {}
 
@@ -96,9 +103,18 @@ class Conditions:
             return
         if detail is None:
             del self._present[uid][kind]
-            self.log.info("webspace {uid}: {kind} is over", uid=uid, kind=kind.value)
         else:
             self._present.setdefault(uid, {})[kind] = detail
+        self._say(uid, kind, before, detail)
+
+    def _say(self, uid: int, kind: Kind, before: str | None, detail: str | None) -> None:
+        if before is not None and detail is not None:
+            self.log.debug("webspace {uid}: {kind}: {detail}", uid=uid, kind=kind.value, detail=detail)
+        elif not self._lines.may(str(uid)):
+            return
+        elif detail is None:
+            self.log.info("webspace {uid}: {kind} is over", uid=uid, kind=kind.value)
+        else:
             self.log.warn("webspace {uid}: {kind}: {detail}", uid=uid, kind=kind.value, detail=detail)
 
     def forget(self, uid: int) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
@@ -35,6 +37,8 @@ class Course:
     started: bool = False
     asked: bool = False
     """Whether LXD was asked for a start: that goes on, whether anybody waits for it or not."""
+    doubted: bool = False
+    """Whether it stopped after its start, and was given a moment to come back."""
     unfinished: bool = False
     """Whether it is for who creates the webspace."""
     depth: str = "awake"
@@ -74,8 +78,17 @@ class Boots:
         """Give the course of a boot that begins now."""
         return Course(Patience(self._clock), unfinished=unfinished, since=self._clock.seconds())
 
-    def over(self, course: Course, error: BaseException | None) -> None:
-        """Count a boot that ended, with an error or without."""
+    @contextmanager
+    def counted(self, course: Course) -> Iterator[None]:
+        """Surround a boot, and count it at its end."""
+        try:
+            yield
+        except BaseException as error:
+            self._over(course, error)
+            raise
+        self._over(course, None)
+
+    def _over(self, course: Course, error: BaseException | None) -> None:
         outcome = outcome_of(error)
         self.ended.add(outcome, course.step.value)
         course.enter(course.step, self._clock.seconds())

@@ -32,8 +32,8 @@ class Members:
         self._registry = registry
         self._documents = documents
 
-    async def authenticate(self, token: str) -> Caller:
-        caller = await self._identity.authenticate(token)
+    async def authenticate(self, token: str, *, anew: bool = False) -> Caller:
+        caller = await self._identity.authenticate(token, anew=anew)
         await self._welcome(caller.user)
         return caller
 

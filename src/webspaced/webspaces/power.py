@@ -69,6 +69,7 @@ class Power:
         self._line: Line[int, None] = Line()
         self.stops = Counted()
         """Stops in order that nobody's idleness caused, by why: ``asked``, or ``unwanted`` for one that is to be off."""
+        self._wishes: Line[int, None] = Line()
 
     async def boot(self, uid: int) -> None:
         """Start a webspace and wait until it has an address; ``Conflict`` if it runs already.
@@ -195,9 +196,19 @@ class Power:
         """Say what is wanted of a webspace; unless it is ``auto``, it is stopped in order.
 
         ``Forbidden`` where an admin has suspended it and no admin asks. ``Unavailable``, with all as it was, where its
-        visitors cannot be led away, unless it is suspended.
+        visitors cannot be led away, unless it is suspended. A member's wishes are carried out one after the other, and
+        ``Conflict`` is for who has one waiting already; an admin's waits for nobody's clicks.
         """
+        if by_admin:
+            await self._want(uid, desired, by_admin=True)
+            return
+        try:
+            await self._wishes.join(uid, repr(desired), lambda: self._want(uid, desired, by_admin=False))
+        except Busy as error:
+            message = "what is wanted of the webspace is being changed, and the next such call waits already"
+            raise Conflict(message) from error
 
+    async def _want(self, uid: int, desired: Desired, *, by_admin: bool) -> None:
         def changed(webspace: Webspace) -> Webspace:
             if webspace.desired.wish is Wish.SUSPENDED and not by_admin:
                 raise Forbidden(_suspended(webspace.desired))

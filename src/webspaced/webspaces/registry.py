@@ -77,6 +77,8 @@ class Registry:
         self._listeners: list[Callable[[int], None]] = []
         self.away: dict[int, str] = {}
         """The webspaces whose cluster member is away, with its name, as of the last full pass."""
+        self.is_there: Callable[[], bool] = lambda: True
+        """Whether LXD is there as a whole, as its event stream tells; to be said before :meth:`prepare`."""
         self.complete = False
         """Whether everything has been seen once: before that, nobody can say what is free."""
         self._looks: Coalesced[int, Observed | None] = Coalesced(self._look)
@@ -84,8 +86,9 @@ class Registry:
     def prepare(self, nic: str, rule: AddressRule, ownership: Ownership) -> None:
         """Say which NIC and which addresses count, and who knows whose they are, once LXD told."""
         self._addressing = Addressing(
-            self._clock, self.gently, self._instances, nic, rule, ownership, self._conditions
+            self._clock, self.gently, self._instances, nic, rule, ownership, self._conditions, self.is_there
         )
+        ownership.subscribe(self._judge_again)
 
     @property
     def nic(self) -> str:
@@ -131,8 +134,8 @@ class Registry:
         """Read every webspace of LXD. What is looked at meanwhile wins over the list."""
         addressing = self._ready()
         await self.read_words()
-        before = dict(self._versions)
         found = _Found(others=set(await addressing.ownership.renew()))
+        before = dict(self._versions)
         await self._instances.go_through(lambda instance: self._find(instance, found))
         addressing.begin_asking(first=not self.complete)
         found.others |= set(await addressing.look_at_strangers(found.strangers))
@@ -180,7 +183,7 @@ class Registry:
 
         Who was not reached this time, because LXD went away, is the first one next time.
         """
-        self._judge_again(await self._ready().ownership.renew())
+        await self._ready().ownership.renew()
         running = sorted(each.uid for each in self._seen.values() if each.runs and each.uid not in self.away)
         first = next((n for n, uid in enumerate(running) if uid >= self._next_read), 0)
         for uid in running[first:] + running[:first]:
@@ -189,11 +192,18 @@ class Registry:
             try:
                 what = f"reading the addresses of webspace {uid}"
                 await bounded(self._clock, ADDRESS_BUDGET, self.read_address(uid), what)
-            except Unavailable:
-                raise
             except WebspacedError as error:
+                await self._ready().check_there(error)
                 self.log.info("{error}", error=str(error))
         self._next_read = 0
+
+    def may_be_at(self, observed: Observed, address: IPAddress) -> bool:
+        """Whether a running webspace has an address, or may have it, as nobody can say yet whose it is."""
+        return address in observed.addresses or self._ready().is_unheard(observed, address)
+
+    def awaits_leases(self, observed: Observed) -> bool:
+        """Whether a running webspace shows an address of which nobody can say yet whose it is."""
+        return not observed.addresses and any(self.may_be_at(observed, each) for each in observed.claims or ())
 
     async def somebody_is_back(self) -> bool:
         """Whether LXD tells of other webspaces now than in the last full pass that their cluster member is away."""
@@ -236,10 +246,11 @@ class Registry:
         async def attempt(uid: int) -> None:
             try:
                 await read(uid)
-            except (Unavailable, CancelledError):
-                # LXD went away within the pass, or it was given up: what was not read is not gone.
+            except CancelledError:
                 raise
             except Exception as error:  # noqa: BLE001  (one that cannot be read must not keep the others from being served)
+                # LXD may have gone away within the pass: what was not read is not gone.
+                await self._ready().check_there(error)
                 self.log.warn("a webspace could not be read: {error}", error=str(error))
 
         await self.gently.side_by_side(PARALLEL_READS, uids, attempt)
@@ -304,7 +315,7 @@ class Registry:
             self.log.info("the addresses of {name} cannot be read: {error}", name=observed.name, error=str(error))
             return await self.look(uid)
         if claims is not None and addressing.is_worth_asking(observed, claims) and not self._asking.take(uid):
-            self._judge_again(await addressing.ownership.renew())
+            await addressing.ownership.renew()
         current = self._seen.get(uid)
         if claims is None or current is None or current.instance.incarnation != observed.instance.incarnation:
             return current
@@ -324,7 +335,7 @@ class Registry:
         """See whether the addresses of a webspace that dozed are still its own: a lease may have run out meanwhile."""
         observed, addressing = self._seen.get(uid), self._ready()
         if observed is not None and not addressing.is_fixed(observed):
-            self._judge_again(await addressing.ownership.renew())
+            await addressing.ownership.renew()
 
     def _judge_again(self, addresses: Collection[IPAddress]) -> None:
         """Find out anew where webspaces are that may have got or lost one of these addresses."""

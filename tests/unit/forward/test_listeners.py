@@ -52,7 +52,8 @@ HEAD = b"GET / HTTP/1.1\r\nHost: alice.example.org\r\n\r\n"
 
 class ListenersCase(SynchronousTestCase):
     def setUp(self) -> None:
-        self.machine, self.gate, self.conditions = Machine(), FakeGate(), Conditions()
+        self.machine, self.gate = Machine(), FakeGate()
+        self.conditions = Conditions(self.machine)
         means = Means(
             clock=self.machine,
             gate=self.gate,

@@ -22,7 +22,7 @@ class InFlightTests(ServedCase):
         """Ask with all tokens at once, of which IAM still thinks."""
         thinking: list[Deferred[Caller]] = []
 
-        def authenticate(_token: str) -> Deferred[Caller]:
+        def authenticate(_token: str, **_more: bool) -> Deferred[Caller]:
             thinking.append(Deferred())
             return thinking[-1]
 

@@ -290,7 +290,7 @@ class LimitTests(ServedCase):
     def test_iam_away_is_no_guess(self) -> None:
         self.limit(address=Rate(1, 3))
 
-        async def away(_token: str) -> None:
+        async def away(_token: str, **_more: bool) -> None:
             raise Unavailable("IAM cannot be reached")
 
         self.patch(self.identity, "authenticate", away)

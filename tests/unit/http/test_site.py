@@ -34,7 +34,7 @@ class SitesTests(SynchronousTestCase):
             resync=None,
             sleeper=None,
             now=lambda: 0.0,
-            conditions=Conditions(),
+            conditions=Conditions(self.reactor),
         )
         api = Api(backing)
         health = Health(ready=lambda: True, healthy=lambda: True)

@@ -137,6 +137,13 @@ class CacheTests(IamdCase):
         self.clock.advance(CACHE_TIME)
         self.fails(Forbidden, self.identity.authenticate(self.root))
 
+    def test_who_has_logged_out_is_out_at_once_for_whoever_asks_anew_and_for_all_after_that(self) -> None:
+        self.caller(self.root)
+        self.iamd.log_out(ROOT)
+        self.caller(self.root)
+        self.fails(Forbidden, self.identity.authenticate(self.root, anew=True))
+        self.fails(Forbidden, self.identity.authenticate(self.root))
+
     def test_it_never_outlives_the_token(self) -> None:
         short = self.iamd.token(ALICE, lifetime=2.5)
         self.caller(short)

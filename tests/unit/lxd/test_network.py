@@ -40,7 +40,9 @@ class NetworkCase(SynchronousTestCase):
 class ClusterTests(NetworkCase):
     def test_a_bridge_of_each_members_own(self) -> None:
         found = self.network({"type": "bridge", "managed": True, "config": CONFIG}, MEMBER)
-        self.assertEqual((found.here, found.local), ("m1", True))
+        self.assertEqual((found.here, found.local, found.alike), ("m1", True, True))
+        untold = self.network({"type": "bridge", "managed": True, "config": {}}, MEMBER)
+        self.assertEqual((untold.local, untold.alike), (True, False))
 
     def test_a_single_machine(self) -> None:
         found = self.network({"type": "bridge", "managed": True, "config": CONFIG}, ALONE)
@@ -57,7 +59,8 @@ class ClusterTests(NetworkCase):
 
     def test_what_cannot_be_reached_from_here_is_told_apart(self) -> None:
         there = Instance(name="ws-u1", status=Status.RUNNING, config={}, expanded_devices={}, location="m2")
-        self.assertTrue(Ownership("eth0", local=True, here="m1").out_of_reach(there))
+        for here in ("m1", None):
+            self.assertTrue(Ownership("eth0", local=True, here=here).out_of_reach(there))
         for local, here in ((True, "m2"), (False, "m1"), (True, "")):
             self.assertFalse(Ownership("eth0", local=local, here=here).out_of_reach(there))
 

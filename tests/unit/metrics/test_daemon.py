@@ -62,7 +62,7 @@ class RouteTests(FiguresCase):
         self.start(traefik={"probe_url": "http://127.0.0.1:80"})
         self.assertEqual(self.value("traefik_has_routes"), 1)
         watching: Any = self.daemon.figures
-        watching._watched.served.watch.trouble = "none"
+        watching._watched.parts.served.watch.trouble = "none"
         self.assertEqual([each.value for each in self.samples()["webspaced_traefik_has_routes"]], [0])
 
 
@@ -80,7 +80,7 @@ class StandingTests(FiguresCase):
         self.create()
         self.assertEqual(self.value("conditions"), 0)
         figures: Any = self.daemon.figures
-        figures._watched.known.conditions.note(1, Kind.NO_ADDRESS, "x")
+        figures._watched.parts.known.conditions.note(1, Kind.NO_ADDRESS, "x")
         self.assertEqual(self.value("conditions", kind="no-address"), 1)
 
 

@@ -54,8 +54,8 @@ def exposition() -> str:
         lived.live()
         figures: Any = lived.d.daemon.figures  # type: ignore[union-attr]
         figures._ends = Ends({"lxd_client": 2e9})
-        figures._watched.served.publisher.failures += 1
-        object.__setattr__(figures._watched.served, "watch", Traefik())
+        figures._watched.parts.served.publisher.failures += 1
+        object.__setattr__(figures._watched.parts.served, "watch", Traefik())
         return lived.page().body.decode()
     finally:
         lived.close()

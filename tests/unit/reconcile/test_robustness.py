@@ -17,6 +17,7 @@ from webspaced.core.webspace import USERNAME_KEY
 from webspaced.errors import BootFailed, Refused, RemoteError, Unavailable
 from webspaced.iam.static import UsersFile
 from webspaced.webspaces.conditions import Kind
+from webspaced.webspaces.ownership import Ownership
 
 
 class RobustnessCase(SynchronousTestCase):
@@ -45,6 +46,13 @@ class AddressTests(RobustnessCase):
         self.assertEqual(dict(self.w.conditions.of(1)), {})
         self.assertEqual(self.w.store.backend("ws-u1"), "10.7.0.10:80")
         self.assertEqual(self.w.store.backend("ws-u2"), "10.7.0.11:80")
+
+    def test_where_nobody_knows_which_members_bridge_is_reached_no_address_counts(self) -> None:
+        self.w.ownership = Ownership(NIC, self.w.lxd, local=True, here=None)
+        self.running(1, 2)
+        for uid in (1, 2):
+            self.assertIn(Kind.OUT_OF_REACH, self.w.conditions.of(uid))
+            self.assertEqual(self.w.store.backend(f"ws-u{uid}"), f"127.0.0.1:{20000 + uid}")
 
     def test_an_address_that_changed_is_followed(self) -> None:
         self.running(1)

@@ -20,7 +20,8 @@ FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/var/lib/secret/webspac
 class UnwrittenCase(PublisherCase):
     def setUp(self) -> None:
         super().setUp()
-        self.publisher = Publisher(self.clock, self.store, SETTLE, now=lambda: NOW + self.clock.seconds())
+        self.ahead = 0.0
+        self.publisher = Publisher(self.clock, self.store, SETTLE, now=lambda: NOW + self.ahead + self.clock.seconds())
         self.unwritten = self.publisher.unwritten
         self.told: list[str] = []
         self.unwritten.subscribe(self.told.append)
@@ -82,6 +83,22 @@ class WholeTests(UnwrittenCase):
         self.clock.run_for(1)
         self.assertIsNone(again.value)
 
+    def test_a_time_of_day_that_is_set_makes_nobody_wait_longer_or_shorter(self) -> None:
+        for ahead in (86400.0, -86400.0):
+            self.setUp()
+            self.opened(x=A)
+            self.fail(*[FULL] * 100)
+            self.want("x", B)
+            self.clock.run_for(1)
+            self.ahead = ahead
+            needing = watch(self.publisher.settled("x", surely=True))
+            self.clock.run_for(WRITE_LIMIT - 1)
+            self.assertFalse(needing.done)
+            self.clock.run_for(30)
+            needing = watch(self.publisher.settled("x", surely=True))
+            self.clock.run_for(TRY_LIMIT + 0.1)
+            self.assertIsInstance(needing.error, RoutesUnwritable)
+
     def test_one_that_does_not_answer_is_told_as_well(self) -> None:
         self.opened(x=A)
         self.store.delay = 100.0
@@ -120,8 +137,9 @@ class PartTests(UnwrittenCase):
         self.want("x", B)
         self.clock.run_for(30)
         self.assertEqual(self.unwritten.told(), "")
-        self.assertEqual(self.unwritten.since_for("y"), None)
-        self.assertIsNotNone(self.unwritten.since_for("x"))
+        self.clock.run_for(0.05)
+        self.assertEqual(self.unwritten.lasts("y"), 0.0)
+        self.assertGreater(self.unwritten.lasts("x"), 0.0)
 
     def test_a_store_that_takes_nothing_afterwards_is_told_since_then(self) -> None:
         self.opened(x=A, y=A)
@@ -133,13 +151,12 @@ class PartTests(UnwrittenCase):
         self.assertRegex(self.unwritten.told(), r"^routes cannot be written since 2027-01-15T08:00:(3|4)\d")
         self.assertIn("since 2027-01-15T08:00:00Z: No space left", self.unwritten.of("x"))
         # Others give up by the store's time, this route by its own.
-        others, own = self.unwritten.since_for("y"), self.unwritten.since_for("x")
-        assert others is not None
-        self.assertGreaterEqual(others, NOW + 30)
-        self.assertEqual(own, self.unwritten.since())
+        others, own = self.unwritten.lasts("y"), self.unwritten.lasts("x")
+        self.assertLessEqual(others, 12)
+        self.assertAlmostEqual(own, 42, delta=0.2)
         self.store.errors[:] = [PartlyWritten("some", {"x": "exceeded quota"})] * 1000
         self.clock.run_for(12)
-        self.assertEqual((self.unwritten.told(), self.unwritten.since_for("y")), ("", None))
+        self.assertEqual((self.unwritten.told(), self.unwritten.lasts("y")), ("", 0.0))
 
     def test_many_who_need_what_the_store_refuses_do_not_make_it_be_tried_for_each(self) -> None:
         self.opened(x=A)

@@ -37,7 +37,8 @@ class Traefik:
 
 class WatchTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.clock, self.traefik, self.conditions = Time(), Traefik(), Conditions()
+        self.clock, self.traefik = Time(), Traefik()
+        self.conditions = Conditions(self.clock)
         self.watch = TraefikWatch(self.clock, self.traefik, BOUND, self.conditions, lambda: self.clock.seconds() + 1e9)
         self.watch.own = self.traefik
 

@@ -69,6 +69,17 @@ class OneBootTests(BooterCase):
         self.assertEqual(self.booted(), "10.7.0.10")
         self.assertNotIn(Kind.PAUSED, self.w.conditions.of(1))
 
+    def test_so_is_one_in_which_somebody_has_a_shell(self) -> None:
+        self.world()
+        self.booted()
+        self.w.lxd.shells.add("ws-u1")
+        self.w.lxd.pause("ws-u1")
+        self.w.clock.run_for(1)
+        refused = self.boot()
+        self.w.clock.run_for(1)
+        self.assertIn("paused", str(refused.error))
+        self.assertIn(Kind.PAUSED, self.w.conditions.of(1))
+
     def test_who_comes_while_lxd_takes_a_snapshot_waits_for_its_end(self) -> None:
         self.world()
         self.booted()
@@ -134,6 +145,17 @@ class FailureTests(BooterCase):
         self.w.lxd.containers["ws-u1"].crashes = True
         self.assertIn("stopped again", str(self.refusal(BootFailed)))
         self.assertEqual(self.starts(), 1)
+
+    def test_one_that_somebody_else_restarts_within_its_start_is_waited_for(self) -> None:
+        self.world()
+        waiting = self.boot()
+        self.w.clock.run_for(0.3)
+        self.w.lxd.crash("ws-u1")
+        self.w.clock.run_for(0.5)
+        self.w.lxd.power_on("ws-u1")
+        self.w.clock.run_for(2)
+        self.assertEqual(str(waiting.value.address), "10.7.0.10")
+        self.assertEqual((self.starts(), self.w.booter.memory(1).failures), (1, 0))
 
     def test_one_that_crashes_while_its_address_is_waited_for(self) -> None:
         self.world()
@@ -284,6 +306,20 @@ class BusyTests(BooterCase):
         self.w.clock.run_for(0.1)
         self.assertTrue(self.booted())
         self.assertEqual(len(self.w.calls("force")), 1)
+
+    def test_one_that_lxd_is_freezing_for_a_snapshot_is_not(self) -> None:
+        self.world()
+        self.w.lxd.busy.add("ws-u1")
+        self.w.lxd._change(self.w.lxd.containers["ws-u1"], Status.FREEZING)
+        self.w.clock.run_for(0.1)
+        waiting = self.boot()
+        self.w.clock.run_for(20)
+        self.assertFalse(waiting.done)
+        self.w.lxd.busy.clear()
+        self.w.lxd._change(self.w.lxd.containers["ws-u1"], Status.RUNNING)
+        self.w.clock.run_for(5)
+        self.assertTrue(waiting.value)
+        self.assertEqual(self.w.calls("force"), [])
 
     def test_but_not_for_ever(self) -> None:
         self.world()

@@ -151,6 +151,29 @@ class DepartureTests(SynchronousTestCase):
         self.w.clock.run_for(10)
         self.assertEqual(self.w.lxd.containers["ws-u1"].status, Status.STOPPED)
 
+    def test_what_it_said_once_before_it_went_away_refuses_nobody(self) -> None:
+        self.begin()
+        self.w.identity.away = True
+        self.w.clock.run_for(GRACE_OF_IAM + 86400.0)
+        self.w.connect()
+        self.assertTrue(self.w.clock.result_of(self.w.ready(1)))
+        self.assertNotIn(Kind.DEPARTED, self.w.conditions.of(1))
+        self.w.identity.away = False
+        self.w.connect()
+        self.w.clock.run_for(10)
+        self.assertIn("no longer a member", self.refused())
+        self.assertEqual(self.w.lxd.containers["ws-u1"].status, Status.STOPPED)
+
+    def test_a_snapshot_from_the_time_when_iam_did_not_know_a_member_refuses_nobody(self) -> None:
+        self.w.webspace(1)
+        self.w.start()
+        self.w.clock.run_for(2 * GRACE_OF_IAM)
+        self.w.lxd.set_keys("ws-u1", **{UNKNOWN_SINCE_KEY: "5"})
+        self.w.clock.run_for(1)
+        self.assertTrue(self.w.clock.result_of(self.w.ready(1)))
+        self.w.connect()
+        self.assertNotIn(UNKNOWN_SINCE_KEY, self.config())
+
     def test_it_can_be_shut_down_and_deleted(self) -> None:
         self.begin()
         self.w.clock.run_for(GRACE_OF_IAM)

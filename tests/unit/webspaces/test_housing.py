@@ -79,6 +79,17 @@ class HousingTests(SynchronousTestCase):
         self.assertRaises(RemoteError, self.create, 1)
         self.assertEqual(len(self.w.calls("create")), 1)
 
+    def test_an_address_that_moved_to_another_one_is_found_by_the_look_before_a_creation(self) -> None:
+        one, two = (self.w.webspace(uid, running=True) for uid in (2, 3))
+        self.w.connect()
+        self.w.clock.run_for(5)
+        moved = one.address
+        self.assertEqual(self.w.store.backend("ws-u2"), f"{moved}:80")
+        two.address, one.leased = moved, False
+        self.create(1)
+        self.w.clock.run_for(5)
+        self.assertNotEqual(self.w.store.backend("ws-u2"), f"{moved}:80")
+
     def test_outside_of_the_dynamic_ranges_first(self) -> None:
         self.w.housing.prepare(site("10.7.0.0/29", "10.7.0.2-10.7.0.5"), RULE, self.w.ownership)
         self.assertEqual([self.create(uid) for uid in (1, 2, 3)], ["10.7.0.6", "10.7.0.7", "10.7.0.2"])

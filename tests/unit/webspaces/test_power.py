@@ -33,7 +33,8 @@ class PowerCase(SynchronousTestCase):
         # Whatever a test did, the webspace is open afterwards.
         self.w.clock.run_for(100)
         self.assertIs(self.w.booter.memory(1).hold, Hold.NONE)
-        self.assertEqual((len(self.w.power._turn), len(self.w.power._line)), (0, 0))
+        power = self.w.power
+        self.assertEqual((len(power._turn), len(power._line), len(power._wishes)), (0, 0, 0))
 
     def begin(self, work: object) -> Watched:
         return watch(work)
@@ -251,6 +252,16 @@ class WishTests(PowerCase):
         self.want(AUTO, by_admin=True)
         self.assertTrue(self.w.clock.result_of(self.w.ready(1)))
         self.assertEqual(dict(self.w.conditions.of(1)), {})
+
+    def test_a_member_who_clicks_all_the_time_has_one_wish_waiting_and_an_admin_waits_for_none(self) -> None:
+        wishes = [self.begin(self.w.power.want(1, AUTO if n % 2 else OFF)) for n in range(20)]
+        suspending = self.begin(self.w.power.want(1, SUSPENDED, by_admin=True))
+        self.w.clock.run_for(60)
+        # Those who ask for what waits already share it.
+        self.assertEqual([isinstance(each.error, Conflict) for each in wishes], [False, False, *[True, False] * 9])
+        self.assertLess(len(self.w.calls("configure")), 5)
+        self.assertIsNone(suspending.value)
+        self.assertEqual(self.w.seen(1).webspace.desired, SUSPENDED)
 
     def test_an_admins_word_in_the_same_moment_as_its_members_boot_counts(self) -> None:
         self.want(OFF)

@@ -28,7 +28,7 @@ class RegistryCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Time()
         self.lxd = FakeInstances(self.clock)
-        self.conditions = Conditions()
+        self.conditions = Conditions(self.clock)
         self.registry = Registry(self.clock, self.lxd, "ws-", DEFAULTS, self.conditions, Words(self.lxd))
         self.registry.prepare(NIC, RULE, Ownership(NIC, self.lxd))
         self.heard: list[int] = []
@@ -295,6 +295,49 @@ class OwnershipTests(RegistryCase):
         self.assertEqual([self.address(1), self.address(2)], ["10.7.0.50", "10.7.0.10"])
         self.clock.result_of(self.registry.read_address(1))
         self.assertEqual([self.address(1), self.address(2)], [None, "10.7.0.10"])
+
+    def test_a_lease_that_ends_takes_the_address_from_nobody_who_runs_with_it(self) -> None:
+        self.sync()
+        one, two = self.lxd.containers["ws-u1"], self.lxd.containers["ws-u2"]
+        # Somebody sent a release in its name.
+        one.leased = False
+        for _ in range(2):
+            self.clock.result_of(self.registry.read_addresses())
+            self.assertEqual(self.address(1), "10.7.0.10")
+            self.assertNotIn(Kind.ADDRESS_CLASH, self.conditions.of(1))
+        # The sender takes it for itself without being given it.
+        two.extra = [(one.address, "global")]
+        self.clock.result_of(self.registry.read_addresses())
+        self.assertEqual([self.address(1), self.address(2)], ["10.7.0.10", "10.7.0.11"])
+        # It is given to another one, and does not come back when that one's lease ends.
+        stranger = self.lxd.put("builder", running=True)
+        stranger.address = one.address
+        self.clock.result_of(self.registry.read_addresses())
+        self.assertIsNone(self.address(1))
+        self.assertIn(Kind.ADDRESS_CLASH, self.conditions.of(1))
+        stranger.leased = False
+        self.clock.result_of(self.registry.read_addresses())
+        self.assertIsNone(self.address(1))
+
+    def test_the_next_start_has_nothing_of_a_lease_that_ended(self) -> None:
+        self.sync()
+        self.lxd.containers["ws-u1"].leased = False
+        self.lxd.reboot("ws-u1")
+        self.clock.advance(1)
+        self.look(1)
+        self.assertIsNone(self.address(1))
+
+    def test_an_address_that_is_kept_is_not_given_to_a_new_one(self) -> None:
+        ownership = Ownership(NIC, self.lxd)
+        self.registry.prepare(NIC, RULE, ownership)
+        self.sync()
+        self.lxd.containers["ws-u1"].leased = False
+        self.clock.result_of(self.registry.read_addresses())
+        self.assertTrue(ownership.taken(ip_address("10.7.0.10")))
+        # Nor does one keep what it has given up.
+        self.lxd.containers["ws-u1"].has_network = False
+        self.clock.result_of(self.registry.read_addresses())
+        self.assertFalse(ownership.taken(ip_address("10.7.0.10")))
 
     def test_what_is_on_the_nic_counts_before_any_lease(self) -> None:
         self.sync()

@@ -1,0 +1,55 @@
+"""``webspaced run``, ``version`` and ``completion``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import shtab
+
+from webspaced.cli.command import Command, add_config_option, give
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    program = Path(sys.executable).with_name("twistd")
+    config = [] if arguments.config is None else ["--config", str(arguments.config)]
+    flags = [f"--{flag}" for flag in ("simulate", "as-root") if getattr(arguments, flag.replace("-", "_"))]
+    sys.stdout.flush()
+    os.execv(program, [str(program), "--nodaemon", "--pidfile=", "webspaced", *config, *flags])  # noqa: S606
+    return 0
+
+
+def _version(_arguments: argparse.Namespace) -> int:
+    give(version("webspaced"))
+    return 0
+
+
+def _configure_run(parser: argparse.ArgumentParser) -> None:
+    which = parser.add_mutually_exclusive_group()
+    add_config_option(which)
+    which.add_argument("--simulate", action="store_true", help="try it out on a simulated LXD, on loopback only")
+    parser.add_argument("--as-root", action="store_true", help="let --simulate run as root")
+    parser.set_defaults(run=_run)
+
+
+def _configure_version(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_version)
+
+
+def _configure_completion(parser: argparse.ArgumentParser) -> None:
+    def complete(arguments: argparse.Namespace) -> int:
+        from webspaced.cli.main import parser as whole  # noqa: PLC0415  (it knows all commands, this one among them)
+
+        give(shtab.complete(whole(), shell=arguments.shell))
+        return 0
+
+    parser.add_argument("shell", choices=shtab.SUPPORTED_SHELLS, help="source the output, or put it where your shell looks")
+    parser.set_defaults(run=complete)
+
+
+RUN = Command(name="run", help="run the daemon, as `twistd -n webspaced` does", configure=_configure_run)
+VERSION = Command(name="version", help="give the version", configure=_configure_version)
+COMPLETION = Command(name="completion", help="give the completions for a shell", configure=_configure_completion)

@@ -1,0 +1,104 @@
+"""``webspaced status``, ``sync`` and ``routes``: how the daemon stands."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from webspaced.cli.command import Command, give
+from webspaced.cli.daemon import Daemon, add_daemon_options, daemon_of
+from webspaced.cli.shown import give_json, give_table
+
+WATCH = 2.0
+"""Seconds between looks."""
+CLEAR = "\x1b[H\x1b[J"
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    daemon = daemon_of(arguments)
+    while True:
+        told = daemon.ask("GET", "/status")
+        if arguments.watch:
+            sys.stdout.write(CLEAR)
+        give_json(told) if arguments.json else _show(told)
+        if not arguments.watch:
+            return 0 if told["ready"] and not told["trouble"] else 1
+        time.sleep(WATCH)
+
+
+def _show(told: Mapping[str, Any]) -> None:
+    stands = "leads" if told["leads"] else "stands by"
+    give(f"webspaced {told['version']}: {'ready' if told['ready'] else 'not ready yet'}, {stands}")
+    give(f"LXD: {'its events come' if told['lxd'] else 'away'}")
+    give(f"webspaces: {_counts(told['webspaces']) or 'none'}")
+    give(f"wanted: {_counts(told['desired']) or '-'}")
+    give(f"waiting for room: {told['waiting_for_room']}; routes to write: {told['routes_to_write']}")
+    give(f"conditions: {_counts(told['conditions']) or 'none'}")
+    if told["trouble"]:
+        give(f"trouble: {told['trouble']}")
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+
+
+def _sync(arguments: argparse.Namespace) -> int:
+    told = daemon_of(arguments).ask("POST", "/sync")
+    give_json(told) if arguments.json else _show(told)
+    return 0
+
+
+def _routes(arguments: argparse.Namespace) -> int:
+    told = _asked_routes(daemon_of(arguments), only_differing=arguments.diff)
+    if arguments.json:
+        give_json(told)
+    elif arguments.diff:
+        give_table(("ROUTE", "WANTED", "ACTUAL", "WHY"), (
+            (name, _leads(each["wanted"]), _leads(each["actual"]), each["why"] or "about to be written")
+            for name, each in told["differing"].items()
+        ))  # fmt: skip
+    else:
+        give_table(("ROUTE", "LEADS TO", "HOSTS"), (
+            (name, _leads(each), " ".join(each["hosts"])) for name, each in told["routes"].items()
+        ))  # fmt: skip
+    return 1 if arguments.diff and told["differing"] else 0
+
+
+def _asked_routes(daemon: Daemon, *, only_differing: bool) -> dict[str, Any]:
+    told: dict[str, Any] = daemon.ask("GET", "/routes")
+    return {"differing": told["differing"]} if only_differing else told
+
+
+def _leads(route: Mapping[str, Any] | None) -> str:
+    if route is None:
+        return "-"
+    return f"{route['backend']} ({'tls passed through' if route['passthrough'] else route['protocol']})"
+
+
+def _configure_status(parser: argparse.ArgumentParser) -> None:
+    add_daemon_options(parser)
+    parser.add_argument("--watch", action="store_true", help=f"show it again every {WATCH:g} seconds, until Ctrl-C")
+    parser.set_defaults(run=_status)
+
+
+def _configure_sync(parser: argparse.ArgumentParser) -> None:
+    add_daemon_options(parser)
+    parser.set_defaults(run=_sync)
+
+
+def _configure_routes(parser: argparse.ArgumentParser) -> None:
+    add_daemon_options(parser)
+    parser.add_argument(
+        "--diff", action="store_true", help="only those that are not published as they are wanted, and why; status 1 if any"
+    )
+    parser.set_defaults(run=_routes)
+
+
+STATUS = Command(
+    name="status", help="show how the daemon stands; status 1 if something is wrong", configure=_configure_status
+)
+SYNC = Command(name="sync", help="read everything anew from LXD, and bring all in order", configure=_configure_sync)
+ROUTES = Command(name="routes", help="show which routes are published", configure=_configure_routes)

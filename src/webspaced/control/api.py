@@ -1,0 +1,208 @@
+"""What can be asked, by path."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from attrs import frozen
+from klein import Klein
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.iweb import IRequest
+
+from webspaced.control import documents, views
+from webspaced.control.socket import peer_of
+from webspaced.core.desired import AUTO, Desired, Wish, suspension
+from webspaced.errors import Conflict, NotFound, RemoteError, Unavailable
+from webspaced.http.bodies import parse_object, text_member
+from webspaced.http.problems import answer
+from webspaced.interfaces import IInstances
+from webspaced.knowledge import Knowledge
+from webspaced.reconcile.publisher import Publisher
+from webspaced.reconcile.reconciler import Reconciler
+from webspaced.webspaces.observed import Observed
+from webspaced.webspaces.power import Power
+from webspaced.webspaces.sleeper import Sleeper
+
+PARALLEL = 8
+"""States that LXD is asked for at a time."""
+LARGEST = 64 << 20
+"""Bytes of an import: ten thousand documents have some ten megabytes."""
+
+
+@frozen(kw_only=True)
+class Backing:
+    """What stands behind it."""
+
+    known: Knowledge
+    publisher: Publisher
+    reconciler: Reconciler
+    sleeper: Sleeper
+    power: Power
+    leads: Callable[[], bool]
+    standing: Callable[[], views.Standing]
+
+
+class Control:
+    """The operator's calls. Whoever leads not refuses all that change something."""
+
+    app = Klein()
+    log = Logger()
+
+    def __init__(self, backing: Backing) -> None:
+        self._with = backing
+
+    @app.handle_errors(Exception)
+    def on_error(self, request: IRequest, failure: Failure) -> bytes:
+        """Answer every error."""
+        return answer(request, failure)
+
+    @app.route("/status", methods=["GET"])
+    def status(self, request: IRequest) -> bytes:
+        """How the daemon stands."""
+        peer_of(request)
+        known = self._with.known
+        return _given(request, views.status(self._with.standing(), known.registry, known.conditions))
+
+    @app.route("/webspaces", methods=["GET"])
+    async def webspaces(self, request: IRequest) -> bytes:
+        """All webspaces; ``?memory=1`` asks LXD for the memory of each that has processes."""
+        peer_of(request)
+        everybody = sorted(self._with.known.registry, key=lambda each: each.uid)
+        memory = await self._memory(everybody) if b"memory" in (request.args or {}) else {}
+        return _given(request, {"webspaces": [self._shown(each, memory.get(each.uid)) for each in everybody]})
+
+    def _shown(self, observed: Observed, memory: int | None) -> dict[str, Any]:
+        rest = self._with.sleeper.rest(observed)
+        return views.webspace(observed, rest, self._with.known.conditions.of(observed.uid), memory)
+
+    async def _memory(self, everybody: list[Observed]) -> Mapping[int, int]:
+        found: dict[int, int] = {}
+        instances: IInstances = self._with.known.instances
+
+        async def ask(observed: Observed) -> None:
+            try:
+                state = await instances.state(observed.name)
+            except (RemoteError, NotFound):
+                return
+            found[observed.uid] = int((state.document.get("memory") or {}).get("usage") or 0)
+
+        alive = [observed for observed in everybody if observed.lives]
+        await self._with.known.registry.gently.side_by_side(PARALLEL, alive, ask)
+        return found
+
+    @app.route("/routes", methods=["GET"])
+    def routes(self, request: IRequest) -> bytes:
+        """What is published, and where it is not what is wanted."""
+        peer_of(request)
+        publisher = self._with.publisher
+        differing = {
+            name: {"wanted": views.route(wanted), "actual": views.route(actual), "why": publisher.unwritten.of(name)}
+            for name, (wanted, actual) in publisher.differences().items()
+        }
+        actual = {name: views.route(each) for name, each in publisher.routes().items()}
+        return _given(request, {"routes": actual, "differing": differing})
+
+    @app.route("/sync", methods=["POST"])
+    async def sync(self, request: IRequest) -> bytes:
+        """Read everything anew from LXD, look at the store of routes, and bring all in order."""
+        by = self._asked_to_change(request)
+        self.log.info("{by} asks for a full pass", by=by)
+        await self._with.reconciler.full_pass()
+        await self._with.publisher.check()
+        return self.status(request)
+
+    @app.route("/webspaces/<who>/desired", methods=["PUT"])
+    async def desired(self, request: IRequest, who: str) -> bytes:
+        """Suspend a webspace, or let it be: ``{"desired": "suspended" | "auto", "reason"?, "publicReason"?}``."""
+        by = self._asked_to_change(request)
+        observed, body = self._observed(who), _body(request)
+        wanted = _wanted(body, by)
+        if wanted.wish is Wish.AUTO and observed.webspace.desired.wish is not Wish.SUSPENDED:
+            message = f"webspace {observed.uid} is not suspended"
+            raise Conflict(message)
+        self.log.info("{by} wants webspace {uid} to be {wish}", by=by, uid=observed.uid, wish=wanted.wish.value)
+        await self._with.power.want(observed.uid, wanted, by_admin=True)
+        return _given(request, {"id": observed.uid, **wanted.to_json()})
+
+    @app.route("/webspaces/<who>/evict", methods=["POST"])
+    async def evict(self, request: IRequest, who: str) -> bytes:
+        """Stop a webspace in order, as if nobody had used it for long: the next visit wakes it."""
+        by = self._asked_to_change(request)
+        observed = self._observed(who)
+
+        async def at_once() -> bool:
+            return True
+
+        self.log.info("{by} evicts webspace {uid}", by=by, uid=observed.uid)
+        done = await self._with.power.stop_idle(observed.uid, at_once)
+        return _given(request, {"id": observed.uid, "stopped": done})
+
+    @app.route("/documents", methods=["GET"])
+    def export(self, request: IRequest) -> bytes:
+        """All documents."""
+        peer_of(request)
+        self._with.known.documents.check_complete()
+        return _given(request, documents.exported(self._with.known.registry))
+
+    @app.route("/documents", methods=["PUT"])
+    async def restore(self, request: IRequest) -> bytes:
+        """Compare with what was exported, and with ``?write=1`` write what differs."""
+        by = self._asked_to_change(request)
+        known, wanted = self._with.known, documents.parsed(_body(request))
+        known.documents.check_complete()
+        told = documents.differences(known.registry, wanted)
+        if b"write" in (request.args or {}):
+            self.log.info("{by} restores the documents of {count} webspaces", by=by, count=len(told["changes"]))
+            for name in told["changes"]:
+                await documents.restore(known.documents, known.registry, name, wanted[name])
+        return _given(request, told)
+
+    def _asked_to_change(self, request: IRequest) -> str:
+        """Give who asks.
+
+        :raises Unavailable: another daemon leads.
+        """
+        by = peer_of(request)
+        if not self._with.leads():
+            message = "this webspaced stands by: ask the one that leads"
+            raise Unavailable(message)
+        return by
+
+    def _observed(self, who: str) -> Observed:
+        """Find a webspace by ``id:<number>``, by its instance's name, or by its member's.
+
+        :raises NotFound: there is none.
+        :raises Conflict: there are several.
+        """
+        registry = self._with.known.registry
+        found = [each for each in registry if who in (f"id:{each.uid}", each.name, each.username)]
+        if not found:
+            message = f"there is no webspace of {who}"
+            raise NotFound(message)
+        if len(found) > 1:
+            several = ", ".join(f"id:{each.uid}" for each in found)
+            message = f"{who} may be {several}: name it by its id"
+            raise Conflict(message)
+        return found[0]
+
+
+def _wanted(body: Mapping[str, Any], by: str) -> Desired:
+    if body.get("desired") == Wish.SUSPENDED.value:
+        return suspension(by, text_member(body, "reason"), str(body.get("publicReason") or ""))
+    return AUTO
+
+
+def _body(request: IRequest) -> dict[str, Any]:
+    content = request.content.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        message = f"more than {LARGEST} bytes"
+        raise Conflict(message)
+    return parse_object(content)
+
+
+def _given(request: IRequest, document: Mapping[str, Any]) -> bytes:
+    request.setHeader(b"content-type", b"application/json")
+    return json.dumps(document).encode()

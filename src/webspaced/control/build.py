@@ -1,0 +1,58 @@
+"""The operator's socket, joined to what stands behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+from attrs import frozen
+
+from webspaced.control.api import Backing, Control
+from webspaced.control.socket import ControlSocket
+from webspaced.control.views import Standing
+from webspaced.knowledge import Knowledge, Served
+from webspaced.reconcile.reconciler import Reconciler
+from webspaced.settings import Settings
+from webspaced.webspaces.power import Power
+from webspaced.webspaces.sleeper import Sleeper
+
+
+@frozen
+class Operated:
+    """What the operator looks at, and changes."""
+
+    known: Knowledge
+    served: Served
+    reconciler: Reconciler
+    sleeper: Sleeper
+    power: Power
+
+
+def build_control(
+    reactor: Any, settings: Settings, operated: Operated, leads: Callable[[], bool], ready: Callable[[], bool]
+) -> ControlSocket:
+    """Give the socket, not listening yet. ``leads`` and ``ready``: whether this daemon leads, and whether it is ready."""
+    known, served, reconciler = operated.known, operated.served, operated.reconciler
+
+    def standing() -> Standing:
+        return Standing(
+            version=version("webspaced"),
+            ready=ready(),
+            leads=leads(),
+            lxd=reconciler.connected_to_lxd,
+            waiting_for_room=known.room.lacking,
+            routes_to_write=len(served.publisher.differences()),
+            trouble=served.trouble,
+        )
+
+    backing = Backing(
+        known=known,
+        publisher=served.publisher,
+        reconciler=reconciler,
+        sleeper=operated.sleeper,
+        power=operated.power,
+        leads=leads,
+        standing=standing,
+    )
+    return ControlSocket(reactor, settings.data_dir, Control(backing).app.resource())

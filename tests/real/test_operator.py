@@ -1,0 +1,80 @@
+"""The operator's command line, against a daemon by ``--simulate``."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.real.simulated import SimulatedCase
+from tests.stack import exchange, wait_until
+from tests.visitors import PATIENCE
+
+
+class OperatorTests(SimulatedCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.assertEqual(self.ask("POST", "", b'{"image": "fast"}').status, 201)
+        (self.data_dir,) = {path.parent for path in self.directory.rglob("control.sock")}
+
+    def run_it(self, *words: str, status: int = 0) -> str:
+        program = str(Path(sys.executable).with_name("webspaced"))
+        command = [program, *words, "--data-dir", str(self.data_dir)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+        self.assertEqual(done.returncode, status, done)
+        return done.stdout or done.stderr
+
+    def told(self, *words: str) -> Any:
+        return json.loads(self.run_it(*words, "--json"))
+
+    def visit(self) -> int:
+        return exchange("127.0.0.1", self.http, "GET", "/", None, {"Host": "alice.example.test"}).status
+
+    def test_how_it_stands(self) -> None:
+        self.assertIn("ready, leads", self.run_it("status"))
+        told = self.told("status")
+        self.assertEqual((told["ready"], told["leads"], told["lxd"], told["webspaces"]), (True, True, True, {"asleep": 1}))
+        self.assertEqual(self.told("sync")["webspaces"], {"asleep": 1})
+        self.assertIn("alice.example.test", self.run_it("routes"))
+        self.assertEqual(self.told("routes", "--diff"), {"differing": {}})
+
+    def test_a_webspace_is_listed_suspended_resumed_and_evicted(self) -> None:
+        self.assertEqual(self.visit(), 200)
+        (listed,) = self.told("list", "--memory", "--depth", "awake")
+        self.assertEqual((listed["id"], listed["user"]), (1, "alice"))
+        self.assertGreater(listed["memory"], 0)
+        self.run_it("suspend", "alice", "--reason", "x" * 501, status=1)
+        self.run_it("suspend", "alice", "--reason", "abuse", "--public", "see the board")
+        self.assertEqual(self.ask("GET", "").json["conditions"][0]["kind"], "suspended")
+        self.assertEqual(self.visit(), 503)
+        self.assertIn("suspended", self.run_it("list", "--troubled"))
+        self.run_it("resume", "id:1")
+        self.assertIn("not suspended", self.run_it("resume", "alice", status=1))
+        self.assertEqual(self.visit(), 200)
+        self.assertIn("is stopped", self.run_it("evict", "ws-u1"))
+        self.assertIn("was stopped already", self.run_it("evict", "alice"))
+        self.assertEqual(self.visit(), 200)
+        self.assertIn("no webspace of carol", self.run_it("evict", "carol", status=1))
+
+    def test_documents_are_kept_compared_and_put_back(self) -> None:
+        kept = self.directory / "kept.json"
+        self.run_it("export", str(kept))
+        self.assertEqual(self.ask("PATCH", "/config", b'{"httpPort": 81}').status, 200)
+        self.assertIn("user._webspaced", self.run_it("import", str(kept)))
+        self.assertEqual(self.ask("GET", "/config").json["httpPort"], 81)
+        self.assertEqual(list(self.told("import", "--write", str(kept))["changes"]), ["ws-u1"])
+        self.assertEqual(self.ask("GET", "/config").json["httpPort"], 8080)
+        kept.write_text("{")
+        self.assertIn("no JSON", self.run_it("import", str(kept), status=1))
+
+    def test_a_killed_daemon_is_told_and_its_successor_answers(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.assertIn("no webspaced answers", self.run_it("status", status=1))
+        self.process = self.start()
+        wait_until("it is ready", self.is_ready)
+        self.assertIn("ready, leads", self.run_it("status"))
+        self.end()
+        self.assertFalse((self.data_dir / "control.sock").exists())
