@@ -199,7 +199,7 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
 
 
 def _open(reactor: Any, settings: Settings, daemon: Daemon, behind: Behind, watched: Watched) -> Daemon:
-    """Give the daemon its sites, the figures among them where they are wanted, and its socket for operators; gives it back."""
+    """Give the daemon back, with its sites, the figures where they are wanted, and its socket for operators."""
     ready, leads = (lambda: daemon.ready), watched.leadership.holds
     if settings.metrics.listen_address is None:
         daemon.sites = build_sites(reactor, settings, behind, leads, ready)
