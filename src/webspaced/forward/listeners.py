@@ -198,8 +198,11 @@ class Listeners:
 
     def counters_of(self, uid: int) -> Counters:
         """Give the same of one webspace, but for its ports that are closed by now."""
-        seen = [visits.counters() for visits in self._visits_of(uid)]
-        return seen[0] if len(seen) == 1 else total(seen)
+        boot = self._boot_ports.get(uid)
+        if boot is not None and uid not in self._wanted:
+            # As most have it, of ten thousand.
+            return boot.visits.counters()
+        return total(visits.counters() for visits in self._visits_of(uid))
 
     def counters_by_port(self) -> Mapping[int, Counters]:
         """Give the same per forward, by external port."""

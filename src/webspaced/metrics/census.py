@@ -125,6 +125,7 @@ def status_of(observed: Observed) -> str:
     """Give the word for a webspace's status: LXD's, but for what nobody can tell, is being created, or dozes."""
     if observed.unfinished:
         return "unfinished"
-    if observed.untold or observed.instance.status is Status.ERROR:
+    status = observed.instance.status
+    if observed.untold or status is Status.ERROR:
         return "unknown"
-    return "dozing" if observed.dozes else observed.instance.status.name.lower()
+    return "dozing" if status is Status.FROZEN and observed.dozes else status.name.lower()

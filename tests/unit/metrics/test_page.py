@@ -115,3 +115,14 @@ class EachTests(FiguresCase):
         self.assertEqual(
             lived.value("webspaced_webspace_relay_bytes_total"), lived.value("webspaced_relay_bytes_total")
         )
+
+    def test_visitors_of_forwards_are_their_webspaces_too(self) -> None:
+        self.start(per_webspace=True)
+        self.create()
+        external = self.ask("POST", "self/ports/7")[1]["ePort"]
+        self.lxd.containers["ws-u1"].has_network = False
+        self.machine.connect(external)
+        self.machine.run_for(60)
+        held = self.value("webspace_held_seconds_total", webspace="ws-u1")
+        self.assertEqual(held, self.value("held_seconds_total"))
+        self.assertGreater(held, 1)
