@@ -69,6 +69,23 @@ class OperatorTests(SimulatedCase):
         kept.write_text("{")
         self.assertIn("no JSON", self.run_it("import", str(kept), status=1))
 
+    def test_a_check_names_what_is_wrong_and_its_remedy(self) -> None:
+        config = self.directory / "check.yaml"
+        settings = {
+            "lxd": {"url": f"unix://{self.directory}/nobody.sock"},
+            "webspaces": {"domain": "example.test"},
+            "iam": {"users_file": str(self.directory / "users.yaml")},
+            "data_dir": str(self.data_dir),
+        }
+        config.write_text(json.dumps(settings))
+        program = str(Path(sys.executable).with_name("webspaced"))
+        command = [program, "check", "--config", str(config), "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+        levels = {each["what"]: (each["level"], each["remedy"]) for each in json.loads(done.stdout)}
+        self.assertEqual((done.returncode, levels["lxd"][0]), (1, "FAULT"))
+        self.assertIn("lxd.url", levels["lxd"][1])
+        self.assertEqual((levels["iam"][0], levels["daemon"][0]), ("fine", "fine"))
+
     def test_a_killed_daemon_is_told_and_its_successor_answers(self) -> None:
         self.process.kill()
         self.process.wait()

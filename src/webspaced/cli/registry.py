@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from webspaced.cli.check import CHECK
 from webspaced.cli.command import Command
 from webspaced.cli.documents import EXPORT, IMPORT
 from webspaced.cli.make_cert import MAKE_CERT
@@ -11,5 +12,5 @@ from webspaced.cli.user import USER
 from webspaced.cli.webspaces import EVICT, LIST, RESUME, SUSPEND
 
 COMMANDS: tuple[Command, ...] = (
-    RUN, STATUS, LIST, ROUTES, SYNC, SUSPEND, RESUME, EVICT, EXPORT, IMPORT, USER, MAKE_CERT, VERSION, COMPLETION,
+    RUN, CHECK, STATUS, LIST, ROUTES, SYNC, SUSPEND, RESUME, EVICT, EXPORT, IMPORT, USER, MAKE_CERT, VERSION, COMPLETION,
 )  # fmt: skip
