@@ -1,16 +1,13 @@
 """A kube-apiserver and its etcd for tests: found where other projects look for them, else built and installed."""
 
-import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import packages, places
+from harness import go_modules, packages, places
 from harness.saying import CannotGoOn, say
 
 SOURCE = places.CHECKOUT / "tools" / "kube-apiserver"
@@ -54,8 +51,7 @@ def _built() -> Path:
     if shutil.which("go") is None:
         raise CannotGoOn(f"there is no kube-apiserver (in {ASSETS} or on PATH), and no Go to build one")
     program = places.cache() / "kube-apiserver" / _fingerprint() / "kube-apiserver"
-    program.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(program.with_name("lock")):
+    with go_modules.alone(program.with_name("lock")):
         if not program.exists():
             _build(program)
     return program
@@ -66,14 +62,6 @@ def _fingerprint() -> str:
     for name in SOURCES:
         digest.update(name.encode() + b"\0" + (SOURCE / name).read_bytes() + b"\0")
     return digest.hexdigest()[:16]
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Wait for whoever builds the same; the kernel gives the lock back however this process ends."""
-    with path.open("w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _build(program: Path) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from harness import crds, flavour, kube, own_lxd, packages, places, promtool, venv
+from harness import charts, crds, flavour, kube, own_lxd, packages, places, promtool, venv
 from harness.private_lxd import PrivateLxd
 from harness.saying import CannotGoOn, run_program, say
 from harness.tiers import TIERS, Outcome, Tier, is_verdict, reason_against, verdict
@@ -39,6 +39,7 @@ class Bench:
 
     _crds: Path | None = None
     _promtool: Path | None = None
+    _charts: charts.Programs | None = None
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
@@ -103,9 +104,9 @@ class Bench:
         return ""
 
     def _bring_kube(self) -> str:
-        """Find or make the programs of a Kubernetes API; gives the reason when there are none."""
+        """Find or make the programs of a Kubernetes API and of charts; gives the reason when there are none."""
         try:
-            self._kube, self._crds = kube.ensured(), crds.ensured()
+            self._kube, self._crds, self._charts = kube.ensured(), crds.ensured(), charts.ensured()
         except CannotGoOn as error:
             return str(error).strip().splitlines()[-1]
         return ""
@@ -156,6 +157,9 @@ class Bench:
         if self._kube is not None:
             environment["WEBSPACED_TEST_KUBE_APISERVER"] = str(self._kube.apiserver)
             environment["WEBSPACED_TEST_ETCD"] = str(self._kube.etcd)
+        if self._charts is not None:
+            environment["WEBSPACED_TEST_HELM"] = str(self._charts.helm)
+            environment["WEBSPACED_TEST_KUBECONFORM"] = str(self._charts.kubeconform)
         if self._crds is not None:
             environment["WEBSPACED_TEST_CRDS"] = str(self._crds)
         if self._promtool is not None:

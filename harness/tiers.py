@@ -16,8 +16,8 @@ class Tier:
     `usual`: it is among those that run when none is named.
     `incus`: some of its tests want an Incus beside the LXD. `browser`: some want Chromium.
     `servers`: some want Redis and an ACME server.
-    `kube`: it needs a kube-apiserver and an etcd, and the schemas of custom resources. `schemas`: some of its tests want
-    those.
+    `kube`: it needs a kube-apiserver, an etcd, helm and kubeconform, and the schemas of custom resources. `schemas`: some of
+    its tests want those.
     `promtool`: some want Prometheus' own tool.
     `program`: it is this module, run with `.venv`, instead of an environment of tox.
     """

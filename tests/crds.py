@@ -31,7 +31,7 @@ def strict_schema(api_version: str, kind: str) -> dict[str, Any]:
         spec = definition["spec"]
         if (spec["group"], spec["names"]["kind"]) == (group, kind):
             (found,) = (each for each in spec["versions"] if each["name"] == version)
-            schema: dict[str, Any] = _strict(found["schema"]["openAPIV3Schema"])
+            schema: dict[str, Any] = strict(found["schema"]["openAPIV3Schema"])
             # What every object has is not in these schemas.
             schema["properties"]["metadata"] = {"type": "object"}
             return schema
@@ -39,13 +39,14 @@ def strict_schema(api_version: str, kind: str) -> dict[str, Any]:
     raise AssertionError(message)
 
 
-def _strict(schema: Any) -> Any:
+def strict(schema: Any) -> Any:
+    """Give a schema in which no mapping may have fields that it does not name."""
     if isinstance(schema, list):
-        return [_strict(each) for each in schema]
+        return [strict(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    strict = {name: _strict(value) for name, value in schema.items()}
+    closed = {name: strict(value) for name, value in schema.items()}
     keeps_all = schema.get("x-kubernetes-preserve-unknown-fields")
     if isinstance(schema.get("properties"), dict) and schema.get("type") == "object" and not keeps_all:
-        strict["additionalProperties"] = False
-    return strict
+        closed["additionalProperties"] = False
+    return closed

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from pathlib import Path
 from unittest import SkipTest
@@ -37,6 +38,20 @@ class KubeServer(kube_server.KubeServer):
         """Give a user the roles of a file in a namespace."""
         self.give(user, yaml.safe_load_all(roles.read_text()), namespace)
 
+    def write_kubeconfig(self, path: Path, token: str, namespace: str) -> None:
+        """Write what leads whoever has a token to a namespace."""
+        cluster = {"server": self.url, "certificate-authority": str(self.authority)}
+        document = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "here",
+            "clusters": [{"name": "c", "cluster": cluster}],
+            "users": [{"name": "u", "user": {"token": token}}],
+            "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u", "namespace": namespace}}],
+        }
+        path.write_text(yaml.safe_dump(document))
+        path.chmod(0o600)
+
 
 def _key() -> bytes:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -57,6 +72,7 @@ def shared_server() -> KubeServer:
             server.delete()
             raise
         _shared.append(server)
+        atexit.register(end_shared_server)
     return _shared[0]
 
 

@@ -170,7 +170,7 @@ class Deployment:
         # Every address of it is this machine's.
         subprocess.run(["ip", "route", "add", "local", str(subnet), "dev", "lo"], check=True)
         self._cleaning.callback(subprocess.run, ["ip", "route", "del", "local", str(subnet), "dev", "lo"], check=True)
-        self._write_kubeconfig()
+        self.server.write_kubeconfig(self.kubeconfig, self._token(), self.namespace)
         self._start_lxd(f"{subnet[1]}/{subnet.prefixlen}")
         self._start_traefik()
         self.pods = [self._pod("pod-a", str(subnet[201])), self._pod("pod-b", str(subnet[202]))]
@@ -187,18 +187,9 @@ class Deployment:
         self._cleaning.callback(pod.end)
         return pod
 
-    def _write_kubeconfig(self) -> None:
-        cluster = {"server": self.server.url, "certificate-authority": str(self.server.authority)}
-        context = {"cluster": "c", "user": "u", "namespace": self.namespace}
-        document = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": "x",
-            "clusters": [{"name": "c", "cluster": cluster}],
-            "users": [{"name": "u", "user": {"token": self.server.tokens["webspaced"]}}],
-            "contexts": [{"name": "x", "context": context}],
-        }
-        self.kubeconfig.write_text(yaml.safe_dump(document))
+    def _token(self) -> str:
+        """Give the token of the pods' account."""
+        return self.server.tokens["webspaced"]
 
     def _start_lxd(self, gateway: str) -> None:
         command = [sys.executable, "-m", "webspaced.testing.lxd.process", str(self.directory), gateway]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 from collections.abc import Coroutine
 from typing import Any
 
@@ -10,13 +9,11 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
-from tests.kube_server import KubeServer, end_shared_server, shared_server
+from tests.kube_server import KubeServer, shared_server
 from webspaced.kube.access import Access, fixed_token
 from webspaced.kube.agent import Connections
 from webspaced.kube.client import KubeClient
 from webspaced.lib.deferreds import sleep
-
-atexit.register(end_shared_server)
 
 
 class ServedCase(TestCase):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import yaml
 from twisted.internet import reactor
 
 from tests.contracts.route_store import DIRECT, SIX, route
@@ -74,13 +71,7 @@ class ObjectTests(ServedCase):
 
     async def test_by_a_kubeconfig(self) -> None:
         path = self.server.directory / "kubeconfig"
-        cluster: dict[str, Any] = {"server": self.server.url, "certificate-authority": str(self.server.authority)}
-        path.write_text(yaml.safe_dump({
-            "apiVersion": "v1", "kind": "Config", "current-context": "here",
-            "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u", "namespace": self.namespace}}],
-            "clusters": [{"name": "c", "cluster": cluster}],
-            "users": [{"name": "u", "user": {"token": self.server.tokens["webspaced"]}}],
-        }))  # fmt: skip
+        self.server.write_kubeconfig(path, self.server.tokens["webspaced"], self.namespace)
         access = by_kubeconfig(reactor, str(path))
         self.assertEqual(access.namespace, self.namespace)
         store = await self.opened("letsencrypt", access)

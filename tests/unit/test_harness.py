@@ -10,7 +10,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from harness import crds, kube, own_lxd, packages, places, promtool, test
+from harness import charts, crds, go_modules, kube, own_lxd, packages, places, promtool, test
 from harness.network import _networks, loose_cables
 from harness.saying import CannotGoOn
 from harness.test import Bench
@@ -208,13 +208,13 @@ class SchemasTests(SynchronousTestCase):
         pinned = self.modules / "modules.json"
         (self.modules / "crds").mkdir(parents=True)
         (self.modules / "crds" / "one.yml").write_text("kind: CustomResourceDefinition\n")
-        entry = {"module": "example.org/maker/thing", "version": "v1.0.0", "sum": "h1:right=", "files": "crds/*.yml"}
+        entry = {"module": "example.org/maker/thing", "version": "v1.0.0", "sum": "h1:right=", "files": ["crds/*.yml"]}
         pinned.write_text(json.dumps([entry]))
         self.patch(crds, "PINNED", pinned)
         self.patch(places, "cache", lambda: self.cache)
         self.patch(crds, "say", lambda _: None)
         self.patch(crds.shutil, "which", lambda _: "/usr/bin/go")
-        self.patch(crds.subprocess, "run", self.go)
+        self.patch(go_modules.subprocess, "run", self.go)
 
     def go(self, command: list[str], **_: object) -> SimpleNamespace:
         self.asked.append(command[-1])
@@ -288,10 +288,52 @@ class PromtoolTests(SynchronousTestCase):
         self.assertIn("no apt", str(self.assertRaises(CannotGoOn, promtool.ensured)))
 
 
+class ChartProgramsTests(SynchronousTestCase):
+    """Helm and kubeconform: built once, from the modules that are pinned."""
+
+    def setUp(self) -> None:
+        self.cache = Path(self.mktemp()).absolute()
+        self.sum = "h1:right="
+        self.ran: list[list[str]] = []
+        pinned = Path(self.mktemp())
+        entry = {"module": "example.org/maker", "version": "v1.0.0", "sum": "h1:right=", "package": "cmd"}
+        entries = [{**entry, "name": name, "variables": {"a.b": "c"}} for name in ("helm", "kubeconform")]
+        pinned.write_text(json.dumps(entries))
+        self.patch(charts, "PINNED", pinned)
+        self.patch(places, "cache", lambda: self.cache)
+        self.patch(go_modules, "say", lambda _: None)
+        self.patch(go_modules.shutil, "which", lambda _: "/usr/bin/go")
+        self.patch(go_modules.subprocess, "run", self.go)
+
+    def go(self, command: list[str], **_: object) -> SimpleNamespace:
+        self.ran.append(command)
+        if "-o" in command:
+            Path(command[command.index("-o") + 1]).write_text("program")
+        told = {"Sum": self.sum, "Dir": str(self.cache)}
+        return SimpleNamespace(returncode=0, stdout=json.dumps(told), stderr="")
+
+    def test_they_are_built_once(self) -> None:
+        first, second = charts.ensured(), charts.ensured()
+        self.assertEqual((first, len([each for each in self.ran if "-o" in each])), (second, 2))
+        self.assertEqual([first.helm.read_text(), first.kubeconform.read_text()], ["program", "program"])
+        self.assertIn("-ldflags=-s -w -X a.b=c", self.ran[1])
+
+    def test_another_module_than_the_pinned_one_is_not_built(self) -> None:
+        self.sum = "h1:wrong="
+        self.assertIn("h1:wrong=", str(self.assertRaises(CannotGoOn, charts.ensured)))
+        self.assertEqual([each for each in self.ran if "-o" in each], [])
+
+    def test_without_go_it_is_said(self) -> None:
+        self.patch(go_modules.shutil, "which", lambda _: None)
+        self.assertIn("no Go", str(self.assertRaises(CannotGoOn, charts.ensured)))
+
+
 class PinnedTests(SynchronousTestCase):
     def test_every_module_has_its_version_its_sum_and_its_files(self) -> None:
         for entry in json.loads(crds.PINNED.read_text()):
             self.assertEqual(set(entry), {"module", "version", "sum", "files"})
+        for entry in json.loads(charts.PINNED.read_text()):
+            self.assertEqual(set(entry), {"name", "module", "version", "sum", "package", "variables"})
 
 
 class NothingOutsideTests(SynchronousTestCase):
