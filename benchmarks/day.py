@@ -75,7 +75,7 @@ def _figures(outcome: Outcome, size: Size) -> dict[str, float]:
 
 
 def _table(figures: Mapping[str, Mapping[str, float]]) -> Sequence[str]:
-    """Give the figures as README.md shows them."""
+    """Give the figures as docs/performance.md shows them."""
     names = list(next(iter(figures.values())))
     lines = [f"| | {' | '.join(TITLES[way] for way in figures)} |", "|---" * (len(figures) + 1) + "|"]
     return [*lines, *(f"| `{name}` | {' | '.join(f'{each[name]:g}' for each in figures.values())} |" for name in names)]

@@ -116,7 +116,8 @@ async def _looks(reactor: Any, work: Callable[[], Any], looks: int, pause: float
     }  # fmt: skip
 
 
-async def _started(reactor: Any, path: Path) -> Daemon:
+async def started(reactor: Any, path: Path) -> Daemon:
+    """Give a daemon of a settings file that is ready, and has nothing left to do of its start."""
     settings = load(path, {})
     daemon = build(reactor, settings, evolve(this_host(reactor, settings), loopback_containers=True))
     daemon.privilegedStartService()
@@ -147,7 +148,7 @@ async def _measure(reactor: Any, count: int, depth: Depth) -> dict[str, float]:
         lxd = simulated(folder, count, http_port=LOOPBACK_PORTS.web, depth=depth, cpus=CPUS)
         socket = await deferToThread(cleaning.enter_context, lxd)
         await sleep(reactor, 2 * UP)
-        daemon = await _started(reactor, _settings(folder, socket, count))
+        daemon = await started(reactor, _settings(folder, socket, count))
         try:
             looked = await _looks(reactor, _work(daemon, "look"), looks, size("APART", KEPT))
             watched = await _looks(reactor, _work(daemon, "watch"), 3 * looks, 0.1)

@@ -52,6 +52,7 @@ def settings_for(folder: Path, socket: Path, count: int) -> dict[str, Any]:
         "log_level": "warn",
         "iam": {"users_file": str(users)},
         "lxd": {"url": f"unix://{socket}"},
+        "metrics": {"listen_address": "off"},
         "webspaces": {
             "domain": "example.org",
             "boot_ports": {"start": FIRST_BOOT_PORT, "end": FIRST_BOOT_PORT + count - 1},

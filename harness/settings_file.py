@@ -39,6 +39,8 @@ webspaces:
 http:
   listen_address: {loopback}:{ports.api}
   internal_address: {loopback}:{ports.internal}
+metrics:
+  listen_address: "off"
 traefik:
   provider: file
   embedded: true
@@ -91,6 +93,7 @@ def simulation_variables(run: Path, ports: Ports) -> dict[str, str]:
         "WEBSPACES_PORTS_END": ports.forward_end,
         **{f"WEBSPACES_SLEEP_{name.upper()}": value for name, value in SLEEP.items()},
         "HTTP_LISTEN_ADDRESS": f"{LOOPBACK}:{ports.api}",
+        "METRICS_LISTEN_ADDRESS": "off",
         "HTTP_INTERNAL_ADDRESS": f"{LOOPBACK}:{ports.internal}",
         "TRAEFIK_HTTP_ADDRESS": f"{LOOPBACK}:{ports.http}",
         "TRAEFIK_HTTPS_ADDRESS": f"{LOOPBACK}:{ports.https}",

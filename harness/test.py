@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from harness import charts, crds, debian_root, flavour, kube, own_lxd, packages, places, venv
+from harness import charts, crds, debian_root, flavour, kube, own_lxd, packages, places, promtool, venv
 from harness.private_lxd import PrivateLxd
 from harness.saying import CannotGoOn, run_program, say
 from harness.tiers import TIERS, Outcome, Tier, is_verdict, reason_against, verdict
@@ -39,6 +39,7 @@ class Bench:
     """What the tiers run with: a tox, one wheel for all, one LXD of our own, and one Incus."""
 
     _crds: Path | None = None
+    _promtool: Path | None = None
     _charts: charts.Programs | None = None
     _roots: Mapping[str, Path] = {}
     _wheel: Path | None = None
@@ -76,6 +77,7 @@ class Bench:
             self._bring_browser() if tier.browser else "",
             self._bring_servers() if tier.servers else "",
             self._bring_schemas() if tier.schemas else "",
+            self._bring_promtool() if tier.promtool else "",
         )))
         began = time.monotonic()
         verdicts: list[str] = []
@@ -132,6 +134,15 @@ class Bench:
             return f"schemas: {str(error).strip().splitlines()[-1]}"
         return ""
 
+    def _bring_promtool(self) -> str:
+        """Fetch Prometheus' own tool; gives what the tests are without, and why, when it cannot be had."""
+        try:
+            self._promtool = promtool.ensured()
+        except CannotGoOn as error:
+            say(f"no promtool: {error}")
+            return f"promtool: {str(error).strip().splitlines()[-1]}"
+        return ""
+
     def _bring_browser(self) -> str:
         """Install the browser for the tests of pages; gives what the tests are without, and why, when it cannot be had."""
         try:
@@ -168,6 +179,8 @@ class Bench:
         for kind, root in self._roots.items():
             environment[f"WEBSPACED_TEST_DEBIAN_{kind.upper()}"] = str(root)
             environment["WEBSPACED_TEST_WHEEL"] = str(self._wheel)
+        if self._promtool is not None:
+            environment["WEBSPACED_TEST_PROMTOOL"] = str(self._promtool)
         without = "; ".join(filter(None, (self._no_incus, self._no_browser, self._no_servers)))
         if without:
             environment["WEBSPACED_TEST_WITHOUT"] = without

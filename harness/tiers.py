@@ -19,6 +19,7 @@ class Tier:
     `kube`: it needs a kube-apiserver, an etcd, helm and kubeconform, and the schemas of custom resources. `schemas`: some of
     its tests want those.
     `packaging`: it needs root, Debian's own tools for packages and images, and a root of Debian's.
+    `promtool`: some want Prometheus' own tool.
     `program`: it is this module, run with `.venv`, instead of an environment of tox.
     """
 
@@ -32,12 +33,13 @@ class Tier:
     kube: bool = False
     schemas: bool = False
     packaging: bool = False
+    promtool: bool = False
     program: str = ""
 
 
 TIERS = (
     Tier("lint", trial=False),
-    Tier("unit", schemas=True),
+    Tier("unit", schemas=True, promtool=True),
     Tier("real", lxd=True, incus=True, browser=True, servers=True),
     Tier("kube", kube=True),
     Tier("package", packaging=True),

@@ -185,6 +185,7 @@ class Stack:
                 "listen_address": f"127.0.0.1:{self.api_port}",
                 "internal_address": f"127.0.0.1:{self.internal_port}",
             },
+            "metrics": {"listen_address": "off"},
             "traefik": {
                 "provider": "file",
                 "embedded": True,

@@ -86,8 +86,9 @@ def check_own_addresses(settings: Settings, can_bind: Callable[[IPAddress, int],
 
 
 def _helper_hosts(settings: Settings) -> Iterable[str]:
-    http, traefik = settings.http, settings.traefik
+    http, traefik, metrics = settings.http, settings.traefik, settings.metrics.listen_address
     return (
+        *([] if metrics is None else [metrics.host]),
         http.listen_address.host,
         http.internal_address.host,
         traefik.http_address.host,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
-from webspaced.addresses import check_own_addresses, claim_rules, ground_of
+from webspaced.addresses import Ground, check_own_addresses, claim_rules, ground_of
 from webspaced.cluster import Kubernetes, cluster_for
 from webspaced.control.build import Operated, build_control
 from webspaced.core.config import Choices, Config
@@ -43,6 +44,7 @@ from webspaced.lxd.network import NetworkLeases, ProfileNetwork, profile_network
 from webspaced.lxd.tls import Identities
 from webspaced.lxd.trust import introduce
 from webspaced.lxd.words import ProfileWords
+from webspaced.metrics.watched import Watched, calls_of
 from webspaced.periodic_work import periodic_work
 from webspaced.publishing import (
     asked_traefik,
@@ -53,8 +55,9 @@ from webspaced.publishing import (
     route_token,
     traefik_watch,
 )
+from webspaced.reconcile.collaborators import Collaborators, Serving
 from webspaced.reconcile.publisher import Publisher
-from webspaced.reconcile.reconciler import Collaborators, Reconciler, Serving
+from webspaced.reconcile.reconciler import Reconciler
 from webspaced.reconcile.unwritten import note_conditions
 from webspaced.settings import Settings
 from webspaced.sites import Behind, build_sites
@@ -159,6 +162,8 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     reconciler.after_pass(sleeping.begin)
     service = _build_service(reactor, settings, known, insides, served.listeners, reconciler, leads, power)
     front = None if traefik is None else front_of(reactor, settings, host.lines, host.front_seats or host.seats, traefik)
+    events = _build_events(reactor, settings, connections, reconciler, election.leadership)
+    calls = calls_of({"lxd": client, "iam": identity, "kubernetes": cluster and cluster.client, "redis": served.store})
     _join(known, served, traefik)
     daemon = Daemon(
         reactor, settings.timeouts.startup, settings.timeouts.shutdown,
@@ -166,16 +171,14 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             lock=InstanceLock(settings.data_dir),
             election=election,
             network=lambda: _first_contact(client, settings),
-            ground=lambda network: ground_of(
-                reactor, settings, network, NetworkLeases(client, network.name), loopback=host.loopback_containers
-            ),
+            ground=partial(_ground, reactor, settings, client, host),
             housing=known.housing,
             filters=known.filters,
             registry=known.registry,
             allocator=known.allocator,
             publisher=served.publisher,
             reconciler=reconciler,
-            events=_build_events(reactor, settings, connections, reconciler, election.leadership),
+            events=events,
             periodic=(
                 *periodic_work(reactor, settings, identity, known, reconciler, served, election, front),
                 *sleep_looks(reactor, settings, known, sleeping),
@@ -191,10 +194,28 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     behind = Behind(
         identity, known, served, service, sleeping.sleeper, insides, reconciler, host.records, host.reserve, host.now
     )
-    daemon.sites = build_sites(reactor, settings, behind, leads, lambda: daemon.ready)
     operated = Operated(known, served, reconciler, sleeping.sleeper, power)
-    daemon.control = build_control(reactor, settings, operated, leads, lambda: daemon.ready)
+    return _open(reactor, settings, daemon, behind, Watched(operated, events, election.leadership, calls, host.now))
+
+
+def _open(reactor: Any, settings: Settings, daemon: Daemon, behind: Behind, watched: Watched) -> Daemon:
+    """Give the daemon back, with its sites, the figures where they are wanted, and its socket for operators."""
+    ready, leads = (lambda: daemon.ready), watched.leadership.holds
+    if settings.metrics.listen_address is None:
+        daemon.sites = build_sites(reactor, settings, behind, leads, ready)
+    else:
+        # Who measures nothing need not have the library's memory.
+        from webspaced.metrics.figures import Figures  # noqa: PLC0415
+
+        figures = daemon.figures = Figures(reactor, settings, watched, ready)
+        daemon.sites = figures.sites = build_sites(reactor, settings, evolve(behind, metrics=figures.page), leads, ready)
+    daemon.control = build_control(reactor, settings, watched.parts, leads, ready)
     return daemon
+
+
+def _ground(reactor: Any, settings: Settings, client: LxdClient, host: Host, network: ProfileNetwork) -> Ground:
+    leases = NetworkLeases(client, network.name)
+    return ground_of(reactor, settings, network, leases, loopback=host.loopback_containers)
 
 
 def _join(known: Knowledge, served: Served, traefik: EmbeddedTraefik | None) -> None:
@@ -294,6 +315,7 @@ def _build_served(
 ) -> Served:  # fmt: skip
     store = route_store(reactor, settings, cluster)
     return Served(
+        store=store,
         listeners=build_listeners(reactor, settings, known, host.lines, host.seats, host.web_seats),
         publisher=Publisher(
             reactor, store, settings.traefik.settle_time, leadership.holds, asked_traefik(reactor, settings, traefik),

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from attrs import frozen
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -75,7 +75,6 @@ class Parts:
     front: Front | None
     keep: Callable[[], None]
 
-
 async def _until(waiting: Deferred[None]) -> None:
     await waiting
 
@@ -89,6 +88,8 @@ class Daemon(Service):
 
     def __init__(self, reactor: Any, startup_timeout: float, shutdown_timeout: float, parts: Parts) -> None:
         self.ready = False
+        self.figures: Service | None = None
+        """What is measured all the time, by standbys too."""
         self._reactor = reactor
         self._startup_timeout = startup_timeout
         self._shutdown_timeout = shutdown_timeout
@@ -108,6 +109,8 @@ class Daemon(Service):
     def startService(self) -> None:
         """Begin to start; :attr:`ready` tells when that is done. A start that fails ends the process."""
         super().startService()
+        if self.figures is not None:
+            self.figures.startService()
         self._starting = Deferred.fromCoroutine(self._start())
         self._starting.addErrback(self._start_failed)
 
@@ -244,6 +247,8 @@ class Daemon(Service):
         if parts.election.mark is not None:
             await self._hide(parts.election.mark)
         await self.sites.close()
+        if self.figures is not None:
+            await maybeDeferred(self.figures.stopService)
         await self.control.close()
         for periodic in parts.periodic:
             if periodic.running:

@@ -6,7 +6,7 @@ from attrs import frozen
 
 from webspaced.forward.listeners import Listeners
 from webspaced.http.routes import RouteDocument
-from webspaced.interfaces import IExposure, IInstances
+from webspaced.interfaces import IExposure, IInstances, IRouteStore
 from webspaced.reconcile.publisher import Publisher
 from webspaced.traefik.watch import TraefikWatch
 from webspaced.webspaces.activity import Activity
@@ -53,6 +53,7 @@ class Served:
     ``document``: the routes, where Traefik fetches them from us.
     """
 
+    store: IRouteStore
     listeners: Listeners
     publisher: Publisher
     exposure: IExposure

@@ -223,7 +223,9 @@ def embedded_traefik(reactor: Any, settings: Settings, token: str | None = None)
 def _is_ours(settings: Settings, port: int) -> bool:
     """Whether a port is for somebody else by the settings."""
     webspaces, http, traefik = settings.webspaces, settings.http, settings.traefik
-    listeners = (http.listen_address, http.internal_address, traefik.http_address, traefik.https_address)
+    metrics = settings.metrics.listen_address
+    listeners = [http.listen_address, http.internal_address, traefik.http_address, traefik.https_address]
+    listeners += [] if metrics is None else [metrics]
     ranges = (webspaces.ports, webspaces.boot_ports)
     return any(port == each.port for each in listeners) or any(each.start <= port <= each.end for each in ranges)
 

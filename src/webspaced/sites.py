@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from attrs import frozen
+from twisted.web.resource import IResource
 
 from webspaced.core.command import Bounds
 from webspaced.http.api import Api, Backing
@@ -44,6 +45,7 @@ class Behind:
     reserve: Reserve
     now: Callable[[], float]
     """Gives seconds since the epoch."""
+    metrics: IResource | None = None
 
 
 def build_sites(
@@ -52,7 +54,7 @@ def build_sites(
     """Give the sites. ``leads`` and ``ready``: whether this daemon leads, and whether it is ready."""
     known, service, reconciler = behind.known, behind.service, behind.reconciler
     members = Members(behind.identity, known.registry, known.documents)
-    listening = Listening.by(settings.http, reactor, behind.reserve.connections)
+    listening = Listening.by(settings.http, reactor, behind.reserve.connections, settings.metrics.listen_address)
     backing = Backing(
         service=service,
         domains=_domains(settings, behind, leads),
@@ -75,6 +77,7 @@ def build_sites(
         routes=behind.served.document,
         internal=_internal(behind, members, listening),
         opened=settings.traefik.webspaced_url is not None,
+        metrics=behind.metrics,
     )
     return Sites(reactor, pages, listening, leads)
 

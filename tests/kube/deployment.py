@@ -63,6 +63,7 @@ class Pod:
                 "boot_ports": {"start": 20000, "end": 20019},
             },
             "http": {"listen_address": f"{self.address}:{API}", "internal_address": f"{self.address}:{INTERNAL}"},
+            "metrics": {"listen_address": "off"},
             "traefik": {
                 "provider": "kubernetes",
                 "boot_address": self.address,

@@ -49,6 +49,7 @@ class SimulatedCase(TestCase):
         settings = {
             "DATA_DIR": self.directory,
             "HTTP_LISTEN_ADDRESS": f"127.0.0.1:{self.api}",
+            "METRICS_LISTEN_ADDRESS": "off",
             "HTTP_INTERNAL_ADDRESS": f"127.0.0.1:{self.internal}",
             "TRAEFIK_HTTP_ADDRESS": f"127.0.0.1:{self.http}",
             "TRAEFIK_HTTPS_ADDRESS": f"127.0.0.1:{self.https}",

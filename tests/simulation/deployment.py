@@ -90,10 +90,14 @@ class Deployment:
 
     :param members: names by user id.
     :param webspaces: settings beside the usual ones.
+    :param metrics: where its figures are; nothing is measured without.
     """
 
-    def __init__(self, members: Mapping[int, str] = MEMBERS, webspaces: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, members: Mapping[int, str] = MEMBERS, webspaces: Mapping[str, Any] | None = None, metrics: str = "off"
+    ) -> None:
         self.members = members
+        self._metrics = metrics
         self.clock = Time()
         self.reactor = MemoryReactor(self.clock)
         self.lxd = SimulatedLxd(self.reactor)
@@ -152,6 +156,7 @@ class Deployment:
             "data_dir": str(self.directory),
             "lxd": {"url": f"unix://{self.lxd.socket}"},
             "http": {"listen_address": f"{API[0]}:{API[1]}", "internal_address": "127.0.0.1:8002"},
+            "metrics": {"listen_address": self._metrics},
             "webspaces": {
                 "sleep": {"doze_after": "20s", "stop_after": "200s", "look": "5s", "least": "5s"},
                 "domain": SERVICE,

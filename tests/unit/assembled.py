@@ -118,6 +118,8 @@ class AssembledCase(SynchronousTestCase):
             "lxd": {"url": "unix:///nowhere/socket"},
             "webspaces": {"domain": "example.org"},
             "traefik": {"provider": "file"},
+            # A machine whose clock runs for days shall not be woken all the time.
+            "metrics": {"listen_address": "off"},
         }
         path = self.folder / "webspaced.yaml"
         path.write_text(yaml.safe_dump(_merged(basic, more)))
@@ -161,6 +163,8 @@ class AssembledCase(SynchronousTestCase):
         lxd = self.lxd
 
         class Events(Service):
+            heard, losses = 0.0, 0
+
             def startService(self) -> None:
                 super().startService()
                 lxd.listeners.append(listener)

@@ -10,7 +10,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from harness import charts, crds, go_modules, kube, own_lxd, packages, places, test
+from harness import charts, crds, go_modules, kube, own_lxd, packages, places, promtool, test
 from harness.network import _networks, loose_cables
 from harness.saying import CannotGoOn
 from harness.test import Bench
@@ -235,6 +235,57 @@ class SchemasTests(SynchronousTestCase):
     def test_without_go_it_is_said(self) -> None:
         self.patch(crds.shutil, "which", lambda _: None)
         self.assertIn("no Go", str(self.assertRaises(CannotGoOn, crds.ensured)))
+
+
+class PromtoolTests(SynchronousTestCase):
+    """Out of a package that is not installed, once for all checkouts."""
+
+    def setUp(self) -> None:
+        self.cache = Path(self.mktemp())
+        self.asked: list[list[str]] = []
+        self.failures = 0
+        self.program = "usr/bin/promtool"
+        self.there = {"apt-get": "/usr/bin/apt-get", "dpkg-deb": "/usr/bin/dpkg-deb"}
+        self.patch(places, "cache", lambda: self.cache)
+        self.patch(promtool, "say", lambda _: None)
+        self.patch(promtool.shutil, "which", self.there.get)
+        self.patch(promtool.subprocess, "run", self.apt)
+
+    def apt(self, command: list[str], cwd: Path, **_: object) -> SimpleNamespace:
+        self.asked.append(command[:2])
+        if command[1] == "download" and self.failures:
+            self.failures -= 1
+            return SimpleNamespace(returncode=100, stderr="E: Unable to locate package prometheus")
+        if command[1] == "download":
+            (cwd / "prometheus_2.deb").touch()
+        elif command[1] == "-x":
+            (cwd / "files" / self.program).parent.mkdir(parents=True)
+            (cwd / "files" / self.program).touch()
+        return SimpleNamespace(returncode=0, stderr="")
+
+    def test_the_machines_own_is_used(self) -> None:
+        self.there["promtool"] = "/usr/bin/promtool"
+        self.assertEqual((promtool.ensured(), self.asked), (Path("/usr/bin/promtool"), []))
+
+    def test_it_is_fetched_once_and_never_installed(self) -> None:
+        first, second = promtool.ensured(), promtool.ensured()
+        self.assertTrue(first.exists())
+        self.assertEqual((first, self.asked), (second, [["apt-get", "download"], ["dpkg-deb", "-x"]]))
+
+    def test_apt_without_lists_gets_some(self) -> None:
+        self.failures = 1
+        promtool.ensured()
+        asked = [["apt-get", "download"], ["apt-get", "update"], ["apt-get", "download"], ["dpkg-deb", "-x"]]
+        self.assertEqual(self.asked, asked)
+
+    def test_where_it_cannot_be_had_that_is_said_and_nothing_left(self) -> None:
+        self.failures = 2
+        self.assertIn("Unable to locate", str(self.assertRaises(CannotGoOn, promtool.ensured)))
+        self.program = "usr/bin/other"
+        self.assertIn("has no usr/bin/promtool", str(self.assertRaises(CannotGoOn, promtool.ensured)))
+        self.assertEqual([each for each in self.cache.iterdir() if each.is_dir()], [])
+        self.there.clear()
+        self.assertIn("no apt", str(self.assertRaises(CannotGoOn, promtool.ensured)))
 
 
 class ChartProgramsTests(SynchronousTestCase):

@@ -179,6 +179,8 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "leadership.lease": (f"{LEADERSHIP}.test_lease",),
     "leadership.name": (f"{LEADERSHIP}.test_name_and_pod",),
     "leadership.pod": (f"{LEADERSHIP}.test_name_and_pod",),
+    "metrics.listen_address": ("tests.unit.test_settings_metrics.MetricsTests.test_listen_address",),
+    "metrics.per_webspace": ("tests.unit.test_settings_metrics.MetricsTests.test_per_webspace",),
     "traefik.acme.email": (f"{TRAEFIK}.TraefikTests.test_acme", "tests.real.test_acme.FileTests.test_certificates"),
     "traefik.acme.server": (f"{TRAEFIK}.TraefikTests.test_acme",),
     "traefik.acme.ca": (f"{TRAEFIK}.TraefikTests.test_acme",),
@@ -264,6 +266,7 @@ class ReadTests(AssembledCase):
         found |= self.read(traefik={"provider": "kubernetes", "boot_address": "192.0.2.1"})
         found |= self.read(iam={"url": "https://iam.example.org"})
         found |= self.read(webspaces={"sleep": {"doze_after": "5m"}})
+        found |= self.read(metrics={"listen_address": "127.0.0.1:9094"})
         later = set(tap.NOT_USED)
         self.assertEqual(sorted(set(SETTINGS) - found - later), [], "read by nothing")
         self.assertEqual(sorted(found & later), [], "in a table of what is not read, but read")

@@ -26,8 +26,9 @@ from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY, Config, We
 from webspaced.errors import Conflict, NotFound, Unavailable
 from webspaced.interfaces import IDomainRecords, IForwards, IHostKernel, IIdentity, IListeners, IRouteStore, IVisitors
 from webspaced.lib.deferreds import sleep
+from webspaced.reconcile.collaborators import Collaborators, Serving
 from webspaced.reconcile.publisher import Publisher
-from webspaced.reconcile.reconciler import Collaborators, Reconciler, Serving
+from webspaced.reconcile.reconciler import Reconciler
 from webspaced.reconcile.unexposed import Unexposed
 from webspaced.reconcile.unwritten import note_conditions
 from webspaced.settings.webspaces import RESERVED_NAMES

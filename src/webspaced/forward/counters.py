@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from attrs import define, field
 
-from webspaced.errors import BootFailed, NotFound, PortSilent, Refused, Unavailable
+from webspaced.errors import BootFailed, Momentary, NotFound, PortSilent, Refused, Unavailable
 from webspaced.forward.reception import AgentIgnored, WokeTooMany
 
 LEFT = "left"
@@ -20,10 +20,13 @@ _REASONS: Mapping[type[Exception], str] = {
     BootFailed: "boot_failed",
     AgentIgnored: "agent_ignored",
     WokeTooMany: "woke_too_many",
+    Momentary: "no_room",
     Refused: "refused",
     Unavailable: "unavailable",
     NotFound: "not_found",
 }
+REASONS = (*_REASONS.values(), LEFT, CUT, PAGED, "error")
+"""Every word for why a visitor was not served."""
 
 
 def reason_of(error: Exception) -> str:
@@ -48,16 +51,25 @@ class Counters:
     held_seconds: float = 0.0
 
 
+    def add(self, part: Counters) -> None:
+        """Add another one's to these."""
+        self.open += part.open
+        self.held += part.held
+        self.opened += part.opened
+        self.to_container += part.to_container
+        self.to_visitor += part.to_visitor
+        self.held_seconds += part.held_seconds
+        for reason, number in part.failed.items():
+            self.failed[reason] = self.failed.get(reason, 0) + number
+
+
+NOBODY = Counters()
+"""Of a port that nobody came to; to be read only."""
+
+
 def total(parts: Iterable[Counters]) -> Counters:
     """Give the sum."""
     all_in = Counters()
     for part in parts:
-        all_in.open += part.open
-        all_in.held += part.held
-        all_in.opened += part.opened
-        all_in.to_container += part.to_container
-        all_in.to_visitor += part.to_visitor
-        all_in.held_seconds += part.held_seconds
-        for reason, number in part.failed.items():
-            all_in.failed[reason] = all_in.failed.get(reason, 0) + number
+        all_in.add(part)
     return all_in

@@ -183,9 +183,26 @@ class Listeners:
 
     def counters(self) -> Counters:
         """Give what was counted of all visits, also of those of ports that are closed by now."""
-        self._forget_who_left()
-        crowds = [*self._parting, *(bound.visits for bound in self._all())]
+        crowds = self._crowds()
         return total([self._past, *(visits.counters() for visits in crowds)])
+
+    async def count(self, gently: Gently) -> Counters:
+        """Give the same, counted in pieces: there may be ten thousand ports."""
+        crowds, seen = self._crowds(), total([self._past])
+        await gently.each(crowds, lambda visits: seen.add(visits.counters()))
+        return seen
+
+    def _crowds(self) -> list[Visits]:
+        self._forget_who_left()
+        return [*self._parting, *(bound.visits for bound in self._all())]
+
+    def counters_of(self, uid: int) -> Counters:
+        """Give the same of one webspace, but for its ports that are closed by now."""
+        boot = self._boot_ports.get(uid)
+        if boot is not None and uid not in self._wanted:
+            # As most have it, of ten thousand.
+            return boot.visits.counters()
+        return total(visits.counters() for visits in self._visits_of(uid))
 
     def counters_by_port(self) -> Mapping[int, Counters]:
         """Give the same per forward, by external port."""

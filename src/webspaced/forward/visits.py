@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.protocol import Factory
 
 from webspaced.errors import Refused
-from webspaced.forward.counters import Counters
+from webspaced.forward.counters import NOBODY, Counters
 from webspaced.forward.means import Destination, Means
 from webspaced.forward.states import Stage
 from webspaced.forward.visit import Visit
@@ -74,6 +74,9 @@ class Visits(Factory):
 
     def counters(self) -> Counters:
         """Give what was counted up to now."""
+        if not (self.present or self.opened or self.failed or self.held_seconds):
+            # Of ten thousand most have seen nobody.
+            return NOBODY
         moved = [visit.moved() for visit in self.present]
         return Counters(
             open=len(self.relayed),

@@ -97,6 +97,7 @@ class Api:
         self._insides = backing.insides
         self._terminals = backing.terminals
         self._commands = Commands(backing.insides, *backing.commands)
+        self.terminals_refused, self.commands_refused = self._terminals.hits, self._commands.hits
         self._auth = backing.auth
         self._sleeper = backing.sleeper
         self._resync = backing.resync

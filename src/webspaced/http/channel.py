@@ -22,6 +22,7 @@ from webspaced.http.about import shown
 from webspaced.http.access import SWITCHED
 from webspaced.http.bodies import LARGEST, largest_of
 from webspaced.lib.acknowledged import acknowledged
+from webspaced.lib.measures import Counted
 from webspaced.lib.places import Places
 from webspaced.lib.sparing import Sparing
 
@@ -317,6 +318,8 @@ class BoundedSite(Site):
         self._trusted = trusted
         self.slow = Sparing(reactor, Channel.log, "slow clients")
         self._connections: Counter[str] = Counter()
+        self.hits = Counted()
+        """Connections that were not taken, by the bound."""
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """Give a channel, or nothing, on which Twisted closes the connection."""
@@ -324,9 +327,11 @@ class BoundedSite(Site):
         bounded = bool(self._each) and address is not None and not is_in(address, self._trusted)
         key = "" if address is None else counted_as(address)
         if bounded and self._connections[key] >= self._each:
+            self.hits.add("address_connections")
             return None
         channel: Any = super().buildProtocol(addr)
         if not self.places.take(0, channel, key):
+            self.hits.add("connections")
             return None
         channel.count_as(key, bounded=bounded)
         if bounded:

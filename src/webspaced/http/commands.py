@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from webspaced.core.command import Command, Completed
 from webspaced.http.problems import TooManyRequests
+from webspaced.lib.measures import Counted
 from webspaced.lib.places import Places
 from webspaced.webspaces.insides import Insides
 
@@ -27,12 +28,14 @@ class Commands:
     def __init__(self, insides: Insides, most: int, most_per_webspace: int) -> None:
         """:param most: in all; each takes four connections to LXD."""
         self._insides = insides
+        self.hits = Counted()
         self._places = Places(most, min(most_per_webspace, max(1, most // 4)))
 
     async def run(self, uid: int, command: Command) -> Completed:
         """Run one as :meth:`Insides.run` does; ``TooManyRequests`` where there are too many."""
         running = _Running()
         if not self._places.take(uid, running):
+            self.hits.add("commands")
             message = "too many commands are running"
             raise TooManyRequests(message, retry_after=RETRY_AFTER)
         try:

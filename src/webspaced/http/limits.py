@@ -16,6 +16,7 @@ from webspaced.core.client_address import IPAddress, counted_as
 from webspaced.http.problems import TooManyRequests
 from webspaced.lib.buckets import Buckets, Rate
 from webspaced.lib.expiring import ExpiringCache
+from webspaced.lib.measures import Counted
 
 BODY_SIZE = 4 * 1024
 """Bytes of headers and body that count as one request: reading and checking them is work."""
@@ -60,22 +61,26 @@ class Limits:
         self._refused: ExpiringCache[bytes, bool] = ExpiringCache(clock, MOST_GUESSES)
         self._accepted: ExpiringCache[tuple[str, bytes], bool] = ExpiringCache(clock, MOST_BUCKETS)
         self._asked: dict[str, Counter[bytes]] = {}
+        self.hits = Counted()
+        """Requests that were refused, by the bound."""
 
     def check_address(self, address: IPAddress | None, size: int = 0) -> None:
         """Count a request of an address, by its size; ``TooManyRequests`` if it is one too many."""
         # Without an address it comes from this machine, over something that is no network.
         if address is not None:
-            _pass(self._addresses.take(counted_as(address), _cost(size)), "too many requests from your address")
+            wait = self._addresses.take(counted_as(address), _cost(size))
+            self._pass("address_rate", wait, "too many requests from your address")
 
     def check_user(self, uid: int, size: int = 0) -> None:
         """Count a request of a member, by its size; ``TooManyRequests`` if it is one too many."""
-        _pass(self._users.take(uid, _cost(size)), "too many requests of yours")
+        self._pass("user_rate", self._users.take(uid, _cost(size)), "too many requests of yours")
 
     def begin(self, uid: int) -> Callable[[], None]:
         """Count a request of a member as under way until what this gives is called; ``TooManyRequests`` if too many are."""
         if not self._concurrent:
             return lambda: None
         if self._under_way[uid] >= self._concurrent:
+            self.hits.add("user_concurrent")
             message = "too many requests of yours are being answered"
             raise TooManyRequests(message, retry_after=CONCURRENT_RETRY_AFTER)
         self._under_way[uid] += 1
@@ -101,6 +106,7 @@ class Limits:
         client, key = _who(address, token)
         asked = self._asked.setdefault(client, Counter())
         if key not in asked and len(asked) >= MOST_ASKED:
+            self.hits.add("tokens_in_question")
             raise TooManyRequests("too many tokens of your address are in question")
         asked[key] += 1
         try:
@@ -117,6 +123,11 @@ class Limits:
         if address is not None and self._refused.get(key) is None:
             self._addresses.charge(counted_as(address), self._guess_cost, DEEPEST_DEBT)
         self._refused.put(key, value=True, seconds=KNOWN_GUESS_TIME)
+
+    def _pass(self, bound: str, wait: float, message: str) -> None:
+        if wait:
+            self.hits.add(bound)
+            raise TooManyRequests(message, retry_after=wait)
 
 
 def _cost(size: int) -> float:
@@ -135,8 +146,3 @@ def _forget(counted: Counter[K], key: K) -> None:
     counted[key] -= 1
     if not counted[key]:
         del counted[key]
-
-
-def _pass(wait: float, message: str) -> None:
-    if wait:
-        raise TooManyRequests(message, retry_after=wait)

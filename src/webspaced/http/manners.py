@@ -20,6 +20,7 @@ from webspaced.http.bodies import body_too_large
 from webspaced.http.cors import Cors
 from webspaced.http.limits import Limits
 from webspaced.http.problems import TooManyRequests, problem_of
+from webspaced.http.requests import Requests
 from webspaced.lib.logs import REQUEST_ID
 
 READING = frozenset({b"GET", b"HEAD", b"OPTIONS"})
@@ -34,6 +35,8 @@ class Rules:
     trusted: Sequence[IPNetwork] = ()
     cors: Cors | None = None
     limits: Limits | None = None
+    requests: Requests | None = None
+    """Counts them."""
     leads: Callable[[], bool] = lambda: True
     """Whether this daemon may change webspaces now, and no other one does."""
 
@@ -75,6 +78,9 @@ class Mannered(Resource):
         about.end()
         if self._rules.limits is not None:
             self._rules.limits.answered(about.address, about.uid, request.sentLength)
+        if self._rules.requests is not None:
+            seconds = self._rules.clock.seconds() - about.began
+            self._rules.requests.over(request.method, request.path, request.code, seconds)
         access.tell(request, about, self._rules.clock.seconds(), self._lines)
 
     def _serve(self, request: Any, about: About) -> None:

@@ -1,8 +1,8 @@
-"""The two HTTP listeners: the public API, and the internal one for the operator's own machines."""
+"""The HTTP listeners: the public API, the internal one for the operator's own machines, and that of the metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from attrs import evolve, frozen
@@ -23,16 +23,24 @@ from webspaced.http.limits import Limits, LimitSettings
 from webspaced.http.manners import Mannered, Rules
 from webspaced.http.manual import MANUAL_PATHS, Manual
 from webspaced.http.problems import Problem
+from webspaced.http.requests import Requests
 from webspaced.http.routes import RouteDocument
 from webspaced.lib.buckets import Rate
+from webspaced.lib.measures import Counted
 from webspaced.settings import Address, Http
 
 HEALTH_PATHS = (b"live", b"ready", b"health")
 ROUTES_PATHS = (b"routes",)
 INTERNAL_PATHS = (b"internal",)
 MOST_CONNECTIONS = 768
+APPS = (Api.app, Health.app, Internal.app, RouteDocument.app, Manual.app)
+BOUNDS = (
+    "address_connections", "address_rate", "commands", "connections", "terminals", "tokens_in_question", "user_concurrent",
+    "user_rate",
+)  # fmt: skip
+"""What :meth:`Sites.hits` tells of."""
 INSIDE = 8
-"""The internal listener has an eighth of the public one's connections, beside these: it has few clients."""
+"""The internal listener, and the one of metrics, have an eighth of the public one's connections: they have few clients."""
 
 
 class _NoText(Resource):
@@ -78,6 +86,8 @@ class Pages:
     routes: RouteDocument | None = None
     internal: Internal | None = None
     opened: bool = False
+    metrics: IResource | None = None
+    """What is on a listener of its own."""
 
     def public(self) -> IResource:
         """Give the root of the public listener."""
@@ -104,9 +114,10 @@ class Listening:
     trusted: Sequence[IPNetwork] = ()
     cors: Cors | None = None
     limits: Limits | None = None
+    metrics: Address | None = None
 
     @classmethod
-    def by(cls, http: Http, clock: IReactorTime, connections: int) -> Listening:
+    def by(cls, http: Http, clock: IReactorTime, connections: int, metrics: Address | None = None) -> Listening:
         """Give what the settings say, for so many connections."""
         rates = http.limits
         limits = LimitSettings(
@@ -122,6 +133,7 @@ class Listening:
             trusted=http.trusted_proxies,
             cors=Cors(http.cors.allowed_origins),
             limits=Limits(clock, limits),
+            metrics=metrics,
         )
 
 
@@ -140,26 +152,46 @@ class Sites:
         self._api = pages.api
         self._bounds = listening
         trusting = Rules(clock=reactor, trusted=listening.trusted, leads=leads)
-        rules = evolve(trusting, cors=listening.cors, limits=listening.limits)
-        self._sites = (
-            (listening.public, Mannered(pages.public(), rules)),
-            (listening.internal, Mannered(pages.inside(), trusting)),
+        self.requests = {name: Requests(APPS) for name in ("public", "internal")}
+        """What is counted of each listener's."""
+        public = evolve(
+            trusting, cors=listening.cors, limits=listening.limits, requests=self.requests["public"]
         )
+        internal = evolve(trusting, requests=self.requests["internal"])
+        self._sites = (
+            (listening.public, Mannered(pages.public(), public)),
+            (listening.internal, Mannered(pages.inside(), internal)),
+        )
+        self._metrics = None if pages.metrics is None else Mannered(pages.metrics, trusting)
         self._listening: list[IListeningPort] = []
+        self._bound: list[BoundedSite] = []
 
     def sites(self) -> Sequence[tuple[Address, BoundedSite]]:
         """Give what listens where."""
         (public, api), (internal, inside) = self._sites
         bounds = self._bounds
         each, trusted = bounds.connections_per_address, bounds.trusted
-        return (
+        few = max(1, bounds.connections // INSIDE)
+        sites = [
             (public, BoundedSite(api, self._reactor, bounds.connections, each, trusted)),
-            (internal, BoundedSite(inside, self._reactor, max(1, bounds.connections // INSIDE))),
-        )
+            (internal, BoundedSite(inside, self._reactor, few)),
+        ]
+        if self._metrics is not None and bounds.metrics is not None:
+            sites.append((bounds.metrics, BoundedSite(self._metrics, self._reactor, few)))
+        return sites
+
+    def hits(self) -> Iterator[Counted]:
+        """Give what was refused, by the bound."""
+        yield self._api.terminals_refused
+        yield self._api.commands_refused
+        if self._bounds.limits is not None:
+            yield self._bounds.limits.hits
+        yield from (site.hits for site in self._bound)
 
     def listen(self) -> None:
-        """Bind both; ``Unavailable`` names the one that cannot be bound."""
+        """Bind all; ``Unavailable`` names the one that cannot be bound."""
         for address, site in self.sites():
+            self._bound.append(site)
             try:
                 self._listening.append(self._reactor.listenTCP(address.port, site, interface=address.host))
             except CannotListenError as error:

@@ -24,6 +24,7 @@ from webspaced.http.messages import Order
 from webspaced.http.problems import TooManyRequests, problem_of
 from webspaced.http.rights import Ended, Watch
 from webspaced.interfaces import ITerminal
+from webspaced.lib.measures import Counted
 from webspaced.lib.sparing import Sparing
 from webspaced.lib.websocket import GOING_AWAY, INTERNAL_ERROR, NORMAL, NOT_ALLOWED, WebSocket, shortened
 
@@ -65,6 +66,7 @@ class Terminals:
         self._most = most
         self._most_per_webspace = min(most_per_webspace, max(1, most // 4))
         self._open: set[_Session] = set()
+        self.hits = Counted()
         self._lines = Sparing(clock, self.log, "ends of terminals")
 
     def __len__(self) -> int:
@@ -74,6 +76,7 @@ class Terminals:
         """``TooManyRequests`` where there are too many."""
         ours = sum(session.uid == uid for session in self._open)
         if len(self._open) >= self._most or ours >= self._most_per_webspace:
+            self.hits.add("terminals")
             message = "too many terminals are open"
             raise TooManyRequests(message, retry_after=10.0)
 

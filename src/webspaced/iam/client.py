@@ -15,6 +15,7 @@ from webspaced.core.names import parse_username
 from webspaced.core.user import LARGEST_ID, User
 from webspaced.errors import DeadlineExceeded, Invalid, Unavailable
 from webspaced.lib.deferreds import bounded
+from webspaced.lib.measures import Calls, template
 from webspaced.lib.sparing import Sparing
 from webspaced.lib.webclient import UNREACHABLE, BodyTooLarge, read_body, reason
 
@@ -23,6 +24,7 @@ REQUEST_TIMEOUT = 5.0
 RETRY_AFTER = 2.0
 LARGEST_ANSWER = 64 * 1024
 LONGEST_REASON = 200
+WORDS = frozenset(("users", "self", "token"))
 
 
 @frozen
@@ -43,11 +45,15 @@ class IamdClient:
         self._agent = agent
         self._clock = clock
         self._base = base
+        self.calls = Calls(clock)
         # Anybody's token is a question, and IAM may be away for long.
         self._lines = Sparing(clock, self.log, "failures of IAM")
 
     async def get(self, path: str, token: str) -> Answer:
         """Ask for a path with a token."""
+        return await self.calls.measured(f"GET {template(path, WORDS)}", self._get(path, token))
+
+    async def _get(self, path: str, token: str) -> Answer:
         try:
             return await bounded(self._clock, REQUEST_TIMEOUT, self._exchange(path, token), f"IAM's answer to {path}")
         except UNREACHABLE as error:

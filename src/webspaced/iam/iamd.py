@@ -51,6 +51,7 @@ class IamdIdentity:
         if own_token is None:
             self.log.warn("iam.token is not set: nobody can be looked up by id, and renamed members are not followed")
         self._client = client
+        self.calls = client.calls
         self._clock = clock
         self._own_token = own_token
         self._now = now

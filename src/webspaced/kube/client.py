@@ -9,8 +9,8 @@ is not the object's any more; ``Expired`` (410); ``Distrusted`` when we are not 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from attrs import frozen
@@ -23,11 +23,13 @@ from webspaced.core.json_text import parse as parse_json
 from webspaced.errors import RemoteError, Unavailable
 from webspaced.kube.access import Access
 from webspaced.kube.answers import UNAUTHORIZED, Expired, error_of, read_document
-from webspaced.kube.resources import Document, Resource
+from webspaced.kube.resources import WORDS, Document, Resource
 from webspaced.kube.streams import read_lines
 from webspaced.lib.deferreds import bounded
+from webspaced.lib.measures import Calls, template
 from webspaced.lib.webclient import UNREACHABLE, BodyTooLarge, BytesBody, read_body, reason
 
+T = TypeVar("T")
 REQUEST_TIMEOUT = 10.0
 """Seconds for a whole answer; a list is asked for in pages."""
 PAGE = 250
@@ -77,6 +79,7 @@ class KubeClient:
         self._agent = agent
         self._access = access
         self.clock = self._clock = clock
+        self.calls = Calls(clock)
 
     @property
     def namespace(self) -> str:
@@ -161,11 +164,10 @@ class KubeClient:
 
     async def _answered(self, method: str, path: str, query: Mapping[str, str]) -> IResponse:
         """Give a response whose body is still to come."""
-        asked = self._asked(method, path, query, None, "")
-        try:
-            response = await bounded(self._clock, REQUEST_TIMEOUT, asked, f"Kubernetes' answer to {method} {path}")
-        except UNREACHABLE as error:
-            raise _unreachable(error) from error
+        return await self.calls.measured(f"WATCH {template(path, WORDS)}", self._begun(method, path, query))
+
+    async def _begun(self, method: str, path: str, query: Mapping[str, str]) -> IResponse:
+        response = await self._reached(method, path, self._asked(method, path, query, None, ""))
         if response.code < OK:
             return response
         text = await bounded(self._clock, REQUEST_TIMEOUT, _whole(response), f"Kubernetes' answer to {method} {path}")
@@ -181,6 +183,9 @@ class KubeClient:
         kind: str = JSON,
     ) -> dict[str, Any]:
         work = self._exchange(method, path, query or {}, body, kind)
+        return await self.calls.measured(f"{method} {template(path, WORDS)}", self._reached(method, path, work))
+
+    async def _reached(self, method: str, path: str, work: Coroutine[Any, Any, T]) -> T:
         try:
             return await bounded(self._clock, REQUEST_TIMEOUT, work, f"Kubernetes' answer to {method} {path}")
         except UNREACHABLE as error:

@@ -78,3 +78,12 @@ SERVERS_TRANSPORT_TCP: Final = Resource(
     group="traefik.io", version="v1alpha1", plural="serverstransporttcps", kind="ServersTransportTCP"
 )
 CERTIFICATE: Final = Resource(group="cert-manager.io", version="v1", plural="certificates", kind="Certificate")
+
+_KINDS = (
+    SERVICE, SECRET, ENDPOINTS, POD, ENDPOINT_SLICE, LEASE, INGRESS_ROUTE, INGRESS_ROUTE_TCP, MIDDLEWARE, SERVERS_TRANSPORT,
+    SERVERS_TRANSPORT_TCP, CERTIFICATE,
+)  # fmt: skip
+WORDS: Final = frozenset(
+    {"api", "apis", "namespaces"} | {word for each in _KINDS for word in (each.group, each.version, each.plural)}
+)
+"""The parts of paths that are no names, for what is counted of requests."""

@@ -23,6 +23,7 @@ from twisted.web.iweb import IAgent
 from webspaced.core.json_text import parse as parse_json
 from webspaced.errors import Changed, DeadlineExceeded, Distrusted, NotFound, RemoteError, Unavailable
 from webspaced.lib.deferreds import bounded, sleep, while_heard
+from webspaced.lib.measures import Calls, template
 from webspaced.lib.webclient import UNREACHABLE, BodyTooLarge, BytesBody, feed_body, read_body
 from webspaced.lxd.tls import openssl_says
 
@@ -39,6 +40,11 @@ LONGEST_ERROR = 200
 OK = 200
 WAIT_SLICE = 10.0
 """Seconds of one request that waits for an operation; then it is asked whether LXD is still there."""
+WORDS = frozenset((
+    "certificates", "console", "exec", "files", "images", "instances", "leases", "metrics", "networks", "operations",
+    "profiles", "projects", "resources", "snapshots", "state", "wait",
+))  # fmt: skip
+"""The parts of paths that are no names, for what is counted of requests."""
 PROGRESS_PAUSE = 0.5
 """Seconds between looks at an operation that somebody watches: fluent for people, and nothing to LXD."""
 
@@ -67,6 +73,7 @@ class LxdClient:
         self._suspect = suspect
         self._http = HTTPClient(agent)
         self.clock = self._clock = clock
+        self.calls = Calls(clock)
         self._reactor: Any = clock
         self.project = self._project = project
         self._base = base
@@ -95,7 +102,7 @@ class LxdClient:
             silence = SUSPECT_TIMEOUT if self._suspect() else REQUEST_TIMEOUT
             await while_heard(self._clock, silence, lambda heard: self._each(url, told, heard), what)
 
-        await self._bounded(None, each(), what)
+        await self._measured("GET", path, self._bounded(None, each(), what))
 
     async def _each(self, url: str, told: Callable[[Any], object], heard: Callable[[], None]) -> None:
         response = await self._http.request("GET", url, unbuffered=True, reactor=self._reactor)
@@ -171,7 +178,7 @@ class LxdClient:
     async def fetch(self, path: str, largest: int) -> bytes:
         """Give a file below ``/1.0``, which is bytes and no JSON; ``RemoteError`` if it has more than ``largest``."""
         work = self._fetch(self._url(path, {}), largest)
-        return await self._bounded(REQUEST_TIMEOUT, work, f"LXD's answer to GET {path}")
+        return await self._measured("GET", path, self._bounded(REQUEST_TIMEOUT, work, f"LXD's answer to GET {path}"))
 
     async def _fetch(self, url: str, largest: int) -> bytes:
         code, _, text = await self._answer("GET", url, None, {}, largest)
@@ -181,6 +188,9 @@ class LxdClient:
 
     async def ended(self, operation: str) -> Mapping[str, Any]:
         """Wait until an operation ended well, and give its document; ``RemoteError`` if it ended badly."""
+        return await self.calls.measured("operation", self._ended(operation))
+
+    async def _ended(self, operation: str) -> Mapping[str, Any]:
         try:
             reply = await self._wait(operation)
         except NotFound as error:
@@ -234,7 +244,10 @@ class LxdClient:
         largest: int | None = None,
     ) -> Reply:
         work = self._exchange(method, self._url(path, query or {}), body, headers or {}, largest or LARGEST_ANSWER)
-        return await self._bounded(deadline, work, f"LXD's answer to {method} {path}")
+        return await self._measured(method, path, self._bounded(deadline, work, f"LXD's answer to {method} {path}"))
+
+    async def _measured(self, method: str, path: str, work: Coroutine[Any, Any, T]) -> T:
+        return await self.calls.measured(f"{method} {template(path, WORDS)}", work)
 
     async def _bounded(self, deadline: float | None, work: Coroutine[Any, Any, T], what: str) -> T:
         if deadline is not None and self._suspect():

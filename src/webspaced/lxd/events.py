@@ -64,7 +64,9 @@ class _Stream:
     ``established`` fires with the first sign of life, ``ended`` with the reason.
     """
 
-    def __init__(self, clock: IReactorTime, listener: IEventListener) -> None:
+    def __init__(self, clock: IReactorTime, listener: IEventListener, alive: Callable[[], None] = lambda: None) -> None:
+        """:param alive: called at each sign of life."""
+        self._tell_alive = alive
         self.established: Deferred[None] = Deferred()
         self.ended: Deferred[str] = Deferred()
         self._clock = clock
@@ -91,6 +93,7 @@ class _Stream:
 
     def _alive(self) -> None:
         self._heard = self._clock.seconds()
+        self._tell_alive()
         if not self.established.called:
             self.established.callback(None)
 
@@ -157,6 +160,10 @@ class EventSubscription(Service):
 
         :param found: called when a new one stands.
         """
+        self.heard = clock.seconds()
+        """When the stream gave the last sign of life; when this was made, if there was none."""
+        self.losses = 0
+        """How often a stream could not be opened, or ended."""
         self._clock = clock
         self._endpoints = endpoints
         self._url = f"ws://lxd/1.0/events?type=lifecycle&project={quote(project)}"
@@ -190,13 +197,14 @@ class EventSubscription(Service):
                 reason = str(error)
             finally:
                 aborting.abort()
+            self.losses += 1
             self.log.warn("LXD's event stream ended: {reason}", reason=reason)
             self._listener.disconnected(reason)
             self._lost()
             await sleep(self._clock, next(waits))
 
     async def _stream(self, endpoints: _Aborting) -> str:
-        stream = _Stream(self._clock, self._listener)
+        stream = _Stream(self._clock, self._listener, self._alive)
         await bounded(self._clock, HANDSHAKE_TIMEOUT, self._open(endpoints, stream), "LXD's event stream")
         self.log.info("subscribed to LXD's events")
         self._found()
@@ -214,6 +222,9 @@ class EventSubscription(Service):
             if not stream.ended.called:
                 raise
         return await stream.ended
+
+    def _alive(self) -> None:
+        self.heard = self._clock.seconds()
 
     async def _open(self, endpoints: _Aborting, stream: _Stream) -> None:
         # Twisted's connect() never fires if the connection is lost within the handshake; `established` does.

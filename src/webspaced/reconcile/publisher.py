@@ -60,23 +60,25 @@ class Publisher:
         self._wanted: dict[str, Route] = {}
         self._actual: dict[str, Route] = {}
         self._differing: set[str] = set()
-        self._settling = Settling(clock, traefik)
+        self.settling = Settling(clock, traefik)
         self._changed: dict[str, tuple[float, int | None]] = {}
         self._often: Buckets[str] = Buckets(clock, OFTEN, MANY)
         self._held: dict[str, float] = {}
         self._naming: dict[IPAddress, dict[str, float]] = {}
         self._named: dict[str, set[IPAddress]] = {}
-        self._open = False
+        self._open = self._renew = self._uncertain = False
         self._written = self._tried = -LAZY_INTERVAL
-        self._renew = False
         self._stale: dict[str, int] = {}
         self._marks = 0
-        self._uncertain = False
         self._pending: IDelayedCall | None = None
         self._flushing: Deferred[None] | None = None
         self._resting: Deferred[None] | None = None
         self._waiting: list[tuple[str, Deferred[bool]]] = []
-        self.writes = 0
+        self.writes = self.failures = 0
+
+    def counts(self) -> tuple[int, int, int]:
+        """Give how many routes are wanted, published, and to be written."""
+        return len(self._wanted), len(self._actual), len(self._differing | self._stale.keys())
 
     async def load(self) -> Collection[Endpoint]:
         """Read what is published, and give the backends that it names."""
@@ -211,7 +213,7 @@ class Publisher:
             changed, generation = self._changed[name]
             rest = changed + self._settle_time - self._clock.seconds()
             # Of a change that was just made, never more: whatever a clock says.
-            await self._settling.wait(generation, min(rest, self._settle_time))
+            await self.settling.wait(generation, min(rest, self._settle_time))
 
     def _patience(self, name: str) -> float:
         """Give for how long to wait for a route's write: where none has worked for long, one more try has to do."""
@@ -290,6 +292,7 @@ class Publisher:
             except Exception as error:  # noqa: BLE001  (the store may be away for any reason; the wish stays)
                 self.log.warn("routes could not be written: {error}", error=str(error))
                 self._uncertain = True
+                self.failures += 1
                 # Part of it may be written, whatever is wanted by then.
                 self._mark([*todo.put, *todo.remove])
                 self.unwritten.failed([*todo.put, *todo.remove], error)

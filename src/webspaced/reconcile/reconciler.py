@@ -10,7 +10,7 @@ import errno
 from collections.abc import Callable
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -24,47 +24,18 @@ from webspaced.core.desired import Wish
 from webspaced.core.instance import IPAddress
 from webspaced.core.routes import Readiness, Standing, wanted_route
 from webspaced.errors import WebspacedError
-from webspaced.interfaces import IEventListener, IExposure, IListeners, IPortLook, IRoutes
+from webspaced.interfaces import IEventListener, IRoutes
+from webspaced.lib.measures import Calls
+from webspaced.reconcile.collaborators import Collaborators, Serving
 from webspaced.reconcile.completion import Completion
-from webspaced.reconcile.publisher import Publisher
-from webspaced.webspaces.adoption import Adoption
-from webspaced.webspaces.booter import Booter
-from webspaced.webspaces.certificates import Certificates
-from webspaced.webspaces.claims import Claims
-from webspaced.webspaces.conditions import Conditions, Kind
+from webspaced.webspaces.conditions import Kind
 from webspaced.webspaces.observed import Observed
-from webspaced.webspaces.readiness import Probe, ReadinessTable
-from webspaced.webspaces.registry import Registry
+from webspaced.webspaces.readiness import Probe
 
 ADOPTION_RETRY = 5.0
 """Seconds after which what a webspace lacks is tried to be given again."""
 NO_PORT_AT_ALL = frozenset({errno.EACCES, errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """Why a boot port cannot be bound where another number would not help."""
-
-
-@frozen(kw_only=True)
-class Collaborators:
-    """What the reconciler works with."""
-
-    registry: Registry
-    readiness: ReadinessTable
-    booter: Booter
-    gate: IPortLook
-    adoption: Adoption
-    claims: Claims
-    certificates: Certificates
-    conditions: Conditions
-    publisher: Publisher
-    listeners: IListeners
-    exposure: IExposure
-
-
-@frozen(kw_only=True)
-class Serving:
-    """The address at which Traefik reaches boot ports, and the seconds in which it has taken a change up."""
-
-    boot_address: IPAddress
-    settle_time: float
 
 
 @implementer(IEventListener, IRoutes)
@@ -79,6 +50,7 @@ class Reconciler:
         self.connected_to_lxd = False
         self.no_boot_port = ""
         """Why no boot port can be bound on this machine, if so."""
+        self.passes = Calls(clock)
         self._clock = clock
         self._serving = serving
         self._with = with_
@@ -131,6 +103,9 @@ class Reconciler:
 
     async def full_pass(self) -> None:
         """Read everything; whoever leads completes what needs it, and applies what differs."""
+        await self.passes.measured("full", self._full_pass())
+
+    async def _full_pass(self) -> None:
         await self._with.registry.sync()
         if not self.seen.called:
             self.log.info("webspaces known: {count}", count=len(list(self._with.registry)))

@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 from webspaced.interfaces import ITraefik
 from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import sleep
+from webspaced.lib.measures import Timed
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.05
 """Seconds between two questions: Traefik takes a change up within some ten milliseconds, or within seconds."""
@@ -26,6 +27,8 @@ class Settling:
     log = Logger()
 
     def __init__(self, clock: IReactorTime, traefik: ITraefik | None) -> None:
+        self.waits = Timed()
+        """How long each waited."""
         self._clock = clock
         self._traefik = traefik
         self._waiting: dict[int, list[Deferred[None]]] = {}
@@ -35,8 +38,12 @@ class Settling:
 
     async def wait(self, generation: int | None, longest: float) -> None:
         """Wait until a generation is in effect, if that can be asked, and no longer than so many seconds."""
-        if longest <= 0:
-            return
+        if longest > 0:
+            began = self._clock.seconds()
+            await self._wait(generation, longest)
+            self.waits.note(self._clock.seconds() - began)
+
+    async def _wait(self, generation: int | None, longest: float) -> None:
         if generation is None or self._traefik is None:
             await sleep(self._clock, longest)
             return

@@ -10,6 +10,7 @@ from attrs import evolve, field, frozen
 from twisted.internet.interfaces import IReactorTime
 
 from webspaced.core.brief import sentence
+from webspaced.lib.measures import Counted
 from webspaced.webspaces.conditions import Conditions, Kind
 from webspaced.webspaces.registry import Registry
 
@@ -39,6 +40,8 @@ class Unwritten:
     clock: IReactorTime
     now: Callable[[], float] = time.time
     """Gives seconds since the epoch."""
+    partly: Counted = field(factory=Counted, init=False)
+    """Writes that were refused for some routes."""
     _refusals: dict[str, _Refusal] = field(factory=dict, init=False)
     _listeners: list[Callable[[str], None]] = field(factory=list, init=False)
 
@@ -52,6 +55,7 @@ class Unwritten:
 
     def refused(self, reasons: Mapping[str, str]) -> None:
         """Say that some routes were not taken while others were: they rest, so that nobody else waits for them."""
+        self.partly.add()
         self._note({name: sentence(reason) for name, reason in reasons.items()}, rests=True)
 
     def _note(self, reasons: Mapping[str, str], *, rests: bool) -> None:

@@ -22,6 +22,7 @@ _LISTENERS = (
     "http.internal_address",
     "traefik.http_address",
     "traefik.https_address",
+    "metrics.listen_address",
 )
 
 
@@ -67,13 +68,14 @@ def _hint(first: int, last: int, wanted: int) -> str:
 
 
 def _in_use(listener: str, values: Values) -> bool:
-    return listener.startswith("http.") or values["traefik.embedded"]
+    if values[listener] is None:
+        return False
+    return listener.startswith(("http.", "metrics.")) or values["traefik.embedded"]
 
 
 def _outside(listener: str, name: str, values: Values) -> str | None:
     first, last = (values[key] for key in _bounds(name))
-    port = values[listener].port
-    if not first <= port <= last or not _in_use(listener, values):
+    if not _in_use(listener, values) or not first <= (port := values[listener].port) <= last:
         return None
     return f"the port of {listener} ({port}) must not be among {name} ({first} to {last})"
 

@@ -124,12 +124,27 @@ def _max_wait(values: Values) -> float:
     return max(300.0, float(values["webspaces.max_startup_delay"]) + 60.0)
 
 
+METRICS: Final = Address("127.0.0.1", 9094)
+_TAKEN: Final = ("http.listen_address", "http.internal_address", "traefik.http_address", "traefik.https_address")
+_RANGES: Final = ("webspaces.ports", "webspaces.boot_ports")
+
+
+def _metrics(values: Values) -> Address | None:
+    """Give the usual address, unless somebody else has its port: what has served so far goes on as it was."""
+    ranges = (range(values[f"{name}.start"], values[f"{name}.end"] + 1) for name in _RANGES)
+    taken = any(METRICS.port in each for each in ranges) or any(values[key].port == METRICS.port for key in _TAKEN)
+    return None if taken else METRICS
+
+
 COMPUTED: Final = (
     Computed("data_dir", (), lambda _values: default_data_dir()),
     Computed("iam.provider", ("iam.url",), _provider),
     Computed("iam.grace", ("iam.provider",), _grace),
     Computed("iam.users_file", ("data_dir",), _users_file),
     Computed("traefik.file.path", ("data_dir",), _traefik_file),
+    Computed(
+        "metrics.listen_address", (*_TAKEN, *(f"{name}.{end}" for name in _RANGES for end in ("start", "end"))), _metrics
+    ),
     Computed("leadership.lease", ("traefik.provider",), _lease),
     Computed("traefik.cert_resolver", ("traefik.acme.email",), _cert_resolver),
     Computed("traefik.redis.cert_resolver", ("traefik.cert_resolver",), _redis_cert_resolver),

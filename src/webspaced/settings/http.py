@@ -72,7 +72,7 @@ class Http:
     listen_address: Address = setting(ADDRESS, "The public API.", default=Address("", 80))
     internal_address: Address = setting(
         ADDRESS,
-        "The health pages for the operator's own machines, the routes for the provider `http` (later also the metrics), none"
+        "The health pages for the operator's own machines, the routes for the provider `http`, none"
         " of which asks for a token; and `/internal` for old Traefiks.",
         default=Address("127.0.0.1", 8001),
     )

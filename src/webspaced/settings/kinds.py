@@ -197,6 +197,11 @@ def _path(text: str) -> Path:
         raise ValueError("begins with ~, but there is no such home directory") from None
 
 
+def _optional_address(value: object) -> Address | None:
+    # YAML reads an unquoted off as false.
+    return None if value is False or value == "off" else Address.parse(_text(value))
+
+
 def _ip(text: str) -> IPAddress:
     try:
         return ipaddress.ip_address(text)
@@ -296,6 +301,7 @@ ORIGIN = _of_text("origin", parse_origin)
 PORT = integer(1, MAX_PORT)
 PATH = _of_text("path", _path)
 ADDRESS = _of_text("address", Address.parse)
+OPTIONAL_ADDRESS = Kind("address \\| off", _optional_address, lambda address: str(address or "off"))
 HOST = _of_text("host", parse_host)
 IP: Kind[IPAddress] = _of_text("IP address", _ip)
 NETWORK: Kind[IPNetwork] = _of_text("network", _network)

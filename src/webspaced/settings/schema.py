@@ -15,6 +15,7 @@ from webspaced.settings.fields import SECTION, SETTING, Setting, section, settin
 from webspaced.settings.http import Http
 from webspaced.settings.kinds import PATH, choice, duration, level
 from webspaced.settings.leadership import Leadership
+from webspaced.settings.metrics import Metrics
 from webspaced.settings.traefik import Traefik
 from webspaced.settings.webspaces import Webspaces
 
@@ -59,6 +60,7 @@ class Settings:
     http: Http = section(Http)
     traefik: Traefik = section(Traefik)
     leadership: Leadership = section(Leadership)
+    metrics: Metrics = section(Metrics)
 
 
 def _walk(cls: type[Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -84,6 +84,8 @@ def _check_loopback(settings: Settings) -> None:
         "traefik.boot_address": str(traefik.boot_address),
         "webspaces.ports.listen_address": settings.webspaces.ports.listen_address,
     }
+    if settings.metrics.listen_address is not None:
+        hosts["metrics.listen_address"] = settings.metrics.listen_address.host
     others = [key for key, host in hosts.items() if not _is_loopback(host)]
     if others:
         message = f"--simulate listens on loopback addresses only: change {', '.join(others)}"

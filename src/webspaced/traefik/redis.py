@@ -17,6 +17,7 @@ from webspaced.core.routes import Route
 from webspaced.errors import Unavailable
 from webspaced.interfaces import IRouteStore
 from webspaced.lib.deferreds import sleep
+from webspaced.lib.measures import Calls
 from webspaced.lib.threads import Threads
 from webspaced.traefik.generations import Generations
 from webspaced.traefik.keys import Keyspace, Owned, differing, least_change
@@ -45,6 +46,7 @@ class RedisStore:
         self, clock: IReactorTime, server: RedisServer, threads: Threads, keyspace: Keyspace, entry_points: EntryPoints
     ) -> None:
         """Keep routes there; the threads are two of the store's own."""
+        self.calls = Calls(clock)
         self._clock = clock
         self._server = server
         self._threads = threads
@@ -131,7 +133,7 @@ class RedisStore:
             put, remove = least_change(self._found, self._wanted, self._suspect)
             # Until Redis has answered, and if it does not, nobody knows what is there.
             self._is_certain = False
-            await self._threads.run(self._server.write, put, remove)
+            await self.calls.measured("write", self._threads.run(self._server.write, put, remove))
             self._is_certain = True
         for name in self._suspect:
             if name in self._wanted:
@@ -142,7 +144,7 @@ class RedisStore:
         return self._recent[0] if put or remove else None
 
     async def _read(self) -> None:
-        self._found = await self._threads.run(self._read_now)
+        self._found = await self.calls.measured("read", self._threads.run(self._read_now))
         self._is_certain = True
 
     def _read_now(self) -> Owned:
@@ -154,14 +156,15 @@ class RedisStore:
         return names - {SENTINEL} if names else None
 
     async def _check_notifications(self) -> None:
-        state = await self._threads.run(self._server.ensure_notifications)
+        state = await self.calls.measured("notifications", self._threads.run(self._server.ensure_notifications))
         if state is not self._notifications and state in MESSAGES:
             self.log.warn(MESSAGES[state], line=LINE)
         self._notifications = state
 
     async def _remind(self) -> None:
         """Let Traefik look again: whoever was cut off from Redis for a moment has missed what was changed then."""
-        await self._threads.run(self._server.remind, self._wanted[SENTINEL][self._keyspace.mark])
+        mark = self._wanted[SENTINEL][self._keyspace.mark]
+        await self.calls.measured("remind", self._threads.run(self._server.remind, mark))
 
     # --- watching
 
@@ -178,7 +181,7 @@ class RedisStore:
                 await self._missing("an error of webspaced's own")
 
     async def _watch_once(self, differ: Callable[[Collection[str]], None]) -> None:
-        news = await self._threads.run(self._server.news)
+        news = await self.calls.measured("news", self._threads.run(self._server.news))
         if self._is_stopping or not self._is_published:
             return
         names = await (self._return() if self._is_away else self._consider(news))
@@ -204,7 +207,7 @@ class RedisStore:
 
     async def _look_at(self, keys: Collection[str]) -> Collection[str] | None:
         mine = [key for key in keys if self._is_ours(key)]
-        values = await self._threads.run(self._server.read_some, mine)
+        values = await self.calls.measured("read_some", self._threads.run(self._server.read_some, mine))
         owners = {owner for key in mine if (owner := self._keyspace.owner(key))}
         # Copies: what is as it should be is the very same as what is wanted.
         found = {owner: dict(self._found.get(owner, {})) for owner in owners}

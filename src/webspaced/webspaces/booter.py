@@ -20,7 +20,7 @@ from webspaced.interfaces import IInstances, IRoom
 from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import Flights, sleep
 from webspaced.webspaces.conditions import Conditions, Kind
-from webspaced.webspaces.course import Course
+from webspaced.webspaces.course import Boots, Course, Step
 from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.patience import Patience
 from webspaced.webspaces.registry import Registry
@@ -73,6 +73,7 @@ class Booter:
         limits: BootLimits,
         room: IRoom,
     ) -> None:
+        self.boots = Boots(clock)
         self._clock = clock
         self._registry = registry
         self._instances = instances
@@ -131,7 +132,7 @@ class Booter:
         if by_api:
             # Also where a visitor's boot is under way that would be refused.
             self._asked_by_api.add(uid)
-        course = Course(Patience(self._clock))
+        course = self.boots.begin()
         return self._flights.join(uid, lambda: self._boot(uid, course), lambda: not course.asked)
 
     def is_departed(self, observed: Observed) -> bool:
@@ -161,7 +162,7 @@ class Booter:
     async def boot_unfinished(self, uid: int) -> Observed:
         """Boot a webspace for who creates it, and for nobody else beside."""
         self._asked_by_api.add(uid)
-        return await self._boot(uid, Course(Patience(self._clock), unfinished=True))
+        return await self._boot(uid, self.boots.begin(unfinished=True))
 
     def _remember(self, uid: int, memory: Memory) -> None:
         before = self.memory(uid)
@@ -180,7 +181,8 @@ class Booter:
         began = self._clock.seconds()
         self._courses[uid] = course
         try:
-            observed = await self._come_up(uid, course)
+            with self.boots.counted(course):
+                observed = await self._come_up(uid, course)
         except (BootFailed, DeadlineExceeded) as error:
             self._remember(uid, self.memory(uid).failed(self._clock.seconds(), str(error)))
             detail = getattr(error, "detail", "")
@@ -202,6 +204,7 @@ class Booter:
     async def _come_up(self, uid: int, course: Course) -> Observed:
         while True:
             await self._bring_up(uid, course)
+            course.enter(Step.ADDRESS, self._clock.seconds())
             try:
                 return await self._address(uid, lambda: course.acted or uid in self._asked_by_api)
             except StoppedAgain:
@@ -301,7 +304,7 @@ class Booter:
         await self._registry.confirm_address(observed.uid)
         if not self._is_to_be_resumed(observed.uid):
             return ""
-        course.asked = True
+        course.wake(Step.RESUME, self._clock.seconds())
         if await course.patience.tried(self._instances.resume(observed.name)):
             self._registry.resumed(observed.uid)
         return ""
@@ -340,7 +343,7 @@ class Booter:
         current = self._registry.get(observed.uid)
         if current is None or self._decide(current).act is not Act.START:
             return False
-        course.asked = True
+        course.wake(Step.START, self._clock.seconds())
         return await self._starts.join(observed.uid, lambda: self._started(observed, course))
 
     async def _started(self, observed: Observed, course: Course) -> bool:

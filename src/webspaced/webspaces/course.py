@@ -1,15 +1,36 @@
-"""What one boot of a webspace has done so far."""
+"""What one boot has done so far, in which phase it is, and what is counted of all boots."""
 
 from __future__ import annotations
 
-from attrs import define
+import enum
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from attrs import define, field
+from twisted.internet.interfaces import IReactorTime
+
+from webspaced.lib.measures import Counted, Timed, outcome_of
 from webspaced.webspaces.patience import Patience
+
+
+class Step(enum.Enum):
+    """The phases of a boot; ``PORT`` follows it, for a visitor."""
+
+    QUEUE = "queue"
+    """It waits: for a stop that is under way, for room, for its place among those that start."""
+    RESUME = "resume"
+    """LXD thaws it."""
+    START = "start"
+    """LXD starts it."""
+    ADDRESS = "address"
+    """It runs, and has no address yet."""
+    PORT = "port"
+    """It has one, and its port is tried until it answers."""
 
 
 @define
 class Course:
-    """One boot: whether it did anything at all, and whether a start went well since LXD was last not ready for one."""
+    """What one boot has done so far: anything at all, and whether a start went well since LXD was last not ready for one."""
 
     patience: Patience
     acted: bool = False
@@ -20,3 +41,59 @@ class Course:
     """Whether it stopped after its start, and was given a moment to come back."""
     unfinished: bool = False
     """Whether it is for who creates the webspace."""
+    depth: str = "awake"
+    """How deep the webspace slept that LXD was asked to wake: ``doze``, ``asleep``, or ``awake`` if it was not."""
+    step: Step = Step.QUEUE
+    lasted: dict[Step, float] = field(factory=dict)
+    """Seconds spent in each phase before this one."""
+    since: float = 0.0
+
+    def enter(self, step: Step, now: float) -> None:
+        """Be in another phase from now on."""
+        self.lasted[self.step] = self.lasted.get(self.step, 0.0) + now - self.since
+        self.step, self.since = step, now
+
+    def wake(self, step: Step, now: float) -> None:
+        """Ask LXD now to start or thaw it."""
+        self.asked = True
+        self.depth = "doze" if step is Step.RESUME else "asleep"
+        self.enter(step, now)
+
+
+class Boots:
+    """What is counted of boots; each counts once, however many wait for it."""
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self.ended = Counted()
+        """By outcome, and the phase in which it ended."""
+        self.wakes = Counted()
+        """Those that went well, by the depth of sleep."""
+        self.seconds = Timed()
+        """By outcome."""
+        self.steps = Timed()
+        """By phase, of those that went well."""
+        self._clock = clock
+
+    def begin(self, *, unfinished: bool = False) -> Course:
+        """Give the course of a boot that begins now."""
+        return Course(Patience(self._clock), unfinished=unfinished, since=self._clock.seconds())
+
+    @contextmanager
+    def counted(self, course: Course) -> Iterator[None]:
+        """Surround a boot, and count it at its end."""
+        try:
+            yield
+        except BaseException as error:
+            self._over(course, error)
+            raise
+        self._over(course, None)
+
+    def _over(self, course: Course, error: BaseException | None) -> None:
+        outcome = outcome_of(error)
+        self.ended.add(outcome, course.step.value)
+        course.enter(course.step, self._clock.seconds())
+        self.seconds.note(sum(course.lasted.values()), outcome)
+        if error is None:
+            self.wakes.add(course.depth)
+            for step, seconds in course.lasted.items():
+                self.steps.note(seconds, step.value)

@@ -19,8 +19,10 @@ from webspaced.errors import BootFailed, PortSilent, WebspacedError
 from webspaced.interfaces import IBootGate, IPortLook, IWakeLook
 from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import Flights, sleep
+from webspaced.lib.measures import Calls
 from webspaced.webspaces.activity import Activity
 from webspaced.webspaces.booter import Booter
+from webspaced.webspaces.course import Step
 from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.probe import ANSWER_TIMEOUT, PortProbe, first_that_accepts
 from webspaced.webspaces.readiness import Probe, ReadinessTable
@@ -78,6 +80,8 @@ class BootGate:
         patience: Patience,
         domain: str,
     ) -> None:
+        self.ports = Calls(clock)
+        """The waits for ports that answer."""
         self._clock = clock
         self._registry = registry
         self._booter = booter
@@ -167,6 +171,9 @@ class BootGate:
         return await self._probing.join(key, lambda: self._answers(observed, probe))
 
     async def _answers(self, observed: Observed, probe: Probe) -> Endpoint:
+        return await self.ports.measured(Step.PORT.value, self._answer(observed, probe))
+
+    async def _answer(self, observed: Observed, probe: Probe) -> Endpoint:
         if not observed.addresses:
             message = "it has no usable address"
             raise BootFailed(message)

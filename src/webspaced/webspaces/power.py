@@ -19,6 +19,7 @@ from webspaced.errors import Conflict, DeadlineExceeded, Forbidden, NotRunning, 
 from webspaced.interfaces import IInstances, IRoutes
 from webspaced.lib.deferreds import sleep
 from webspaced.lib.keyed import Busy, KeyedLock, Line
+from webspaced.lib.measures import Counted
 from webspaced.webspaces.booter import Booter
 from webspaced.webspaces.documents import Documents
 from webspaced.webspaces.freezer import Freezer
@@ -66,6 +67,8 @@ class Power:
         self.freezer = Freezer(registry, instances, documents, booter)
         self._turn: KeyedLock[int] = KeyedLock()
         self._line: Line[int, None] = Line()
+        self.stops = Counted()
+        """Stops in order that nobody's idleness caused, by why: ``asked``, or ``unwanted`` for one that is to be off."""
         self._wishes: Line[int, None] = Line()
 
     async def boot(self, uid: int) -> None:
@@ -120,6 +123,7 @@ class Power:
             if asked:
                 await self._hindrances.check_idle(observed)
             await self._stop_in_order(observed, forced=forced)
+            self.stops.add("asked" if asked else "unwanted")
 
     async def _stop_in_order(self, observed: Observed, *, forced: bool) -> None:
         with self._held(observed.uid, Hold.DRAINING):
@@ -170,6 +174,7 @@ class Power:
             observed = await self._documents.present(uid)
             if (observed.runs or observed.dozes) and self._booter.unwanted(observed):
                 await self._stop_in_order(observed, forced=_is_suspended(observed.webspace))
+                self.stops.add("unwanted")
 
     async def _reboot(self, uid: int) -> None:
         async with self._turn(uid):

@@ -21,6 +21,7 @@ from webspaced.core.room import Candidate, next_to_stop
 from webspaced.core.sleep import Depth, Habits, SleepRules
 from webspaced.errors import Conflict, Forbidden, WebspacedError
 from webspaced.interfaces import IVisitors
+from webspaced.lib.measures import Counted
 from webspaced.lib.sparing import Sparing
 from webspaced.webspaces.activity import Activity
 from webspaced.webspaces.booter import Booter
@@ -83,6 +84,8 @@ class Sleeper:
         """
         self.dozes = 0
         self.stops = 0
+        self.sleeps = Counted()
+        """By depth, and why: ``idle``, or ``room`` for others."""
         self._clock = clock
         self.rules = rules
         self._with = with_
@@ -261,6 +264,8 @@ class Sleeper:
         else:
             done = await self._with.power.stop_idle(uid, idle)
             self.stops += done
+        if done:
+            self.sleeps.add("doze" if depth is Depth.DOZING else "asleep", "room" if may == self._may_make_room else "idle")
         self._rests.pop(uid, None)
         if done:
             self.log.info("webspace {uid} is {depth} now: nobody used it", uid=uid, depth=depth.value)

@@ -72,7 +72,7 @@ class PlaceTests(VisitCase):
         self.network.advance(LEAST_IDLE)
         served = self.visitor()
         self.assertEqual((waiting[0].transport.ends, self.visits.held), (["reset"], {*waiting[1:], served}))
-        self.assertEqual((self.places.held, self.visits.failed), (3, {"refused": 2}))
+        self.assertEqual((self.places.held, self.visits.failed), (3, {"no_room": 2}))
 
     def test_who_was_refused_and_takes_no_answer_makes_room(self) -> None:
         self.destination = WEB
