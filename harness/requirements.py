@@ -1,6 +1,7 @@
 """`python -m harness.requirements`: write the lock files of requirements/, with uv of a pinned version.
 
-Each holds for every Python that pyproject.toml allows, as what is for some is marked so. Users have ranges: pyproject.toml's.
+Each holds for every Python that pyproject.toml allows, as what is for some is marked so. Users have the
+ranges of pyproject.toml.
 """
 
 import subprocess
@@ -30,7 +31,7 @@ def oldest() -> str:
 def write(uv: Path) -> None:
     """Write all of them; a version that is in one already stays while it fits."""
     for name, extras in LOCKS.items():
-        command = [
+        command: list[str | Path] = [
             uv, "pip", "compile", "--quiet", "--universal", "--python-version", oldest(), "--generate-hashes", "--no-header",
             "--no-annotate", "--native-tls", *(f"--extra={extra}" for extra in extras), "pyproject.toml",
             "--output-file", FOLDER / f"{name}.lock",

@@ -14,7 +14,7 @@ from harness.saying import CannotGoOn, run_program
 
 def write(lock: Path, target: Path, python: str = sys.executable) -> None:
     """Write the document, reproducibly: the same lock file gives the same one."""
-    command = [
+    command: list[str | Path] = [
         python, "-m", "cyclonedx_py", "requirements", "--pyproject", places.CHECKOUT / "pyproject.toml",
         "--mc-type", "application", "--output-reproducible", "--validate", "--of", "JSON", "-o", target, lock,
     ]
