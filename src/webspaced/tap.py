@@ -35,7 +35,7 @@ class Options(TwistedOptions):
 
     synopsis = "[--config FILE | --simulate]"
     optParameters = [  # noqa: RUF012  (Twisted's way)
-        ["config", "c", None, "The YAML file with the settings (default: webspaced.yaml here, then in /run/config, then in /etc/webspaced)"],
+        ["config", "c", None, "The settings (default: webspaced.yaml here, then in /run/config, then in /etc/webspaced)"],
     ]
     optFlags = [  # noqa: RUF012
         ["simulate", None, "Try webspaced out on a simulated LXD, on loopback only; files with settings do not count"],
