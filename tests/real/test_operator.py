@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -54,9 +55,26 @@ class OperatorTests(SimulatedCase):
         self.assertIn("not suspended", self.run_it("resume", "alice", status=1))
         self.assertEqual(self.visit(), 200)
         self.assertIn("is stopped", self.run_it("evict", "ws-u1"))
-        self.assertIn("was stopped already", self.run_it("evict", "alice"))
+        self.assertIn("nothing to stop: it is stopped", self.run_it("evict", "alice"))
         self.assertEqual(self.visit(), 200)
         self.assertIn("no webspace of carol", self.run_it("evict", "carol", status=1))
+
+    def test_what_cannot_be_is_refused_in_words(self) -> None:
+        broken = self.directory / "broken.json"
+        for document, why in (
+            ({"format": 1, "webspaces": {"ws-u1": {"user._webspaced": "garbage"}}}, "not JSON"),
+            ({"format": 1, "webspaces": {"ws-u1": {"security.privileged": "true"}}}, "must be texts of"),
+            ({"format": 2}, "no export"),
+        ):
+            broken.write_text(json.dumps(document))
+            self.assertIn(why, self.run_it("import", "--write", str(broken), status=1))
+        self.assertIn("cannot be shown", self.run_it("suspend", "alice", "--reason", "\udcff", status=1))
+        self.assertEqual(self.visit(), 200)
+
+    def test_who_hangs_is_told_from_who_is_away(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+        self.addCleanup(self.process.send_signal, signal.SIGCONT)
+        self.assertIn("does not answer", self.run_it("status", status=1))
 
     def test_documents_are_kept_compared_and_put_back(self) -> None:
         kept = self.directory / "kept.json"

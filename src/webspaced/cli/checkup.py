@@ -66,6 +66,9 @@ async def examine(reactor: Any, settings: Settings, path: Path | None) -> Sequen
             found += await bounded(reactor, LIMIT, _all(check(reactor, settings, path)), f"the look at {what}")
         except WebspacedError as error:
             found.append(Finding(what=what, level=FAULT, told=str(error), remedy=REMEDIES[what]))
+        except Exception as error:  # noqa: BLE001  (the others are looked at all the same)
+            told = f"the check failed: {type(error).__name__}: {error}"
+            found.append(Finding(what=what, level=FAULT, told=told, remedy=REMEDIES[what]))
     return found
 
 
@@ -142,7 +145,7 @@ async def _traefik(reactor: Any, settings: Settings, _path: Path | None) -> Asyn
     if traefik.embedded:
         yield Finding(what="traefik", level=FINE, told=f"of webspaced's own: {find_traefik()}")
     elif traefik.probe_url is None:
-        told = "where Traefik is is not known, so nobody can tell whether it has webspaced's routes"
+        told = "Traefik's address is not known, so nobody can tell whether it has webspaced's routes"
         yield Finding(what="traefik", level=WARNING, told=told, remedy="set traefik.probe_url to its entry point")
     else:
         has = await EntryPoint(reactor, traefik.probe_url).has_any()
@@ -197,14 +200,17 @@ def _ranges(settings: Settings) -> Sequence[tuple[str, range]]:
 async def _runs(settings: Settings) -> bool:
     try:
         await deferToThread(Daemon(settings.data_dir).ask, "GET", "/status")
-    except WebspacedError:
+    except Unavailable:
         return False
+    except WebspacedError:
+        # It does not answer us, or says no: it is there.
+        return True
     return True
 
 
 async def _descriptors(_reactor: Any, _settings: Settings, _path: Path | None) -> AsyncIterator[Finding]:
     limit = raise_descriptor_limit()
-    told = f"{limit} files and sockets may be open"
+    told = f"{limit} files and sockets may be open where this check runs; a unit has a limit of its own"
     if limit >= 4 * RESERVED:
         yield Finding(what="descriptors", level=FINE, told=told)
     else:
@@ -224,13 +230,15 @@ async def _daemon(_reactor: Any, settings: Settings, _path: Path | None) -> Asyn
 def _standing(told: Any) -> Iterator[Finding]:
     if told["trouble"]:
         yield Finding(what="daemon", level=FAULT, told=told["trouble"], remedy="webspaced status, and its log")
+    if not told["lxd"]:
+        yield Finding(what="daemon", level=FAULT, told="webspaced hears nothing of LXD", remedy=REMEDIES["lxd"])
     if not told["ready"]:
         yield Finding(what="daemon", level=FAULT, told="webspaced runs, and is not ready", remedy="see its log")
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(told["conditions"].items()))
     if kinds:
         remedy = "webspaced list --troubled"
         yield Finding(what="daemon", level=WARNING, told=f"webspaces with conditions: {kinds}", remedy=remedy)
-    elif told["ready"] and not told["trouble"]:
+    elif told["ready"] and told["lxd"] and not told["trouble"]:
         yield Finding(what="daemon", level=FINE, told="webspaced runs, is ready, and no webspace has a condition")
 
 

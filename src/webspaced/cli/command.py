@@ -26,14 +26,19 @@ class Command:
     configure: Callable[[argparse.ArgumentParser], None]
 
 
+def printable(text: str) -> str:
+    """Give a text without orders to the terminal: what others have written may have some."""
+    return "".join(each if each.isprintable() or each in "\n\t" else repr(each)[1:-1] for each in text)
+
+
 def say(text: str) -> None:
     """Tell people something."""
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{printable(text)}\n")
 
 
 def give(text: str) -> None:
     """Give a line of the result."""
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{printable(text)}\n")
 
 
 def add_config_option(parser: argparse._ActionsContainer) -> None:

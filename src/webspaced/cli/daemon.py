@@ -14,13 +14,13 @@ from webspaced.cli.command import add_config_option, settings_of
 from webspaced.control.socket import NAME, reachable
 from webspaced.errors import Forbidden, Unavailable, WebspacedError
 
-PATIENCE = 600.0
-"""Seconds that an answer may take: a stop waits for the container, a full pass for LXD."""
+PATIENCE, LONG_PATIENCE = 15.0, 600.0
+"""Seconds that an answer may take: of what is known, and of a change, as a stop waits for the container."""
 
 
 class _Connection(http.client.HTTPConnection):
-    def __init__(self, folder: Path) -> None:
-        super().__init__("localhost", timeout=PATIENCE)
+    def __init__(self, folder: Path, patience: float) -> None:
+        super().__init__("localhost", timeout=patience)
         self._folder = folder
 
     def connect(self) -> None:
@@ -45,9 +45,9 @@ class Daemon:
 
         :raises Unavailable: nobody listens there.
         :raises Forbidden: the socket is not this user's.
-        :raises Refused: the daemon says why.
+        :raises Refused: the daemon says why, or does not answer.
         """
-        connection = _Connection(self._folder)
+        connection = _Connection(self._folder, PATIENCE if method == "GET" else LONG_PATIENCE)
         try:
             connection.request(method, path, None if body is None else json.dumps(body))
             answer = connection.getresponse()
@@ -55,13 +55,16 @@ class Daemon:
         except PermissionError as error:
             message = f"only root and webspaced's own user may ask the daemon ({self._folder / NAME})"
             raise Forbidden(message) from error
+        except TimeoutError as error:
+            message = f"webspaced runs, but does not answer at {self._folder / NAME}"
+            raise Refused(message) from error
         except (OSError, http.client.HTTPException, ValueError) as error:
             message = f"no webspaced answers at {self._folder / NAME}: {error}"
             raise Unavailable(message) from error
         finally:
             connection.close()
         if answer.status >= http.client.BAD_REQUEST:
-            raise Refused(str(document.get("message", answer.status)))
+            raise Refused(str(document.get("message", answer.status)) if isinstance(document, dict) else str(answer.status))
         return document
 
 

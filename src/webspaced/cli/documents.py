@@ -13,6 +13,7 @@ from webspaced.cli.command import Command, give, say
 from webspaced.cli.daemon import add_daemon_options, daemon_of
 from webspaced.cli.shown import give_json
 from webspaced.errors import Invalid
+from webspaced.lib.files import replace_file
 
 
 def _export(arguments: argparse.Namespace) -> int:
@@ -21,15 +22,16 @@ def _export(arguments: argparse.Namespace) -> int:
     if arguments.file is None:
         sys.stdout.write(text)
     else:
-        arguments.file.write_text(text, encoding="utf-8")
-        say(f"{len(document['webspaces'])} webspaces are in {arguments.file}")
+        # At once, for its owner only: an older one stays whole if this one cannot be written, and reasons are in it.
+        replace_file(arguments.file, text.encode())
+        say(f"{_counted(len(document['webspaces']))} in {arguments.file}")
     return 0
 
 
 def _import(arguments: argparse.Namespace) -> int:
     try:
         wanted = json.loads(arguments.file.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         message = f"{arguments.file} is no JSON: {error}"
         raise Invalid(message) from error
     told = daemon_of(arguments).ask("PUT", "/documents?write=1" if arguments.write else "/documents", wanted)
@@ -37,7 +39,7 @@ def _import(arguments: argparse.Namespace) -> int:
         give_json(told)
     else:
         _show(told, written=arguments.write)
-    return 0
+    return int(bool(told.get("failed")))
 
 
 def _show(told: Mapping[str, Any], *, written: bool) -> None:
@@ -45,11 +47,17 @@ def _show(told: Mapping[str, Any], *, written: bool) -> None:
         for key, (before, after) in keys.items():
             give(f"{name} {key}\n  - {before}\n  + {after}")
     for name in told["missing"]:
-        give(f"{name}: LXD has no such instance; restore it there first")
+        give(f"{name}: LXD has no such webspace; restore the container there first")
     for name in told["beside"]:
         give(f"{name}: the file does not know it; it stays as it is")
-    count = len(told["changes"])
-    say(f"{count} webspaces were changed" if written else f"{count} webspaces differ; --write changes them")
+    for name, why in told.get("failed", {}).items():
+        give(f"{name}: NOT written: {why}")
+    count = len(told["changes"]) - len(told.get("failed", {}))
+    say(f"{_counted(count)} written" if written else f"{_counted(count)} to change; --write does it")
+
+
+def _counted(count: int) -> str:
+    return "1 webspace" if count == 1 else f"{count} webspaces"
 
 
 def _configure_export(parser: argparse.ArgumentParser) -> None:

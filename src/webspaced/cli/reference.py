@@ -27,14 +27,14 @@ def _sections(whole: argparse.ArgumentParser, level: str) -> Iterator[str]:
     for action in whole._actions:  # noqa: SLF001  (argparse has no other way to what it knows)
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
             for name, each in action.choices.items():
-                yield f"##{level} {name}\n\n{each.description}\n\n```text\n{_usage(each)}\n```\n"
+                about, each.description = each.description, None
+                yield f"##{level} {name}\n\n{about}\n\n```text\n{_usage(each)}\n```\n"
                 yield from _sections(each, level + "#")
 
 
 def _usage(each: argparse.ArgumentParser) -> str:
     each.formatter_class = lambda prog: argparse.HelpFormatter(prog, width=WIDTH)
-    text = each.format_help()
-    return text.replace(f"{each.description}\n\n", "", 1).rstrip()
+    return each.format_help().rstrip()
 
 
 if __name__ == "__main__":

@@ -30,7 +30,10 @@ def _version(_arguments: argparse.Namespace) -> int:
 def _configure_run(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     add_config_option(which)
-    which.add_argument("--simulate", action="store_true", help="try it out on a simulated LXD, on loopback only")
+    which.add_argument(
+        "--simulate", action="store_true",
+        help="try it out on a simulated LXD, on loopback only; its data_dir is simulation/ in that of the settings",
+    )  # fmt: skip
     parser.add_argument("--as-root", action="store_true", help="let --simulate run as root")
     parser.set_defaults(run=_run)
 

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from webspaced.cli.command import printable
+
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 STEP = 1024
 WIDEST = 10_000
@@ -31,7 +33,7 @@ def give_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         table.add_column(head, overflow="fold")
     for row in rows:
         # What members have written is no markup.
-        table.add_row(*(Text(each) for each in row))
+        table.add_row(*(Text(printable(each).replace("\n", " ")) for each in row))
     Console(file=sys.stdout, width=None if sys.stdout.isatty() else WIDEST).print(table)
 
 

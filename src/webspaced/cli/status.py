@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from webspaced.cli.command import Command, give
 from webspaced.cli.daemon import Daemon, add_daemon_options, daemon_of
 from webspaced.cli.shown import give_json, give_table
+from webspaced.errors import WebspacedError
 
 WATCH = 2.0
 """Seconds between looks."""
@@ -19,18 +20,30 @@ CLEAR = "\x1b[H\x1b[J"
 
 def _status(arguments: argparse.Namespace) -> int:
     daemon = daemon_of(arguments)
-    while True:
-        told = daemon.ask("GET", "/status")
-        if arguments.watch:
-            sys.stdout.write(CLEAR)
-        give_json(told) if arguments.json else _show(told)
-        if not arguments.watch:
-            return 0 if told["ready"] and not told["trouble"] else 1
+    while arguments.watch:
+        _look(daemon, as_json=arguments.json)
         time.sleep(WATCH)
+    told = daemon.ask("GET", "/status")
+    give_json(told) if arguments.json else _show(told)
+    return 0 if told["ready"] and told["lxd"] and not told["trouble"] else 1
+
+
+def _look(daemon: Daemon, *, as_json: bool) -> None:
+    """Show it once of many times; that it is away is shown as well."""
+    if sys.stdout.isatty():
+        sys.stdout.write(CLEAR)
+    try:
+        told = daemon.ask("GET", "/status")
+    except WebspacedError as error:
+        give(str(error))
+        return
+    give_json(told) if as_json else _show(told)
+    sys.stdout.flush()
 
 
 def _show(told: Mapping[str, Any]) -> None:
-    stands = "leads" if told["leads"] else "stands by"
+    # Whoever leads has to renew that in LXD or in Kubernetes.
+    stands = "leads" if told["leads"] else "stands by" if told["lxd"] else "does not lead"
     give(f"webspaced {told['version']}: {'ready' if told['ready'] else 'not ready yet'}, {stands}")
     give(f"LXD: {'its events come' if told['lxd'] else 'away'}")
     give(f"webspaces: {_counts(told['webspaces']) or 'none'}")
@@ -57,7 +70,7 @@ def _routes(arguments: argparse.Namespace) -> int:
         give_json(told)
     elif arguments.diff:
         give_table(("ROUTE", "WANTED", "ACTUAL", "WHY"), (
-            (name, _leads(each["wanted"]), _leads(each["actual"]), each["why"] or "about to be written")
+            (name, *_sides(each), each["why"] or "about to be written")
             for name, each in told["differing"].items()
         ))  # fmt: skip
     else:
@@ -72,6 +85,20 @@ def _asked_routes(daemon: Daemon, *, only_differing: bool) -> dict[str, Any]:
     return {"differing": told["differing"]} if only_differing else told
 
 
+def _sides(each: Mapping[str, Any]) -> tuple[str, str]:
+    """Give what is wanted and what is, in so much detail that it differs."""
+    wanted, actual = _leads(each["wanted"]), _leads(each["actual"])
+    if wanted != actual:
+        return wanted, actual
+    members = [name for name in each["wanted"] or {} if each["wanted"][name] != (each["actual"] or {}).get(name)]
+    return _members(each["wanted"], members), _members(each["actual"], members)
+
+
+def _members(route: Mapping[str, Any] | None, names: Sequence[str]) -> str:
+    told = "; ".join(f"{name}: {(route or {}).get(name)}" for name in names)
+    return told or "the same; written anew"
+
+
 def _leads(route: Mapping[str, Any] | None) -> str:
     if route is None:
         return "-"
@@ -80,7 +107,7 @@ def _leads(route: Mapping[str, Any] | None) -> str:
 
 def _configure_status(parser: argparse.ArgumentParser) -> None:
     add_daemon_options(parser)
-    parser.add_argument("--watch", action="store_true", help=f"show it again every {WATCH:g} seconds, until Ctrl-C")
+    parser.add_argument("--watch", action="store_true", help=f"show it every {WATCH:g} seconds, until Ctrl-C")
     parser.set_defaults(run=_status)
 
 

@@ -14,10 +14,10 @@ from webspaced.cli.shown import ago, give_json, give_table, size
 SORTS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
     "id": lambda each: each["id"],
     "user": lambda each: each["user"] or "",
-    "active": lambda each: each["lastActive"],
+    "active": lambda each: each["lastActive"] or "",
     "memory": lambda each: -(each["memory"] or 0),
 }
-DEPTHS = ("awake", "dozing", "asleep")
+DEPTHS = ("awake", "dozing", "asleep", "unknown")
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -43,7 +43,7 @@ def _fits(each: Mapping[str, Any], arguments: argparse.Namespace) -> bool:
 def _row(each: Mapping[str, Any], *, memory: bool) -> list[str]:
     kinds = ", ".join(condition["kind"] for condition in each["conditions"])
     known = [size(each["memory"])] if memory else []
-    last = ago(each["lastActive"])
+    last = ago(each["lastActive"]) if each["lastActive"] else "-"
     return [str(each["id"]), each["user"] or "-", each["depth"], each["desired"]["desired"], last, *known, kinds]
 
 
@@ -64,7 +64,7 @@ def _resume(arguments: argparse.Namespace) -> int:
 
 def _evict(arguments: argparse.Namespace) -> int:
     told = daemon_of(arguments).ask("POST", _path(arguments, "evict"))
-    text = "is stopped; the next visit wakes it" if told["stopped"] else "was stopped already"
+    text = "is stopped; the next visit wakes it" if told["stopped"] else f"has nothing to stop: it is {told['status']}"
     return _said(arguments, told, f"webspace {told['id']} {text}")
 
 
@@ -79,7 +79,10 @@ def _configure_list(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--desired", choices=("auto", "stopped", "suspended"), help="only those of which this is wanted")
     parser.add_argument("--troubled", action="store_true", help="only those with a condition")
     parser.add_argument("--memory", action="store_true", help="ask LXD for the memory of each that has processes")
-    parser.add_argument("--sort", choices=sorted(SORTS), default="id", help="the order (default: id; memory asks for it)")
+    parser.add_argument(
+        "--sort", choices=sorted(SORTS), default="id",
+        help="the order: active begins with who was idle longest, memory with who has most (default: id)",
+    )  # fmt: skip
     parser.set_defaults(run=_list)
 
 

@@ -12,11 +12,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 
-from webspaced.control import documents, views
+from webspaced.control import views
+from webspaced.control.documents import Kept
 from webspaced.control.socket import peer_of
-from webspaced.core.desired import AUTO, Desired, Wish, suspension
-from webspaced.errors import Conflict, NotFound, RemoteError, Unavailable
-from webspaced.http.bodies import parse_object, text_member
+from webspaced.core.desired import AUTO, Desired, Wish, parse_wish, suspension
+from webspaced.errors import Conflict, Invalid, NotFound, RemoteError, Unavailable
+from webspaced.http.bodies import body_too_large, check_known, optional_text, parse_object, text_member
 from webspaced.http.problems import answer
 from webspaced.interfaces import IInstances
 from webspaced.knowledge import Knowledge
@@ -28,8 +29,8 @@ from webspaced.webspaces.sleeper import Sleeper
 
 PARALLEL = 8
 """States that LXD is asked for at a time."""
-LARGEST = 64 << 20
-"""Bytes of an import: ten thousand documents have some ten megabytes."""
+LARGEST = 16 << 20
+"""Bytes of an import: ten thousand documents have three megabytes."""
 
 
 @frozen(kw_only=True)
@@ -46,13 +47,14 @@ class Backing:
 
 
 class Control:
-    """The operator's calls. Whoever leads not refuses all that change something."""
+    """The operator's calls. A daemon that does not lead refuses every change."""
 
     app = Klein()
     log = Logger()
 
     def __init__(self, backing: Backing) -> None:
         self._with = backing
+        self._kept = Kept(backing.known.registry, backing.known.instances, backing.known.documents)
 
     @app.handle_errors(Exception)
     def on_error(self, request: IRequest, failure: Failure) -> bytes:
@@ -71,8 +73,19 @@ class Control:
         """All webspaces; ``?memory=1`` asks LXD for the memory of each that has processes."""
         peer_of(request)
         everybody = sorted(self._with.known.registry, key=lambda each: each.uid)
-        memory = await self._memory(everybody) if b"memory" in (request.args or {}) else {}
-        return _given(request, {"webspaces": [self._shown(each, memory.get(each.uid)) for each in everybody]})
+        memory = await self._memory(everybody) if _is_set(request, b"memory") else {}
+        shown: list[dict[str, Any]] = []
+        gently = self._with.known.registry.gently
+        await gently.each(everybody, lambda each: shown.append(self._shown(each, memory.get(each.uid))))
+        return _given(request, {"webspaces": [*shown, *self._unreadable()]})
+
+    def _unreadable(self) -> list[dict[str, Any]]:
+        known = self._with.known
+        conditions = known.conditions.everybody().items()
+        return [
+            views.unreadable(uid, known.registry.name_of(uid), kinds)
+            for uid, kinds in conditions if known.registry.get(uid) is None
+        ]  # fmt: skip
 
     def _shown(self, observed: Observed, memory: int | None) -> dict[str, Any]:
         rest = self._with.sleeper.rest(observed)
@@ -138,36 +151,36 @@ class Control:
 
         self.log.info("{by} evicts webspace {uid}", by=by, uid=observed.uid)
         done = await self._with.power.stop_idle(observed.uid, at_once)
-        return _given(request, {"id": observed.uid, "stopped": done})
+        return _given(request, {"id": observed.uid, "stopped": done, "status": observed.instance.status.name.lower()})
 
     @app.route("/documents", methods=["GET"])
-    def export(self, request: IRequest) -> bytes:
+    async def export(self, request: IRequest) -> bytes:
         """All documents."""
         peer_of(request)
-        self._with.known.documents.check_complete()
-        return _given(request, documents.exported(self._with.known.registry))
+        return _given(request, await self._kept.exported())
 
     @app.route("/documents", methods=["PUT"])
     async def restore(self, request: IRequest) -> bytes:
         """Compare with what was exported, and with ``?write=1`` write what differs."""
         by = self._asked_to_change(request)
-        known, wanted = self._with.known, documents.parsed(_body(request))
-        known.documents.check_complete()
-        told = documents.differences(known.registry, wanted)
-        if b"write" in (request.args or {}):
-            self.log.info("{by} restores the documents of {count} webspaces", by=by, count=len(told["changes"]))
-            for name in told["changes"]:
-                await documents.restore(known.documents, known.registry, name, wanted[name])
+        self._with.known.documents.check_complete()
+        wanted = self._kept.parsed(_body(request))
+        told = await self._kept.differences(wanted)
+        if _is_set(request, b"write"):
+            self.log.info("{by} restores the documents of {names}", by=by, names=sorted(told["changes"]))
+            told["failed"] = await self._kept.restore({name: wanted[name] for name in told["changes"]})
+            self.log.info("restored, but for {failed}", failed=dict(told["failed"]) or "none")
         return _given(request, told)
 
     def _asked_to_change(self, request: IRequest) -> str:
         """Give who asks.
 
-        :raises Unavailable: another daemon leads.
+        :raises Unavailable: another daemon leads, LXD is away, or this one is still starting.
         """
-        by = peer_of(request)
-        if not self._with.leads():
-            message = "this webspaced stands by: ask the one that leads"
+        by, standing = peer_of(request), self._with.standing()
+        if not standing.leads:
+            why = "stands by: ask the one that leads" if standing.ready else "is still starting"
+            message = f"this webspaced {why}" if standing.lxd else "LXD is away"
             raise Unavailable(message)
         return by
 
@@ -189,17 +202,33 @@ class Control:
         return found[0]
 
 
-def _wanted(body: Mapping[str, Any], by: str) -> Desired:
-    if body.get("desired") == Wish.SUSPENDED.value:
-        return suspension(by, text_member(body, "reason"), str(body.get("publicReason") or ""))
+def _wanted(body: dict[str, Any], by: str) -> Desired:
+    check_known(body, ("desired", "reason", "publicReason"))
+    wish = parse_wish(body.get("desired"))
+    if wish is Wish.SUSPENDED:
+        return suspension(by, text_member(body, "reason"), optional_text(body, "publicReason") or "")
+    if wish is Wish.STOPPED:
+        message = "that is its member's to say: suspend it, or evict it"
+        raise Invalid(message)
     return AUTO
+
+
+def _is_set(request: IRequest, name: bytes) -> bool:
+    """Whether a query says ``name=1``.
+
+    :raises Invalid: it says something else of it.
+    """
+    given = (request.args or {}).get(name)
+    if given not in (None, [b"1"]):
+        message = f"{name.decode()} can be 1, or be left out"
+        raise Invalid(message)
+    return given is not None
 
 
 def _body(request: IRequest) -> dict[str, Any]:
     content = request.content.read(LARGEST + 1)
     if len(content) > LARGEST:
-        message = f"more than {LARGEST} bytes"
-        raise Conflict(message)
+        raise body_too_large(LARGEST)
     return parse_object(content)
 
 

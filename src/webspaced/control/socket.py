@@ -67,7 +67,11 @@ class ControlSocket:
     def listen(self) -> None:
         """Begin; what another run left there is replaced. ``Unavailable`` names why it cannot be."""
         # The lock on the folder says that nobody else uses it.
-        (self._folder / NAME).unlink(missing_ok=True)
+        try:
+            (self._folder / NAME).unlink(missing_ok=True)
+        except OSError as error:
+            message = f"{self._folder / NAME} is in the way: {error}"
+            raise Unavailable(message) from error
         path = self._held.enter_context(reachable(self._folder))
         try:
             self._listening = self._reactor.listenUNIX(path, self._site, mode=0o600)

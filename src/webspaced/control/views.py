@@ -34,7 +34,9 @@ def status(standing: Standing, everybody: Iterable[Observed], conditions: Condit
     for observed in everybody:
         depths[observed.depth.value] += 1
         wishes[observed.webspace.desired.wish.value] += 1
-        kinds.update(kind.value for kind in conditions.of(observed.uid))
+    # Also of those that cannot be read.
+    for told_of in conditions.everybody().values():
+        kinds.update(kind.value for kind in told_of)
     told = asdict(standing)
     return {**told, "webspaces": dict(depths), "desired": dict(wishes), "conditions": dict(kinds)}
 
@@ -51,8 +53,20 @@ def webspace(observed: Observed, rest: Rest, conditions: Mapping[Kind, str], mem
         "lastActive": rfc3339(rest.last_active),
         "memory": memory,
         "addresses": [str(each) for each in observed.addresses],
-        "conditions": [{"kind": kind.value, "detail": detail} for kind, detail in conditions.items()],
+        "conditions": _conditions(conditions),
     }
+
+
+def unreadable(uid: int, name: str, conditions: Mapping[Kind, str]) -> dict[str, Any]:
+    """Give a webspace of which nothing is known but that LXD has something of that name."""
+    return {
+        "id": uid, "user": None, "instance": name, "location": "", "depth": "unknown", "desired": {"desired": "unknown"},
+        "lastActive": None, "memory": None, "addresses": [], "conditions": _conditions(conditions),
+    }  # fmt: skip
+
+
+def _conditions(conditions: Mapping[Kind, str]) -> list[dict[str, str]]:
+    return [{"kind": kind.value, "detail": detail} for kind, detail in conditions.items()]
 
 
 def route(value: Route | None) -> dict[str, Any] | None:
@@ -64,4 +78,6 @@ def route(value: Route | None) -> dict[str, Any] | None:
         "backend": str(value.backend),
         "protocol": value.protocol.value,
         "passthrough": value.passthrough,
+        "challenges": None if value.challenges is None else str(value.challenges),
+        "certificates": [host for each in value.certificates for host in each.hosts],
     }

@@ -56,10 +56,15 @@ def load_desired(document: object) -> Desired:
         message = "desired is not an object"
         raise Invalid(message)
     told = {name: document.get(name) for name in ("reason", "publicReason", "by")}
-    texts = {name: text if isinstance(text, str) else "" for name, text in told.items()}
+    texts = {name: _readable(text) if isinstance(text, str) else "" for name, text in told.items()}
     return Desired(
         wish=parse_wish(document.get("desired")), reason=texts["reason"], public=texts["publicReason"], by=texts["by"]
     )
+
+
+def _readable(text: str) -> str:
+    """Give a text without what is no character of one: halves of characters, and orders to terminals."""
+    return "".join(each if each.isprintable() or each in "\n\t" else "\ufffd" for each in text)
 
 
 def parse_wish(value: object) -> Wish:
@@ -85,5 +90,8 @@ def suspension(by: str, reason: str, public: str) -> Desired:
     for name, text in (("reason", reason), ("publicReason", public)):
         if len(text) > LONGEST_REASON:
             message = f"{name} must have at most {LONGEST_REASON} characters"
+            raise Invalid(message)
+        if _readable(text) != text:
+            message = f"{name} has characters that cannot be shown"
             raise Invalid(message)
     return Desired(wish=Wish.SUSPENDED, reason=reason.strip(), public=public.strip(), by=by)

@@ -11,7 +11,7 @@ DEFAULT_RETRY_AFTER = 5.0
 
 def refusal(error: Exception) -> bytes:
     """Give the whole HTTP/1.1 response (RFC 9110 sections 15.6.4 and 10.2.3): 503 with Retry-After in whole seconds."""
-    body = f"This webspace cannot be reached now: {reason_for_all(error)}.\n".encode()
+    body = f"This webspace cannot be reached now: {reason_for_all(error)}.\n".encode(errors="replace")
     head = (
         "HTTP/1.1 503 Service Unavailable\r\n"
         "Content-Type: text/plain; charset=utf-8\r\n"

@@ -86,6 +86,10 @@ class Conditions:
         own = self._present.get(uid, {})
         return {**own, **self._of_all} if self._of_all else own
 
+    def everybody(self) -> Mapping[int, Mapping[Kind, str]]:
+        """Give the conditions of all that have any of their own, also of those that cannot be read."""
+        return {uid: kinds for uid, kinds in self._present.items() if kinds}
+
     def note_all(self, kind: Kind, detail: str | None) -> None:
         """Say that a condition holds for all webspaces, or with ``None`` that it does not."""
         if detail is not None:

@@ -18,6 +18,7 @@ from webspaced.core.address import AddressRule
 from webspaced.core.config import Config
 from webspaced.core.instance import Instance, IPAddress, Status
 from webspaced.core.names import instance_name, uid_of_instance
+from webspaced.core.webspace import Webspace, load_webspace
 from webspaced.errors import Invalid, NotFound, RemoteError, Unavailable, WebspacedError
 from webspaced.interfaces import IInstances
 from webspaced.lib.buckets import Buckets, Rate
@@ -221,6 +222,13 @@ class Registry:
     def never_seen(self) -> frozenset[int]:
         """The webspaces that LXD lists, but could not say anything of since webspaced started."""
         return frozenset(self.away.keys() - self._seen.keys())
+
+    def document(self, text: str) -> Webspace:
+        """Read a document as one of LXD's is read.
+
+        :raises Invalid: it is none.
+        """
+        return load_webspace(text, self._defaults)
 
     def _differs(self, uid: int, instance: Instance) -> bool:
         known = self._seen.get(uid)

@@ -52,10 +52,10 @@ class CheckTests(SynchronousTestCase):
             self.assertEqual((found.level, bool(found.remedy)), (level, level != FINE))
 
     def test_what_the_daemon_says_of_itself(self) -> None:
-        well = {"trouble": "", "ready": True, "conditions": {}}
+        well = {"trouble": "", "ready": True, "lxd": True, "conditions": {}}
         for told, levels in (
             (well, [FINE]), ({**well, "conditions": {"paused": 2}}, [WARNING]), ({**well, "ready": False}, [FAULT]),
-            ({**well, "trouble": "Traefik has no routes"}, [FAULT]),
+            ({**well, "trouble": "Traefik has no routes"}, [FAULT]), ({**well, "lxd": False}, [FAULT]),
         ):  # fmt: skip
             self.assertEqual([each.level for each in checkup._standing(told)], levels, told)
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from webspaced.cli.command import give
 from webspaced.cli.shown import ago, give_table, size
 
 
@@ -29,6 +30,14 @@ class ShownTests(SynchronousTestCase):
             ("2026-11-27T12:00:00Z", "3 d ago"), ("2026-11-30T12:10:00Z", "now"),
         ):  # fmt: skip
             self.assertEqual(ago(time, now), shown)
+
+    def test_nothing_gives_orders_to_the_terminal(self) -> None:
+        self.patch(sys, "stdout", io.StringIO())
+        give_table(("NAME",), [("a\x1b[2Jb\x9bc\nd",)])
+        give("e\x1b]0;f\x07")
+        written = sys.stdout.getvalue()  # type: ignore[attr-defined]
+        self.assertEqual([each for each in written if not each.isprintable() and each != "\n"], [])
+        self.assertIn("\\x1b[2Jb", written)
 
     def test_what_members_wrote_is_no_markup(self) -> None:
         self.patch(sys, "stdout", io.StringIO())
