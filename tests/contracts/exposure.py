@@ -82,6 +82,7 @@ class ExposureContract:
         found = await self.until(443, 53, 50004)
         for port in (443, 53):
             self.assertEqual(found[port], before[port])
+        await self.exposure.close()
 
     @contract
     async def test_ours_come_and_go_and_all_others_and_node_ports_stay(self) -> None:
