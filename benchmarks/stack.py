@@ -46,6 +46,9 @@ EXTRA_SETTINGS = {
     "WSD_HTTP_LIMITS_PER_ADDRESS": "0",
     "WSD_HTTP_LIMITS_PER_USER": "0",
     "WSD_HTTP_LIMITS_CONNECTIONS_PER_ADDRESS": "0",
+    # All visitors have one address here.
+    "WSD_WEBSPACES_WAKE_PER_ADDRESS": "0",
+    "WSD_WEBSPACES_MAX_PER_ADDRESS": "0",
 }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
+from itertools import cycle
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -16,7 +17,6 @@ from twisted.internet.base import BaseConnector
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import (
     CannotListenError,
-    ConnectBindError,
     ConnectError,
     ConnectionRefusedError,  # noqa: A004
     UserError,
@@ -187,7 +187,8 @@ class MemoryReactor:
         self._listening: dict[Key, MemoryPort] = {}
         self._paths: set[str] = set()
         self._due: list[Callable[[], None]] = []
-        self._ephemeral = iter(EPHEMERAL)
+        # As of a kernel: numbers come again, when those who had them have long gone.
+        self._ephemeral = cycle(EPHEMERAL)
         self._triggers: dict[object, tuple[str, Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = {}
 
     # --- time
@@ -305,12 +306,7 @@ class MemoryReactor:
             return UNIXAddress(None)
         kind: Any = type(peer)
         host = "127.0.0.1" if isinstance(peer, IPv4Address) else "::1"
-        try:
-            number = next(self._ephemeral)
-        except StopIteration:
-            self._ephemeral = iter(EPHEMERAL)
-            raise ConnectBindError(osError=99, string="Cannot assign requested address") from None
-        return kind("TCP", host, number)  # type: ignore[no-any-return]
+        return kind("TCP", host, next(self._ephemeral))  # type: ignore[no-any-return]
 
     def opened(self, key: Key, wire: Wire) -> None:
         """Remember the far end of a connection, for who cuts it."""
