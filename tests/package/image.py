@@ -16,6 +16,8 @@ from tests.package.debian import given
 
 PATIENCE = 300
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+DOWNLOADS = "/var/cache/pip"
+"""Of pip, within the build."""
 POLICY = {"default": [{"type": "insecureAcceptAnything"}]}
 POD = (
     'mount --bind "$ROOT" "$ROOT" && cd "$ROOT" && mount -t tmpfs t var/lib/webspaced && mount -t tmpfs t tmp && '
@@ -48,10 +50,10 @@ class Image:
         downloads = places.cache() / "pip"
         downloads.mkdir(parents=True, exist_ok=True)
         # This machine's authorities and downloads are no part of the image.
-        volumes = (f"{CERTIFICATES}:{CERTIFICATES}:ro", f"{downloads}:/root/.cache/pip")
+        volumes = (f"{CERTIFICATES}:{CERTIFICATES}:ro", f"{downloads}:{DOWNLOADS}")
         self._buildah(
             "build", *self._policy, "--isolation=chroot", "--network=host", "--format=docker",
-            "--build-arg=BASE=localhost/base", *(f"--volume={volume}" for volume in volumes), "--tag=webspaced",
+            "--build-arg=BASE=localhost/base", f"--build-arg=PIP_CACHE_DIR={DOWNLOADS}", *(f"--volume={volume}" for volume in volumes), "--tag=webspaced",
             str(self._context()),
         )  # fmt: skip
         self._container = self._buildah("from", *self._policy, "--pull-never", "localhost/webspaced")
