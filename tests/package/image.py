@@ -53,8 +53,8 @@ class Image:
         volumes = (f"{CERTIFICATES}:{CERTIFICATES}:ro", f"{downloads}:{DOWNLOADS}")
         self._buildah(
             "build", *self._policy, "--isolation=chroot", "--network=host", "--format=docker",
-            "--build-arg=BASE=localhost/base", f"--build-arg=PIP_CACHE_DIR={DOWNLOADS}", *(f"--volume={volume}" for volume in volumes), "--tag=webspaced",
-            str(self._context()),
+            "--build-arg=BASE=localhost/base", f"--build-arg=PIP_CACHE_DIR={DOWNLOADS}",
+            *(f"--volume={volume}" for volume in volumes), "--tag=webspaced", str(self._context()),
         )  # fmt: skip
         self._container = self._buildah("from", *self._policy, "--pull-never", "localhost/webspaced")
         self.root = Path(self._buildah("mount", self._container))

@@ -81,6 +81,7 @@ class Meter:
         alive = {observed.uid for observed in (*running, *dozing)}
         self._since = {key: seen for key, seen in self._since.items() if key[0] in alive}
         self._last = {uid: seen for uid, seen in self._last.items() if uid in alive}
+        self._fresh = {uid: until for uid, until in self._fresh.items() if until > self._clock.seconds()}
 
     def _is_of_before(self, observed: Observed) -> bool:
         """Whether what LXD tells of all may be from before a webspace's start."""
@@ -88,10 +89,7 @@ class Meter:
         if seen is not None and seen.incarnation != observed.instance.incarnation:
             del self._since[observed.uid, False]
             self.started(observed.uid)
-        if self._fresh.get(observed.uid, 0.0) > self._clock.seconds():
-            return True
-        self._fresh.pop(observed.uid, None)
-        return False
+        return self._fresh.get(observed.uid, 0.0) > self._clock.seconds()
 
     async def look_at(self, observed: Observed) -> bool:
         """Measure one, as exactly as can be; whether that tells what it did since it was active the last time.
