@@ -53,7 +53,9 @@ class Kept:
         :raises Invalid: it was not, or one of its documents could not be read by LXD's webspace either.
         """
         webspaces = document.get("webspaces")
-        if document.get("format") is not FORMAT or not isinstance(webspaces, Mapping):
+        # True is 1, too, to Python.
+        is_ours = document.get("format") == FORMAT and not isinstance(document.get("format"), bool)
+        if not is_ours or not isinstance(webspaces, Mapping):
             message = f"this is no export of webspaced (format {FORMAT})"
             raise Invalid(message)
         for name, keys in webspaces.items():

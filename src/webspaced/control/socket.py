@@ -50,16 +50,22 @@ def peer_of(request: IRequest) -> str:
     return f"uid {uid}"
 
 
+class _QuietSite(Site):
+    """Writes no log of Twisted's form: what changes something has a line of ours."""
+
+    noisy = False
+
+    def log(self, request: Any) -> None:
+        pass
+
+
 class ControlSocket:
     """Listens, for whoever the folder lets in."""
 
     def __init__(self, reactor: Any, folder: Path, pages: IResource) -> None:
         self._reactor = reactor
         self._folder = folder
-        self._site = Site(pages, reactor=reactor)
-        self._site.noisy = False
-        # Nothing is asked here that is worth a line of Twisted's own.
-        self._site.log = lambda _request: None  # type: ignore[method-assign,assignment]
+        self._site = _QuietSite(pages, reactor=reactor)
         self._listening: IListeningPort | None = None
         self._held = ExitStack()
         """The folder: Twisted removes the socket by the name by which it was made."""
