@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,12 @@ from webspaced.errors import Invalid
 
 LONGEST_REASON = 500
 """Characters of a reason."""
+UNREADABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
+"""What is no character of a text: orders to terminals, halves of characters, and what turns the direction of what follows.
+
+Spaces and joiners of all scripts are characters, and so is what a later Unicode adds. The API's document has the same,
+but for the halves, which JSON's texts cannot have.
+"""
 
 
 class Wish(enum.Enum):
@@ -56,15 +63,10 @@ def load_desired(document: object) -> Desired:
         message = "desired is not an object"
         raise Invalid(message)
     told = {name: document.get(name) for name in ("reason", "publicReason", "by")}
-    texts = {name: _readable(text) if isinstance(text, str) else "" for name, text in told.items()}
+    texts = {name: UNREADABLE.sub("\ufffd", text) if isinstance(text, str) else "" for name, text in told.items()}
     return Desired(
         wish=parse_wish(document.get("desired")), reason=texts["reason"], public=texts["publicReason"], by=texts["by"]
     )
-
-
-def _readable(text: str) -> str:
-    """Give a text without what is no character of one: halves of characters, and orders to terminals."""
-    return "".join(each if each.isprintable() or each in "\n\t" else "\ufffd" for each in text)
 
 
 def parse_wish(value: object) -> Wish:
@@ -91,7 +93,7 @@ def suspension(by: str, reason: str, public: str) -> Desired:
         if len(text) > LONGEST_REASON:
             message = f"{name} must have at most {LONGEST_REASON} characters"
             raise Invalid(message)
-        if _readable(text) != text:
+        if UNREADABLE.search(text):
             message = f"{name} has characters that cannot be shown"
             raise Invalid(message)
     return Desired(wish=Wish.SUSPENDED, reason=reason.strip(), public=public.strip(), by=by)

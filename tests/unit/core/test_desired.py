@@ -26,3 +26,11 @@ class DesiredTests(SynchronousTestCase):
     def test_a_suspension_needs_a_reason_and_none_is_a_book(self) -> None:
         for reason, public in (("", ""), ("  ", "x"), ("x" * (LONGEST_REASON + 1), ""), ("x", "y" * (LONGEST_REASON + 1))):
             self.assertRaises(Invalid, suspension, "root", reason, public)
+
+    def test_texts_of_all_scripts_are_taken_and_orders_are_not(self) -> None:
+        family, new = "\N{MAN}\N{ZERO WIDTH JOINER}\N{GIRL}", "\U000c1ac7"
+        for text in ("line\n\tline", "a\N{NO-BREAK SPACE}b", "\N{IDEOGRAPHIC SPACE}x", family, new):
+            self.assertEqual(load_desired(suspension("root", f"x{text}", "").to_json()).reason, f"x{text}")
+        for text in ("2J\x1b", "x\r", "\x9b", "\N{RIGHT-TO-LEFT OVERRIDE}", "\udcff"):
+            self.assertIn("cannot be shown", str(self.assertRaises(Invalid, suspension, "root", text, "")))
+            self.assertEqual(load_desired({"desired": "suspended", "reason": text[-1]}).reason, "\N{REPLACEMENT CHARACTER}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.openapi import check_answer, closed, document, faults, operation, ope
 from tests.unit.http.test_paths import ADMINS_ONLY, MEMBERS_ONLY, TABLE, methods_and_paths
 from webspaced.core import certificate
 from webspaced.core.creation import Step
+from webspaced.core.desired import UNREADABLE
 from webspaced.core.login import LONGEST_PASSWORD
 from webspaced.errors import Invalid
 from webspaced.http import messages, tickets
@@ -158,6 +160,17 @@ class LimitTests(SynchronousTestCase):
         self.assertEqual(self.schema("TerminalOrder")["signal"]["maximum"], messages.LAST_SIGNAL)
         self.assertEqual(self.schema("TerminalSize")["width"]["maximum"], messages.LARGEST_SIDE)
         self.assertEqual(self.schema("Creation")["step"]["enum"], [step.value for step in Step])
+
+    def test_what_a_reason_may_be(self) -> None:
+        """The patterns of the document and the rule of the server say the same of every character that there is.
+
+        Halves of characters are none; programs that read the document take a pattern with them for broken.
+        """
+        patterns = {name: re.compile(self.schema("Suspension")[name]["pattern"]) for name in ("reason", "publicReason")}
+        for character in (chr(each) for each in range(sys.maxunicode + 1) if not 0xD800 <= each < 0xE000):
+            readable = not UNREADABLE.match(character)
+            self.assertEqual(bool(patterns["publicReason"].match(character)), readable, ascii(character))
+            self.assertEqual(bool(patterns["reason"].match(character)), readable and not character.isspace(), ascii(character))
 
     def test_of_texts(self) -> None:
         introduction = document()["info"]["description"].replace("\n", " ")
