@@ -20,6 +20,13 @@ OF_THE_OPERATOR = "^/(routes|internal)"
 EXTERNAL, LONGEST_DELAY = 49152, 60
 """What this operator allows, which the document cannot say for all: the first external port, and a start-up delay."""
 RULES = """
+[checks]
+# A body's bytes are bounded, which no schema can say: JSON may take six bytes for a character.
+positive_data_acceptance.expected-statuses = ["2xx", "401", "403", "404", "409", "413", "429", "5xx"]
+negative_data_rejection.expected-statuses = [
+  "400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "428", "429", "5xx",
+]
+
 [[operations]]
 # What is wrong with these no schema can say: an account without an SSH key, a domain that is not the member's or is the
 # default one, a certificate that is none, too little for a WebSocket handshake.
@@ -27,7 +34,7 @@ include-operation-id = [
   "createWebspace", "addDomain", "removeDomain", "putCertificate", "readCertificate", "removeCertificate",
   "openTerminal", "openConsole",
 ]
-checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409"]
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "413"]
 
 [[operations]]
 # The DNS servers of this machine are asked, if it has any.
