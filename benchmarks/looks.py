@@ -47,6 +47,7 @@ from webspaced.core.sleep import Depth
 from webspaced.daemon import Daemon
 from webspaced.lib.deferreds import sleep
 from webspaced.lib.periodic import Periodic
+from webspaced.live import Live
 from webspaced.lxd.client import LxdClient
 from webspaced.settings import load
 from webspaced.testing.lxd.simulator import LOOPBACK_PORTS
@@ -118,8 +119,8 @@ async def _looks(reactor: Any, work: Callable[[], Any], looks: int, pause: float
 
 async def started(reactor: Any, path: Path) -> Daemon:
     """Give a daemon of a settings file that is ready, and has nothing left to do of its start."""
-    settings = load(path, {})
-    daemon = build(reactor, settings, evolve(this_host(reactor, settings), loopback_containers=True))
+    live = Live(load(path, {}))
+    daemon = build(reactor, live, evolve(this_host(reactor, live), loopback_containers=True))
     daemon.privilegedStartService()
     daemon.startService()
     began = time.monotonic()

@@ -42,6 +42,7 @@ from harness.saying import CannotGoOn, say
 from webspaced.assembly import build, this_host
 from webspaced.daemon import Daemon
 from webspaced.lib.deferreds import sleep
+from webspaced.live import Live
 from webspaced.lxd.client import LxdClient
 from webspaced.settings import load
 
@@ -146,8 +147,8 @@ async def _passes(reactor: Any, daemon: Daemon, count: int) -> tuple[float, int,
 
 
 async def _measure_one(reactor: Any, folder: Path, socket: Path, count: int) -> tuple[float, int, float]:
-    settings = load(_settings(folder, socket, count), {})
-    daemon = build(reactor, settings, this_host(reactor, settings))
+    live = Live(load(_settings(folder, socket, count), {}))
+    daemon = build(reactor, live, this_host(reactor, live))
     daemon.privilegedStartService()
     daemon.startService()
     began = time.monotonic()

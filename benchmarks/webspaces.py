@@ -17,6 +17,7 @@ from webspaced.assembly import build, this_host
 from webspaced.core.config import Config
 from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY, Webspace
 from webspaced.lib.clocks import go_by_monotonic_time
+from webspaced.live import Live
 from webspaced.settings import load
 
 FIRST_BOOT_PORT = 20000
@@ -26,8 +27,8 @@ def serve(reactor: Any, path: str) -> Deferred[None]:
     """Be the daemon of a settings file, as assembled for an LXD whose containers have loopback addresses."""
     go_by_monotonic_time(reactor)
     startLogging(sys.stderr, setStdout=False)
-    settings = load(Path(path), {})
-    daemon = build(reactor, settings, evolve(this_host(reactor, settings), loopback_containers=True))
+    live = Live(load(Path(path), {}))
+    daemon = build(reactor, live, evolve(this_host(reactor, live), loopback_containers=True))
     daemon.privilegedStartService()
     daemon.startService()
     return Deferred()

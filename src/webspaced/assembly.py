@@ -13,15 +13,12 @@ from attrs import evolve, field, frozen
 from webspaced.addresses import Ground, check_own_addresses, claim_rules, ground_of
 from webspaced.cluster import Kubernetes, cluster_for
 from webspaced.control.build import Operated, build_control
-from webspaced.core.config import Choices, Config
 from webspaced.core.instance import IPAddress
-from webspaced.core.protocol import Protocol
 from webspaced.daemon import Daemon, Parts
 from webspaced.dns import DomainRecords, resolver_for
 from webspaced.election import election_for
-from webspaced.forward.choice import lines_for, seats_for
+from webspaced.forward.choice import bound_visitors, lines_for, seats_for
 from webspaced.forward.lines import ILines
-from webspaced.forward.listeners import Listeners
 from webspaced.http.routes import RouteDocument
 from webspaced.iam.choice import identity_for
 from webspaced.interfaces import IDomainRecords, IHostKernel, IIdentity, IRouteDocument
@@ -34,6 +31,7 @@ from webspaced.lib.memory import keep_for_good
 from webspaced.lib.places import Places
 from webspaced.lib.threads import Threads
 from webspaced.lib.trusted import check_own_folder
+from webspaced.live import Live
 from webspaced.lxd.agent import Connections, endpoints_for
 from webspaced.lxd.client import LxdClient
 from webspaced.lxd.events import EventSubscription
@@ -59,35 +57,29 @@ from webspaced.reconcile.collaborators import Collaborators, Serving
 from webspaced.reconcile.publisher import Publisher
 from webspaced.reconcile.reconciler import Reconciler
 from webspaced.reconcile.unwritten import note_conditions
+from webspaced.serving import build_power, build_service
 from webspaced.settings import Settings
 from webspaced.sites import Behind, build_sites
 from webspaced.sleeping import build_sleeping, sleep_looks
 from webspaced.traefik.embedded import EmbeddedTraefik
+from webspaced.tuning import Tuned, boot_limits, config_defaults, patience
 from webspaced.visiting import build_listeners
 from webspaced.webspaces.activity import Activity
 from webspaced.webspaces.adoption import Adoption, Membership
 from webspaced.webspaces.allocator import Allocator
-from webspaced.webspaces.booter import Booter, BootLimits
+from webspaced.webspaces.booter import Booter
 from webspaced.webspaces.certificates import Certificates
 from webspaced.webspaces.claims import Claims
 from webspaced.webspaces.conditions import Conditions
-from webspaced.webspaces.creation import Creator, Workshop
 from webspaced.webspaces.departures import Departures
 from webspaced.webspaces.documents import Documents
 from webspaced.webspaces.filters import Filters
-from webspaced.webspaces.gate import BootGate, Patience
+from webspaced.webspaces.gate import BootGate
 from webspaced.webspaces.housing import Housing
-from webspaced.webspaces.images import Images
-from webspaced.webspaces.ports import Ports
-from webspaced.webspaces.power import Power, StopTimes
 from webspaced.webspaces.probe import PortProbe
-from webspaced.webspaces.progress import Creations
-from webspaced.webspaces.provision import Provision
 from webspaced.webspaces.readiness import ReadinessTable
 from webspaced.webspaces.registry import Registry
 from webspaced.webspaces.room import Room
-from webspaced.webspaces.service import WebspaceService
-from webspaced.webspaces.warden import Warden
 from webspaced.webspaces.words import Words
 
 
@@ -117,15 +109,19 @@ class Host:
     """The time of day, in seconds since the epoch: for what is written down, never for waiting."""
 
 
-def this_host(reactor: Any, settings: Settings) -> Host:
+def this_host(reactor: Any, live: Live) -> Host:
     """Give the real one, whose folder and addresses are as they must be; `Invalid` if not."""
+    settings = live.settings
     check_own_folder(settings.data_dir, "data_dir")
     check_own_addresses(settings, can_bind)
     most, each = settings.webspaces.max_held, settings.webspaces.max_per_address
     seats = seats_for(most, each, has_front=settings.traefik.embedded)
+    records = DomainRecords(resolver_for(reactor, settings.webspaces.domains.resolvers))
+    live.follow(lambda settings: records.ask(resolver_for(reactor, settings.webspaces.domains.resolvers)))
+    live.follow(lambda settings: bound_visitors(seats, settings.webspaces.max_per_address))
     return Host(
         lines=lines_for(reactor, seats),
-        records=DomainRecords(resolver_for(reactor, settings.webspaces.domains.resolvers)),
+        records=records,
         kernel=HostKernel(threads=Threads(reactor, 1, "kernel")),
         can_bind=can_bind,
         seats=seats.forwards,
@@ -136,31 +132,31 @@ def this_host(reactor: Any, settings: Settings) -> Host:
     )
 
 
-def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
+def build(reactor: Any, live: Live, host: Host | None = None) -> Daemon:
     """Give the whole daemon, ready to be started.
 
+    :param live: the settings, and whoever follows them when they are read again.
     :param host: the machine underneath, unless it is the real one.
     :raises WebspacedError: something that it needs is missing on this machine, or a file is wrong.
     """
-    host = host or this_host(reactor, settings)
-    identity = identity_for(reactor, settings)
-    connections = Connections(reactor, endpoints_for(reactor, settings.lxd.url, Identities.by(settings.lxd.tls)))
+    settings, host = live.settings, host or this_host(reactor, live)
+    identity = identity_for(reactor, live)
+    connections = _connections(reactor, live)
     client = LxdClient(connections.agent, reactor, settings.lxd.project, suspect=lambda: connections.suspect)
     instances = LxdInstances(client)
-    words = Words(ProfileWords(client, settings.lxd.project, settings.webspaces.instance_prefix))
-    known = _build_knowledge(reactor, settings, instances, identity, host, words)
+    known = _build_knowledge(reactor, settings, client, instances, identity, host)
     cluster = cluster_for(reactor, settings)
     election = election_for(reactor, settings, client, cluster)
     token = route_token(settings)
     traefik = embedded_traefik(reactor, settings, token)
-    served = _build_served(reactor, settings, known, host, cluster, election.leadership, token, traefik)
+    served = _build_served(reactor, live, known, host, cluster, election.leadership, token, traefik)
     leads = election.leadership.holds
     reconciler = _build_reconciler(reactor, settings, known, identity, served, leads, host.now)
     insides = LxdInsides(client, connections.endpoints)
-    power = _build_power(reactor, settings, known, reconciler)
-    sleeping = build_sleeping(reactor, settings, known, served.listeners, power, host.kernel, host.now, leads)
+    power = build_power(reactor, settings, known, reconciler)
+    sleeping = build_sleeping(reactor, live, known, served.listeners, power, host.kernel, host.now, leads)
     reconciler.after_pass(sleeping.begin)
-    service = _build_service(reactor, settings, known, insides, served.listeners, reconciler, leads, power)
+    service = build_service(reactor, settings, known, insides, served.listeners, reconciler, leads, power)
     front = None if traefik is None else front_of(reactor, settings, host.lines, host.front_seats or host.seats, traefik)
     events = _build_events(reactor, settings, connections, reconciler, election.leadership)
     calls = calls_of({"lxd": client, "iam": identity, "kubernetes": cluster and cluster.client, "redis": served.store})
@@ -180,8 +176,8 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
             reconciler=reconciler,
             events=events,
             periodic=(
-                *periodic_work(reactor, settings, identity, known, reconciler, served, election, front),
-                *sleep_looks(reactor, settings, known, sleeping),
+                *periodic_work(reactor, live, identity, known, reconciler, served, election, front),
+                *sleep_looks(reactor, live, known, sleeping),
             ),
             listeners=served.listeners,
             exposure=served.exposure,
@@ -194,22 +190,34 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     behind = Behind(
         identity, known, served, service, sleeping.sleeper, insides, reconciler, host.records, host.reserve, host.now
     )
-    operated = Operated(known, served, reconciler, sleeping.sleeper, power)
-    return _open(reactor, settings, daemon, behind, Watched(operated, events, election.leadership, calls, host.now))
+    operated = Operated(known, served, reconciler, sleeping.sleeper, power, live)
+    return _open(reactor, live, daemon, behind, Watched(operated, events, election.leadership, calls, host.now))
 
 
-def _open(reactor: Any, settings: Settings, daemon: Daemon, behind: Behind, watched: Watched) -> Daemon:
+def _connections(reactor: Any, live: Live) -> Connections:
+    lxd = live.settings.lxd
+    identities = Identities.by(lxd.tls)
+    connections = Connections(reactor, endpoints_for(reactor, lxd.url, identities), identities)
+    live.check(lambda settings: connections.renewed(Identities.by(settings.lxd.tls)))
+    return connections
+
+
+def _open(reactor: Any, live: Live, daemon: Daemon, behind: Behind, watched: Watched) -> Daemon:
     """Give the daemon back, with its sites, the figures where they are wanted, and its socket for operators."""
-    ready, leads = (lambda: daemon.ready), watched.leadership.holds
+    settings, ready, leads = live.settings, (lambda: daemon.ready), watched.leadership.holds
     if settings.metrics.listen_address is None:
-        daemon.sites = build_sites(reactor, settings, behind, leads, ready)
+        daemon.sites = build_sites(reactor, live, behind, leads, ready)
     else:
         # Who measures nothing need not have the library's memory.
         from webspaced.metrics.figures import Figures  # noqa: PLC0415
 
         figures = daemon.figures = Figures(reactor, settings, watched, ready)
-        daemon.sites = figures.sites = build_sites(reactor, settings, evolve(behind, metrics=figures.page), leads, ready)
+        daemon.sites = figures.sites = build_sites(reactor, live, evolve(behind, metrics=figures.page), leads, ready)
+        live.follow(figures.follow)
     daemon.control = build_control(reactor, settings, watched.parts, leads, ready)
+    live.follow(Tuned(known=behind.known, power=watched.parts.power, service=behind.service).follow)
+    # Last: by then everybody knows how often to look.
+    live.follow(daemon.follow)
     return daemon
 
 
@@ -245,19 +253,16 @@ def _build_events(
 
 
 def _build_knowledge(
-    reactor: Any, settings: Settings, instances: LxdInstances, identity: IIdentity, host: Host, words: Words
+    reactor: Any, settings: Settings, client: LxdClient, instances: LxdInstances, identity: IIdentity, host: Host
 ) -> Knowledge:
     webspaces = settings.webspaces
+    words = Words(ProfileWords(client, settings.lxd.project, webspaces.instance_prefix))
     conditions = Conditions(reactor)
-    registry = Registry(reactor, instances, webspaces.instance_prefix, _config_defaults(settings), conditions, words)
+    registry = Registry(reactor, instances, webspaces.instance_prefix, config_defaults(settings), conditions, words)
     departures = Departures(reactor, registry, identity, settings.iam.grace, host.now)
     readiness = ReadinessTable()
     activity, room = Activity(reactor), Room(reactor, registry, webspaces.max_running, webspaces.max_wait)
-    limits = BootLimits(
-        max_concurrent=webspaces.max_concurrent_boots,
-        ip_timeout=webspaces.ip_timeout,
-        departed=departures.has_departed,
-    )
+    limits = boot_limits(settings, departures.has_departed)
     booter = Booter(reactor, registry, instances, conditions, limits, room)
     gate = BootGate(
         reactor,
@@ -266,7 +271,7 @@ def _build_knowledge(
         readiness,
         PortProbe(reactor),
         activity,
-        patience=Patience(ready_timeout=webspaces.ready_timeout, max_startup_delay=webspaces.max_startup_delay),
+        patience=patience(settings),
         domain=webspaces.domain,
     )
     rules = claim_rules(settings)
@@ -299,24 +304,15 @@ def _build_knowledge(
     )
 
 
-def _config_defaults(settings: Settings) -> Config:
-    defaults = settings.webspaces.config_defaults
-    return Config(
-        startup_delay=defaults.startup_delay,
-        http_port=defaults.http_port,
-        sni_passthrough=defaults.sni_passthrough,
-        protocol=Protocol(defaults.protocol),
-    )
-
-
 def _build_served(
-    reactor: Any, settings: Settings, known: Knowledge, host: Host, cluster: Kubernetes | None, leadership: Leadership,
+    reactor: Any, live: Live, known: Knowledge, host: Host, cluster: Kubernetes | None, leadership: Leadership,
     token: str | None, traefik: EmbeddedTraefik | None,
 ) -> Served:  # fmt: skip
+    settings = live.settings
     store = route_store(reactor, settings, cluster)
     return Served(
         store=store,
-        listeners=build_listeners(reactor, settings, known, host.lines, host.seats, host.web_seats),
+        listeners=build_listeners(reactor, live, known, host.lines, host.seats, host.web_seats),
         publisher=Publisher(
             reactor, store, settings.traefik.settle_time, leadership.holds, asked_traefik(reactor, settings, traefik),
             host.now,
@@ -359,40 +355,3 @@ def _build_reconciler(
     reconciler.after_pass(known.filters.look)
     note_conditions(served.publisher.unwritten, known.registry, known.conditions)
     return reconciler
-
-
-def _build_power(reactor: Any, settings: Settings, known: Knowledge, reconciler: Reconciler) -> Power:
-    times = StopTimes(drain=settings.webspaces.drain_time, graceful=settings.webspaces.stop_timeout)
-    return Power(reactor, known.registry, known.instances, known.documents, known.booter, reconciler, times)
-
-
-def _build_service(
-    reactor: Any, settings: Settings, known: Knowledge, insides: LxdInsides, listeners: Listeners,
-    reconciler: Reconciler, leads: Callable[[], bool], power: Power,
-) -> WebspaceService:  # fmt: skip
-    webspaces = settings.webspaces
-    ports = Ports(known.documents, known.allocator, listeners, webspaces.ports.max)
-    workshop = Workshop(
-        registry=known.registry,
-        instances=known.instances,
-        documents=known.documents,
-        power=power,
-        booter=known.booter,
-        allocator=known.allocator,
-        housing=known.housing,
-        ports=ports,
-        routes=reconciler,
-        provision=Provision(reactor, insides, webspaces.install_timeout),
-        creations=Creations(reactor),
-        images=Images(reactor, known.instances),
-        max_concurrent=webspaces.max_concurrent_boots,
-        conditions=known.conditions,
-        may_write=leads,
-    )
-    creator = Creator(workshop, webspaces.lxd_profile, _config_defaults(settings))
-    reconciler.after_pass(creator.sweep)
-    reconciler.after_pass(Warden(reactor, known.registry, known.booter, power, known.departures, leads).watch)
-    choices = Choices(
-        max_startup_delay=webspaces.max_startup_delay, sleep=webspaces.sleep.allow, wake_every=webspaces.sleep.wake_every
-    )
-    return WebspaceService(known.registry, known.instances, known.documents, power, creator, ports, reconciler, choices)

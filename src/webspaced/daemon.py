@@ -31,10 +31,12 @@ from webspaced.leadership import Standing
 from webspaced.lib.deferreds import bounded, sleep
 from webspaced.lib.ephemeral import collision_advice, ephemeral_ports, reserved_ports
 from webspaced.lib.instance_lock import InstanceLock
+from webspaced.lib.periodic import Periodic
 from webspaced.lxd.events import EventSubscription
 from webspaced.lxd.network import ProfileNetwork
 from webspaced.reconcile.publisher import Publisher
 from webspaced.reconcile.reconciler import Reconciler
+from webspaced.settings import Settings
 from webspaced.traefik.embedded import EmbeddedTraefik
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.filters import Filters
@@ -92,7 +94,7 @@ class Daemon(Service):
         """What is measured all the time, by standbys too."""
         self._reactor = reactor
         self._startup_timeout = startup_timeout
-        self._shutdown_timeout = shutdown_timeout
+        self.shutdown_timeout = shutdown_timeout
         self._parts = parts
         self._starting: Deferred[None] | None = None
 
@@ -229,10 +231,17 @@ class Daemon(Service):
         """Stop in order, within the bound of ``timeouts.shutdown``."""
         super().stopService()
         self.ready = False
-        until = self._reactor.seconds() + self._shutdown_timeout
-        stopping = bounded(self._reactor, self._shutdown_timeout, self._stop(until), "the stop (timeouts.shutdown)")
+        until = self._reactor.seconds() + self.shutdown_timeout
+        stopping = bounded(self._reactor, self.shutdown_timeout, self._stop(until), "the stop (timeouts.shutdown)")
         stopping.addErrback(lambda failure: self.log.warn("{error}", error=failure.getErrorMessage()))
         return stopping.addBoth(lambda _: self._parts.lock.let_go())
+
+    def follow(self, settings: Settings) -> None:
+        """Go by these settings from now on. Who else follows them has done so by then."""
+        self.shutdown_timeout = settings.timeouts.shutdown
+        for periodic in self._parts.periodic:
+            if isinstance(periodic, Periodic):
+                periodic.retime()
 
     def hurry(self) -> None:
         """Let visitors finish no longer."""

@@ -46,6 +46,10 @@ class DomainRecords:
         self._make = make_resolver
         self._resolver: Resolver | None = None
 
+    def ask(self, make_resolver: Callable[[], Resolver]) -> None:
+        """Ask other servers from now on."""
+        self._make, self._resolver = make_resolver, None
+
     async def texts(self, domain: str) -> Sequence[str]:
         """See :meth:`webspaced.interfaces.IDomainRecords.texts`."""
         if self._resolver is None:

@@ -12,9 +12,9 @@ from webspaced.iam.static import UsersFile
 from webspaced.interfaces import IIdentity
 from webspaced.knowledge import Knowledge, Served
 from webspaced.lib.periodic import Periodic
+from webspaced.live import Live
 from webspaced.publishing import traefik_looks
 from webspaced.reconcile.reconciler import Reconciler
-from webspaced.settings import Settings
 from webspaced.webspaces.certificates import LOOK as LOOK_AT_CERTIFICATES
 from webspaced.webspaces.registry import AWAY_PAUSE
 
@@ -27,7 +27,7 @@ RETRY_UNBOUND = 5.0
 
 
 def periodic_work(
-    reactor: Any, settings: Settings, identity: IIdentity, known: Knowledge, reconciler: Reconciler, served: Served,
+    reactor: Any, live: Live, identity: IIdentity, known: Knowledge, reconciler: Reconciler, served: Served,
     election: Election, front: Front | None,
 ) -> tuple[Periodic, ...]:  # fmt: skip
     """Give it all, not started yet."""
@@ -36,8 +36,18 @@ def periodic_work(
         if not reconciler.refreshing and file.has_changed():
             reconciler.refresh_members()
 
+    settings = live.settings
     files = [identity] if isinstance(identity, UsersFile) else []
-    every = settings.webspaces.resync_interval
+
+    def every() -> float:
+        return live.settings.webspaces.resync_interval
+
+    def wait() -> float:
+        return live.settings.webspaces.max_wait
+
+    def idle() -> float:
+        return live.settings.webspaces.relay_idle_timeout
+
     return (
         *(Periodic(reactor, LOOK_FOR_MEMBERS, "the users file", partial(look_for_members, each)) for each in files),
         Periodic(reactor, every, "the full pass", reconciler.periodic_pass),
@@ -49,5 +59,5 @@ def periodic_work(
         Periodic(reactor, RETRY_UNBOUND, "binding ports", reconciler.retry_unbound),
         Periodic(reactor, AWAY_PAUSE, "the search for absent cluster members", reconciler.return_of_members),
         *(front.looks() if front is not None else ()),
-        *looks(reactor, served.listeners, settings.webspaces.max_wait, settings.webspaces.relay_idle_timeout),
+        *looks(reactor, served.listeners, wait, idle),
     )

@@ -19,6 +19,7 @@ from webspaced.http.tickets import Tickets
 from webspaced.interfaces import IDomainRecords, IIdentity, IInsides
 from webspaced.knowledge import Knowledge, Served
 from webspaced.lib.descriptors import Reserve
+from webspaced.live import Live
 from webspaced.reconcile.reconciler import Reconciler
 from webspaced.settings import Settings
 from webspaced.webspaces.domains import DomainRules, Domains
@@ -49,17 +50,18 @@ class Behind:
 
 
 def build_sites(
-    reactor: Any, settings: Settings, behind: Behind, leads: Callable[[], bool], ready: Callable[[], bool]
+    reactor: Any, live: Live, behind: Behind, leads: Callable[[], bool], ready: Callable[[], bool]
 ) -> Sites:
     """Give the sites. ``leads`` and ``ready``: whether this daemon leads, and whether it is ready."""
-    known, service, reconciler = behind.known, behind.service, behind.reconciler
+    settings, known, service, reconciler = live.settings, behind.known, behind.service, behind.reconciler
     members = Members(behind.identity, known.registry, known.documents)
     listening = Listening.by(settings.http, reactor, behind.reserve.connections, settings.metrics.listen_address)
+    domains, insides = _domains(settings, behind, leads), _insides(settings, behind)
     backing = Backing(
         service=service,
-        domains=_domains(settings, behind, leads),
+        domains=domains,
         uploads=Uploads(known.documents, known.claims, known.certificates, reconciler, behind.now),
-        insides=_insides(settings, behind),
+        insides=insides,
         terminals=Terminals(reactor, behind.reserve.terminals, settings.webspaces.exec.max_terminals),
         commands=(behind.reserve.commands, settings.webspaces.exec.max_commands),
         auth=Auth(members, listening.limits, listening.cors, Tickets(reactor)),
@@ -67,8 +69,9 @@ def build_sites(
         resync=reconciler.resync,
         conditions=known.conditions,
     )
+    api = Api(backing)
     pages = Pages(
-        api=Api(backing),
+        api=api,
         health=Health(
             lambda: ready() and not behind.served.lacks_traefik,
             lambda: reconciler.connected_to_lxd,
@@ -79,7 +82,15 @@ def build_sites(
         opened=settings.traefik.webspaced_url is not None,
         metrics=behind.metrics,
     )
-    return Sites(reactor, pages, listening, leads)
+    sites = Sites(reactor, pages, listening, leads)
+
+    def follow(settings: Settings) -> None:
+        domains.rules, insides.bounds = _domain_rules(settings), _bounds(settings)
+        api.bound(settings.webspaces.exec.max_commands, settings.webspaces.exec.max_terminals)
+        sites.follow(settings.http)
+
+    live.follow(follow)
+    return sites
 
 
 def _internal(behind: Behind, members: Members, listening: Listening) -> Internal:
@@ -90,13 +101,20 @@ def _internal(behind: Behind, members: Members, listening: Listening) -> Interna
 
 def _domains(settings: Settings, behind: Behind, leads: Callable[[], bool]) -> Domains:
     known = behind.known
-    rules = DomainRules(service=settings.webspaces.domain, max=settings.webspaces.domains.max)
+    rules = _domain_rules(settings)
     domains = Domains(known.documents, known.allocator, known.claims, behind.records, behind.reconciler, rules)
     behind.reconciler.after_pass(Revivals(known.registry, known.claims, domains, leads).begin)
     return domains
 
 
+def _domain_rules(settings: Settings) -> DomainRules:
+    return DomainRules(service=settings.webspaces.domain, max=settings.webspaces.domains.max)
+
+
+def _bounds(settings: Settings) -> Bounds:
+    return Bounds(seconds=settings.webspaces.exec.timeout, output=settings.webspaces.exec.max_output)
+
+
 def _insides(settings: Settings, behind: Behind) -> Insides:
     known = behind.known
-    bounds = Bounds(seconds=settings.webspaces.exec.timeout, output=settings.webspaces.exec.max_output)
-    return Insides(known.registry, known.documents, known.booter, known.activity, behind.insides, bounds)
+    return Insides(known.registry, known.documents, known.booter, known.activity, behind.insides, _bounds(settings))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,6 +14,7 @@ from webspaced.interfaces import IHostKernel, IVisitors
 from webspaced.knowledge import Knowledge
 from webspaced.lib.periodic import Periodic
 from webspaced.lib.time_zones import own_zone
+from webspaced.live import Live
 from webspaced.settings import Settings
 from webspaced.webspaces.dozers import LOOK, Dozers
 from webspaced.webspaces.memory import LOOK as LOOK_AT_MEMORY
@@ -36,11 +36,34 @@ class Sleeping:
     dozers: Dozers
     memory: MemoryWatch
     schedule: Schedule
+    meter: Meter
 
     def begin(self) -> None:
         """Put to sleep and wake from now on: everything has been seen, and this daemon leads."""
         self.sleeper.begin()
         self.schedule.begin()
+
+    def follow(self, settings: Settings) -> None:
+        """Go by these settings from now on."""
+        rules = sleep_rules(settings)
+        self.sleeper.rules, self.meter.floors = rules, _floors(settings)
+        self.memory.limits = _memory_limits(settings)
+        self.schedule.change(rules, _alarms_at_once(settings))
+
+
+def _floors(settings: Settings) -> Floors:
+    floors = settings.webspaces.sleep.floors
+    return Floors(sent=floors.sent, received=floors.received, cpu=floors.cpu)
+
+
+def _memory_limits(settings: Settings) -> MemoryLimits:
+    sleep = settings.webspaces.sleep
+    return MemoryLimits(low=sleep.memory_low / 100, high=sleep.memory_high / 100, pressure=sleep.memory_pressure)
+
+
+def _alarms_at_once(settings: Settings) -> int:
+    # A visitor's boot has a place beside those of schedules, unless there is only one.
+    return max(1, settings.webspaces.max_concurrent_boots - 1)
 
 
 def sleep_rules(settings: Settings) -> SleepRules:
@@ -58,19 +81,15 @@ def sleep_rules(settings: Settings) -> SleepRules:
 
 
 def build_sleeping(
-    reactor: Any, settings: Settings, known: Knowledge, visitors: IVisitors, power: Power, host: IHostKernel,
+    reactor: Any, live: Live, known: Knowledge, visitors: IVisitors, power: Power, host: IHostKernel,
     now: Callable[[], float], leads: Callable[[], bool],
 ) -> Sleeping:  # fmt: skip
     """Give the parts, not started yet."""
-    sleep = settings.webspaces.sleep
-    floors = Floors(sent=sleep.floors.sent, received=sleep.floors.received, cpu=sleep.floors.cpu)
-    limits = MemoryLimits(low=sleep.memory_low / 100, high=sleep.memory_high / 100, pressure=sleep.memory_pressure)
-    rules = sleep_rules(settings)
-    # A visitor's boot has a place beside those of schedules, unless there is only one.
-    at_once = max(1, settings.webspaces.max_concurrent_boots - 1)
+    settings = live.settings
+    rules, at_once = sleep_rules(settings), _alarms_at_once(settings)
     alarm = Alarm(registry=known.registry, booter=known.booter, activity=known.activity, at_once=at_once)
     schedule = Schedule(reactor, rules, alarm, now, leads)
-    meter = Meter(reactor, known.registry, known.instances, known.activity, floors)
+    meter = Meter(reactor, known.registry, known.instances, known.activity, _floors(settings))
     bed = Bed(
         registry=known.registry,
         documents=known.documents,
@@ -83,28 +102,36 @@ def build_sleeping(
         schedule=schedule,
     )
     local = settings.lxd.url.startswith("unix:")
-    return Sleeping(
+    sleeping = Sleeping(
         sleeper=Sleeper(reactor, rules, bed, now, leads),
         dozers=Dozers(reactor, known.registry, known.instances, host, known.booter, meter, known.activity),
-        memory=MemoryWatch(known.registry, known.instances, host, known.room, limits, local=local),
+        memory=MemoryWatch(known.registry, known.instances, host, known.room, _memory_limits(settings), local=local),
         schedule=schedule,
+        meter=meter,
     )
+    live.follow(sleeping.follow)
+    return sleeping
 
 
-def sleep_looks(reactor: Any, settings: Settings, known: Knowledge, sleeping: Sleeping) -> Iterator[Service]:
+def sleep_looks(reactor: Any, live: Live, known: Knowledge, sleeping: Sleeping) -> Iterator[Service]:
     """Give what looks again and again. Who dozes is looked after also where nobody falls asleep any more."""
     sleeper = sleeping.sleeper
+
+    def every() -> float:
+        return live.settings.webspaces.sleep.look
+
+    def crowded() -> Any:
+        return sleeper.look() if known.room.lacking and sleeper.is_needed and every() > CROWDED_LOOK else None
+
+    def active() -> Any:
+        return sleeper.look() if sleeper.is_needed else None
+
+    def memory() -> Any:
+        # What is still short by bounds that are gone has to be let go.
+        return sleeping.memory.look() if sleeper.is_needed or known.room.short else None
+
     yield sleeping.schedule
     yield Periodic(reactor, LOOK, "the look at who dozes", sleeping.dozers.look)
-    if sleeper.is_needed:
-        every = settings.webspaces.sleep.look
-        yield Periodic(reactor, every, "the look at who is active", sleeper.look)
-        if every > CROWDED_LOOK:
-            crowded = partial(_look_if_crowded, known, sleeper)
-            yield Periodic(reactor, CROWDED_LOOK, "the look for room", crowded)
-        if settings.webspaces.sleep.memory_low or settings.webspaces.sleep.memory_pressure:
-            yield Periodic(reactor, LOOK_AT_MEMORY, "the look at memory", sleeping.memory.look)
-
-
-def _look_if_crowded(known: Knowledge, sleeper: Sleeper) -> Any:
-    return sleeper.look() if known.room.lacking else None
+    yield Periodic(reactor, every, "the look at who is active", active)
+    yield Periodic(reactor, CROWDED_LOOK, "the look for room", crowded)
+    yield Periodic(reactor, LOOK_AT_MEMORY, "the look at memory", memory)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from attrs import evolve
@@ -20,6 +22,7 @@ from webspaced.forward.waiting import Manner, WaitingRoom
 from webspaced.knowledge import Knowledge
 from webspaced.lib.buckets import Buckets, Rate
 from webspaced.lib.places import Places
+from webspaced.live import Live, Put
 from webspaced.settings import Settings
 
 FIRST_WORD = 0.05
@@ -28,15 +31,15 @@ MINUTE = 60.0
 
 
 def build_listeners(
-    reactor: Any, settings: Settings, known: Knowledge, lines: ILines, seats: Places, web_seats: Places | None
+    reactor: Any, live: Live, known: Knowledge, lines: ILines, seats: Places, web_seats: Places | None
 ) -> Listeners:
     """Give the listeners, which listen to nothing yet.
 
     :param web_seats: places of boot ports; as many as of forwards, if none are given.
     :raises Invalid: the operator's pages cannot be used.
     """
-    webspaces = settings.webspaces
-    held = Held(webspaces.max_held, webspaces.max_held_per_webspace, webspaces.max_per_address)
+    settings = live.settings
+    held, wakers = _held(settings), _wakers(reactor, settings)
     means = Means(
         clock=reactor,
         gate=known.gate,
@@ -44,7 +47,7 @@ def build_listeners(
         places=held.web,
         seats=web_seats or Places(seats.most, seats.most_per_webspace),
         refusals=Refusals(reactor),
-        reception=Reception(known.gate, _wakers(reactor, settings)),
+        reception=Reception(known.gate, wakers),
     )
     forwards = evolve(means, places=held.forwards, seats=seats, by_visitor=True, first_word=FIRST_WORD)
 
@@ -56,18 +59,49 @@ def build_listeners(
         plain = CHALLENGED if config.sni_passthrough else None
         return Destination(uid, config.http_port, observed.web_asks, plain=plain)
 
-    where = Where(forwards=webspaces.ports.listen_address, boot=str(settings.traefik.boot_address))
-    boot_ports = evolve(means, waiting_room=_waiting_room(reactor, settings, known))
+    where = Where(forwards=settings.webspaces.ports.listen_address, boot=str(settings.traefik.boot_address))
+    waiting_room = _waiting_room(reactor, settings, known)
+    boot_ports = evolve(means, waiting_room=waiting_room)
+
+    def follow(settings: Settings) -> None:
+        held = _held(settings)
+        means.places.bound_as(held.web)
+        forwards.places.bound_as(held.forwards)
+        wakers.change(*_waking(settings), settings.http.trusted_proxies)
+
+    live.follow(follow)
+    live.check(partial(_renewed_pages, waiting_room))
     return Listeners(forwards, known.conditions, where, web, boot_ports)
 
 
-def _wakers(reactor: Any, settings: Settings) -> Wakers:
+def _held(settings: Settings) -> Held:
+    webspaces = settings.webspaces
+    return Held(webspaces.max_held, webspaces.max_held_per_webspace, webspaces.max_per_address)
+
+
+def _waking(settings: Settings) -> tuple[Sequence[str], Rate]:
+    """Give who wakes nobody, and how many boots an address may cause."""
     wake = settings.webspaces.wake
-    return Wakers(
-        agents=tuple(agent.lower() for agent in wake.agents_ignored),
-        boots=Buckets(reactor, Rate(wake.per_address / MINUTE, wake.per_address), ADDRESSES),
-        trusted=settings.http.trusted_proxies,
-    )
+    return tuple(agent.lower() for agent in wake.agents_ignored), Rate(wake.per_address / MINUTE, wake.per_address)
+
+
+def _wakers(reactor: Any, settings: Settings) -> Wakers:
+    agents, rate = _waking(settings)
+    return Wakers(agents=agents, boots=Buckets(reactor, rate, ADDRESSES), trusted=settings.http.trusted_proxies)
+
+
+def _renewed_pages(room: WaitingRoom, settings: Settings) -> Put:
+    """Give what puts the operator's pages into effect, which may have changed in the same folder."""
+    pages, manner = load_pages(settings.webspaces.pages), _manner(settings)
+
+    def put() -> None:
+        room.pages, room.manner = pages, manner
+
+    return put
+
+
+def _manner(settings: Settings) -> Manner:
+    return Manner(waiting=Waiting(settings.webspaces.waiting), page_after=settings.webspaces.page_after)
 
 
 def _waiting_room(reactor: Any, settings: Settings, known: Knowledge) -> WaitingRoom:
@@ -75,6 +109,5 @@ def _waiting_room(reactor: Any, settings: Settings, known: Knowledge) -> Waiting
         observed = known.registry.get(uid)
         return None if observed is None else observed.webspace
 
-    webspaces = settings.webspaces
-    manner = Manner(waiting=Waiting(webspaces.waiting), page_after=webspaces.page_after)
-    return WaitingRoom(reactor, known.gate, known.gate, webspace, load_pages(webspaces.pages), manner)
+    pages = load_pages(settings.webspaces.pages)
+    return WaitingRoom(reactor, known.gate, known.gate, webspace, pages, _manner(settings))

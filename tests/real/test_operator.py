@@ -15,6 +15,12 @@ from tests.visitors import PATIENCE
 
 
 class OperatorTests(SimulatedCase):
+    def start(self) -> Any:
+        self.pages = self.directory / "pages"
+        self.pages.mkdir(exist_ok=True)
+        self.settings: Any = {"WEBSPACES_PAGES": self.pages, "WEBSPACES_WAITING": "page"}
+        return super().start()
+
     def setUp(self) -> None:
         super().setUp()
         self.assertEqual(self.ask("POST", "", b'{"image": "fast"}').status, 201)
@@ -70,6 +76,22 @@ class OperatorTests(SimulatedCase):
             self.assertIn(why, self.run_it("import", "--write", str(broken), status=1))
         self.assertIn("cannot be shown", self.run_it("suspend", "alice", "--reason", "\udcff", status=1))
         self.assertEqual(self.visit(), 200)
+
+    def test_the_settings_are_read_again(self) -> None:
+        self.assertIn("nothing has changed", self.run_it("reload"))
+        (self.pages / "refused.html").write_text("$nobody_knows_this")
+        self.assertIn("nobody_knows_this", self.run_it("reload", status=1))
+        (self.pages / "refused.html").write_text("<p>of ours</p>")
+        self.assertEqual(self.told("reload"), {"applied": [], "restart": []})
+        self.run_it("suspend", "alice", "--reason", "abuse")
+        self.assertIn("of ours", self.shown())
+        (self.pages / "refused.html").write_text("<p>of theirs</p>")
+        self.process.send_signal(signal.SIGHUP)
+        wait_until("the page is the new one", lambda: "of theirs" in self.shown())
+
+    def shown(self) -> str:
+        browser = {"Host": "alice.example.test", "Accept": "text/html"}
+        return exchange("127.0.0.1", self.http, "GET", "/", None, browser).body.decode()
 
     def test_who_hangs_is_told_from_who_is_away(self) -> None:
         self.process.send_signal(signal.SIGSTOP)

@@ -32,6 +32,7 @@ from webspaced.daemon import Daemon
 from webspaced.forward.stock import StockLines
 from webspaced.interfaces import IDomainRecords, IHostKernel
 from webspaced.lib.places import Places
+from webspaced.live import Live
 from webspaced.settings import Settings, load
 from webspaced.testing.hangups import WireHangups
 from webspaced.testing.lxd.simulator import SimulatedLxd
@@ -188,7 +189,8 @@ class Deployment:
             pick=Random(0).randrange,  # noqa: S311  (the same in each run)
             now=lambda: self.day + self.clock.seconds(),
         )
-        self.daemon = build(self.process, self._settings, host)
+        self.live = Live(self._settings)
+        self.daemon = build(self.process, self.live, host)
         self.daemon.privilegedStartService()
         self.daemon.startService()
 

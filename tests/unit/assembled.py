@@ -26,6 +26,7 @@ from webspaced.core.routes import Route
 from webspaced.daemon import Daemon
 from webspaced.forward.stock import StockLines
 from webspaced.iam.users_file import hash_token
+from webspaced.live import Live
 from webspaced.lxd.network import ProfileNetwork
 from webspaced.settings import Settings, load
 from webspaced.traefik.render import read
@@ -106,12 +107,18 @@ class AssembledCase(SynchronousTestCase):
         self.patch(assembly, "DomainRecords", self._records)
         self.patch(assembly, "can_bind", lambda _address, _port: True)
         self.settings = self.load(settings)
-        self.daemon = assembly.build(self.machine, self.settings)
+        self.live = Live(self.settings, lambda: load(self.file, {}))
+        self.daemon = assembly.build(self.machine, self.live)
         self.public, self.internal = (StubTreq(root) for _, root in self.daemon.sites._sites)
         return self.daemon
 
     def load(self, more: dict[str, Any]) -> Settings:
         """Load a file of settings."""
+        self.write_settings(more)
+        return load(self.file, {})
+
+    def write_settings(self, more: dict[str, Any]) -> None:
+        """Write that file."""
         basic: dict[str, Any] = {
             "data_dir": str(self.folder / "data"),
             "iam": {"users_file": str(self.users())},
@@ -121,9 +128,8 @@ class AssembledCase(SynchronousTestCase):
             # A machine whose clock runs for days shall not be woken all the time.
             "metrics": {"listen_address": "off"},
         }
-        path = self.folder / "webspaced.yaml"
-        path.write_text(yaml.safe_dump(_merged(basic, more)))
-        return load(path, {})
+        self.file = self.folder / "webspaced.yaml"
+        self.file.write_text(yaml.safe_dump(_merged(basic, more)))
 
     def users(self) -> Path:
         """Write the members' file; each token is the holder's name."""
@@ -144,7 +150,7 @@ class AssembledCase(SynchronousTestCase):
         self.daemon.startService()
         self.machine.run_for(1)
 
-    def _records(self, make_resolver: Any) -> FakeRecords:
+    def _records(self, make_resolver: Any) -> Any:
         self.made_resolver = make_resolver
         return self.records
 

@@ -29,6 +29,7 @@ from webspaced.addresses import address_rule, advice_of, claim_rules, reached_me
 from webspaced.core.instance import Status
 from webspaced.errors import Invalid, Unavailable
 from webspaced.iam import choice
+from webspaced.live import Live
 from webspaced.lxd.network import Profile, profile_network
 from webspaced.lxd.tls import Identities
 from webspaced.lxd.trust import introduce
@@ -357,7 +358,7 @@ class ListenTests(AssembledCase):
         self.patch(assembly, "can_bind", lambda address, port: not str(address).startswith("192.0.2.") or port != 0)
         for section, key in (("traefik", "traefik.boot_address"), ("webspaces", "webspaces.ports.listen_address")):
             more = {"boot_address": "192.0.2.3"} if section == "traefik" else {"ports": {"listen_address": "192.0.2.3"}}
-            error = self.assertRaises(Invalid, assembly.build, self.machine, self.load({section: more}))
+            error = self.assertRaises(Invalid, assembly.build, self.machine, Live(self.load({section: more})))
             self.assertIn(f"{key} is 192.0.2.3, which is no address of this machine", str(error))
 
     def test_boot_address(self) -> None:
@@ -432,7 +433,7 @@ class LxdTests(AssembledCase):
     def test_url(self) -> None:
         self.build()
         self.patch(assembly, "introduce", introduce)
-        built = assembly.build(self.machine, self.load({"lxd": {"url": "unix:///run/my.socket"}}))
+        built = assembly.build(self.machine, Live(self.load({"lxd": {"url": "unix:///run/my.socket"}})))
         built.startService()
         self.assertEqual(self.machine.unixClients[0][0], "/run/my.socket")
 
@@ -461,7 +462,7 @@ class LxdTests(AssembledCase):
         self.patch(assembly, "Connections", lambda *_: connections)
         self.patch(assembly, "profile_network", profile_network)
         settings = self.load({"lxd": {"project": "members"}, "webspaces": {"lxd_profile": "small"}})
-        built = assembly.build(self.machine, settings)
+        built = assembly.build(self.machine, Live(settings))
         built.startService()
         self.assertEqual((lxd.asked[0].path, lxd.asked[0].query["project"]), ("/1.0/profiles/small", "members"))
 
@@ -471,7 +472,7 @@ class LxdTests(AssembledCase):
         tls = {"server_cert": party.pem, "ca": ca.pem, "client_cert": party.pem, "client_key": party.key_pem}
         given: list[Any] = []
         self.patch(assembly, "endpoints_for", lambda *args: given.append(args))
-        assembly.build(self.machine, self.load({"lxd": {"url": "https://lxd.example:9443", "tls": tls}}))
+        assembly.build(self.machine, Live(self.load({"lxd": {"url": "https://lxd.example:9443", "tls": tls}})))
         (_, url, identities), *_ = given
         self.assertEqual(url, "https://lxd.example:9443")
         expected = Identities(server=party.pem, ca=ca.pem, client=party.pem, client_key=party.key_pem)
@@ -483,7 +484,7 @@ class LxdTests(AssembledCase):
         self.patch(assembly, "endpoints_for", lambda *args: given.append(args[2].insecure))
         for insecure in (False, True):
             lxd = {"url": "https://lxd.example", "tls": {"allow_insecure": insecure}}
-            assembly.build(self.machine, self.load({"lxd": lxd}))
+            assembly.build(self.machine, Live(self.load({"lxd": lxd})))
         self.assertEqual(given, [False, True])
 
     def test_trust_password(self) -> None:
@@ -494,7 +495,7 @@ class LxdTests(AssembledCase):
             given.append(secret)
 
         self.patch(assembly, "introduce", told)
-        assembly.build(self.machine, self.load({"lxd": {"tls": {"trust_password": "word"}}})).startService()
+        assembly.build(self.machine, Live(self.load({"lxd": {"tls": {"trust_password": "word"}}}))).startService()
         self.assertEqual(given, ["word"])
 
 
@@ -502,7 +503,7 @@ class DaemonTests(AssembledCase):
     def test_timeouts_startup(self) -> None:
         self.build(timeouts={"startup": "17s"})
         self.patch(assembly, "profile_network", self._never)
-        built = assembly.build(self.machine, self.settings)
+        built = assembly.build(self.machine, Live(self.settings))
         ended: list[float] = []
         self.patch(self.machine, "stop", lambda: ended.append(self.machine.seconds()))
         built.startService()

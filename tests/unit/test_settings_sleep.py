@@ -95,7 +95,7 @@ class SleepTests(AssembledCase):
     def test_it_all_together(self) -> None:
         this_host = assembly.this_host
         # The machine's clock is the time of day, too.
-        with_clock = lambda reactor, settings: evolve(this_host(reactor, settings), now=reactor.seconds)  # noqa: E731
+        with_clock = lambda reactor, live: evolve(this_host(reactor, live), now=reactor.seconds)  # noqa: E731
         self.patch(assembly, "this_host", with_clock)
         self.start(stop_after="10m", least="1m", time_zone="Etc/UTC")
         self.assertEqual(self.ask("PATCH", "self/config", {"wakeAt": ["0 * * * *"]})[0], 200)

@@ -20,6 +20,7 @@ from webspaced.core.webspace import CREATING_KEY, KEY, Webspace
 from webspaced.election import Election
 from webspaced.errors import Unavailable
 from webspaced.leadership import Leadership
+from webspaced.live import Live
 
 TIMES = LeaseTimes()
 
@@ -199,7 +200,7 @@ class RefusedTests(StandingCase):
 
     def test_a_second_one_on_the_same_folder_does_not_either(self) -> None:
         self.given()
-        second = assembly.build(self.machine, self.settings)
+        second = assembly.build(self.machine, Live(self.settings))
         with self.assertRaisesRegex(SystemExit, "another webspaced runs with .* .data_dir."):
             second.privilegedStartService()
         self.machine.result_of(self.daemon.stopService())

@@ -35,7 +35,8 @@ from webspaced.settings.webspaces import RESERVED_NAMES
 from webspaced.webspaces.activity import Activity
 from webspaced.webspaces.adoption import Adoption, Membership
 from webspaced.webspaces.allocator import Allocator
-from webspaced.webspaces.booter import Booter, BootLimits
+from webspaced.webspaces.boot_limits import BootLimits
+from webspaced.webspaces.booter import Booter
 from webspaced.webspaces.certificates import Certificates
 from webspaced.webspaces.claims import ClaimRules, Claims
 from webspaced.webspaces.conditions import Conditions
@@ -275,6 +276,9 @@ class FakeRecords:
         self.errors: list[Exception] = []
         self.asked: list[str] = []
         self._clock = clock
+
+    def ask(self, make_resolver: Any) -> None:
+        pass
 
     async def texts(self, domain: str) -> Sequence[str]:
         self.asked.append(domain)

@@ -23,6 +23,7 @@ from webspaced.lib.deferreds import bounded
 from webspaced.lib.descriptors import RESERVED, raise_descriptor_limit
 from webspaced.lib.ephemeral import collision_advice, ephemeral_ports, reserved_ports
 from webspaced.lib.trusted import strange_above
+from webspaced.live import Live
 from webspaced.lxd.agent import Connections, endpoints_for
 from webspaced.lxd.client import LxdClient
 from webspaced.lxd.network import NetworkLeases, profile_network
@@ -122,7 +123,7 @@ def _dated(name: str, end: datetime) -> Finding:
 
 async def _iam(reactor: Any, settings: Settings, _path: Path | None) -> AsyncIterator[Finding]:
     try:
-        await identity_for(reactor, settings).by_id(NOBODY)
+        await identity_for(reactor, Live(settings)).by_id(NOBODY)
     except NotFound:
         where = settings.iam.users_file if settings.iam.provider == "static" else settings.iam.url
         yield Finding(what="iam", level=FINE, told=f"{settings.iam.provider} answers ({where})")

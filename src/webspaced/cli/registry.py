@@ -7,10 +7,11 @@ from webspaced.cli.command import Command
 from webspaced.cli.documents import EXPORT, IMPORT
 from webspaced.cli.make_cert import MAKE_CERT
 from webspaced.cli.running import COMPLETION, RUN, VERSION
-from webspaced.cli.status import ROUTES, STATUS, SYNC
+from webspaced.cli.status import RELOAD, ROUTES, STATUS, SYNC
 from webspaced.cli.user import USER
 from webspaced.cli.webspaces import EVICT, LIST, RESUME, SUSPEND
 
 COMMANDS: tuple[Command, ...] = (
-    RUN, CHECK, STATUS, LIST, ROUTES, SYNC, SUSPEND, RESUME, EVICT, EXPORT, IMPORT, USER, MAKE_CERT, VERSION, COMPLETION,
+    RUN, CHECK, STATUS, LIST, ROUTES, SYNC, RELOAD, SUSPEND, RESUME, EVICT, EXPORT, IMPORT, USER, MAKE_CERT, VERSION,
+    COMPLETION,
 )  # fmt: skip

@@ -64,6 +64,18 @@ def _sync(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _reload(arguments: argparse.Namespace) -> int:
+    told = daemon_of(arguments).ask("POST", "/reload")
+    if arguments.json:
+        give_json(told)
+        return 0
+    applied = ", ".join(told["applied"]) or "nothing, as nothing has changed that a reload puts into effect"
+    give(f"in effect: {applied}")
+    if told["restart"]:
+        give(f"a restart is needed for: {', '.join(told['restart'])}")
+    return 0
+
+
 def _routes(arguments: argparse.Namespace) -> int:
     told = _asked_routes(daemon_of(arguments), only_differing=arguments.diff)
     if arguments.json:
@@ -116,6 +128,11 @@ def _configure_sync(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_sync)
 
 
+def _configure_reload(parser: argparse.ArgumentParser) -> None:
+    add_daemon_options(parser)
+    parser.set_defaults(run=_reload)
+
+
 def _configure_routes(parser: argparse.ArgumentParser) -> None:
     add_daemon_options(parser)
     parser.add_argument(
@@ -128,4 +145,8 @@ STATUS = Command(
     name="status", help="show how the daemon stands; status 1 if something is wrong", configure=_configure_status
 )
 SYNC = Command(name="sync", help="read everything anew from LXD, and bring all in order", configure=_configure_sync)
+RELOAD = Command(
+    name="reload", help="let the daemon read its settings again; wrong ones change nothing, status 1",
+    configure=_configure_reload,
+)  # fmt: skip
 ROUTES = Command(name="routes", help="show which routes are published", configure=_configure_routes)

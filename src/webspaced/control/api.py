@@ -21,6 +21,7 @@ from webspaced.http.bodies import body_too_large, check_known, optional_text, pa
 from webspaced.http.problems import answer
 from webspaced.interfaces import IInstances
 from webspaced.knowledge import Knowledge
+from webspaced.live import Reloaded
 from webspaced.reconcile.publisher import Publisher
 from webspaced.reconcile.reconciler import Reconciler
 from webspaced.webspaces.observed import Observed
@@ -44,6 +45,7 @@ class Backing:
     power: Power
     leads: Callable[[], bool]
     standing: Callable[[], views.Standing]
+    reload: Callable[[], Reloaded]
 
 
 class Control:
@@ -126,6 +128,12 @@ class Control:
         await self._with.reconciler.full_pass()
         await self._with.publisher.check()
         return self.status(request)
+
+    @app.route("/reload", methods=["POST"])
+    def reload(self, request: IRequest) -> bytes:
+        """Read the settings again; ``{"applied": […], "restart": […]}`` are the keys that have changed."""
+        self.log.info("{by} asks for the settings to be read again", by=peer_of(request))
+        return _given(request, self._with.reload().to_json())
 
     @app.route("/webspaces/<who>/desired", methods=["PUT"])
     async def desired(self, request: IRequest, who: str) -> bytes:

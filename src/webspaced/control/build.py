@@ -12,6 +12,7 @@ from webspaced.control.api import Backing, Control
 from webspaced.control.socket import ControlSocket
 from webspaced.control.views import Standing
 from webspaced.knowledge import Knowledge, Served
+from webspaced.live import Live
 from webspaced.reconcile.reconciler import Reconciler
 from webspaced.settings import Settings
 from webspaced.webspaces.power import Power
@@ -27,6 +28,7 @@ class Operated:
     reconciler: Reconciler
     sleeper: Sleeper
     power: Power
+    live: Live
 
 
 def build_control(
@@ -54,5 +56,6 @@ def build_control(
         power=operated.power,
         leads=leads,
         standing=standing,
+        reload=operated.live.reload,
     )
     return ControlSocket(reactor, settings.data_dir, Control(backing).app.resource())

@@ -139,6 +139,13 @@ def seats_for(held: int, per_visitor: int, *, has_front: bool = False) -> Seats:
     return Seats(_shared(forwards, forwards // 2, per_visitor), _shared(most, most // 2, 0), front)
 
 
+def bound_visitors(seats: Seats, per_visitor: int) -> None:
+    """Let one visitor's address have so many from now on, as :func:`seats_for` does; who has more keeps them."""
+    seats.forwards.bound_as(_shared(seats.forwards.most, seats.forwards.most_per_webspace, per_visitor))
+    if seats.front is not None:
+        seats.front.bound_as(_shared(seats.front.most, seats.front.most, per_visitor and seats.front.most))
+
+
 def shortage(limit: int, held: int) -> str | None:
     """Say what to do if so many descriptors are too few for so many held visitors, else ``None``."""
     # Web visitors, and half as many of forwards.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from math import inf
 
 from attrs import define, field
@@ -32,6 +31,8 @@ LATE_LOOKS = 8
 """So many looks at those who wait make one ``max_wait``: one is refused at most an eighth late."""
 LATE_RETRY_AFTER = 30.0
 IDLE_LOOKS = 4
+UNBOUND = 86400.0
+"""Seconds between looks of which none is needed."""
 """So many looks at the connections make one ``idle_timeout``: a connection is cut at most a quarter late."""
 
 
@@ -279,10 +280,14 @@ class Listeners:
             self._parting = [visits for visits in self._parting if visits.present]
 
 
-def looks(clock: IReactorTime, listeners: Listeners, wait: float, idle: float) -> Iterator[Periodic]:
+def looks(
+    clock: IReactorTime, listeners: Listeners, wait: Callable[[], float], idle: Callable[[], float]
+) -> Iterator[Periodic]:
     """Give what keeps the bounds on waiting and on silence (0: none), in seconds: no timer for each connection."""
-    yield Periodic(clock, wait / LATE_LOOKS, "the look at who waits", partial(listeners.refuse_late, wait))
+
+    def cut_idle() -> Deferred[None] | None:
+        return Deferred.fromCoroutine(listeners.cut_idle(idle())) if idle() else None
+
+    yield Periodic(clock, lambda: wait() / LATE_LOOKS, "the look at who waits", lambda: listeners.refuse_late(wait()))
     yield Periodic(clock, LOOK, "the sum of who was refused", listeners.sum_up)
-    if idle:
-        work = lambda: Deferred.fromCoroutine(listeners.cut_idle(idle))  # noqa: E731
-        yield Periodic(clock, idle / IDLE_LOOKS, "the look at idle visitors", work)
+    yield Periodic(clock, lambda: (idle() or UNBOUND) / IDLE_LOOKS, "the look at idle visitors", cut_idle)

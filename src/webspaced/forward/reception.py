@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import define, field, frozen
+from attrs import define, field
 from twisted.logger import Logger
 
 from webspaced.core.client_address import IPAddress, IPNetwork, client_address, counted_as, is_in, parse_address
@@ -16,7 +16,7 @@ from webspaced.core.visitor import Request
 from webspaced.errors import Momentary, Refused
 from webspaced.forward.lines import ILine
 from webspaced.interfaces import IWakeLook
-from webspaced.lib.buckets import Buckets
+from webspaced.lib.buckets import Buckets, Rate
 
 UNWOKEN_RETRY_AFTER = 3600.0
 """Seconds: who is not to wake a webspace needs not to try again soon."""
@@ -32,7 +32,7 @@ class WokeTooMany(Momentary):
     """Its address has woken as many webspaces as it may for now."""
 
 
-@frozen(kw_only=True)
+@define(kw_only=True)
 class Wakers:
     """Who wakes what.
 
@@ -44,6 +44,10 @@ class Wakers:
     boots: Buckets[str]
     trusted: Sequence[IPNetwork]
 
+    def change(self, agents: Sequence[str], rate: Rate, trusted: Sequence[IPNetwork]) -> None:
+        """Go by others from now on; the boots that addresses have caused count on."""
+        self.agents, self.boots.rate, self.trusted = agents, rate, trusted
+
 
 @define
 class Reception:
@@ -51,7 +55,7 @@ class Reception:
 
     log = Logger()
     _look: IWakeLook
-    _wakers: Wakers
+    wakers: Wakers
     _has_warned: bool = field(default=False, init=False)
 
     def hindrance(self, uid: int, line: ILine, request: Request | None = None) -> Refused | None:
@@ -61,12 +65,12 @@ class Reception:
         """
         if not self._look.wakes(uid) or (request is not None and request.is_challenge):
             return None
-        if request is not None and request.is_of(self._wakers.agents):
+        if request is not None and request.is_of(self.wakers.agents):
             return AgentIgnored("it is asleep, and visits of this kind do not wake it", UNWOKEN_RETRY_AFTER)
         if not self._look.boots(uid):
             return None
         address = self._address(line, request)
-        wait = 0.0 if address is None else self._wakers.boots.take(counted_as(address))
+        wait = 0.0 if address is None else self.wakers.boots.take(counted_as(address))
         return WokeTooMany(f"too many webspaces were woken from {address} just now", wait) if wait else None
 
     def _address(self, line: ILine, request: Request | None) -> IPAddress | None:
@@ -76,10 +80,10 @@ class Reception:
         if peer is None:
             return None
         forwarded_for = () if request is None else request.forwarded_for
-        if forwarded_for and not is_in(peer, self._wakers.trusted):
+        if forwarded_for and not is_in(peer, self.wakers.trusted):
             self._warn_of(peer)
-        address = client_address(peer, forwarded_for, self._wakers.trusted)
-        return None if is_in(address, self._wakers.trusted) else address
+        address = client_address(peer, forwarded_for, self.wakers.trusted)
+        return None if is_in(address, self.wakers.trusted) else address
 
     def _warn_of(self, peer: IPAddress) -> None:
         if not self._has_warned:

@@ -56,7 +56,7 @@ class WaitingRoom:
     _look: IWakeLook
     _webspace: Callable[[int], Webspace | None]
     """Gives what is known of a webspace."""
-    _pages: Pages
+    pages: Pages
     manner: Manner
     _kept: dict[Destination, _Kept] = field(factory=dict, init=False)
 
@@ -74,7 +74,7 @@ class WaitingRoom:
         :param since: when the visitor began to wait, in seconds of the clock.
         """
         began = self._keep(destination, since)
-        return self._pages.waiting(_reader(request), self._look.phase(destination.uid), self._clock.seconds() - began)
+        return self.pages.waiting(_reader(request), self._look.phase(destination.uid), self._clock.seconds() - began)
 
     def refusal(self, uid: int, request: Request, error: Exception) -> bytes | None:
         """Give the page of who is refused; ``None`` for those who only need the status."""
@@ -82,7 +82,7 @@ class WaitingRoom:
             return None
         refusal, reason = self._why(uid, error)
         after = max(SOON, retry_after(error)) if refusal is Refusal.BUSY else retry_after(error)
-        return self._pages.refused(_reader(request), refusal, reason, after)
+        return self.pages.refused(_reader(request), refusal, reason, after)
 
     def close(self) -> None:
         """Wait for nothing any more."""

@@ -104,6 +104,11 @@ class Api:
         self._now = backing.now
         self._conditions = backing.conditions
 
+    def bound(self, commands: int, terminals: int) -> None:
+        """Let one webspace have so many at once from now on."""
+        self._commands.bound(commands)
+        self._terminals.bound(terminals)
+
     def close(self) -> Deferred[Any]:
         """Say goodbye to whoever sits at a terminal; fires when that is done."""
         return self._terminals.close()

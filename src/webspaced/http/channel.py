@@ -314,12 +314,16 @@ class BoundedSite(Site):
         # One that just came may lose its place, too: whoever asks at once is served, however many others come.
         self.places = Places(most, most, least_idle=0.0)
         # Busy ones are not closed: one address is to leave room for others.
-        self._each = min(each, max(1, most // 2))
-        self._trusted = trusted
+        self.bound(each, trusted)
         self.slow = Sparing(reactor, Channel.log, "slow clients")
         self._connections: Counter[str] = Counter()
         self.hits = Counted()
         """Connections that were not taken, by the bound."""
+
+    def bound(self, each: int, trusted: Sequence[IPNetwork]) -> None:
+        """Go by other bounds; those who are connected stay."""
+        self._each = min(each, max(1, self.places.most // 2))
+        self._trusted = trusted
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """Give a channel, or nothing, on which Twisted closes the connection."""

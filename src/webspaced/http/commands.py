@@ -31,6 +31,10 @@ class Commands:
         self.hits = Counted()
         self._places = Places(most, min(most_per_webspace, max(1, most // 4)))
 
+    def bound(self, most_per_webspace: int) -> None:
+        """Let one webspace have so many from now on."""
+        self._places.most_per_webspace = min(most_per_webspace, max(1, self._places.most // 4))
+
     async def run(self, uid: int, command: Command) -> Completed:
         """Run one as :meth:`Insides.run` does; ``TooManyRequests`` where there are too many."""
         running = _Running()

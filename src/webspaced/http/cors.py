@@ -7,7 +7,7 @@ named in the settings may send credentials all the same, as some clients insist 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from webspaced.settings import parse_origin
 
@@ -22,7 +22,11 @@ _HEADER_NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z, -]{1,1024}")
 class Cors:
     """The operator's list of origins."""
 
-    def __init__(self, allowed_origins: Iterable[str]) -> None:
+    def __init__(self, allowed_origins: Collection[str]) -> None:
+        self.allow(allowed_origins)
+
+    def allow(self, allowed_origins: Collection[str]) -> None:
+        """Go by another list."""
         self._listed = frozenset(allowed_origins) - {ANY}
         self._any = ANY in allowed_origins
 

@@ -55,14 +55,19 @@ class Limits:
     def __init__(self, clock: IReactorTime, settings: LimitSettings) -> None:
         self._addresses: Buckets[str] = Buckets(clock, settings.address, MOST_BUCKETS)
         self._users: Buckets[int] = Buckets(clock, settings.user, MOST_BUCKETS)
-        self._concurrent = settings.concurrent
+        self.change(settings)
         self._under_way: Counter[int] = Counter()
-        self._guess_cost = GUESS_SECONDS * settings.address.per_second
         self._refused: ExpiringCache[bytes, bool] = ExpiringCache(clock, MOST_GUESSES)
         self._accepted: ExpiringCache[tuple[str, bytes], bool] = ExpiringCache(clock, MOST_BUCKETS)
         self._asked: dict[str, Counter[bytes]] = {}
         self.hits = Counted()
         """Requests that were refused, by the bound."""
+
+    def change(self, settings: LimitSettings) -> None:
+        """Go by other rates from now on; what was taken counts on."""
+        self._addresses.rate, self._users.rate = settings.address, settings.user
+        self._concurrent = settings.concurrent
+        self._guess_cost = GUESS_SECONDS * settings.address.per_second
 
     def check_address(self, address: IPAddress | None, size: int = 0) -> None:
         """Count a request of an address, by its size; ``TooManyRequests`` if it is one too many."""

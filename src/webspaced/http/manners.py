@@ -7,7 +7,7 @@ from contextvars import copy_context
 from io import SEEK_END
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource, Resource, getChildForRequest
 from twisted.web.server import NOT_DONE_YET
@@ -51,6 +51,10 @@ class Mannered(Resource):
         self._inner = inner
         self._rules = rules
         self._lines = access.lines(rules.clock)
+
+    def trust(self, networks: Sequence[IPNetwork]) -> None:
+        """Believe the proxies of these networks from now on."""
+        self._rules = evolve(self._rules, trusted=networks)
 
     def render(self, request: Any) -> int:
         """Serve a request, in a context of its own that knows the request's id."""

@@ -119,22 +119,25 @@ class Listening:
     @classmethod
     def by(cls, http: Http, clock: IReactorTime, connections: int, metrics: Address | None = None) -> Listening:
         """Give what the settings say, for so many connections."""
-        rates = http.limits
-        limits = LimitSettings(
-            address=Rate(rates.per_address, rates.per_address_burst),
-            user=Rate(rates.per_user, rates.per_user_burst),
-            concurrent=rates.concurrent_per_user,
-        )
         return cls(
             public=http.listen_address,
             internal=http.internal_address,
             connections=connections,
-            connections_per_address=rates.connections_per_address,
+            connections_per_address=http.limits.connections_per_address,
             trusted=http.trusted_proxies,
             cors=Cors(http.cors.allowed_origins),
-            limits=Limits(clock, limits),
+            limits=Limits(clock, _rates(http)),
             metrics=metrics,
         )
+
+
+def _rates(http: Http) -> LimitSettings:
+    rates = http.limits
+    return LimitSettings(
+        address=Rate(rates.per_address, rates.per_address_burst),
+        user=Rate(rates.per_user, rates.per_user_burst),
+        concurrent=rates.concurrent_per_user,
+    )
 
 
 class Sites:
@@ -179,6 +182,21 @@ class Sites:
         if self._metrics is not None and bounds.metrics is not None:
             sites.append((bounds.metrics, BoundedSite(self._metrics, self._reactor, few)))
         return sites
+
+    def follow(self, http: Http) -> None:
+        """Go by these settings from now on; where they listen stays as it was."""
+        bounds = self._bounds
+        if bounds.limits is not None:
+            bounds.limits.change(_rates(http))
+        if bounds.cors is not None:
+            bounds.cors.allow(http.cors.allowed_origins)
+        self._bounds = evolve(
+            bounds, trusted=http.trusted_proxies, connections_per_address=http.limits.connections_per_address
+        )
+        for mannered in (*(each for _, each in self._sites), *([] if self._metrics is None else [self._metrics])):
+            mannered.trust(http.trusted_proxies)
+        if self._bound:
+            self._bound[0].bound(http.limits.connections_per_address, http.trusted_proxies)
 
     def hits(self) -> Iterator[Counted]:
         """Give what was refused, by the bound."""

@@ -64,13 +64,17 @@ class Terminals:
         """:param most: in all; each takes two connections to LXD, beside its client's."""
         self.clock = self._clock = clock
         self._most = most
-        self._most_per_webspace = min(most_per_webspace, max(1, most // 4))
+        self.bound(most_per_webspace)
         self._open: set[_Session] = set()
         self.hits = Counted()
         self._lines = Sparing(clock, self.log, "ends of terminals")
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def bound(self, most_per_webspace: int) -> None:
+        """Let one webspace have so many from now on; those that are open stay."""
+        self._most_per_webspace = min(most_per_webspace, max(1, self._most // 4))
 
     def check_room(self, uid: int) -> None:
         """``TooManyRequests`` where there are too many."""

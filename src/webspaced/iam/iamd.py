@@ -34,6 +34,16 @@ VALIDATE = "/users/self/token"
 OK, NO_CONTENT, UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 200, 204, 401, 403, 404
 
 
+def check_own_token(token: str | None) -> None:
+    """See to it that webspaced's own token can be one.
+
+    :raises Invalid: it cannot.
+    """
+    if token is not None and not is_bearer_token(token):
+        message = "iam.token holds characters that no token has"
+        raise Invalid(message)
+
+
 @implementer(IIdentity)
 class IamdIdentity:
     """See :class:`webspaced.interfaces.IIdentity`."""
@@ -45,15 +55,13 @@ class IamdIdentity:
 
         :raises Invalid: our own token can be none.
         """
-        if own_token is not None and not is_bearer_token(own_token):
-            message = "iam.token holds characters that no token has"
-            raise Invalid(message)
+        check_own_token(own_token)
         if own_token is None:
             self.log.warn("iam.token is not set: nobody can be looked up by id, and renamed members are not followed")
         self._client = client
         self.calls = client.calls
         self._clock = clock
-        self._own_token = own_token
+        self.own_token = own_token
         self._now = now
         self._accepted: ExpiringCache[bytes, User] = ExpiringCache(clock, CACHE_SIZE)
         self._validations: Flights[bytes, User] = Flights()
@@ -154,10 +162,10 @@ class IamdIdentity:
             self._is_iamd.put("", value=True, seconds=CACHE_TIME)
 
     async def _as_ourselves(self, path: str) -> Answer:
-        if self._own_token is None:
+        if self.own_token is None:
             message = "webspaced has no token of its own for IAM (iam.token)"
             raise Unavailable(message, AWAY_TIME)
-        return await self._client.get(path, self._own_token)
+        return await self._client.get(path, self.own_token)
 
     def _refused(self, path: str, answer: Answer) -> Unavailable:
         """Give the error for our own token: the operator's business, and none of the member's."""

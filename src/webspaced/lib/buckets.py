@@ -42,7 +42,7 @@ class Buckets(Generic[K]):
 
     def __init__(self, clock: IReactorTime, rate: Rate, most: int) -> None:
         self._clock = clock
-        self._rate = rate
+        self.rate = rate
         self._most = most
         # With the time at which that was so.
         self._kept: dict[K, tuple[float, float]] = {}
@@ -52,16 +52,16 @@ class Buckets(Generic[K]):
 
     def take(self, key: K, cost: float = 1.0) -> float:
         """Take from a key's bucket and give 0, or take nothing and give the seconds after which there is enough."""
-        if not self._rate.per_second:
+        if not self.rate.per_second:
             return 0.0
-        full_at, wait = self._rate.take(self._of(key), self._clock.seconds(), cost)
+        full_at, wait = self.rate.take(self._of(key), self._clock.seconds(), cost)
         self._keep(key, full_at)
         return wait
 
     def charge(self, key: K, cost: float, deepest: float) -> None:
         """Take from a key's bucket what it may not have: what comes next waits, at most ``deepest`` seconds more."""
-        if self._rate.per_second:
-            self._keep(key, self._rate.charge(self._of(key), self._clock.seconds(), cost, deepest))
+        if self.rate.per_second:
+            self._keep(key, self.rate.charge(self._of(key), self._clock.seconds(), cost, deepest))
 
     def _of(self, key: K) -> float:
         full_at, seen = self._kept.pop(key, (0.0, 0.0))

@@ -92,10 +92,22 @@ def _visible(text: str, but: str = "") -> str:
     return "".join(c if c.isprintable() or c in but else c.encode("unicode_escape").decode() for c in text)
 
 
-def log_observer(stream: IO[Any], level: str, form: str) -> ILogObserver:
-    """Give an observer for the settings ``log_level`` and ``log_format`` (``text`` or ``json``)."""
-    write = FileLogObserver(stream, (lambda event: f"{eventAsJSON(event)}\n") if form == "json" else _line)
-    levels = LogLevelFilterPredicate(defaultLogLevel=LEVELS[level])
+def set_level(levels: LogLevelFilterPredicate, level: str) -> None:
+    """Go by another level from now on."""
+    levels.clearLogLevels()
+    levels.setLogLevelForNamespace("", LEVELS[level])
     for namespace in CHATTY:
         levels.setLogLevelForNamespace(namespace, LogLevel.warn)
+
+
+def log_observer(
+    stream: IO[Any], level: str, form: str, levels: LogLevelFilterPredicate | None = None
+) -> ILogObserver:
+    """Give an observer for the settings ``log_level`` and ``log_format`` (``text`` or ``json``).
+
+    :param levels: where the level can be changed later.
+    """
+    levels = levels or LogLevelFilterPredicate()
+    set_level(levels, level)
+    write = FileLogObserver(stream, (lambda event: f"{eventAsJSON(event)}\n") if form == "json" else _line)
     return FilteringLogObserver(_Identified(write), [levels, _WithoutQuestions()])

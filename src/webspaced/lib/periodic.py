@@ -18,12 +18,25 @@ class Periodic(Service):
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime, interval: float, what: str, work: Callable[[], Deferred[Any] | None]) -> None:
+    def __init__(
+        self, clock: IReactorTime, interval: float | Callable[[], float], what: str,
+        work: Callable[[], Deferred[Any] | None],
+    ) -> None:  # fmt: skip
+        """:param interval: seconds, or what gives them where they can change; then :meth:`retime` has to be called."""
         self._what = what
         self._work = work
-        self._interval = interval
+        self._told = interval if callable(interval) else lambda: interval
+        self._interval = self._told()
         self._loop = LoopingCall(self._once)
         self._loop.clock = clock
+
+    def retime(self) -> None:
+        """Go by another interval, if it has changed; the first call comes after one such from now."""
+        before, self._interval = self._interval, self._told()
+        if before != self._interval and self._loop.running:
+            # A run under way goes on, and the next one is not before it is over.
+            self._loop.interval = self._interval
+            self._loop.reset()
 
     def startService(self) -> None:
         """Begin."""

@@ -61,6 +61,11 @@ class Places:
     _visitors_of: dict[int, Ranking[str]] = field(factory=dict, init=False, repr=False)
     _webspaces_of: dict[str, Ranking[int]] = field(factory=dict, init=False, repr=False)
 
+    def bound_as(self, other: Places) -> None:
+        """Have the bounds of others. Those who have a place keep it."""
+        self.most, self.most_per_webspace = other.most, other.most_per_webspace
+        self.most_per_visitor = other.most_per_visitor
+
     @property
     def full(self) -> bool:
         """Whether there is no place for anybody, unless somebody loses theirs."""

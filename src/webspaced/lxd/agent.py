@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -92,13 +92,32 @@ def endpoints_for(reactor: Any, url: str, identities: Identities) -> IAgentEndpo
 class Connections:
     """Kept connections to one LXD: a boot makes a dozen requests."""
 
-    def __init__(self, reactor: Any, endpoints: IAgentEndpointFactory) -> None:
+    def __init__(
+        self, reactor: Any, endpoints: IAgentEndpointFactory, identities: Identities | None = None
+    ) -> None:
         self.endpoints = endpoints
+        self._identities = identities
         self._pool = HTTPConnectionPool(reactor, persistent=True)
         self._pool.maxPersistentPerHost = 16
         self.agent: IAgent = Agent.usingEndpointFactory(reactor, endpoints, self._pool)
         self.suspect = False
         """Whether LXD has shown no sign of life since :meth:`lost`."""
+
+    def renewed(self, identities: Identities) -> Callable[[], None]:
+        """Give what makes new connections with these identities; those in use go on.
+
+        :raises Invalid: a certificate or key cannot be used.
+        """
+        endpoints = self.endpoints
+        if not isinstance(endpoints, TlsEndpoints) or identities == self._identities:
+            return lambda: None
+        creator = connection_creator(endpoints.host, identities)
+
+        def put() -> None:
+            self._identities, endpoints.creator = identities, creator
+            self._pool.closeCachedConnections()
+
+        return put
 
     def lost(self) -> None:
         """Use none of the idle connections again: the machine at their other end may be gone without a word."""

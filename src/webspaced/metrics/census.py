@@ -59,7 +59,7 @@ class Walk:
         """:param each: whether to tell of each webspace."""
         self._watched = watched
         self._gently = gently
-        self._each = each
+        self.each = each
         self._told: dict[int, tuple[tuple[float, ...], tuple[str, ...]]] = {}
         """The figures of each webspace as they were told last, and their lines."""
 
@@ -70,7 +70,7 @@ class Walk:
         def look(observed: Observed) -> None:
             conditions = self._watched.parts.known.conditions.of(observed.uid)
             self._count(census, observed, conditions)
-            if self._each:
+            if self.each:
                 self._tell(census, observed, len(conditions))
 
         await self._gently.each(self._watched.parts.known.registry, look)

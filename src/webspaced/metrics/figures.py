@@ -81,6 +81,10 @@ class Figures(Latency):
         GCCollector(registry=self._registry)
         self._flights: Flights[str, bytes] = Flights()
 
+    def follow(self, settings: Settings) -> None:
+        """Go by these settings from now on."""
+        self._walk.each, self._ends = settings.metrics.per_webspace, ends_of(settings.lxd.tls)
+
     @property
     def page(self) -> IResource:
         """Give the root of the listener."""

@@ -17,6 +17,7 @@ from webspaced.settings.kinds import parse_origin
 from webspaced.settings.loader import load
 from webspaced.settings.problems import SettingsError
 from webspaced.settings.redis import TraefikRedis, TraefikRedisSentinel, TraefikRedisTls
+from webspaced.settings.renewal import renewed
 from webspaced.settings.schema import SETTINGS, Settings, Timeouts
 from webspaced.settings.secrecy import exposed_files
 from webspaced.settings.sources import STANDALONE, find_config
@@ -54,5 +55,6 @@ __all__ = [
     "load",
     "parse_duration",
     "parse_origin",
+    "renewed",
     "resolver_of",
 ]

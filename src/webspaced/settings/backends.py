@@ -35,6 +35,7 @@ class Iam:
         SECRET,
         "webspaced's own admin token, with which it looks members up by their id; without one,"
         " renamed members are not followed.",
+        live=True,
     )
     grace: float = setting(
         duration(),
@@ -43,6 +44,7 @@ class Iam:
         default=5.0,
         computed="`168h` with `iamd`, which may be wrong for a while; `5s` with `static`, where an admin edits the file",
         unit="seconds",
+        live=True,
     )
     allow_insecure: bool = setting(
         FLAG,
@@ -55,12 +57,13 @@ class Iam:
 class LxdTls:
     """Both sides' identities when LXD is reached over https: PEM texts, but for the password."""
 
-    ca: str | None = secret(PEM, "The CA to trust, when LXD runs in PKI mode.", shown=True)
+    ca: str | None = secret(PEM, "The CA to trust, when LXD runs in PKI mode.", shown=True, live=True)
     server_cert: str | None = secret(
-        PEM, "The one server certificate to trust (pinned).", shown=True
+        PEM, "The one server certificate to trust (pinned).", shown=True,
+        live=True,
     )
-    client_cert: str | None = secret(PEM, "The client certificate that LXD trusts.", shown=True)
-    client_key: str | None = secret(PEM, "The private key of the client certificate.")
+    client_cert: str | None = secret(PEM, "The client certificate that LXD trusts.", shown=True, live=True)
+    client_key: str | None = secret(PEM, "The private key of the client certificate.", live=True)
     trust_password: str | None = secret(
         SECRET,
         "Adds the client certificate to LXD at first contact: a trust password, or a trust token"

@@ -25,6 +25,7 @@ class Setting:
     - ``unit``: of the Python value;
     - ``example``: a value for the sample file where the default shows nothing;
     - ``secret``: its value is never shown;
+    - ``live``: a reload puts it into effect, without a restart;
     - ``from_file``: the twin key with the suffix ``_file`` names a file that holds the value.
     """
 
@@ -35,6 +36,7 @@ class Setting:
     unit: str = ""
     example: object = None
     secret: bool = False
+    live: bool = False
     from_file: bool = False
 
     @property
@@ -53,9 +55,9 @@ def required(kind: Kind[T], reason: str, **more: Any) -> T:
     return cast("T", _field(Setting(kind=kind, reason=reason, default=attrs.NOTHING, **more)))
 
 
-def secret(kind: Kind[str], reason: str, *, shown: bool = False) -> str | None:
+def secret(kind: Kind[str], reason: str, *, shown: bool = False, live: bool = False) -> str | None:
     """Declare a text that a file may give; unless ``shown`` (certificates), `repr` omits it."""
-    return setting(kind, reason, default=None, secret=not shown, from_file=True)
+    return setting(kind, reason, default=None, secret=not shown, live=live, from_file=True)
 
 
 def _field(about: Setting) -> object:

@@ -24,6 +24,7 @@ class Cors:
         "Origins such as `https://example.org`; `*` is any, without credentials. A browser's WebSocket must come from one"
         " of them, too.",
         default=("*",),
+        live=True,
     )
 
 
@@ -37,18 +38,22 @@ class Limits:
         " is 429. A token that IAM refuses counts as much as a second of this.",
         default=200.0,
         unit="requests per second",
+        live=True,
     )
     per_address_burst: int = setting(
-        integer(1), "Requests of one client address at once, after a rest.", default=2000
+        integer(1), "Requests of one client address at once, after a rest.", default=2000,
+        live=True,
     )
     per_user: float = setting(
         number(0),
         "Requests of one member in the long run, wherever they come from; beyond it the answer is 429.",
         default=100.0,
         unit="requests per second",
+        live=True,
     )
     per_user_burst: int = setting(
-        integer(1), "Requests of one member at once, after a rest.", default=1000
+        integer(1), "Requests of one member at once, after a rest.", default=1000,
+        live=True,
     )
     connections_per_address: int = setting(
         integer(0),
@@ -56,12 +61,14 @@ class Limits:
         " may have any number. In all there may be as many as descriptors allow; then those that are idle for longest are"
         " closed, of the address that has the most.",
         default=512,
+        live=True,
     )
     concurrent_per_user: int = setting(
         integer(0),
         "Requests of one member that are being answered at once, streams of events included and terminals not; beyond it"
         " the answer is 429. Admins have no such bound.",
         default=32,
+        live=True,
     )
 
 
@@ -81,6 +88,7 @@ class Http:
         "Networks of reverse proxies before the API, and of Traefiks before webspaces: only what these say in"
         " `X-Forwarded-For` counts as the client's address.",
         default=LOOPBACK,
+        live=True,
     )
     cors: Cors = section(Cors)
     limits: Limits = section(Limits)

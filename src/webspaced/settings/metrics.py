@@ -26,4 +26,5 @@ class Metrics:
         FLAG,
         "Tell some figures of each webspace, too: a handful of series for each, by its instance's name.",
         default=False,
+        live=True,
     )

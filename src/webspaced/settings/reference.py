@@ -44,6 +44,10 @@ for each dot; empty variables count as not set.
 Unknown keys and variables, values of the wrong type and settings that contradict each other end
 start-up, and all of them are told at once.
 
+`webspaced reload`, or SIGHUP, lets the daemon read the file again, and the files that it names. What
+is marked *Reload* is then in effect; for the rest it tells which keys need a restart. When anything is
+wrong, all stays as it was. Variables are those with which the process began.
+
 - A *duration* is a number with its unit, or several: `30s`, `1m30s`, `250ms`.
 - An *address* is `host:port`, `[IPv6 address]:port`, or `:port` for every interface.
 - A *list* is a YAML list; in a variable its elements are separated by commas.
@@ -124,7 +128,8 @@ def _table(prefix: str) -> str:
 def _row(key: str, about: Setting) -> str:
     keys = [key, key + FILE_SUFFIX] if about.from_file else [key]
     names = "<br>".join(f"`{name}`<br>`{_VARIABLE[name]}`" for name in keys)
-    return f"| {names} | {about.kind.name} | {_default(about)} | {_with_unit(about)} |"
+    live = " *Reload.*" if about.live else ""
+    return f"| {names} | {about.kind.name} | {_default(about)} | {_with_unit(about)}{live} |"
 
 
 def _default(about: Setting) -> str:

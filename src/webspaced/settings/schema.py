@@ -30,7 +30,7 @@ class Timeouts:
     """Bounds on the daemon's own start and stop."""
 
     startup: float = setting(duration(), "Bound on the first sync.", default=30.0, unit="seconds")
-    shutdown: float = setting(duration(), "Bound on an orderly stop.", default=30.0, unit="seconds")
+    shutdown: float = setting(duration(), "Bound on an orderly stop.", default=30.0, unit="seconds", live=True)
 
 
 @attrs.frozen(kw_only=True)
@@ -41,6 +41,7 @@ class Settings:
         level("trace", "debug", "info", "warn", "error", "fatal", "panic", warning="warn"),
         "The least weighty messages to log; in any case, and `warning` is `warn`.",
         default="info",
+        live=True,
     )
     log_format: str = setting(
         choice("text", "json"),

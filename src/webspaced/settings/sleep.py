@@ -18,14 +18,15 @@ class SleepFloors:
     to measure yours.
     """
 
-    sent: float = setting(number(0), "Bytes that it sends.", default=500.0, unit="bytes per minute")
+    sent: float = setting(number(0), "Bytes that it sends.", default=500.0, unit="bytes per minute", live=True)
     received: float = setting(
         number(0),
         "Bytes that it receives: at rest what others broadcast as they start.",
         default=65536.0,
         unit="bytes per minute",
+        live=True,
     )
-    cpu: float = setting(number(0), "Processor time that it takes.", default=1.2, unit="seconds per minute")
+    cpu: float = setting(number(0), "Processor time that it takes.", default=1.2, unit="seconds per minute", live=True)
 
 
 @attrs.frozen(kw_only=True)
@@ -38,6 +39,7 @@ class Sleep:
         " never; `5m` is a good start.",
         default=0.0,
         unit="seconds",
+        live=True,
     )
     stop_after: float = setting(
         duration(),
@@ -45,12 +47,14 @@ class Sleep:
         " for never; `1h` is a good start.",
         default=0.0,
         unit="seconds",
+        live=True,
     )
     look: float = setting(
         duration(0.1),
         "How often it is looked who is active: one request to LXD for all that run.",
         default=30.0,
         unit="seconds",
+        live=True,
     )
     least: float = setting(
         duration(),
@@ -58,6 +62,7 @@ class Sleep:
         " as long, and in quiet hours this is the idle time after which a webspace falls asleep.",
         default=60.0,
         unit="seconds",
+        live=True,
     )
     floors: SleepFloors = section(SleepFloors)
     allow: tuple[str, ...] = setting(
@@ -65,24 +70,28 @@ class Sleep:
         "What members may choose for their webspaces: never to be stopped, never to sleep, after which idle time, to be"
         " kept awake for a while, at which times to be woken, and in which hours to sleep as soon as nobody uses them.",
         default=("doze", "sleepAfter", "keepAwake", "wakeAt", "quietHours"),
+        live=True,
     )
     max_awake: float = setting(
         duration(),
         "The longest that a member may keep a webspace awake at a time.",
         default=86400.0,
         unit="seconds",
+        live=True,
     )
     wake_every: float = setting(
         duration(60),
         "The least time between two times at which a webspace wakes by its member's schedule (`wakeAt`).",
         default=300.0,
         unit="seconds",
+        live=True,
     )
     time_zone: str = setting(
         TIME_ZONE,
         "In which members' times of the day are meant (`wakeAt`, `quietHours`), such as `Europe/Berlin`. Empty for that of"
         " this machine.",
         default="",
+        live=True,
     )
     memory_low: float = setting(
         number(0, 100),
@@ -90,12 +99,14 @@ class Sleep:
         " started. 0 sets no bound; it counts only where webspaces fall asleep at all, or `webspaces.max_running` is set.",
         default=10.0,
         unit="percent",
+        live=True,
     )
     memory_high: float = setting(
         number(0, 100),
         "So much has to be free again for that to end.",
         default=15.0,
         unit="percent",
+        live=True,
     )
     memory_pressure: float = setting(
         number(0, 100),
@@ -103,4 +114,5 @@ class Sleep:
         " containers (pressure stall information, `some avg10`). 0 sets no bound.",
         default=40.0,
         unit="percent",
+        live=True,
     )

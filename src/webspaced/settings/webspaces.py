@@ -69,7 +69,7 @@ class Ports:
 
     start: int = setting(PORT, "First external port.", default=49152)
     end: int = setting(PORT, "Last external port.", default=65535)
-    max: int = setting(integer(0), "The most forwards of one webspace.", default=64)
+    max: int = setting(integer(0), "The most forwards of one webspace.", default=64, live=True)
     listen_address: str = setting(
         HOST,
         "The address, without a port, that forwards listen on; empty stands for every interface, IPv4 and IPv6.",
@@ -88,13 +88,14 @@ class Ports:
 class Domains:
     """Members' own domains."""
 
-    max: int = setting(integer(0), "The most domains of one webspace, beside its default domain.", default=32)
+    max: int = setting(integer(0), "The most domains of one webspace, beside its default domain.", default=32, live=True)
     resolvers: tuple[Address, ...] = setting(
         listing(ADDRESS),
         "DNS servers that are asked whether a domain is a member's; empty stands for those of the"
         " system.",
         default=(),
         example=("192.0.2.53:53",),
+        live=True,
     )
 
 
@@ -103,21 +104,25 @@ class Exec:
     """Commands that the API runs in a webspace and whose output it gives as a whole, and terminals."""
 
     timeout: float = setting(
-        duration(), "How long a command may take before it is killed.", default=60.0, unit="seconds"
+        duration(), "How long a command may take before it is killed.", default=60.0, unit="seconds",
+        live=True,
     )
     max_output: int = setting(
         integer(1),
         "The most that it may write, on both outputs together, before it is killed.",
         default=1048576,
         unit="bytes",
+        live=True,
     )
     max_commands: int = setting(
-        integer(1), "How many commands of one webspace may run at once; further ones are answered 429.", default=16
+        integer(1), "How many commands of one webspace may run at once; further ones are answered 429.", default=16,
+        live=True,
     )
     max_terminals: int = setting(
         integer(1),
         "How many terminals and consoles of one webspace may be open at once; further ones are answered 429.",
         default=32,
+        live=True,
     )
 
 
@@ -131,6 +136,7 @@ class Wake:
         " `Retry-After`. The manual has a list to copy.",
         default=(),
         example=("UptimeRobot", "AhrefsBot", "zgrab"),
+        live=True,
     )
     per_address: int = setting(
         integer(0),
@@ -138,6 +144,7 @@ class Wake:
         " answered 503 and others reset. Behind Traefik it is known by `X-Forwarded-For`, which is believed of"
         " `http.trusted_proxies`. 0 sets no bound.",
         default=30,
+        live=True,
     )
 
 
@@ -175,12 +182,14 @@ class Webspaces:
         "The longest start-up delay that a member may set; 600 where applications need minutes.",
         default=60.0,
         unit="seconds",
+        live=True,
     )
     ip_timeout: float = setting(
         duration(),
         "The longest wait for an address after a container's start.",
         default=15.0,
         unit="seconds",
+        live=True,
     )
     ports: Ports = section(Ports)
     domains: Domains = section(Domains)
@@ -218,15 +227,18 @@ class Webspaces:
         default=None,
         computed="what services are usually called: " + ", ".join(RESERVED_NAMES),
         example=("api", "mail", "www"),
+        live=True,
     )
     waiting: str = setting(
         choice("hold", "page"),
         "How visitors before browsers wait for a boot, unless a member sets it otherwise: `hold` keeps the connection until"
         " the answer is there, `page` shows a page that reloads itself. Everything else is held in any case.",
         default="hold",
+        live=True,
     )
     page_after: float = setting(
-        duration(), "How long such a visitor is held before the page.", default=2.0, unit="seconds"
+        duration(), "How long such a visitor is held before the page.", default=2.0, unit="seconds",
+        live=True,
     )
     pages: Path | None = setting(
         PATH,
@@ -234,6 +246,7 @@ class Webspaces:
         " `style.css`, `en.toml` and so on), or with further languages. It is read at the start.",
         default=None,
         example="/etc/webspaced/pages",
+        live=True,
     )
     boot_ports: BootPorts = section(BootPorts)
     exec: Exec = section(Exec)
@@ -243,44 +256,52 @@ class Webspaces:
         "The longest wait, after a start, for the wanted port of a webspace to answer.",
         default=30.0,
         unit="seconds",
+        live=True,
     )
     stop_timeout: float = setting(
         duration(),
         "How long a container may take to stop by itself before it is forced.",
         default=30.0,
         unit="seconds",
+        live=True,
     )
     install_timeout: float = setting(
         duration(),
         "How long one command of a package manager may take when an SSH server is put into a new webspace.",
         default=600.0,
         unit="seconds",
+        live=True,
     )
     drain_time: float = setting(
         duration(),
         "How long requests under way may go on, once no new ones come, before a stop.",
         default=1.0,
         unit="seconds",
+        live=True,
     )
     max_concurrent_boots: int = setting(
         integer(1),
         "How many containers may start at the same time, and how many may be created; the others queue, fairly.",
         default=4,
+        live=True,
     )
     max_running: int = setting(
         integer(0),
         "How many webspaces may run or doze at once, where memory is short; 0 sets no bound. To make room for one more, the"
         " one that was idle longest is stopped.",
         default=0,
+        live=True,
     )
     max_held: int = setting(
         integer(1),
         "How many web visitors may wait for boots, over all webspaces; visitors of forwards have half as many places of"
         " their own.",
         default=4096,
+        live=True,
     )
     max_held_per_webspace: int = setting(
-        integer(1), "How many connections may wait for the boot of one webspace.", default=512
+        integer(1), "How many connections may wait for the boot of one webspace.", default=512,
+        live=True,
     )
     max_per_address: int = setting(
         integer(0),
@@ -288,6 +309,7 @@ class Webspaces:
         " never more than a quarter of all that there is room for; beyond it the one that carried nothing for longest is"
         " reset. 0 sets no bound, for where all visitors seem to come from one address, as behind some load balancers.",
         default=1024,
+        live=True,
     )
     max_wait: float = setting(
         duration(1),
@@ -295,6 +317,7 @@ class Webspaces:
         default=300.0,
         computed="`300s`, or a minute more than `webspaces.max_startup_delay`",
         unit="seconds",
+        live=True,
     )
     relay_idle_timeout: float = setting(
         duration(),
@@ -302,6 +325,7 @@ class Webspaces:
         " more, those that carried nothing for longest are reset earlier.",
         default=86400.0,
         unit="seconds",
+        live=True,
     )
     sleep: Sleep = section(Sleep)
     resync_interval: float = setting(
@@ -309,4 +333,5 @@ class Webspaces:
         "How often all is compared with LXD, for events that were lost.",
         default=300.0,
         unit="seconds",
+        live=True,
     )

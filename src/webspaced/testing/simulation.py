@@ -22,6 +22,7 @@ from twisted.logger import Logger
 
 from webspaced.assembly import build, this_host
 from webspaced.errors import Invalid
+from webspaced.live import Live
 from webspaced.settings import Settings, load
 from webspaced.testing.lxd.simulator import LOOPBACK_PORTS, SimulatedLxd
 
@@ -43,7 +44,7 @@ class _Beneath(SimulatedLxd):
         return super().stopService().addCallback(lambda _: shutil.rmtree(self._directory, ignore_errors=True))
 
 
-def simulate(reactor: Any, environ: Mapping[str, str], *, as_root: bool) -> tuple[Settings, Sequence[IService]]:
+def simulate(reactor: Any, environ: Mapping[str, str], *, as_root: bool) -> tuple[Live, Sequence[IService]]:
     """Give the settings of a simulation, and its services in the order in which they start.
 
     :raises Invalid: it would run as root, or listen to others than this machine.
@@ -55,10 +56,10 @@ def simulate(reactor: Any, environ: Mapping[str, str], *, as_root: bool) -> tupl
     _check_loopback(own)
     # A short path: a UNIX socket's may have no more than 107 characters.
     directory = Path(tempfile.mkdtemp(prefix="webspaced-"))
-    settings = _settings(own, environ, directory)
+    live = Live(_settings(own, environ, directory), lambda: _settings(load(None, environ), environ, directory))
     lxd = _Beneath(reactor, directory)
-    host = evolve(this_host(reactor, settings), loopback_containers=True)
-    return settings, (lxd, build(reactor, settings, host))
+    host = evolve(this_host(reactor, live), loopback_containers=True)
+    return live, (lxd, build(reactor, live, host))
 
 
 def _settings(own: Settings, environ: Mapping[str, str], directory: Path) -> Settings:

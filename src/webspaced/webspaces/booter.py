@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from attrs import evolve, frozen
+from attrs import evolve
 from twisted.internet.defer import Deferred, DeferredSemaphore, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -19,6 +19,8 @@ from webspaced.errors import BootFailed, DeadlineExceeded, NotFound, Refused
 from webspaced.interfaces import IInstances, IRoom
 from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import Flights, sleep
+from webspaced.lib.semaphore import Semaphore
+from webspaced.webspaces.boot_limits import BootLimits
 from webspaced.webspaces.conditions import Conditions, Kind
 from webspaced.webspaces.course import Boots, Course, Step
 from webspaced.webspaces.observed import Observed
@@ -47,18 +49,6 @@ class StoppedAgain(BootFailed):
     """It was up, and its end came before its address was known."""
 
 
-@frozen(kw_only=True)
-class BootLimits:
-    """Bounds on boots; ``ip_timeout`` is in seconds.
-
-    ``departed``: whether a webspace has had no member for too long.
-    """
-
-    max_concurrent: int
-    ip_timeout: float
-    departed: Callable[[Observed], bool] = lambda _observed: False
-
-
 class Booter:
     """Boots webspaces."""
 
@@ -78,17 +68,22 @@ class Booter:
         self._registry = registry
         self._instances = instances
         self._conditions = conditions
-        self._limits = limits
+        self.limits = limits
         self._room = room
         self._flights: Flights[int, Observed] = Flights()
         self._starts: Flights[int, bool] = Flights()
         self._courses: dict[int, Course] = {}
-        self._places = DeferredSemaphore(limits.max_concurrent)
+        self._places = Semaphore(limits.max_concurrent)
         self._resumes = DeferredSemaphore(RESUMES_AT_ONCE)
         self._asked_by_api: set[int] = set()
         self._memories: dict[int, Memory] = {}
         self._standing_by: dict[int, list[Deferred[None]]] = {}
         self._listeners: list[Callable[[int], None]] = []
+
+    def bound(self, limits: BootLimits) -> None:
+        """Go by other limits; boots under way go on."""
+        self.limits = limits
+        self._places.resize(limits.max_concurrent)
 
     def subscribe(self, listener: Callable[[int], None]) -> None:
         """Call ``listener(uid)`` when a webspace's hold changes."""
@@ -137,11 +132,11 @@ class Booter:
 
     def is_departed(self, observed: Observed) -> bool:
         """Whether a webspace has had no member for too long."""
-        return self._limits.departed(observed)
+        return self.limits.departed(observed)
 
     def unwanted(self, observed: Observed) -> str:
         """Give why visitors are not to have a webspace that runs, in words for everybody; empty if they may."""
-        return unwanted(observed.webspace.desired, departed=self._limits.departed(observed))
+        return unwanted(observed.webspace.desired, departed=self.limits.departed(observed))
 
     def would_start(self, observed: Observed) -> bool:
         """Whether a visit now would cause a boot, at once or after the stop that is under way, and joins none."""
@@ -257,7 +252,7 @@ class Booter:
             self._clock.seconds(),
             by_api=observed.uid in self._asked_by_api,
             desired=observed.webspace.desired,
-            departed=self._limits.departed(observed),
+            departed=self.limits.departed(observed),
             dozes=observed.dozes,
         )
 
@@ -358,7 +353,7 @@ class Booter:
 
         :param patient: whether it is waited for after a failure, too; its member may ask for that meanwhile.
         """
-        deadline = self._clock.seconds() + self._limits.ip_timeout
+        deadline = self._clock.seconds() + self.limits.ip_timeout
         for pause in pauses(ADDRESS_POLL_FIRST, ADDRESS_POLL_LONGEST, factor=1.2):
             observed = self._registry.get(uid)
             if observed is None or not observed.runs:
@@ -383,7 +378,7 @@ class Booter:
             # That is not its fault, and is not held against it.
             message = "nobody can tell yet which address it was given: the leases of its network cannot be read"
             raise Refused(message, LEASES_RETRY_AFTER)
-        message = f"it got no usable address within {self._limits.ip_timeout:g} s"
+        message = f"it got no usable address within {self.limits.ip_timeout:g} s"
         self._conditions.note(observed.uid, Kind.NO_ADDRESS, message)
         raise BootFailed(message)
 

@@ -104,6 +104,15 @@ class Claims:
         """Call ``listener(uid)`` when a webspace lost something to another one, or got something from it."""
         self._listeners.append(listener)
 
+    def change_rules(self, rules: ClaimRules) -> None:
+        """Go by other rules, such as for which names are the service's own."""
+        if rules == self.rules:
+            return
+        self.rules = rules
+        for observed in list(self._registry):
+            self._seen(observed.uid)
+            self._tell((), {observed.uid})
+
     def subscribe_to_hosts(self, listener: Callable[[str], None]) -> None:
         """Call ``listener(host)`` when a name is another one's than before, or nobody's."""
         self._of_hosts.append(listener)

@@ -13,8 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from attrs import frozen
-from twisted.internet.defer import DeferredSemaphore
+from attrs import evolve, frozen
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -28,6 +27,7 @@ from webspaced.errors import Conflict, NotFound, RemoteError, WebspacedError
 from webspaced.interfaces import IInstances, IRoutes
 from webspaced.lib.deferreds import shield
 from webspaced.lib.keyed import KeyedLock
+from webspaced.lib.semaphore import Semaphore
 from webspaced.webspaces.allocator import Allocator
 from webspaced.webspaces.booter import Booter
 from webspaced.webspaces.conditions import Conditions, Kind
@@ -95,7 +95,13 @@ class Creator:
         self._sweeps = False
         # Nobody has more than one creation, so first come, first served is fair. Not the places of boots: a creation that is
         # set up boots, too, and must not wait for itself.
-        self._places = DeferredSemaphore(workshop.max_concurrent)
+        self._places = Semaphore(workshop.max_concurrent)
+
+    def bound(self, max_concurrent: int, install_timeout: float) -> None:
+        """Let LXD make so many at the same time, and package managers take so many seconds, from now on."""
+        self._with = evolve(self._with, max_concurrent=max_concurrent)
+        self._places.resize(max_concurrent)
+        self._with.provision.bound(install_timeout)
 
     def check_idle(self, uid: int) -> None:
         """``Conflict`` while a webspace is being created."""

@@ -47,6 +47,15 @@ class Departures:
         self._listeners: list[Callable[[int], None]] = []
         registry.subscribe(self._seen)
 
+    def change_grace(self, seconds: float) -> None:
+        """Serve for so long whom IAM does not know; 0: for ever. Who departs by that is told of now."""
+        if seconds == self._grace:
+            return
+        self._grace = seconds
+        for observed in self._registry:
+            if observed.unknown_since is not None:
+                self._look(observed.uid)
+
     def subscribe(self, listener: Callable[[int], None]) -> None:
         """Call ``listener(uid)`` when a webspace's grace is over, and when its member has departed. It must not raise."""
         self._listeners.append(listener)

@@ -43,7 +43,7 @@ class Domains:
         self._allocator = allocator
         self._records = records
         self._routes = routes
-        self._rules = rules
+        self.rules = rules
 
     async def names(self, uid: int) -> Sequence[str]:
         """Give every name of a webspace, its default domain first."""
@@ -56,7 +56,7 @@ class Domains:
         ``Invalid`` if it cannot be one, is not proved or is one too many; ``Conflict`` if a webspace has it already;
         ``Unavailable`` if DNS does not answer.
         """
-        domain = parse_own_domain(text, self._rules.service)
+        domain = parse_own_domain(text, self.rules.service)
         self._with_domain((await self._documents.present(uid)).webspace, domain, 0.0)
         self._documents.check_all_seen()
         texts = await self._texts(domain, uid)
@@ -130,8 +130,8 @@ class Domains:
                 return webspace.with_domain(domain, granted)
             message = f"{domain} is a domain of this webspace already"
             raise Conflict(message)
-        if len(webspace.domains) >= self._rules.max:
-            message = f"a webspace has at most {self._rules.max} domains of its own"
+        if len(webspace.domains) >= self.rules.max:
+            message = f"a webspace has at most {self.rules.max} domains of its own"
             raise Invalid(message)
         return webspace.with_domain(domain, granted)
 

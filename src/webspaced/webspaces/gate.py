@@ -88,7 +88,7 @@ class BootGate:
         self._readiness = readiness
         self._probe = probe
         self._activity = activity
-        self._patience = patience
+        self.patience = patience
         self._domain = domain
         self._probing: Flights[tuple[int, str, Probe], Endpoint] = Flights()
 
@@ -178,7 +178,7 @@ class BootGate:
             message = "it has no usable address"
             raise BootFailed(message)
         once = self._readiness.get(observed, probe) is Readiness.NEVER
-        until = self._clock.seconds() + self._patience.accepting(observed)
+        until = self._clock.seconds() + self.patience.accepting(observed)
         endpoint = await self._accepts(observed, probe.port, until, once=once)
         if endpoint is not None and probe.asks is not Ask.CONNECTION:
             endpoint = await self._warm_up(observed, endpoint, probe.asks, until)
@@ -221,7 +221,7 @@ class BootGate:
         slow or speaks something else: there is nothing to wait for, unless it is to speak first. Silence after it has said
         that it is not ready means that it is busy getting there.
         """
-        until = min(until, self._clock.seconds() + self._patience.startup_delay(observed))
+        until = min(until, self._clock.seconds() + self.patience.startup_delay(observed))
         host = default_domain(observed.username or observed.name, self._domain)
         not_ready = NOT_READY | ({Answer.SILENT} if asks.waits_for_data else frozenset())
         answers: dict[Endpoint, Answer] = {}

@@ -35,7 +35,7 @@ class Insides:
         self._booter = booter
         self._activity = activity
         self._inside = inside
-        self._bounds = bounds
+        self.bounds = bounds
 
     async def exists(self, uid: int) -> None:
         """Make sure that there is such a webspace, and that it may run: ``Forbidden`` or ``Conflict`` if not."""
@@ -43,7 +43,7 @@ class Insides:
 
     async def run(self, uid: int, command: Command) -> Completed:
         """Run a command to its end; ``OutputTooLarge`` or ``DeadlineExceeded`` if it does more than is good."""
-        return await self._in_running(uid, lambda name: self._inside.run(name, command, self._bounds))
+        return await self._in_running(uid, lambda name: self._inside.run(name, command, self.bounds))
 
     async def attach(self, uid: int, command: Command, size: Size, screen: IConsumer) -> Any:
         """Run a command in a terminal that shows on ``screen``; gives an :class:`ITerminal`."""

@@ -43,7 +43,7 @@ class MemoryWatch:
         self._instances = instances
         self._host = host
         self._room = room
-        self._limits = limits
+        self.limits = limits
         self._local = local
 
     def look(self) -> Deferred[None]:
@@ -52,7 +52,8 @@ class MemoryWatch:
 
     async def _look(self) -> None:
         short = {}
-        for location in sorted({each.instance.location for each in self._registry}):
+        bounded = self.limits.low or self.limits.pressure
+        for location in sorted({each.instance.location for each in self._registry}) if bounded else ():
             if excess := await self._excess(location):
                 short[location] = excess
         before, self._room.short = self._room.short, short
@@ -73,17 +74,17 @@ class MemoryWatch:
             return int(pressed or was)
         each = self._taken_by_each(location, memory)
         if self._room.is_recovering(location):
-            self._room.allow(location, max(1, int((memory.free - self._limits.low) * memory.total / each)))
-        if memory.free >= (self._limits.high if was else self._limits.low):
+            self._room.allow(location, max(1, int((memory.free - self.limits.low) * memory.total / each)))
+        if memory.free >= (self.limits.high if was else self.limits.low):
             return int(pressed)
-        return max(1, ceil((self._limits.high - memory.free) * memory.total / each))
+        return max(1, ceil((self.limits.high - memory.free) * memory.total / each))
 
     def _is_pressed(self, *, was: bool) -> bool:
         """Whether processes wait for memory. Half of what begins it ends it, so that it does not go up and down."""
-        if not self._limits.pressure or not self._local:
+        if not self.limits.pressure or not self._local:
             return False
         pressure = self._host.memory_pressure()
-        return pressure >= self._limits.pressure or (was and pressure > self._limits.pressure / 2)
+        return pressure >= self.limits.pressure or (was and pressure > self.limits.pressure / 2)
 
     def _taken_by_each(self, location: str, memory: Memory) -> float:
         """Give the bytes that one of them takes: rather too many, as all else on the machine counts, too."""

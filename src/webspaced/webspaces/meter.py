@@ -51,7 +51,7 @@ class Meter:
         self._registry = registry
         self._instances = instances
         self._activity = activity
-        self._floors = floors
+        self.floors = floors
         self._since: dict[tuple[int, bool], _Seen] = {}
         """What is compared with. By webspace, and whether it was asked itself: both ways of counting processor time drift
         apart."""
@@ -125,7 +125,7 @@ class Meter:
             # Processor time is counted in another way there; and what was asked before may be answered after.
             received, sent = max(usage.received, told.usage.received), max(usage.sent, told.usage.sent)
             moved = Usage(cpu=told.usage.cpu, received=received, sent=sent)
-            if moved.is_activity(told.usage, max(CACHED, self._clock.seconds() - told.at), self._floors):
+            if moved.is_activity(told.usage, max(CACHED, self._clock.seconds() - told.at), self.floors):
                 self._activity.moved(observed.uid)
 
     async def _told(self) -> Mapping[str, Usage]:
@@ -158,7 +158,7 @@ class Meter:
             # How much of it is new is not known.
             self._since[key] = told
             return True
-        if not usage.is_activity(since.usage, max(CACHED, now - since.at), self._floors):
+        if not usage.is_activity(since.usage, max(CACHED, now - since.at), self.floors):
             if now - since.at >= SPAN:
                 self._since[key] = told
             self._activity.looked(observed.uid)

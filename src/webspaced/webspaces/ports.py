@@ -26,7 +26,7 @@ class Ports:
         self._documents = documents
         self._allocator = allocator
         self._forwards = forwards
-        self._most = most
+        self.most = most
 
     async def add(self, uid: int, external: int, forward: Forward) -> None:
         """Forward an external port; ``Invalid`` outside the range or past the bound, ``Conflict`` if it is taken."""
@@ -44,7 +44,7 @@ class Ports:
 
     def check_room(self) -> None:
         """Say early whether a new webspace can have a forward at all; see :meth:`add_first`."""
-        if self._most < 1:
+        if self.most < 1:
             message = "SSH needs a forwarded port, and webspaces have none here"
             raise Invalid(message)
         self._documents.check_all_seen()
@@ -79,8 +79,8 @@ class Ports:
                 self._forwards.unreserve(external)
 
     def _with_port(self, webspace: Webspace, external: int, forward: Forward) -> Webspace:
-        if len(webspace.ports) >= self._most:
-            message = f"a webspace has at most {self._most} forwarded ports"
+        if len(webspace.ports) >= self.most:
+            message = f"a webspace has at most {self.most} forwarded ports"
             raise Invalid(message)
         return webspace.with_forward(external, forward, self._allocator.granting())
 

@@ -62,7 +62,7 @@ class Power:
         self._documents = documents
         self._booter = booter
         self._routes = routes
-        self._times = times
+        self.times = times
         self._hindrances = Hindrances(clock, instances)
         self.freezer = Freezer(registry, instances, documents, booter)
         self._turn: KeyedLock[int] = KeyedLock()
@@ -282,7 +282,7 @@ class Power:
         admin's word is carried out all the same.
         """
         await (self._routes.settled(uid) if forced else self._routes.led_away(uid))
-        await sleep(self._clock, self._times.drain)
+        await sleep(self._clock, self.times.drain)
 
     async def halt(self, observed: Observed) -> None:
         """Stop gracefully, or after a while by force. One that dozes is thawed for it: it may have to save something."""
@@ -290,7 +290,7 @@ class Power:
             observed = await self._thawed(observed)
         if observed.runs:
             try:
-                await self._instances.stop(observed.name, self._times.graceful, force=False)
+                await self._instances.stop(observed.name, self.times.graceful, force=False)
             except (RemoteError, DeadlineExceeded) as error:
                 self.log.info("{name} did not stop by itself: {error}", name=observed.name, error=str(error))
             else:
@@ -311,7 +311,7 @@ class Power:
 
     async def _forced(self, observed: Observed) -> None:
         try:
-            await self._instances.stop(observed.name, self._times.graceful, force=True)
+            await self._instances.stop(observed.name, self.times.graceful, force=True)
         except RemoteError:
             # It may have stopped in between: only one that still runs is an error.
             now = await self._registry.look(observed.uid)

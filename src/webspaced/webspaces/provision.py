@@ -40,6 +40,10 @@ class Provision:
     def __init__(self, clock: IReactorTime, insides: IInsides, install_timeout: float) -> None:
         self._clock = clock
         self._insides = insides
+        self.bound(install_timeout)
+
+    def bound(self, install_timeout: float) -> None:
+        """Let one command of a package manager take so many seconds from now on."""
         self._installing = Bounds(seconds=install_timeout, output=PACKAGE_OUTPUT)
 
     async def set_password(self, name: str, password: str) -> None:

@@ -39,7 +39,7 @@ class Room:
         self._clock = clock
         self._registry = registry
         self._most = most
-        self._max_wait = max_wait
+        self.max_wait = max_wait
         self._starting: set[int] = set()
         self._waiting: deque[tuple[int, Deferred[None]]] = deque()
         registry.subscribe(lambda _uid: self.look())
@@ -53,6 +53,11 @@ class Room:
     def is_bounded(self) -> bool:
         """Whether there is a bound on how many run."""
         return bool(self._most)
+
+    def bound(self, most: int, max_wait: float) -> None:
+        """Go by other bounds: of webspaces that run (0: none), and of seconds that newcomers wait."""
+        self._most, self.max_wait = most, max_wait
+        self.look()
 
     def allow(self, location: str, count: int) -> None:
         """Say for how many of those who wait there is memory where it was short, until this is said again.
@@ -82,7 +87,7 @@ class Room:
         if not entered.called:
             self.wanted()
         try:
-            await entered.addTimeout(self._max_wait, self._clock, self._too_late)
+            await entered.addTimeout(self.max_wait, self._clock, self._too_late)
         except (CancelledError, Refused):
             if place in self._waiting:
                 self._waiting.remove(place)

@@ -11,9 +11,9 @@ from datetime import datetime
 from heapq import heapify, heappop, heappush
 from math import inf
 
-from attrs import define, frozen
+from attrs import define, evolve, frozen
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -23,6 +23,7 @@ from webspaced.core.schedule import WakeTime, next_wake
 from webspaced.core.sleep import Depth, SleepRules
 from webspaced.errors import WebspacedError
 from webspaced.lib.deferreds import sleep
+from webspaced.lib.semaphore import Semaphore
 from webspaced.lib.sparing import Sparing
 from webspaced.webspaces.activity import Activity
 from webspaced.webspaces.booter import Booter
@@ -97,7 +98,7 @@ class Schedule(Service):
         self._heap: list[tuple[float, int]] = []
         """When waking begins, and who. What is no longer so is passed over."""
         self._at_work: set[int] = set()
-        self._places = DeferredSemaphore(with_.at_once)
+        self._places = Semaphore(with_.at_once)
         self._timer: IDelayedCall | None = None
         self._ahead = 0.0
         """By how much the time of day was ahead of the clock at the last look."""
@@ -114,6 +115,19 @@ class Schedule(Service):
             # What came while webspaced was started again is not lost.
             self._count_anew(self._now() - LATE)
             self._arm()
+
+    def change(self, rules: SleepRules, at_once: int) -> None:
+        """Go by other rules, and wake so many at the same time."""
+        self._with = evolve(self._with, at_once=at_once)
+        self._places.resize(at_once)
+        if rules == self._rules:
+            return
+        self._rules = rules
+        for observed in self._with.registry:
+            self._noticed(observed.uid)
+        for uid in self._entries:
+            self._plan(uid, self._now())
+        self._arm()
 
     def stopService(self) -> None:
         """End; a wake under way is not waited for."""

@@ -46,6 +46,10 @@ class WebspaceService:
         self._choices = choices
         self._states: Coalesced[str, InstanceState] = Coalesced(instances.state)
 
+    def follow(self, choices: Choices, ports: int) -> None:
+        """Let members choose by these rules, and have so many forwards, from now on."""
+        self._choices, self._ports.most = choices, ports
+
     async def images(self) -> Sequence[Image]:
         """Give what webspaces can be made of, as it was a moment ago at most."""
         return await self.creator.images.all()

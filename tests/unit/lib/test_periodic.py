@@ -54,6 +54,40 @@ class PeriodicTests(SynchronousTestCase):
         self.clock.run_for(10)
         self.assertEqual(self.runs, 2)
 
+    def test_another_interval_counts_from_the_moment_when_it_is_told(self) -> None:
+        seconds = [10.0]
+        periodic = Periodic(self.clock, lambda: seconds[0], "it", self.work)
+        self.periodic.stopService()
+        periodic.startService()
+        self.clock.run_for(9)
+        seconds[0] = 3
+        periodic.retime()
+        self.clock.run_for(2.9)
+        self.assertEqual(self.runs, 0)
+        self.clock.run_for(3.2)
+        self.assertEqual(self.runs, 2)
+        periodic.retime()
+        self.clock.run_for(3)
+        self.assertEqual(self.runs, 3)
+
+    def test_another_interval_while_it_runs_or_before_it_starts(self) -> None:
+        seconds = [10.0]
+        periodic = Periodic(self.clock, lambda: seconds[0], "it", self.work)
+        self.periodic.stopService()
+        seconds[0] = 2
+        periodic.retime()
+        periodic.startService()
+        self.does = waiting = Deferred()
+        self.clock.run_for(2)
+        seconds[0] = 5
+        periodic.retime()
+        self.clock.run_for(20)
+        self.assertEqual(self.runs, 1)
+        self.does = None
+        waiting.callback(None)
+        self.clock.run_for(5)
+        self.assertEqual(self.runs, 2)
+
     def test_stops(self) -> None:
         self.periodic.stopService()
         self.clock.run_for(100)

@@ -105,7 +105,7 @@ class EachTests(FiguresCase):
         self.addCleanup(lived.close)
         lived.live()
         figures = lived.d.daemon.figures  # type: ignore[union-attr]
-        figures._walk._each = True  # type: ignore[union-attr]
+        figures._walk.each = True  # type: ignore[union-attr]
         samples = lived.samples()
         for metric in EACH:
             for each in samples[metric.name]:

@@ -35,7 +35,8 @@ class SimulationTests(SynchronousTestCase):
         self.environ = {"WSD_DATA_DIR": str(self.directory / "data"), "HOME": str(self.directory)}
 
     def simulate(self, *, as_root: bool = True, **variables: str) -> tuple[object, ...]:
-        self.settings, self.services = simulate(MemoryReactorClock(), {**self.environ, **variables}, as_root=as_root)
+        live, self.services = simulate(MemoryReactorClock(), {**self.environ, **variables}, as_root=as_root)
+        self.settings = live.settings
         return tuple(self.services)
 
     def test_not_as_root_unless_told(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.world import EXTERNAL, World, keys_of
@@ -211,6 +212,22 @@ class ClaimsTests(ClaimsCase):
         self.assertEqual(hosts, {3: ("3.example",), 4: ("dave.example.org", "4.example")})
         self.assertIn("api", self.w.conditions.of(3)[Kind.NAME_RESERVED])
         self.assertEqual(self.w.clock.result_of(self.w.domains.names(3)), ["3.example"])
+
+
+    def test_a_name_that_becomes_one_of_the_services_own_or_is_one_no_more(self) -> None:
+        def shows(hosts: tuple[str, ...]) -> None:
+            self.w.clock.run_for(10)
+            route = self.w.store.routes.get("ws-u1")
+            self.assertEqual(route.hosts if route else (), hosts)
+
+        shows(("alice.example.org",))
+        rules = self.w.claims.rules
+        self.w.claims.change_rules(evolve(rules, reserved=frozenset({"alice"})))
+        shows(())
+        self.assertIn("alice", self.w.conditions.of(1)[Kind.NAME_RESERVED])
+        self.w.claims.change_rules(rules)
+        shows(("alice.example.org",))
+        self.assertNotIn(Kind.NAME_RESERVED, self.w.conditions.of(1))
 
 
 class NewOwnerCase(SynchronousTestCase):

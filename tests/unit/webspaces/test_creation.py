@@ -252,7 +252,7 @@ class FailedTests(CreationCase):
 
     def test_what_can_be_told_early_is_not_begun(self) -> None:
         self.w.listeners.taken |= set(EXTERNAL)
-        self.w.ports._most = 0
+        self.w.ports.most = 0
         self.fails(Invalid, self.begin())
         self.fails(Invalid, watch(self.w.service.create(User(id=1, username="alice"), "fast", ssh=True)))
         self.assertEqual(self.w.calls("create"), [])

@@ -41,6 +41,16 @@ class DepartureTests(SynchronousTestCase):
         self.assertTrue(self.w.clock.result_of(self.w.ready(1)))
         self.assertNotIn(Kind.DEPARTED, self.w.conditions.of(1))
 
+    def test_another_grace_counts_for_who_is_unknown_already(self) -> None:
+        self.begin()
+        self.w.clock.run_for(60)
+        self.w.departures.change_grace(30)
+        self.w.clock.run_for(10)
+        self.assertIn(Kind.DEPARTED, self.w.conditions.of(1))
+        self.w.departures.change_grace(0)
+        self.w.clock.run_for(10)
+        self.assertTrue(self.w.clock.result_of(self.w.ready(1)))
+
     def test_after_it_one_that_sleeps_is_not_woken(self) -> None:
         self.begin()
         self.w.clock.run_for(GRACE_OF_IAM)

@@ -58,6 +58,14 @@ class RoomTests(SynchronousTestCase):
         self.assertEqual([self.enter(uid).done for uid in (1, 2, 3)], [True, True, False])
         self.assertEqual(self.asked, [1])
 
+    def test_with_more_room_those_come_in_who_wait(self) -> None:
+        room = self.room(1)
+        first, second, third = self.enter(1), self.enter(2), self.enter(3)
+        room.bound(2, MAX_WAIT)
+        self.assertEqual((first.done, second.done, third.done), (True, True, False))
+        room.bound(0, MAX_WAIT)
+        self.assertTrue(third.done)
+
     def test_where_memory_is_short_elsewhere_nobody_waits(self) -> None:
         room = self.room()
         self.registry.put(1, location="one")

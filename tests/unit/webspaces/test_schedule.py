@@ -131,7 +131,7 @@ class WakeTests(ScheduleCase):
 
     def test_nor_one_whose_member_is_gone(self) -> None:
         self.w.departures.has_departed = lambda _observed: True  # type: ignore[method-assign]
-        self.w.booter._limits = evolve(self.w.booter._limits, departed=lambda _observed: True)
+        self.w.booter.limits = evolve(self.w.booter.limits, departed=lambda _observed: True)
         self.until(12, 31)
         self.assertEqual(self.starts(), 0)
 
