@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,12 @@ def _check(arguments: argparse.Namespace) -> int:
         # It always ends so; what it could not do is in its log, which is the terminal.
         if end.code:
             raise
-    _give(found, as_json=arguments.json)
+    give_findings(found, as_json=arguments.json)
     return int(any(each.level == FAULT for each in found))
 
 
-def _give(found: list[Finding], *, as_json: bool) -> None:
+def give_findings(found: Sequence[Finding], *, as_json: bool) -> None:
+    """Give what was found, as a table or as JSON."""
     if as_json:
         give_json([asdict(each) for each in found])
         return

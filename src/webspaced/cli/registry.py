@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from webspaced.cli.adopt import ADOPT
 from webspaced.cli.check import CHECK
 from webspaced.cli.command import Command
 from webspaced.cli.documents import EXPORT, IMPORT
@@ -12,6 +13,6 @@ from webspaced.cli.user import USER
 from webspaced.cli.webspaces import EVICT, LIST, RESUME, SUSPEND
 
 COMMANDS: tuple[Command, ...] = (
-    RUN, CHECK, STATUS, LIST, ROUTES, SYNC, RELOAD, SUSPEND, RESUME, EVICT, EXPORT, IMPORT, USER, MAKE_CERT, VERSION,
-    COMPLETION,
+    RUN, CHECK, STATUS, LIST, ROUTES, SYNC, RELOAD, SUSPEND, RESUME, EVICT, EXPORT, IMPORT, USER, MAKE_CERT, ADOPT,
+    VERSION, COMPLETION,
 )  # fmt: skip

@@ -79,9 +79,18 @@ SERVERS_TRANSPORT_TCP: Final = Resource(
 )
 CERTIFICATE: Final = Resource(group="cert-manager.io", version="v1", plural="certificates", kind="Certificate")
 
+_OLD_GROUP: Final = "traefik.containo.us"
+OLD_INGRESS_ROUTE: Final = Resource(group=_OLD_GROUP, version="v1alpha1", plural="ingressroutes", kind="IngressRoute")
+OLD_INGRESS_ROUTE_TCP: Final = Resource(
+    group=_OLD_GROUP, version="v1alpha1", plural="ingressroutetcps", kind="IngressRouteTCP"
+)
+OLD_MIDDLEWARE: Final = Resource(group=_OLD_GROUP, version="v1alpha1", plural="middlewares", kind="Middleware")
+OLD_MIDDLEWARE_TCP: Final = Resource(group=_OLD_GROUP, version="v1alpha1", plural="middlewaretcps", kind="MiddlewareTCP")
+"""What an older webspaced wrote for a fork of Traefik 2."""
+
 _KINDS = (
     SERVICE, SECRET, ENDPOINTS, POD, ENDPOINT_SLICE, LEASE, INGRESS_ROUTE, INGRESS_ROUTE_TCP, MIDDLEWARE, SERVERS_TRANSPORT,
-    SERVERS_TRANSPORT_TCP, CERTIFICATE,
+    SERVERS_TRANSPORT_TCP, CERTIFICATE, OLD_INGRESS_ROUTE, OLD_INGRESS_ROUTE_TCP, OLD_MIDDLEWARE, OLD_MIDDLEWARE_TCP,
 )  # fmt: skip
 WORDS: Final = frozenset(
     {"api", "apis", "namespaces"} | {word for each in _KINDS for word in (each.group, each.version, each.plural)}

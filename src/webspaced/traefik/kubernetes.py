@@ -21,11 +21,12 @@ from webspaced.errors import Changed, Conflict, DeadlineExceeded, NotFound, Remo
 from webspaced.interfaces import IRouteStore
 from webspaced.kube.answers import AlreadyExists
 from webspaced.kube.client import KubeClient
-from webspaced.kube.resources import CERTIFICATE, ENDPOINTS, INGRESS_ROUTE, INGRESS_ROUTE_TCP, Document, name_of
+from webspaced.kube.resources import CERTIFICATE, INGRESS_ROUTE, INGRESS_ROUTE_TCP, Document
 from webspaced.lib.deferreds import sleep, together
 from webspaced.traefik.document import changed
 from webspaced.traefik.kube_certificates import CertificateWarnings
 from webspaced.traefik.kube_cluster import INSTANCE, MANAGED_BY, OURS, Cluster
+from webspaced.traefik.kube_inherited import Inherited
 from webspaced.traefik.kube_mirror import Mirror, webspace_of
 from webspaced.traefik.kube_objects import Key, Objects, is_as_written, read, render, replacement
 from webspaced.traefik.kube_shared import Shared
@@ -91,6 +92,7 @@ class KubernetesStore:
         self._close = close
         self._mirror = Mirror(client, clock, namespace, cluster, self._noticed)
         self._shared = Shared(cluster)
+        self._inherited = Inherited(client, namespace)
         self._has_written = False
         self._routes: dict[str, Route] = {}
         self._busy: set[str] = set()
@@ -117,6 +119,8 @@ class KubernetesStore:
         self._certificates.consider(put.values())
         # The first time, and whenever nothing in particular is meant, everything is looked at.
         everything = not self._is_renewed or not (put or remove)
+        if not self._is_renewed:
+            await self._inherited.look()
         names = await self._unsettled() if everything else put.keys() | set(remove)
         self._has_written = False
         failures = await self._write_all([SHARED, *sorted(names)])
@@ -124,8 +128,7 @@ class KubernetesStore:
         if SHARED in failures:
             # Part of it may be written: the caller tries all of it again.
             raise failures[SHARED]
-        if not self._is_renewed:
-            await self._retire_endpoints()
+        await self._inherited.keep(self._routes, None if everything else names)
         self._is_renewed = True
         if failures:
             refused = {name: str(error) for name, error in failures.items()}
@@ -146,6 +149,8 @@ class KubernetesStore:
 
     async def differs(self) -> Collection[str] | None:
         await self._mirror.refresh()
+        await self._inherited.look()
+        await self._inherited.keep(self._routes)
         found = await self._unsettled()
         # What all share belongs to nobody: any write puts it right.
         return found if found or self._plan(SHARED) else None
@@ -211,7 +216,9 @@ class KubernetesStore:
         if webspace == SHARED:
             return self._shared.objects
         route = self._routes.get(webspace)
-        return {} if route is None else render(route, self._cluster, self._mirror.domains(webspace))
+        if route is None:
+            return {}
+        return self._inherited.with_old_port(render(route, self._cluster, self._mirror.domains(webspace)), webspace)
 
     def _plan(self, webspace: str) -> Plan:
         wanted = self._wanted(webspace)
@@ -366,13 +373,3 @@ class KubernetesStore:
         if left is not None and left["metadata"]["uid"] == found["metadata"]["uid"]:
             return True
         return labels.get(MANAGED_BY) == OURS and labels.get(INSTANCE) in (None, self._cluster.instance)
-
-    async def _retire_endpoints(self) -> None:
-        """Delete the predecessor's Endpoints: the cluster makes slices of them, and Traefik would see two."""
-        selector = f"{MANAGED_BY}={OURS},!{INSTANCE}"
-        try:
-            for each in (await self._client.list_all(ENDPOINTS, self._namespace, selector)).items:
-                if name_of(each) in self._routes:
-                    await self._client.delete(ENDPOINTS, self._namespace, name_of(each))
-        except (NotFound, Temporary, DeadlineExceeded, RemoteError) as error:
-            self.log.warn("Endpoints of an older webspaced could not be looked for: {error}", error=str(error))

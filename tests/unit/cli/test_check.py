@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from webspaced.cli import checkup
-from webspaced.cli.check import _give
+from webspaced.cli.check import give_findings
 from webspaced.cli.checkup import CHECKS, FAULT, FINE, REMEDIES, WARNING, Finding, examine
 from webspaced.errors import Unavailable
 
@@ -61,6 +61,6 @@ class CheckTests(SynchronousTestCase):
 
     def test_findings_for_programs(self) -> None:
         self.patch(sys, "stdout", io.StringIO())
-        _give([Finding(what="iam", level=FINE, told="answers")], as_json=True)
+        give_findings([Finding(what="iam", level=FINE, told="answers")], as_json=True)
         told = json.loads(sys.stdout.getvalue())  # type: ignore[attr-defined]
         self.assertEqual(told, [{"what": "iam", "level": "fine", "told": "answers", "remedy": ""}])

@@ -15,6 +15,10 @@ from webspaced.kube.resources import (
     INGRESS_ROUTE,
     INGRESS_ROUTE_TCP,
     LEASE,
+    OLD_INGRESS_ROUTE,
+    OLD_INGRESS_ROUTE_TCP,
+    OLD_MIDDLEWARE,
+    OLD_MIDDLEWARE_TCP,
     POD,
     SECRET,
     SERVERS_TRANSPORT,
@@ -25,7 +29,7 @@ from webspaced.kube.resources import (
 from webspaced.testing.kube.errors import invalid
 
 TRAEFIK: Final = "traefik.io"
-CUSTOM: Final = (TRAEFIK, "cert-manager.io")
+CUSTOM: Final = (TRAEFIK, OLD_INGRESS_ROUTE.group, "cert-manager.io")
 """Groups of custom resources."""
 READ_BY_TRAEFIK: Final = (
     *(
@@ -38,7 +42,8 @@ KINDS: Final = {
     (each.group, each.version, each.plural): each
     for each in (
         SERVICE, POD, SECRET, ENDPOINTS, ENDPOINT_SLICE, LEASE, INGRESS_ROUTE, INGRESS_ROUTE_TCP, SERVERS_TRANSPORT,
-        SERVERS_TRANSPORT_TCP, CERTIFICATE, *READ_BY_TRAEFIK,
+        SERVERS_TRANSPORT_TCP, CERTIFICATE, OLD_INGRESS_ROUTE, OLD_INGRESS_ROUTE_TCP, OLD_MIDDLEWARE, OLD_MIDDLEWARE_TCP,
+        *READ_BY_TRAEFIK,
     )
 }  # fmt: skip
 UNCONDITIONAL: Final = (SERVICE, ENDPOINT_SLICE, POD)
