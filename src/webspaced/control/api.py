@@ -122,7 +122,7 @@ class Control:
     async def sync(self, request: IRequest) -> bytes:
         """Read everything anew from LXD, look at the store of routes, and bring all in order."""
         by = self._asked_to_change(request)
-        self.log.info("{by} asks for a full pass", by=by)
+        self.log.info("{by} asks for a full pass", event="control.pass-asked", by=by)
         await self._with.reconciler.full_pass()
         await self._with.publisher.check()
         return self.status(request)
@@ -136,7 +136,13 @@ class Control:
         if wanted.wish is Wish.AUTO and observed.webspace.desired.wish is not Wish.SUSPENDED:
             message = f"webspace {observed.uid} is not suspended"
             raise Conflict(message)
-        self.log.info("{by} wants webspace {uid} to be {wish}", by=by, uid=observed.uid, wish=wanted.wish.value)
+        self.log.info(
+            "{by} wants webspace {webspace} to be {wish}",
+            event="control.wish-asked",
+            by=by,
+            webspace=observed.uid,
+            wish=wanted.wish.value,
+        )
         await self._with.power.want(observed.uid, wanted, by_admin=True)
         return _given(request, {"id": observed.uid, **wanted.to_json()})
 
@@ -149,7 +155,7 @@ class Control:
         async def at_once() -> bool:
             return True
 
-        self.log.info("{by} evicts webspace {uid}", by=by, uid=observed.uid)
+        self.log.info("{by} evicts webspace {webspace}", event="control.eviction-asked", by=by, webspace=observed.uid)
         done = await self._with.power.stop_idle(observed.uid, at_once)
         return _given(request, {"id": observed.uid, "stopped": done, "status": observed.instance.status.name.lower()})
 
@@ -167,9 +173,11 @@ class Control:
         wanted = self._kept.parsed(_body(request))
         told = await self._kept.differences(wanted)
         if _is_set(request, b"write"):
-            self.log.info("{by} restores the documents of {names}", by=by, names=sorted(told["changes"]))
+            self.log.info(
+                "{by} restores the documents of {names}", event="control.restore-began", by=by, names=sorted(told["changes"])
+            )
             told["failed"] = await self._kept.restore({name: wanted[name] for name in told["changes"]})
-            self.log.info("restored, but for {failed}", failed=dict(told["failed"]) or "none")
+            self.log.info("restored, but for {failed}", event="control.restore-ended", failed=dict(told["failed"]) or "none")
         return _given(request, told)
 
     def _asked_to_change(self, request: IRequest) -> str:

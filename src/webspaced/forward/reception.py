@@ -87,5 +87,6 @@ class Reception:
             self.log.warn(
                 "visitors of sleeping webspaces come from a proxy at {peer}, which is in none of http.trusted_proxies: all"
                 " of them count as one address (webspaces.wake.per_address)",
+                event="visit.proxy-untrusted",
                 peer=str(peer),
             )

@@ -210,7 +210,9 @@ class Visit:
         if self.stage is Stage.OVER or failure.check(CancelledError, ConnectingCancelledError):
             return
         if not failure.check(WebspacedError):
-            self.log.failure("a visit to webspace {uid} failed", failure, uid=self._destination.uid)
+            self.log.failure(
+                "a visit to webspace {webspace} failed", failure, event="visit.broke", webspace=self._destination.uid
+            )
         error = failure.value
         self._refuse(error if isinstance(error, Exception) else ConnectionError())
 

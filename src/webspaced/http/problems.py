@@ -141,4 +141,11 @@ def _log_bug(request: IRequest, failure: Failure) -> None:
     about = about_of(request)
     # Said here and not found in the context: an error may arrive in another one.
     known: dict[str, Any] = {} if about is None else {"request_id": about.id}
-    log.failure("{method} {path} failed", failure, method=shown(request.method), path=shown(request.path), **known)
+    log.failure(
+        "{method} {path} failed",
+        failure,
+        event="http.broke",
+        method=shown(request.method),
+        path=shown(request.path),
+        **known,
+    )

@@ -93,8 +93,9 @@ class Terminals:
         if not self._lines.may(str(session.uid)):
             return
         self.log.info(
-            "a terminal of webspace {uid} ended after {seconds:.1f} s: {outcome}",
-            uid=session.uid,
+            "a terminal of webspace {webspace} ended after {seconds:.1f} s: {outcome}",
+            event="terminal.ended",
+            webspace=session.uid,
             seconds=seconds,
             outcome=session.outcome,
         )
@@ -228,7 +229,7 @@ class _Session:
             return
         problem = problem_of(failure.value)
         if problem.status == 500:  # noqa: PLR2004
-            self.log.failure("a terminal of webspace {uid} failed", failure, uid=self.uid)
+            self.log.failure("a terminal of webspace {webspace} failed", failure, event="terminal.broke", webspace=self.uid)
         self._say(INTERNAL_ERROR, problem.message)
 
     def _stop_patience(self) -> None:

@@ -93,7 +93,12 @@ class Reconciler:
 
     def _not_seen(self, failure: Failure, uid: int) -> None:
         failure.trap(WebspacedError, CancelledError)
-        self.log.info("webspace {uid} could not be looked at: {error}", uid=uid, error=failure.getErrorMessage())
+        self.log.info(
+            "webspace {webspace} could not be looked at: {error}",
+            event="webspace.look-failed",
+            webspace=uid,
+            error=failure.getErrorMessage(),
+        )
 
     def after_pass(self, listener: Callable[[], None]) -> None:
         """Call ``listener()`` after each full pass of a daemon that leads. It must not raise."""
@@ -108,7 +113,7 @@ class Reconciler:
     async def _full_pass(self) -> None:
         await self._with.registry.sync()
         if not self.seen.called:
-            self.log.info("webspaces known: {count}", count=len(list(self._with.registry)))
+            self.log.info("webspaces known: {count}", event="webspace.counted", count=len(list(self._with.registry)))
             self.seen.callback(None)
         if self._leads:
             await self._apply_all()

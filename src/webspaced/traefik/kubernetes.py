@@ -251,7 +251,9 @@ class KubernetesStore:
         """Say what is not published, once for each reason."""
         if self._refused.get(what) != str(error):
             self._refused[what] = str(error)
-            self.log.warn("{what} is not published: {error}", what=what or OURS, error=str(error))
+            self.log.warn(
+                "{what} is not published: {error}", event="kube.object-refused", what=what or OURS, error=str(error)
+            )
 
     async def _write(self, webspace: str) -> None:
         said = ""
@@ -375,4 +377,8 @@ class KubernetesStore:
                 if name_of(each) in self._routes:
                     await self._client.delete(ENDPOINTS, self._namespace, name_of(each))
         except (NotFound, Temporary, DeadlineExceeded, RemoteError) as error:
-            self.log.warn("Endpoints of an older webspaced could not be looked for: {error}", error=str(error))
+            self.log.warn(
+                "Endpoints of an older webspaced could not be looked for: {error}",
+                event="kube.endpoints-unseen",
+                error=str(error),
+            )

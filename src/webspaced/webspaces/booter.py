@@ -185,20 +185,16 @@ class Booter:
                 observed = await self._come_up(uid, course)
         except (BootFailed, DeadlineExceeded) as error:
             self._remember(uid, self.memory(uid).failed(self._clock.seconds(), str(error)))
-            detail = getattr(error, "detail", "")
-            self.log.warn("webspace {uid} did not boot: {reason} {detail}", uid=uid, reason=str(error), detail=detail)
+            text, detail = "webspace {webspace} did not boot: {error} {detail}", getattr(error, "detail", "")
+            self.log.warn(text, event="boot.failed", webspace=uid, error=str(error), detail=detail)
             raise
         finally:
             self._asked_by_api.discard(uid)
             self._courses.pop(uid, None)
             self._room.leave(uid)
         self._remember(uid, self.memory(uid).succeeded())
-        self.log.info(
-            "webspace {uid} is up at {address} after {seconds:.3f} s",
-            uid=uid,
-            address=observed.address,
-            seconds=self._clock.seconds() - began,
-        )
+        text, seconds = "webspace {webspace} is up at {address} after {seconds:.3f} s", self._clock.seconds() - began
+        self.log.info(text, event="boot.up", webspace=uid, address=observed.address, seconds=seconds)
         return observed
 
     async def _come_up(self, uid: int, course: Course) -> Observed:
@@ -278,7 +274,8 @@ class Booter:
             message = "LXD cannot tell whether it runs"
             raise Refused(message, PAUSED_RETRY_AFTER)
         elif observed.instance.status is Status.FREEZING and await self._is_stuck(observed, patience):
-            self.log.warn("{name} is stuck in freezing and is stopped by force", name=observed.name)
+            text = "{instance} is stuck in freezing and is stopped by force"
+            self.log.warn(text, event="boot.stuck", instance=observed.name)
             await patience.tried(self._instances.stop(observed.name, FREEZING_LIMIT, force=True))
         else:
             await patience.wait()

@@ -183,7 +183,9 @@ class Schedule(Service):
     def _mind_corrections(self) -> None:
         before, self._ahead = self._ahead, self._now() - self._clock.seconds()
         if abs(self._ahead - before) > CORRECTION:
-            self.log.info("the time of day was corrected by {seconds:.0f} s", seconds=self._ahead - before)
+            self.log.info(
+                "the time of day was corrected by {seconds:.0f} s", event="schedule.clock-set", seconds=self._ahead - before
+            )
             self._count_anew(self._now())
 
     def _count_anew(self, since: float) -> None:
@@ -248,7 +250,7 @@ class Schedule(Service):
         entry = self._entries.get(uid)
         if slept:
             self.wakes += 1
-            self.log.info("webspace {uid} is awake: its schedule says so", uid=uid)
+            self.log.info("webspace {webspace} is awake: its schedule says so", event="schedule.woke", webspace=uid)
             if entry is not None:
                 # Waiting for room is in it, too; so there is a bound.
                 entry.lead = min(LONGEST_LEAD, LEAD + self._clock.seconds() - began)
@@ -273,10 +275,11 @@ class Schedule(Service):
     def _failed(self, failure: Failure, uid: int) -> None:
         self._with.activity.rested(uid)
         if not failure.check(WebspacedError):
-            self.log.failure("webspace {uid} could not be woken in time", failure, uid=uid)
+            self.log.failure("webspace {webspace} could not be woken in time", failure, event="schedule.broke", webspace=uid)
         elif self._lines.may(str(uid)):
             self.log.warn(
-                "webspace {uid} could not be woken in time: {error}", uid=uid, error=failure.getErrorMessage()
+                "webspace {webspace} could not be woken in time: {error}",
+                event="schedule.wake-failed", webspace=uid, error=failure.getErrorMessage(),
             )
 
 

@@ -268,7 +268,9 @@ class Sleeper:
             self.sleeps.add("doze" if depth is Depth.DOZING else "asleep", "room" if may == self._may_make_room else "idle")
         self._rests.pop(uid, None)
         if done:
-            self.log.info("webspace {uid} is {depth} now: nobody used it", uid=uid, depth=depth.value)
+            self.log.info(
+                "webspace {webspace} is {depth} now: nobody used it", event="sleep.done", webspace=uid, depth=depth.value
+            )
 
     async def _is_still_idle(self, uid: int, depth: Depth, may: Callable[[Observed], bool]) -> bool:
         observed = self._with.registry.get(uid)
@@ -287,9 +289,12 @@ class Sleeper:
         pause = min(LONGEST_REST, 2 * self._rests[uid][0]) if again else FIRST_REST
         self._rests[uid] = (pause, self._clock.seconds() + pause)
         if not failure.check(WebspacedError):
-            self.log.failure("webspace {uid} could not be put to sleep", failure, uid=uid)
+            self.log.failure("webspace {webspace} could not be put to sleep", failure, event="sleep.broke", webspace=uid)
         elif self._lines.may(str(uid)):
-            self.log.info("webspace {uid} could not be put to sleep: {error}", uid=uid, error=failure.getErrorMessage())
+            self.log.info(
+                "webspace {webspace} could not be put to sleep: {error}",
+                event="sleep.failed", webspace=uid, error=failure.getErrorMessage(),
+            )
 
     def _done(self, _result: object, uid: int) -> None:
         self._at_work.pop(uid, None)

@@ -1,0 +1,242 @@
+"""Every event of the log, by what it is about. Names stay as they are: what reads the log goes by them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from webspaced.vocabulary.event import DEBUG, INFO, WARN, Event, broke, critical, debug, error, info, warn
+
+GROUPS: Mapping[str, tuple[Event, ...]] = {
+    "The daemon": (
+        warn("daemon.few-descriptors", "The process may open too few files for as many visitors as are wanted.", "advice"),
+        warn("daemon.folder-strange", "Somebody else could replace the folder of webspaced.", "strange"),
+        warn("daemon.hide-failed", "Kubernetes still sends requests to this daemon, which stops.", "error"),
+        warn("daemon.no-time-zone", "The machine does not tell its time zone.", "error"),
+        warn("daemon.ports-exposed", "The kernel may give ports of webspaced to outgoing connections.", "what", "advice"),
+        info("daemon.ready", "Everything is served from now on."),
+        warn("daemon.secret-exposed", "A file with a secret can be read by others.", "path"),
+        warn("daemon.setting-unused", "A setting has no effect in this version.", "key"),
+        broke("daemon.start-broke", "The start failed by a mistake of webspaced's own."),
+        critical("daemon.start-failed", "The start failed, and the process ends.", "error", "more"),
+        warn("daemon.start-waits", "LXD or the store of routes is not there yet, and is asked again.", "error"),
+        warn("daemon.stop-late", "The stop took longer than it may, and is given up.", "error"),
+        critical("daemon.superseded", "Another daemon leads, and this one ends."),
+        warn("daemon.work-failed", "Something that is done again and again failed this time.", "what", "seconds", "error"),
+    ),
+    "Which daemon leads": (
+        broke("lease.broke", "Nobody renews the lease any more, by a mistake of webspaced's own."),
+        info("lease.contended", "Somebody else wrote the lease at the same time.", "error"),
+        warn("lease.failed", "The lease could not be read or written.", "error"),
+        error("lease.lapsed", "The lease may have run out, so nothing is written until it is renewed."),
+        error("lease.lost", "Another daemon leads.", "holder"),
+        info("lease.regained", "The lease is held again, and routes are written again."),
+        warn("lease.release-failed", "The lease could not be given up at the stop.", "error"),
+        info("lease.taken", "This daemon leads from now on.", "name"),
+    ),
+    "Operators": (
+        info("control.eviction-asked", "An operator has a webspace put to sleep.", "by", "webspace"),
+        info("control.pass-asked", "An operator asks for a full pass over all webspaces.", "by"),
+        info("control.restore-began", "An operator writes documents back to LXD.", "by", "names"),
+        info("control.restore-ended", "That is done; what could not be written is named.", "failed"),
+        info("control.wish-asked", "An operator suspends a webspace, or ends that.", "by", "webspace", "wish"),
+    ),
+    "The API": (
+        broke("http.broke", "A request failed by a mistake of webspaced's own; its client was told 500.", "method", "path"),
+        info("http.reader-slow", "A client did not read its answer in time, and is cut off.", "peer", "read", "bound"),
+        Event("http.request", (DEBUG, INFO), "A request was answered, or its client left (`complete` is "
+             "false). What programs ask for every moment (`/health`, "
+             "`/metrics`) is at `debug`.",
+             ("method", "path", "status", "complete", "seconds", "bytes", "user", "address")),
+        info("http.request-slow", "A client did not send its request in time.", "peer", "bound"),
+        broke("http.rights-broke", "Whether somebody may still do something could not be asked, by a "
+             "mistake of webspaced's own."),
+    ),
+    "Terminals": (
+        broke("terminal.broke", "A terminal failed by a mistake of webspaced's own.", "webspace"),
+        info("terminal.ended", "A terminal or console ended.", "webspace", "seconds", "outcome"),
+    ),
+    "Members": (
+        warn("iam.late", "IAM did not answer in time.", "error"),
+        warn("iam.nonsense", "IAM's answer is none that an iamd gives.", "path", "what"),
+        info("iam.return-unwritten", "A member is back, and LXD could not be told.", "webspace", "error"),
+        warn("iam.token-missing", "Without a token of its own webspaced cannot look members up."),
+        error("iam.token-refused", "IAM does not take webspaced's own token.", "path", "status"),
+        warn("iam.unreachable", "IAM cannot be reached.", "path", "error"),
+        warn("iam.unverified", "IAM's certificate is not verified, because a setting says so."),
+        info("iam.user-unnamed", "IAM could not name the owner of a webspace.", "webspace", "error"),
+        warn("iam.users-exposed", "The users file has too wide a mode.", "path"),
+        warn("iam.users-missing", "The users file does not exist.", "path"),
+        warn("iam.users-strange", "Somebody else could change the users file, or replace it.", "path", "strange"),
+        warn("iam.users-unreadable", "The users file cannot be read any more.", "path", "error"),
+        warn("iam.users-wrong", "The users file has a mistake, and the members before it count.", "error"),
+    ),
+    "Visitors": (
+        broke("visit.broke", "A visit failed by a mistake of webspaced's own.", "webspace"),
+        warn("visit.proxy-untrusted", "A proxy before webspaced is not trusted, so its visitors cannot be "
+             "told from each other.",
+             "peer"),
+        info("visit.refusals-began", "A webspace begins to refuse visitors.", "who", "webspace", "error"),
+        info("visit.refusals-ended", "How many visitors were refused, a minute after the last one.",
+             "who", "webspace", "count", "seconds", "error"),
+        broke("visit.wake-broke", "The wake behind a waiting page failed by a mistake of webspaced's own.", "webspace"),
+    ),
+    "Waking": (
+        warn("boot.failed", "A webspace did not come up.", "webspace", "error", "detail"),
+        warn("boot.stuck", "A container is stuck in freezing, and is stopped by force.", "instance"),
+        info("boot.up", "A webspace runs and has its address.", "webspace", "address", "seconds"),
+    ),
+    "Schedules": (
+        broke("schedule.broke", "A scheduled wake failed by a mistake of webspaced's own.", "webspace"),
+        info("schedule.clock-set", "The machine's time of day was set; schedules follow it.", "seconds"),
+        warn("schedule.wake-failed", "A scheduled wake failed.", "webspace", "error"),
+        info("schedule.woke", "A schedule woke a webspace.", "webspace"),
+    ),
+    "Falling asleep": (
+        broke("sleep.broke", "A webspace could not be put to sleep, by a mistake of webspaced's own.", "webspace"),
+        info("sleep.done", "A webspace was put to sleep.", "webspace", "depth"),
+        info("sleep.failed", "A webspace could not be put to sleep.", "webspace", "error"),
+    ),
+    "Dozing": (
+        info("doze.outcome-unknown", "Whether a freeze took place cannot be seen yet.", "webspace", "error"),
+        debug("doze.traffic-of-one-unread", "What one frozen container received cannot be read.", "instance", "error"),
+        debug("doze.traffic-unread", "LXD does not tell what frozen containers received.", "error"),
+    ),
+    "Stops": (
+        info("stop.not-by-itself", "A container did not end in time, and is stopped by force.", "instance", "error"),
+        info("stop.not-thawed", "A frozen container could not be thawed for its stop.", "instance", "error"),
+        info("stop.unwanted", "A webspace that is to stay off runs, and is shut down.", "webspace"),
+        warn("stop.unwanted-failed", "A webspace that is to stay off could not be shut down.", "webspace", "error"),
+    ),
+    "Memory": (
+        warn("memory.short", "Machines on which memory is short now; webspaces are stopped there.", "where"),
+        info("memory.unread", "The memory of a machine cannot be read.", "where", "error"),
+    ),
+    "Who is active": (
+        info("meter.metrics-missing", "LXD has no metrics, and is asked for each container.", "error"),
+        info("meter.unread", "What a container uses cannot be read.", "instance", "error"),
+    ),
+    "Webspaces": (
+        info("webspace.address-changed", "A copied webspace had its original's address, and got one of its own.",
+             "webspace"),
+        info("webspace.address-failed", "The addresses of a container could not be read.", "instance", "error"),
+        info("webspace.addresses-late", "Reading the addresses of a container took too long.", "error"),
+        warn("webspace.addresses-unread", "The addresses of a container could not be read now.", "instance", "error"),
+        info("webspace.counted", "How many webspaces the first pass found.", "count"),
+        info("webspace.look-failed", "A webspace could not be looked at; the next pass does it.", "webspace", "error"),
+        broke("webspace.names-broke", "The names of webspaces could not be refreshed, by a mistake of webspaced's own."),
+        warn("webspace.unreadable", "LXD has an instance that is no webspace as webspaced writes them.", "error"),
+    ),
+    "Creations": (
+        warn("creation.penalties-stay", "The container's SSH server would punish all visitors together.",
+             "instance", "what", "error"),
+        warn("creation.rest-failed", "What a failed creation left could not be removed.", "webspace", "error"),
+        info("creation.rest-found", "What a failed creation left is removed.", "webspace"),
+        warn("creation.rest-stays", "A failed creation could not be removed yet.", "webspace", "error"),
+        warn("creation.step-failed", "A step of setting a new container up failed; `said` is the end of what it said.",
+             "instance", "what", "code", "said"),
+    ),
+    "Conditions": (
+        warn("condition.began", "Something is wrong with a webspace.", "webspace", "kind", "detail"),
+        warn("condition.began-for-all", "Something is wrong that concerns all webspaces.", "kind", "detail"),
+        debug("condition.changed", "A webspace's condition has other details.", "webspace", "kind", "detail"),
+        info("condition.ended", "A webspace's condition is over.", "webspace", "kind"),
+        info("condition.ended-for-all", "That is over.", "kind"),
+    ),
+    "Domains": (
+        debug("domain.not-revived", "A domain that a webspace had lost stays lost.", "webspace", "domain", "error"),
+        broke("domain.revival-broke", "Lost domains could not be looked at, by a mistake of webspaced's own.", "webspace"),
+        info("domain.revived", "A domain that a webspace had lost is its own again.", "webspace", "domain"),
+    ),
+    "The network of containers": (
+        warn("network.advice", "The network of the webspaces could be set up better.", "advice"),
+        broke("network.filters-broke", "The filters of NICs could not be looked at, by a mistake of webspaced's own."),
+        warn("network.no-filters", "Containers can pretend to have each other's addresses.", "advice"),
+    ),
+    "Leases of addresses": (
+        warn("leases.lost", "Leases cannot be read, and those that were read before count.", "error"),
+        warn("leases.none", "Leases can never be read, and first come, first served holds for addresses."),
+        info("leases.unread", "Leases cannot be read for the moment.", "error"),
+    ),
+    "The relay": (
+        warn("relay.accept-failed", "The kernel refuses new connections for the moment.", "seconds", "error"),
+        broke("relay.broke", "A connection failed by a mistake of webspaced's own."),
+        warn("relay.dial-failed", "The machine cannot make a connection to any container.", "error"),
+        info("relay.drains", "The daemon stops, and who is relayed may finish.", "count", "seconds"),
+        Event("relay.few-pipes", (DEBUG, WARN), "The kernel lets this user have no more large pipes, so "
+             "more bytes are copied; each time after the first at "
+             "`debug`.",
+             ("count", "error")),
+        warn("relay.full", "All descriptors for visitors are taken."),
+        debug("relay.stopped", "The relay's part of the event loop has ended."),
+        debug("relay.watch-stopped", "Nobody's hang-up is looked for any more."),
+    ),
+    "The way to the embedded Traefik": (
+        info("front.listens", "Visitors of the embedded Traefik come to webspaced first.", "host", "port"),
+    ),
+    "Routes": (
+        broke("routes.broke", "Routes could not be published, by a mistake of webspaced's own."),
+        warn("routes.copy-failed", "The copy of the routes for the next start could not be written.", "path", "error"),
+        warn("routes.file-unreadable", "What was published is not readable, and is written anew.", "path", "error"),
+        warn("routes.foreign-change", "Somebody else changed what webspaced publishes.", "names"),
+        warn("routes.late", "A route was not published in the time that a caller waits for it.", "instance"),
+        warn("routes.unfetched", "No Traefik fetches the routes over HTTP.", "seconds"),
+        warn("routes.write-failed", "The store of routes could not be written, and is tried again.", "error"),
+    ),
+    "Traefik": (
+        broke("traefik.broke", "The embedded Traefik is not watched any more, by a mistake of webspaced's own."),
+        warn("traefik.certificates-unreadable", "Which certificates the embedded Traefik got cannot be read.",
+             "path", "error"),
+        warn("traefik.ended", "The embedded Traefik ended, and is started again.", "error"),
+        warn("traefik.impatient", "Traefik cuts silent visitors off too early for sleeping webspaces.", "where", "found"),
+        info("traefik.line", "A line of the embedded Traefik's own log.", "line"),
+        warn("traefik.restarted", "The embedded Traefik has lost the routes, and is started again."),
+        broke("traefik.settle-broke", "Traefik cannot be asked, by a mistake of webspaced's own."),
+        warn("traefik.settle-late", "Traefik took longer for a change than it may.", "bound"),
+        info("traefik.settle-told", "Traefik can be asked again what it has taken up."),
+        warn("traefik.settle-untold", "Traefik cannot be asked what it has taken up, so a fixed time is waited."),
+    ),
+    "Redis": (
+        broke("redis.broke", "Redis is not watched for the moment, by a mistake of webspaced's own."),
+        info("redis.found", "Redis is back."),
+        warn("redis.lost", "Redis is away, and routes stay as they are.", "error"),
+        warn("redis.notifications", "Redis does not tell Traefik of changed keys, or did not; the text says what to do.",
+             "line"),
+        warn("redis.unverified", "Redis' certificate is not verified, because a setting says so."),
+    ),
+    "Kubernetes": (
+        warn("kube.endpoints-unseen", "What an older version left could not be looked for.", "error"),
+        warn("kube.list-older", "The API server lists an older state than before.", "resource"),
+        warn("kube.no-certificate", "Nobody issues the certificate of a host.", "host", "instance"),
+        warn("kube.object-refused", "The cluster refuses an object that webspaced publishes.", "what", "error"),
+        warn("kube.pod-missing", "The pod that is to be marked as the leader is not there.", "pod", "namespace"),
+        warn("kube.port-foreign", "A port of the Service belongs to somebody else.", "port", "name"),
+        warn("kube.ports-failed", "The load balancer's Service could not be written.", "name", "error"),
+        info("kube.ports-removed", "What an earlier daemon left in the Service is removed.", "count", "name"),
+        info("kube.ports-written", "The load balancer's Service has other ports now.", "name", "count"),
+        info("kube.watch-behind", "A watch was too old, and all is listed again.", "resource"),
+        warn("kube.watch-ended", "A watch of the cluster's objects ended, and is begun again.", "resource", "error"),
+    ),
+    "LXD": (
+        error("lxd.certificate-other", "LXD shows another certificate than the one that is pinned.", "shown", "expected"),
+        warn("lxd.events-lost", "LXD's event stream ended, and is opened again.", "error"),
+        info("lxd.events-opened", "LXD's event stream stands."),
+        info("lxd.found", "LXD or Incus answers.", "product", "version"),
+        info("lxd.kill-failed", "A command in a container could not be ended.", "instance", "error"),
+        warn("lxd.no-lease", "LXD refuses the profile by which two daemons would notice each other.", "name"),
+        warn("lxd.no-words", "LXD refuses the profile that keeps what admins say of webspaces.", "name"),
+        warn("lxd.simulated", "There is no LXD behind this daemon."),
+        info("lxd.trusted", "LXD has taken webspaced's certificate by the trust password."),
+        warn("lxd.unverified", "LXD's certificate is not verified, because a setting says so."),
+        warn("lxd.words-unreadable", "What admins said of webspaces cannot be read from LXD.", "error"),
+    ),
+    "DNS": (
+        debug("dns.failed", "A name could not be resolved; whoever asked is told.", "domain", "error"),
+    ),
+    "The log itself": (
+        info("log.left-out", "Lines that anybody can cause were left out.", "count", "what", "seconds"),
+    ),
+    "The simulation": (
+        broke("simulation.broke", "A protocol in the simulated network failed."),
+    ),
+}  # fmt: skip
+EVENTS: Mapping[str, Event] = {event.name: event for group in GROUPS.values() for event in group}
