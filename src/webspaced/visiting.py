@@ -10,6 +10,7 @@ from webspaced.core.routes import CHALLENGED
 from webspaced.core.waiting import Waiting
 from webspaced.core.webspace import Webspace
 from webspaced.forward.choice import Held
+from webspaced.forward.diary import Diary
 from webspaced.forward.lines import ILines
 from webspaced.forward.listeners import Listeners, Where
 from webspaced.forward.means import Destination, Means
@@ -25,6 +26,8 @@ from webspaced.settings import Settings
 FIRST_WORD = 0.05
 """Seconds for which a visitor of a forward wakes nobody."""
 MINUTE = 60.0
+DETAILED = ("trace", "debug")
+"""Levels of the log at which each visit is told of."""
 
 
 def build_listeners(
@@ -45,6 +48,7 @@ def build_listeners(
         seats=web_seats or Places(seats.most, seats.most_per_webspace),
         refusals=Refusals(reactor),
         reception=Reception(known.gate, _wakers(reactor, settings)),
+        diary=Diary(settings.log_level in DETAILED),
     )
     forwards = evolve(means, places=held.forwards, seats=seats, by_visitor=True, first_word=FIRST_WORD)
 

@@ -28,6 +28,8 @@ from webspaced.forward.means import Destination
 from webspaced.forward.reception import AgentIgnored
 from webspaced.forward.refusal import refusal
 from webspaced.forward.states import VISITS, Stage, Step
+from webspaced.lib.ids import with_values
+from webspaced.lib.logs import VISIT_ID
 from webspaced.lib.places import Places
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ class _Try:
 class Visit:
     """One visitor. Held, then relayed, or refused (:data:`webspaced.forward.states.VISITS`).
 
+    ``id``: by which its lines are found in the log.
     ``since``: when it was held or refused; once it is relayed, since when nothing moved as far as anybody looked.
     """
 
@@ -63,10 +66,11 @@ class Visit:
     factory: Any = None
     __slots__ = (
         "_alarm", "_backend", "_destination", "_line", "_seated", "_seen", "_visitor", "_visits", "_waiting",
-        "since", "stage", "transport",
+        "id", "since", "stage", "transport",
     )
 
     def __init__(self, visits: Visits, destination: Destination, visitor: str = "") -> None:
+        self.id = visits.means.diary.new()
         self.stage = Stage.ARRIVED
         self.transport: Any = None
         self._visits = visits
@@ -91,6 +95,7 @@ class Visit:
         means, destination = self._visits.means, self._destination
         self._visits.present.add(self)
         self.since = means.clock.seconds()
+        means.diary.accepted(self.id, destination.uid, destination.port, self._line)
         self._seated = means.seats.take(destination.uid, self, self._visitor)
         if not self._seated:
             self._refuse(_too_many())
@@ -166,7 +171,8 @@ class Visit:
         self.since = means.clock.seconds()
         # Port scans and health checks come and go without a word, and wake nobody.
         self._line.hold(half=self._destination.http, silent=True)
-        self._waiting = Deferred.fromCoroutine(self._reach(first))
+        means.diary.held(self.id)
+        self._waiting = with_values((VISIT_ID, self.id))(Deferred.fromCoroutine, self._reach(first))
         self._waiting.addErrback(self._failed)
 
     async def _reach(self, first: _Try | None) -> None:
@@ -210,9 +216,8 @@ class Visit:
         if self.stage is Stage.OVER or failure.check(CancelledError, ConnectingCancelledError):
             return
         if not failure.check(WebspacedError):
-            self.log.failure(
-                "a visit to webspace {webspace} failed", failure, event="visit.broke", webspace=self._destination.uid
-            )
+            text, uid = "a visit to webspace {webspace} failed", self._destination.uid
+            self.log.failure(text, failure, event="visit.broke", visit_id=self.id, webspace=uid)
         error = failure.value
         self._refuse(error if isinstance(error, Exception) else ConnectionError())
 
@@ -230,13 +235,26 @@ class Visit:
                 return
             first = header(version, *ends)
         self._step(Step.SERVE)
-        self.since = self._visits.means.clock.seconds()
+        self._follow(backend)
         self._visits.opened += 1
         self._backend = backend
         self._line.relay_to(backend, first)
 
+    def _follow(self, backend: ILine) -> None:
+        means, before = self._visits.means, self.since
+        self.since = now = means.clock.seconds()
+        means.diary.connected(self.id, now - before)
+        if means.diary.is_on and backend.tap is None:
+
+            def first(_piece: memoryview) -> None:
+                backend.tap = None
+                means.diary.answered(self.id, means.clock.seconds() - now)
+
+            backend.tap = first
+
     def _refuse(self, error: Exception) -> None:
         self._visits.count(reason_of(error))
+        self._visits.means.diary.refused(self.id, reason_of(error), str(error))
         if not isinstance(error, AgentIgnored):
             self._visits.means.refusals.refused(self._destination.uid, str(error))
         self._part_with(self._answer_to(error))
@@ -278,6 +296,7 @@ class Visit:
         """See :meth:`ILineOwner.over`: forget the visitor."""
         if self.stage is Stage.OVER:
             return
+        self._visits.means.diary.ended(self.id, self.stage.value, self.moved())
         self._step(Step.END)
         self._visits.left(self)
         self._be_calm()

@@ -42,6 +42,7 @@ class WebVisit(Visit):
         if self._has_asked:
             # Kept while it waits: it says how, and in which language.
             self._request = read_request(first)
+            self._visits.means.diary.asked(self.id, self._request)
         super().began(first)
 
     def _hear_out(self) -> None:
@@ -67,6 +68,7 @@ class WebVisit(Visit):
         if waiting is not None:
             waiting.cancel()
         self._visits.count(PAGED)
+        self._visits.means.diary.paged(self.id)
         self._part_with(page)
 
     def _answer_to(self, error: Exception) -> bytes:

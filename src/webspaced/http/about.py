@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -11,9 +10,8 @@ from attrs import define, field
 from zope.interface import Interface, implementer
 
 from webspaced.core.client_address import IPAddress
+from webspaced.core.request_id import is_request_id
 
-_ID = re.compile(r"[A-Za-z0-9._~+/=:-]{1,64}")
-"""What other programs make: UUIDs, ULIDs, base64, traces."""
 LONGEST_SHOWN = 200
 
 
@@ -62,7 +60,7 @@ def about_of(request: Any) -> About | None:
 
 def request_id(given: str | None) -> str:
     """Give the client's id of its request if it is well formed, or a new one."""
-    return given if given is not None and _ID.fullmatch(given) else secrets.token_hex(8)
+    return given if given is not None and is_request_id(given) else secrets.token_hex(8)
 
 
 def header(request: Any, name: bytes) -> str | None:

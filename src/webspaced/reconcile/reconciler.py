@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from contextvars import Context
 from typing import Any
 
 from attrs import evolve
@@ -233,9 +234,11 @@ class Reconciler:
         return self._with.publisher.settled(self._with.registry.name_of(uid), surely=True)
 
     def act(self, uid: int) -> None:
-        """Make what a webspace has what it should have."""
-        if not self._leads:
-            return
+        """Make what a webspace has what it should have: on nobody's behalf, whoever has caused the look at it."""
+        if self._leads:
+            Context().run(self._act, uid)
+
+    def _act(self, uid: int) -> None:
         observed = self._with.registry.get(uid)
         if observed is None or observed.unfinished:
             # What is still being created is opened all at once, at its end.

@@ -71,10 +71,22 @@ GROUPS: Mapping[str, tuple[Event, ...]] = {
         warn("iam.users-wrong", "The users file has a mistake, and the members before it count.", "error"),
     ),
     "Visitors": (
+        debug("visit.accepted", "A visitor has connected to a boot port or a forward; `port` is the webspace's own.",
+              "webspace", "port", "peer"),
+        debug("visit.asked", "What somebody asks for who may have to wait.", "host", "method", "client_id"),
         broke("visit.broke", "A visit failed by a mistake of webspaced's own.", "webspace"),
+        debug("visit.connected", "A visitor is connected to the container; `seconds` since it was accepted or held.",
+              "seconds"),
+        debug("visit.ended", "A visitor has left, was cut off or was served.", "stage", "to_container", "to_visitor"),
+        debug("visit.first-byte", "The first byte from the container to the visitor; `seconds` since it was connected.",
+              "seconds"),
+        debug("visit.held", "A visitor waits."),
+        debug("visit.paged", "A visitor before a browser got a page that asks again; that will be another visit."),
         warn("visit.proxy-untrusted", "A proxy before webspaced is not trusted, so its visitors cannot be "
              "told from each other.",
              "peer"),
+        debug("visit.refused", "A visitor is not served; `outcome` as `webspaced_visits_refused_total` has it.",
+              "outcome", "error"),
         info("visit.refusals-began", "A webspace begins to refuse visitors.", "who", "webspace", "error"),
         info("visit.refusals-ended", "How many visitors were refused, a minute after the last one.",
              "who", "webspace", "count", "seconds", "error"),
@@ -83,7 +95,12 @@ GROUPS: Mapping[str, tuple[Event, ...]] = {
     "Waking": (
         warn("boot.failed", "A webspace did not come up.", "webspace", "error", "detail"),
         warn("boot.stuck", "A container is stuck in freezing, and is stopped by force.", "instance"),
-        info("boot.up", "A webspace runs and has its address.", "webspace", "address", "seconds"),
+        debug("boot.asked", "Somebody wants a webspace to be up: a boot begins (`begins`), or one that is under way is"
+              " waited for.", "webspace", "begins"),
+        debug("boot.awaited", "To each who waited: the webspace is up.", "webspace", "phases"),
+        debug("boot.phase", "A boot enters another phase.", "webspace", "phase"),
+        debug("boot.port-answers", "To each who waited: the port answers.", "webspace", "host", "port"),
+        info("boot.up", "A webspace runs and has its address.", "webspace", "address", "seconds", "phases"),
     ),
     "Schedules": (
         broke("schedule.broke", "A scheduled wake failed by a mistake of webspaced's own.", "webspace"),

@@ -19,6 +19,8 @@ from webspaced.errors import BootFailed, DeadlineExceeded, NotFound, Refused
 from webspaced.interfaces import IInstances, IRoom
 from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import Flights, sleep
+from webspaced.lib.ids import carried, within
+from webspaced.lib.logs import BOOT_ID
 from webspaced.webspaces.conditions import Conditions, Kind
 from webspaced.webspaces.course import Boots, Course, Step
 from webspaced.webspaces.observed import Observed
@@ -118,6 +120,7 @@ class Booter:
     def forget(self, uid: int) -> None:
         """Drop what is remembered of a webspace that is gone."""
         self._memories.pop(uid, None)
+        self.boots.forget(uid)
         # What they wait for may end without a word: the hold is forgotten, too.
         self._go_on(uid)
 
@@ -132,7 +135,9 @@ class Booter:
         if by_api:
             # Also where a visitor's boot is under way that would be refused.
             self._asked_by_api.add(uid)
-        course = self.boots.begin()
+        begins = uid not in self._flights
+        course = self.boots.begin(uid) if begins else self._courses[uid]
+        self.boots.asked(course, begins=begins)
         return self._flights.join(uid, lambda: self._boot(uid, course), lambda: not course.asked)
 
     def is_departed(self, observed: Observed) -> bool:
@@ -162,7 +167,7 @@ class Booter:
     async def boot_unfinished(self, uid: int) -> Observed:
         """Boot a webspace for who creates it, and for nobody else beside."""
         self._asked_by_api.add(uid)
-        return await self._boot(uid, self.boots.begin(unfinished=True))
+        return await self._boot(uid, self.boots.begin(uid, unfinished=True))
 
     def _remember(self, uid: int, memory: Memory) -> None:
         before = self.memory(uid)
@@ -181,20 +186,22 @@ class Booter:
         began = self._clock.seconds()
         self._courses[uid] = course
         try:
-            with self.boots.counted(course):
+            with within(BOOT_ID, course.id), self.boots.counted(course):
                 observed = await self._come_up(uid, course)
         except (BootFailed, DeadlineExceeded) as error:
             self._remember(uid, self.memory(uid).failed(self._clock.seconds(), str(error)))
             text, detail = "webspace {webspace} did not boot: {error} {detail}", getattr(error, "detail", "")
-            self.log.warn(text, event="boot.failed", webspace=uid, error=str(error), detail=detail)
+            self.log.warn(text, event="boot.failed", boot_id=course.id, webspace=uid, error=str(error), detail=detail)
             raise
         finally:
             self._asked_by_api.discard(uid)
             self._courses.pop(uid, None)
             self._room.leave(uid)
         self._remember(uid, self.memory(uid).succeeded())
-        text, seconds = "webspace {webspace} is up at {address} after {seconds:.3f} s", self._clock.seconds() - began
-        self.log.info(text, event="boot.up", webspace=uid, address=observed.address, seconds=seconds)
+        self.log.info(
+            "webspace {webspace} is up at {address} after {seconds:.3f} s", event="boot.up", boot_id=course.id, webspace=uid,
+            address=observed.address, seconds=self._clock.seconds() - began, phases=course.phases(),
+        )  # fmt: skip
         return observed
 
     async def _come_up(self, uid: int, course: Course) -> Observed:
@@ -287,7 +294,7 @@ class Booter:
 
     async def _resume(self, observed: Observed, course: Course) -> None:
         """Wake one that dozes; LXD's work on it, such as a snapshot, is let finish before."""
-        if await self._resumes.run(lambda: Deferred.fromCoroutine(self._resume_in_place(observed, course))):
+        if await self._resumes.run(carried(lambda: Deferred.fromCoroutine(self._resume_in_place(observed, course)))):
             await course.patience.wait()
 
     async def _resume_in_place(self, observed: Observed, course: Course) -> str:
@@ -333,7 +340,7 @@ class Booter:
         await sleep(self._clock, 0)
         await sleep(self._clock, 0)
         await self._room.enter(observed.uid)
-        return await self._places.run(lambda: Deferred.fromCoroutine(self._start_in_place(observed, course)))
+        return await self._places.run(carried(lambda: Deferred.fromCoroutine(self._start_in_place(observed, course))))
 
     async def _start_in_place(self, observed: Observed, course: Course) -> bool:
         # While this waited for its place, the webspace may have been claimed by a stop or a deletion, or be wanted off.

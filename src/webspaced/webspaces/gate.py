@@ -163,12 +163,21 @@ class BootGate:
             return await self._boot_and_probe(uid, probe)
 
     async def _boot_and_probe(self, uid: int, probe: Probe) -> Endpoint:
-        observed = await self._booter.boot(uid)
+        waiting = self._booter.boot(uid)
+        has_to_wait = not waiting.called
+        observed = await waiting
+        if has_to_wait:
+            self._booter.boots.tell_up(uid)
         if (address := self._readiness.answering(observed, probe)) is not None:
             # It dozed: what answered before answers now.
             return Endpoint(address, probe.port)
         key = (uid, observed.instance.incarnation, probe)
-        return await self._probing.join(key, lambda: self._answers(observed, probe))
+        endpoint = await self._probing.join(key, lambda: self._answers(observed, probe))
+        self.log.debug(
+            "webspace {webspace} answers at {host}:{port}",
+            event="boot.port-answers", webspace=uid, host=str(endpoint.host), port=endpoint.port,
+        )  # fmt: skip
+        return endpoint
 
     async def _answers(self, observed: Observed, probe: Probe) -> Endpoint:
         return await self.ports.measured(Step.PORT.value, self._answer(observed, probe))
