@@ -11,11 +11,12 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from webspaced.addresses import Ground, check_own_addresses, claim_rules, ground_of
+from webspaced.audit.instances import audited
+from webspaced.audit.trail import trail_for
 from webspaced.cluster import Kubernetes, cluster_for
 from webspaced.control.build import Operated, build_control
-from webspaced.core.config import Choices, Config
+from webspaced.core.config import Choices
 from webspaced.core.instance import IPAddress
-from webspaced.core.protocol import Protocol
 from webspaced.daemon import Daemon, Parts
 from webspaced.dns import DomainRecords, resolver_for
 from webspaced.election import election_for
@@ -25,7 +26,7 @@ from webspaced.forward.listeners import Listeners
 from webspaced.http.routes import RouteDocument
 from webspaced.iam.choice import identity_for
 from webspaced.interfaces import IDomainRecords, IHostKernel, IIdentity, IRouteDocument
-from webspaced.knowledge import Knowledge, Served
+from webspaced.knowledge import Knowledge, Served, config_defaults
 from webspaced.leadership import Leadership
 from webspaced.lib.addresses import can_bind
 from webspaced.lib.descriptors import Reserve, raise_descriptor_limit, reserve_of
@@ -146,9 +147,8 @@ def build(reactor: Any, settings: Settings, host: Host | None = None) -> Daemon:
     identity = identity_for(reactor, settings)
     connections = Connections(reactor, endpoints_for(reactor, settings.lxd.url, Identities.by(settings.lxd.tls)))
     client = LxdClient(connections.agent, reactor, settings.lxd.project, suspect=lambda: connections.suspect)
-    instances = LxdInstances(client)
     words = Words(ProfileWords(client, settings.lxd.project, settings.webspaces.instance_prefix))
-    known = _build_knowledge(reactor, settings, instances, identity, host, words)
+    known = _build_knowledge(reactor, settings, client, identity, host, words)
     cluster = cluster_for(reactor, settings)
     election = election_for(reactor, settings, client, cluster)
     token = route_token(settings)
@@ -245,11 +245,13 @@ def _build_events(
 
 
 def _build_knowledge(
-    reactor: Any, settings: Settings, instances: LxdInstances, identity: IIdentity, host: Host, words: Words
+    reactor: Any, settings: Settings, client: LxdClient, identity: IIdentity, host: Host, words: Words
 ) -> Knowledge:
     webspaces = settings.webspaces
+    trail = trail_for(reactor, settings.audit_log, host.now)
+    instances = audited(LxdInstances(client), trail, webspaces.instance_prefix)
     conditions = Conditions(reactor)
-    registry = Registry(reactor, instances, webspaces.instance_prefix, _config_defaults(settings), conditions, words)
+    registry = Registry(reactor, instances, webspaces.instance_prefix, config_defaults(settings), conditions, words)
     departures = Departures(reactor, registry, identity, settings.iam.grace, host.now)
     readiness = ReadinessTable()
     activity, room = Activity(reactor), Room(reactor, registry, webspaces.max_running, webspaces.max_wait)
@@ -280,7 +282,9 @@ def _build_knowledge(
         pick=host.pick,
         can_bind=lambda port: host.can_bind(settings.traefik.boot_address, port),
     )
+    trail.owner_of = lambda uid: (observed.username or "") if (observed := registry.get(uid)) else ""
     return Knowledge(
+        trail=trail,
         instances=instances,
         conditions=conditions,
         registry=registry,
@@ -296,16 +300,6 @@ def _build_knowledge(
         filters=Filters(registry, webspaces.instance_prefix),
         activity=activity,
         room=room,
-    )
-
-
-def _config_defaults(settings: Settings) -> Config:
-    defaults = settings.webspaces.config_defaults
-    return Config(
-        startup_delay=defaults.startup_delay,
-        http_port=defaults.http_port,
-        sni_passthrough=defaults.sni_passthrough,
-        protocol=Protocol(defaults.protocol),
     )
 
 
@@ -389,7 +383,7 @@ def _build_service(
         conditions=known.conditions,
         may_write=leads,
     )
-    creator = Creator(workshop, webspaces.lxd_profile, _config_defaults(settings))
+    creator = Creator(workshop, webspaces.lxd_profile, config_defaults(settings))
     reconciler.after_pass(creator.sweep)
     reconciler.after_pass(Warden(reactor, known.registry, known.booter, power, known.departures, leads).watch)
     choices = Choices(

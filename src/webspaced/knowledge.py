@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from webspaced.audit.trail import Trail
+from webspaced.core.config import Config
+from webspaced.core.protocol import Protocol
 from webspaced.forward.listeners import Listeners
 from webspaced.http.routes import RouteDocument
 from webspaced.interfaces import IExposure, IInstances, IRouteStore
 from webspaced.reconcile.publisher import Publisher
+from webspaced.settings import Settings
 from webspaced.traefik.watch import TraefikWatch
 from webspaced.webspaces.activity import Activity
 from webspaced.webspaces.allocator import Allocator
@@ -29,6 +33,7 @@ from webspaced.webspaces.room import Room
 class Knowledge:
     """What is known of webspaces, and how they are woken and changed."""
 
+    trail: Trail
     instances: IInstances
     conditions: Conditions
     registry: Registry
@@ -71,3 +76,14 @@ class Served:
     def lacks_traefik(self) -> bool:
         """Whether a Traefik of this webspaced's own has no routes."""
         return self.watch is not None and self.watch.own is not None and bool(self.watch.trouble)
+
+
+def config_defaults(settings: Settings) -> Config:
+    """Give what holds for webspaces whose members say nothing else."""
+    defaults = settings.webspaces.config_defaults
+    return Config(
+        startup_delay=defaults.startup_delay,
+        http_port=defaults.http_port,
+        sni_passthrough=defaults.sni_passthrough,
+        protocol=Protocol(defaults.protocol),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.web.resource import IResource
 
 from webspaced.core.command import Bounds
@@ -55,12 +55,13 @@ def build_sites(
     known, service, reconciler = behind.known, behind.service, behind.reconciler
     members = Members(behind.identity, known.registry, known.documents)
     listening = Listening.by(settings.http, reactor, behind.reserve.connections, settings.metrics.listen_address)
+    listening = evolve(listening, trail=known.trail)
     backing = Backing(
         service=service,
         domains=_domains(settings, behind, leads),
         uploads=Uploads(known.documents, known.claims, known.certificates, reconciler, behind.now),
         insides=_insides(settings, behind),
-        terminals=Terminals(reactor, behind.reserve.terminals, settings.webspaces.exec.max_terminals),
+        terminals=Terminals(reactor, behind.reserve.terminals, settings.webspaces.exec.max_terminals, known.trail),
         commands=(behind.reserve.commands, settings.webspaces.exec.max_commands),
         auth=Auth(members, listening.limits, listening.cors, Tickets(reactor)),
         sleeper=behind.sleeper,

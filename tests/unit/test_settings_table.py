@@ -33,6 +33,7 @@ LATER = ("tests.unit.test_tap.LaterTests.test_what_is_not_used",)
 SHOWN_BY: dict[str, tuple[str, ...]] = {
     "log_level": (f"{HERE}.DaemonTests.test_log_level",),
     "log_format": (f"{HERE}.DaemonTests.test_log_format",),
+    "audit_log": ("tests.unit.audit.test_writer.SettingTests.test_where",),
     "data_dir": (
         "tests.unit.settings.test_load.DefaultTests.test_paths_follow_the_data_dir",
         f"{TRAEFIK}.TraefikTests.test_provider_http_and_where_its_copy_lies",

@@ -12,7 +12,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 
+from webspaced.audit.trail import Trail
 from webspaced.control import views
+from webspaced.control.audited import order
 from webspaced.control.documents import Kept
 from webspaced.control.socket import peer_of
 from webspaced.core.desired import AUTO, Desired, Wish, parse_wish, suspension
@@ -55,6 +57,15 @@ class Control:
     def __init__(self, backing: Backing) -> None:
         self._with = backing
         self._kept = Kept(backing.known.registry, backing.known.instances, backing.known.documents)
+
+    @property
+    def trail(self) -> Trail:
+        """Where orders are told of."""
+        return self._with.known.trail
+
+    def uid_of(self, who: str) -> int:
+        """Give the id of a webspace's user; errors as of :meth:`_observed`."""
+        return self._observed(who).uid
 
     @app.handle_errors(Exception)
     def on_error(self, request: IRequest, failure: Failure) -> bytes:
@@ -119,6 +130,7 @@ class Control:
         return _given(request, {"routes": actual, "differing": differing})
 
     @app.route("/sync", methods=["POST"])
+    @order("order.sync")
     async def sync(self, request: IRequest) -> bytes:
         """Read everything anew from LXD, look at the store of routes, and bring all in order."""
         by = self._asked_to_change(request)
@@ -128,6 +140,7 @@ class Control:
         return self.status(request)
 
     @app.route("/webspaces/<who>/desired", methods=["PUT"])
+    @order("order.want")
     async def desired(self, request: IRequest, who: str) -> bytes:
         """Suspend a webspace, or let it be: ``{"desired": "suspended" | "auto", "reason"?, "publicReason"?}``."""
         by = self._asked_to_change(request)
@@ -147,6 +160,7 @@ class Control:
         return _given(request, {"id": observed.uid, **wanted.to_json()})
 
     @app.route("/webspaces/<who>/evict", methods=["POST"])
+    @order("order.evict")
     async def evict(self, request: IRequest, who: str) -> bytes:
         """Stop a webspace in order, as if nobody had used it for long: the next visit wakes it."""
         by = self._asked_to_change(request)
@@ -166,6 +180,7 @@ class Control:
         return _given(request, await self._kept.exported())
 
     @app.route("/documents", methods=["PUT"])
+    @order("order.restore", lambda request: b"write" in (request.args or {}))
     async def restore(self, request: IRequest) -> bytes:
         """Compare with what was exported, and with ``?write=1`` write what differs."""
         by = self._asked_to_change(request)

@@ -19,8 +19,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from webspaced.audit.cause import CAUSE, UPKEEP
 from webspaced.core.address import Endpoint
 from webspaced.core.proxy_protocol import header
+from webspaced.core.visitor import Request
 from webspaced.errors import Momentary, PortSilent, Refused, WebspacedError
 from webspaced.forward.counters import CUT, LEFT, reason_of
 from webspaced.forward.lines import ILine, ILineOwner
@@ -172,8 +174,17 @@ class Visit:
         # Port scans and health checks come and go without a word, and wake nobody.
         self._line.hold(half=self._destination.http, silent=True)
         means.diary.held(self.id)
-        self._waiting = with_values((VISIT_ID, self.id))(Deferred.fromCoroutine, self._reach(first))
+        self._waiting = self._on_its_behalf()(Deferred.fromCoroutine, self._reach(first))
         self._waiting.addErrback(self._failed)
+
+    def _on_its_behalf(self) -> Callable[..., Any]:
+        """Give what calls something so that whatever follows from it is known to be for this visit."""
+        reception = self._visits.means.reception
+        cause = UPKEEP if reception is None else reception.cause(self._destination.port, self._line, self._asked())
+        return with_values((VISIT_ID, self.id), (CAUSE, cause))
+
+    def _asked(self) -> Request | None:
+        return None
 
     async def _reach(self, first: _Try | None) -> None:
         self._serve(await self._connect(first))

@@ -63,7 +63,7 @@ class WebVisit(Visit):
         if room is None or request is None:
             return
         # First this, then the end of one's own waiting: a boot for which nobody waits is given up.
-        page = room.page(self._destination, request, self.since)
+        page = self._on_its_behalf()(room.page, self._destination, request, self.since)
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting.cancel()
@@ -82,6 +82,9 @@ class WebVisit(Visit):
         self._be_calm()
         self._request = None
         super()._serve(backend)
+
+    def _asked(self) -> Request | None:
+        return self._request
 
     def _hindrance(self) -> Refused | None:
         reception = self._visits.means.reception

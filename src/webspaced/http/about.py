@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from attrs import define, field
@@ -11,6 +11,7 @@ from zope.interface import Interface, implementer
 
 from webspaced.core.client_address import IPAddress
 from webspaced.core.request_id import is_request_id
+from webspaced.core.user import User
 
 LONGEST_SHOWN = 200
 
@@ -32,6 +33,13 @@ class About:
     size: int = 0
     user: str = "-"
     uid: int | None = None
+    is_admin: bool = False
+    subject: User | None = None
+    """Whose webspace it is about."""
+    body: Mapping[str, Any] = field(factory=dict)
+    """What was read of it; there may be secrets in it."""
+    problem: str = ""
+    """What the client is told of an error."""
     _over: bool = field(default=False, init=False)
     _release: Callable[[], None] | None = field(default=None, init=False)
 

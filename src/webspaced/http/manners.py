@@ -12,10 +12,12 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource, Resource, getChildForRequest
 from twisted.web.server import NOT_DONE_YET
 
+from webspaced.audit.cause import CAUSE
 from webspaced.core.client_address import IPAddress, IPNetwork, client_address, parse_address
 from webspaced.errors import Invalid, Unavailable
 from webspaced.http import access
 from webspaced.http.about import About, IAbout, header, request_id
+from webspaced.http.audited import CALL, Audited
 from webspaced.http.bodies import body_too_large
 from webspaced.http.cors import Cors
 from webspaced.http.limits import Limits
@@ -37,6 +39,8 @@ class Rules:
     limits: Limits | None = None
     requests: Requests | None = None
     """Counts them."""
+    audited: Audited | None = None
+    """Which are told of in the audit log."""
     leads: Callable[[], bool] = lambda: True
     """Whether this daemon may change webspaces now, and no other one does."""
 
@@ -57,6 +61,12 @@ class Mannered(Resource):
         about = self._introduce(request)
         context = copy_context()
         context.run(REQUEST_ID.set, about.id)
+        audited = self._rules.audited
+        call = None if audited is None else audited.call(request, about)
+        if call is not None:
+            context.run(CAUSE.set, call.cause)
+            context.run(CALL.set, call)
+            request.notifyFinish().addBoth(lambda _: call.answered(request.code, complete=bool(request.finished)))
         context.run(self._serve, request, about)
         return NOT_DONE_YET
 

@@ -83,6 +83,8 @@ class Problem:
             request.setHeader(name.encode(), value.encode())
         about = about_of(request)
         status = 500 if self.status in HIDDEN_FROM_FORMER and is_former_client(request) else self.status
+        if about is not None:
+            about.problem = self.message
         document = {**self.document(), **({} if about is None else {"requestId": about.id})}
         return whole(request, status, CONTENT_TYPE.encode(), json.dumps(document).encode())
 

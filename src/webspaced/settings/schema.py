@@ -13,7 +13,7 @@ import attrs
 from webspaced.settings.backends import Iam, Lxd
 from webspaced.settings.fields import SECTION, SETTING, Setting, section, setting
 from webspaced.settings.http import Http
-from webspaced.settings.kinds import PATH, choice, duration, level
+from webspaced.settings.kinds import PATH, STREAM, choice, duration, level
 from webspaced.settings.leadership import Leadership
 from webspaced.settings.metrics import Metrics
 from webspaced.settings.traefik import Traefik
@@ -46,6 +46,12 @@ class Settings:
         choice("text", "json"),
         "Lines for people, or one JSON object per line for machines.",
         default="text",
+    )
+    audit_log: str = setting(
+        STREAM,
+        "Where one line of JSON is written for each change: who, on whose behalf, what, from where, why, with which outcome."
+        " Empty: nowhere.",
+        default="",
     )
     data_dir: Path = setting(
         PATH,

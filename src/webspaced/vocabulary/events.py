@@ -250,6 +250,8 @@ GROUPS: Mapping[str, tuple[Event, ...]] = {
         debug("dns.failed", "A name could not be resolved; whoever asked is told.", "domain", "error"),
     ),
     "The log itself": (
+        info("audit.found", "The audit log can be written again.", "count"),
+        error("audit.lost", "Lines of the audit log cannot be written, and are lost; said once until they can.", "error"),
         info("log.left-out", "Lines that anybody can cause were left out.", "count", "what", "seconds"),
     ),
     "The simulation": (

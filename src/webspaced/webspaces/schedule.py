@@ -18,11 +18,13 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from webspaced.audit.cause import because
 from webspaced.core.boot import Hold
 from webspaced.core.schedule import WakeTime, next_wake
 from webspaced.core.sleep import Depth, SleepRules
 from webspaced.errors import WebspacedError
 from webspaced.lib.deferreds import sleep
+from webspaced.lib.ids import carried
 from webspaced.lib.sparing import Sparing
 from webspaced.webspaces.activity import Activity
 from webspaced.webspaces.booter import Booter
@@ -219,7 +221,8 @@ class Schedule(Service):
         self._plan(uid, max(at, now))
         if leads and uid not in self._at_work and not self._is_served(uid, entry, at):
             self._at_work.add(uid)
-            work = lambda: Deferred.fromCoroutine(self._wake(uid, at))  # noqa: E731
+            with because("schedule"):
+                work = carried(lambda: Deferred.fromCoroutine(self._wake(uid, at)))
             self._places.run(work).addErrback(self._failed, uid).addBoth(lambda _: self._at_work.discard(uid))
 
     def _is_served(self, uid: int, entry: _Entry, at: float) -> bool:

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from webspaced.audit.cause import because
 from webspaced.core.boot import Hold
 from webspaced.core.desired import Wish
 from webspaced.core.sleep import Depth
@@ -71,7 +72,8 @@ class Warden:
                     event="stop.unwanted",
                     webspace=uid,
                 )
-                await self._power.keep_off(uid)
+                with because("unwanted"):
+                    await self._power.keep_off(uid)
         finally:
             self._considered.discard(uid)
 

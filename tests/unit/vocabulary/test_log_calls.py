@@ -11,6 +11,8 @@ from attrs import frozen
 from twisted.trial.unittest import SynchronousTestCase
 
 from webspaced.lib.logs import IDS
+from webspaced.vocabulary.actions import ACTIONS, CAUSES, EFFECTS, SESSIONS
+from webspaced.vocabulary.actions import GROUPS as ACTIONS_BY_CAUSE
 from webspaced.vocabulary.events import EVENTS, GROUPS
 from webspaced.vocabulary.members import FIELDS, OF_EACH_LINE
 from webspaced.vocabulary.reference import markdown
@@ -85,3 +87,19 @@ class CatalogueTests(SynchronousTestCase):
         committed = (ROOT / "docs" / "reference" / "log-events.md").read_text(encoding="utf-8")
         again = "python -m webspaced.vocabulary.reference > docs/reference/log-events.md"
         self.assertEqual(committed, markdown(), f"print it again: {again}")
+
+
+class ActionTests(SynchronousTestCase):
+    def test_each_effect_and_session_is_told_of_somewhere(self) -> None:
+        sources = "".join(path.read_text(encoding="utf-8") for path in SOURCES.rglob("*.py") if path.name != "actions.py")
+        for action in (*EFFECTS, *SESSIONS):
+            self.assertIn(f'"{action.name}"', sources)
+
+    def test_names(self) -> None:
+        self.assertEqual(len(ACTIONS), sum(map(len, ACTIONS_BY_CAUSE.values())), "a name is there twice")
+        for action in ACTIONS.values():
+            self.assertRegex(action.name, r"^[a-z]+\.[a-z]+(-[a-z]+)*$")
+            self.assertTrue(action.meaning.endswith("."), action.name)
+        sources = "".join(path.read_text(encoding="utf-8") for path in SOURCES.rglob("*.py") if path.name != "actions.py")
+        for cause in CAUSES:
+            self.assertIn(f'"{cause}"', sources)
