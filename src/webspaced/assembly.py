@@ -63,6 +63,7 @@ from webspaced.reconcile.unwritten import note_conditions
 from webspaced.settings import Settings
 from webspaced.sites import Behind, build_sites
 from webspaced.sleeping import build_sleeping, sleep_looks
+from webspaced.tracing.build import tracer_for
 from webspaced.traefik.embedded import EmbeddedTraefik
 from webspaced.visiting import build_listeners
 from webspaced.webspaces.activity import Activity
@@ -285,6 +286,7 @@ def _build_knowledge(
     trail.owner_of = lambda uid: (observed.username or "") if (observed := registry.get(uid)) else ""
     return Knowledge(
         trail=trail,
+        tracer=tracer_for(reactor, settings),
         instances=instances,
         conditions=conditions,
         registry=registry,

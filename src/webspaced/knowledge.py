@@ -10,6 +10,7 @@ from webspaced.core.protocol import Protocol
 from webspaced.forward.listeners import Listeners
 from webspaced.http.routes import RouteDocument
 from webspaced.interfaces import IExposure, IInstances, IRouteStore
+from webspaced.lib.spans import ITracer
 from webspaced.reconcile.publisher import Publisher
 from webspaced.settings import Settings
 from webspaced.traefik.watch import TraefikWatch
@@ -34,6 +35,8 @@ class Knowledge:
     """What is known of webspaces, and how they are woken and changed."""
 
     trail: Trail
+    tracer: ITracer | None
+    """Begins traces of requests and visits, where there are any."""
     instances: IInstances
     conditions: Conditions
     registry: Registry

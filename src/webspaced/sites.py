@@ -55,7 +55,7 @@ def build_sites(
     known, service, reconciler = behind.known, behind.service, behind.reconciler
     members = Members(behind.identity, known.registry, known.documents)
     listening = Listening.by(settings.http, reactor, behind.reserve.connections, settings.metrics.listen_address)
-    listening = evolve(listening, trail=known.trail)
+    listening = evolve(listening, trail=known.trail, tracer=known.tracer)
     backing = Backing(
         service=service,
         domains=_domains(settings, behind, leads),

@@ -48,7 +48,7 @@ def build_listeners(
         seats=web_seats or Places(seats.most, seats.most_per_webspace),
         refusals=Refusals(reactor),
         reception=Reception(known.gate, _wakers(reactor, settings)),
-        diary=Diary(settings.log_level in DETAILED),
+        diary=Diary(settings.log_level in DETAILED, known.tracer),
     )
     forwards = evolve(means, places=held.forwards, seats=seats, by_visitor=True, first_word=FIRST_WORD)
 

@@ -6,12 +6,14 @@ Each line has the visit's id, so that one id finds them all; ``visit.boot`` name
 from __future__ import annotations
 
 from attrs import define, field
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from webspaced.core.request_id import is_request_id
 from webspaced.core.visitor import Request
 from webspaced.forward.lines import ILine
 from webspaced.lib.ids import Ids
+from webspaced.lib.spans import ISpan, ITracer
 
 LONGEST_TOLD = 200
 """Characters of what a visitor wrote."""
@@ -23,6 +25,7 @@ class Diary:
 
     log = Logger()
     is_on: bool = False
+    _tracer: ITracer | None = None
     _ids: Ids = field(factory=lambda: Ids("v"), init=False)
 
     def new(self) -> str:
@@ -46,10 +49,12 @@ class Diary:
                 method=request.method[:LONGEST_TOLD], client_id=request.id if is_request_id(request.id) else "",
             )  # fmt: skip
 
-    def held(self, visit_id: str) -> None:
-        """Tell that it waits."""
+    def held(self, visit_id: str, webspace: int, port: int) -> ISpan | None:
+        """Tell that it waits, and begin its trace, where there is one: until the first byte, or its end before that."""
         if self.is_on:
             self.log.debug("it is held", event="visit.held", visit_id=visit_id)
+        tracer = self._tracer
+        return None if tracer is None else tracer.root("visit", webspace=webspace, port=port, visit_id=visit_id)
 
     def connected(self, visit_id: str, seconds: float) -> None:
         """Tell that it is relayed, so many seconds after it came or was held."""
@@ -57,15 +62,26 @@ class Diary:
             text = "it is connected after {seconds:.3f} s"
             self.log.debug(text, event="visit.connected", visit_id=visit_id, seconds=round(seconds, 6))
 
-    def answered(self, visit_id: str, seconds: float) -> None:
-        """Tell of the first byte to it, so many seconds after it was connected."""
-        self.log.debug(
-            "the first byte of the answer after {seconds:.3f} s more", event="visit.first-byte",
-            visit_id=visit_id, seconds=round(seconds, 6),
-        )  # fmt: skip
+    def follow(self, visit_id: str, span: ISpan | None, backend: ILine, clock: IReactorTime) -> None:
+        """Tell of the first byte to it, once it comes from there; it was connected now."""
+        if (not self.is_on and span is None) or backend.tap is not None:
+            return
+        began = clock.seconds()
 
-    def refused(self, visit_id: str, outcome: str, error: str) -> None:
+        def first(_piece: memoryview) -> None:
+            backend.tap = None
+            if span is not None:
+                span.end()
+            text, seconds = "the first byte of the answer after {seconds:.3f} s more", clock.seconds() - began
+            self.log.debug(text, event="visit.first-byte", visit_id=visit_id, seconds=round(seconds, 6))
+
+        backend.tap = first
+
+    def refused(self, visit_id: str, span: ISpan | None, outcome: str, error: str) -> None:
         """Tell that it was not served, by the word that is counted and the reason."""
+        if span is not None:
+            span.note(outcome=outcome)
+            span.end(error)
         if self.is_on:
             self.log.debug(
                 "it is refused ({outcome}): {error}", event="visit.refused", visit_id=visit_id, outcome=outcome, error=error
@@ -76,8 +92,10 @@ class Diary:
         if self.is_on:
             self.log.debug("it gets a page that asks again", event="visit.paged", visit_id=visit_id)
 
-    def ended(self, visit_id: str, stage: str, moved: tuple[int, int]) -> None:
+    def ended(self, visit_id: str, span: ISpan | None, stage: str, moved: tuple[int, int]) -> None:
         """Tell that it is over, at which stage it was, and the bytes to the container and back."""
+        if span is not None:
+            span.end()
         if self.is_on:
             self.log.debug(
                 "it ended, {stage}: {to_container} B there, {to_visitor} B back", event="visit.ended",

@@ -33,6 +33,7 @@ from webspaced.forward.states import VISITS, Stage, Step
 from webspaced.lib.ids import with_values
 from webspaced.lib.logs import VISIT_ID
 from webspaced.lib.places import Places
+from webspaced.lib.spans import SPAN, ISpan
 
 if TYPE_CHECKING:
     from webspaced.forward.visits import Visits
@@ -67,7 +68,7 @@ class Visit:
     log = Logger()
     factory: Any = None
     __slots__ = (
-        "_alarm", "_backend", "_destination", "_line", "_seated", "_seen", "_visitor", "_visits", "_waiting",
+        "_alarm", "_backend", "_destination", "_line", "_seated", "_seen", "_span", "_visitor", "_visits", "_waiting",
         "id", "since", "stage", "transport",
     )
 
@@ -84,6 +85,7 @@ class Visit:
         self._seated = False
         self.since = 0.0
         self._seen = 0
+        self._span: ISpan | None = None
         self._visitor = visitor
 
     def makeConnection(self, transport: Any) -> None:
@@ -173,7 +175,7 @@ class Visit:
         self.since = means.clock.seconds()
         # Port scans and health checks come and go without a word, and wake nobody.
         self._line.hold(half=self._destination.http, silent=True)
-        means.diary.held(self.id)
+        self._span = means.diary.held(self.id, self._destination.uid, self._destination.port)
         self._waiting = self._on_its_behalf()(Deferred.fromCoroutine, self._reach(first))
         self._waiting.addErrback(self._failed)
 
@@ -181,7 +183,7 @@ class Visit:
         """Give what calls something so that whatever follows from it is known to be for this visit."""
         reception = self._visits.means.reception
         cause = UPKEEP if reception is None else reception.cause(self._destination.port, self._line, self._asked())
-        return with_values((VISIT_ID, self.id), (CAUSE, cause))
+        return with_values((VISIT_ID, self.id), (CAUSE, cause), (SPAN, self._span))
 
     def _asked(self) -> Request | None:
         return None
@@ -246,26 +248,17 @@ class Visit:
                 return
             first = header(version, *ends)
         self._step(Step.SERVE)
-        self._follow(backend)
+        means, before = self._visits.means, self.since
+        self.since = means.clock.seconds()
+        means.diary.connected(self.id, self.since - before)
+        means.diary.follow(self.id, self._span, backend, means.clock)
         self._visits.opened += 1
         self._backend = backend
         self._line.relay_to(backend, first)
 
-    def _follow(self, backend: ILine) -> None:
-        means, before = self._visits.means, self.since
-        self.since = now = means.clock.seconds()
-        means.diary.connected(self.id, now - before)
-        if means.diary.is_on and backend.tap is None:
-
-            def first(_piece: memoryview) -> None:
-                backend.tap = None
-                means.diary.answered(self.id, means.clock.seconds() - now)
-
-            backend.tap = first
-
     def _refuse(self, error: Exception) -> None:
         self._visits.count(reason_of(error))
-        self._visits.means.diary.refused(self.id, reason_of(error), str(error))
+        self._visits.means.diary.refused(self.id, self._span, reason_of(error), str(error))
         if not isinstance(error, AgentIgnored):
             self._visits.means.refusals.refused(self._destination.uid, str(error))
         self._part_with(self._answer_to(error))
@@ -307,7 +300,7 @@ class Visit:
         """See :meth:`ILineOwner.over`: forget the visitor."""
         if self.stage is Stage.OVER:
             return
-        self._visits.means.diary.ended(self.id, self.stage.value, self.moved())
+        self._visits.means.diary.ended(self.id, self._span, self.stage.value, self.moved())
         self._step(Step.END)
         self._visits.left(self)
         self._be_calm()

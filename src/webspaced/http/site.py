@@ -29,6 +29,7 @@ from webspaced.http.requests import Requests
 from webspaced.http.routes import RouteDocument
 from webspaced.lib.buckets import Rate
 from webspaced.lib.measures import Counted
+from webspaced.lib.spans import ITracer
 from webspaced.settings import Address, Http
 
 HEALTH_PATHS = (b"live", b"ready", b"health")
@@ -119,6 +120,7 @@ class Listening:
     metrics: Address | None = None
     trail: Trail | None = None
     """Where calls are told of that change something."""
+    tracer: ITracer | None = None
 
     @classmethod
     def by(cls, http: Http, clock: IReactorTime, connections: int, metrics: Address | None = None) -> Listening:
@@ -156,7 +158,7 @@ class Sites:
         self._api = pages.api
         self._bounds = listening
         audited = None if listening.trail is None else Audited.of(listening.trail, (Api.app, Internal.app))
-        trusting = Rules(clock=reactor, trusted=listening.trusted, leads=leads, audited=audited)
+        trusting = Rules(clock=reactor, trusted=listening.trusted, leads=leads, audited=audited, tracer=listening.tracer)
         self.requests = {name: Requests(APPS) for name in ("public", "internal")}
         """What is counted of each listener's."""
         public = evolve(

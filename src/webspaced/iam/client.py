@@ -45,7 +45,7 @@ class IamdClient:
         self._agent = agent
         self._clock = clock
         self._base = base
-        self.calls = Calls(clock)
+        self.calls = Calls(clock, "iam")
         # Anybody's token is a question, and IAM may be away for long.
         self._lines = Sparing(clock, self.log, "failures of IAM")
 

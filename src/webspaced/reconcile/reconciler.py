@@ -51,7 +51,7 @@ class Reconciler:
         self.connected_to_lxd = False
         self.no_boot_port = ""
         """Why no boot port can be bound on this machine, if so."""
-        self.passes = Calls(clock)
+        self.passes = Calls(clock, "reconcile")
         self._clock = clock
         self._serving = serving
         self._with = with_

@@ -16,6 +16,7 @@ from webspaced.settings.http import Http
 from webspaced.settings.kinds import PATH, STREAM, choice, duration, level
 from webspaced.settings.leadership import Leadership
 from webspaced.settings.metrics import Metrics
+from webspaced.settings.tracing import Tracing
 from webspaced.settings.traefik import Traefik
 from webspaced.settings.webspaces import Webspaces
 
@@ -67,6 +68,7 @@ class Settings:
     traefik: Traefik = section(Traefik)
     leadership: Leadership = section(Leadership)
     metrics: Metrics = section(Metrics)
+    tracing: Tracing = section(Tracing)
 
 
 def _walk(cls: type[Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

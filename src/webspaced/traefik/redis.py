@@ -46,7 +46,7 @@ class RedisStore:
         self, clock: IReactorTime, server: RedisServer, threads: Threads, keyspace: Keyspace, entry_points: EntryPoints
     ) -> None:
         """Keep routes there; the threads are two of the store's own."""
-        self.calls = Calls(clock)
+        self.calls = Calls(clock, "redis")
         self._clock = clock
         self._server = server
         self._threads = threads

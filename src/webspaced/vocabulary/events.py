@@ -252,6 +252,7 @@ GROUPS: Mapping[str, tuple[Event, ...]] = {
     "The log itself": (
         info("audit.found", "The audit log can be written again.", "count"),
         error("audit.lost", "Lines of the audit log cannot be written, and are lost; said once until they can.", "error"),
+        warn("tracing.lost", "Traces could not be sent to the collector.", "error"),
         info("log.left-out", "Lines that anybody can cause were left out.", "count", "what", "seconds"),
     ),
     "The simulation": (

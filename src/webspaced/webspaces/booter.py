@@ -19,8 +19,7 @@ from webspaced.errors import BootFailed, DeadlineExceeded, NotFound, Refused
 from webspaced.interfaces import IInstances, IRoom
 from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import Flights, sleep
-from webspaced.lib.ids import carried, within
-from webspaced.lib.logs import BOOT_ID
+from webspaced.lib.ids import carried
 from webspaced.webspaces.conditions import Conditions, Kind
 from webspaced.webspaces.course import Boots, Course, Step
 from webspaced.webspaces.observed import Observed
@@ -186,7 +185,7 @@ class Booter:
         began = self._clock.seconds()
         self._courses[uid] = course
         try:
-            with within(BOOT_ID, course.id), self.boots.counted(course):
+            with self.boots.counted(course):
                 observed = await self._come_up(uid, course)
         except (BootFailed, DeadlineExceeded) as error:
             self._remember(uid, self.memory(uid).failed(self._clock.seconds(), str(error)))

@@ -10,8 +10,10 @@ from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from webspaced.lib.ids import Ids
+from webspaced.lib.ids import Ids, within
+from webspaced.lib.logs import BOOT_ID
 from webspaced.lib.measures import Counted, Timed, outcome_of
+from webspaced.lib.spans import SPAN, ISpan, span
 from webspaced.webspaces.patience import Patience
 
 log = Logger()
@@ -56,6 +58,8 @@ class Course:
     lasted: dict[Step, float] = field(factory=dict)
     """Seconds spent in each phase before this one."""
     since: float = 0.0
+    span: ISpan | None = None
+    """In the trace of who began it, where there is one."""
 
     def enter(self, step: Step, now: float) -> None:
         """Be in another phase from now on."""
@@ -99,6 +103,9 @@ class Boots:
         """Say in the log, in the context of who asks for it, which boot that is."""
         text = "webspace {webspace} is to be up, by boot {boot_id}"
         log.debug(text, event="boot.asked", boot_id=course.id, webspace=course.webspace, begins=begins)
+        own = SPAN.get()
+        if not begins and own is not None and course.span is not None:
+            own.link(course.span)
 
     def forget(self, uid: int) -> None:
         """Drop what is known of the last boot of a webspace that is gone."""
@@ -115,12 +122,13 @@ class Boots:
     @contextmanager
     def counted(self, course: Course) -> Iterator[None]:
         """Surround a boot, and count it at its end."""
-        try:
-            yield
-        except BaseException as error:
-            self._over(course, error)
-            raise
-        self._over(course, None)
+        with within(BOOT_ID, course.id), span("boot", webspace=course.webspace, boot_id=course.id) as course.span:
+            try:
+                yield
+            except BaseException as error:
+                self._over(course, error)
+                raise
+            self._over(course, None)
 
     def _over(self, course: Course, error: BaseException | None) -> None:
         outcome = outcome_of(error)

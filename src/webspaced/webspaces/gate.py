@@ -20,6 +20,7 @@ from webspaced.interfaces import IBootGate, IPortLook, IWakeLook
 from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import Flights, sleep
 from webspaced.lib.measures import Calls
+from webspaced.lib.spans import span
 from webspaced.webspaces.activity import Activity
 from webspaced.webspaces.booter import Booter
 from webspaced.webspaces.course import Step
@@ -80,7 +81,7 @@ class BootGate:
         patience: Patience,
         domain: str,
     ) -> None:
-        self.ports = Calls(clock)
+        self.ports = Calls(clock, "container")
         """The waits for ports that answer."""
         self._clock = clock
         self._registry = registry
@@ -172,7 +173,8 @@ class BootGate:
             # It dozed: what answered before answers now.
             return Endpoint(address, probe.port)
         key = (uid, observed.instance.incarnation, probe)
-        endpoint = await self._probing.join(key, lambda: self._answers(observed, probe))
+        with span("port", port=probe.port):
+            endpoint = await self._probing.join(key, lambda: self._answers(observed, probe))
         self.log.debug(
             "webspace {webspace} answers at {host}:{port}",
             event="boot.port-answers", webspace=uid, host=str(endpoint.host), port=endpoint.port,

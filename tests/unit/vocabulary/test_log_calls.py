@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[3]
 SOURCES = ROOT / "src" / "webspaced"
 METHODS = {"debug", "info", "warn", "error", "critical", "failure", "emit"}
 FORMERLY = re.compile(r"twisted\.python(\.| import )log\b|import logging\b|from logging\b")
-"""Other ways to log something."""
+"""Other ways to log something; what OpenTelemetry logs by one of them is brought into our log."""
 
 
 @frozen
@@ -68,7 +68,8 @@ class CallTests(SynchronousTestCase):
 
     def test_there_is_no_other_log(self) -> None:
         for path in SOURCES.rglob("*.py"):
-            self.assertIsNone(FORMERLY.search(path.read_text(encoding="utf-8")), path)
+            if path != SOURCES / "tracing" / "otel.py":
+                self.assertIsNone(FORMERLY.search(path.read_text(encoding="utf-8")), path)
 
 
 class CatalogueTests(SynchronousTestCase):
