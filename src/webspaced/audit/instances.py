@@ -87,6 +87,4 @@ class AuditedInstances(_Proxy):  # type: ignore[misc]
             seconds = round(self._trail.clock.seconds() - began, 6)
             if params:
                 told["params"] = params
-            self._trail.note(
-                action, webspace=self._uid_of(name), target={"instance": name}, seconds=seconds, **told
-            )
+            self._trail.note(action, webspace=self._uid_of(name), target={"instance": name}, seconds=seconds, **told)

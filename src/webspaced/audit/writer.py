@@ -167,5 +167,3 @@ def writer_for(where: str) -> Writer:
         message = f"audit_log: {path} cannot be written"
         raise Invalid(message)
     return Writer(lambda: LogFile(Path(where)) if standard is None else Stream(standard))
-
-

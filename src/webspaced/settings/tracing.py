@@ -1,7 +1,5 @@
 """Settings of traces."""
 
-
-
 from __future__ import annotations
 
 import attrs
