@@ -16,7 +16,7 @@ UV = "uv==0.13.9"
 FOLDER = places.CHECKOUT / "requirements"
 LOCKS = {
     # What a cluster needs; it has a Traefik.
-    "image": ("redis", "kubernetes"),
+    "image": ("redis", "kubernetes", "tracing"),
     "package": ("all",),
     "test": ("test",),
 }

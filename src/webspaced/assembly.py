@@ -11,6 +11,8 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from webspaced.addresses import Ground, check_own_addresses, claim_rules, ground_of
+from webspaced.audit.instances import audited
+from webspaced.audit.trail import trail_for
 from webspaced.cluster import Kubernetes, cluster_for
 from webspaced.control.build import Operated, build_control
 from webspaced.core.instance import IPAddress
@@ -61,6 +63,7 @@ from webspaced.serving import build_power, build_service
 from webspaced.settings import Settings
 from webspaced.sites import Behind, build_sites
 from webspaced.sleeping import build_sleeping, sleep_looks
+from webspaced.tracing.build import tracer_for
 from webspaced.traefik.embedded import EmbeddedTraefik
 from webspaced.tuning import Tuned, boot_limits, config_defaults, patience
 from webspaced.visiting import build_listeners
@@ -143,8 +146,7 @@ def build(reactor: Any, live: Live, host: Host | None = None) -> Daemon:
     identity = identity_for(reactor, live)
     connections = _connections(reactor, live)
     client = LxdClient(connections.agent, reactor, settings.lxd.project, suspect=lambda: connections.suspect)
-    instances = LxdInstances(client)
-    known = _build_knowledge(reactor, settings, client, instances, identity, host)
+    known = _build_knowledge(reactor, settings, client, identity, host)
     cluster = cluster_for(reactor, settings)
     election = election_for(reactor, settings, client, cluster)
     token = route_token(settings)
@@ -253,10 +255,12 @@ def _build_events(
 
 
 def _build_knowledge(
-    reactor: Any, settings: Settings, client: LxdClient, instances: LxdInstances, identity: IIdentity, host: Host
+    reactor: Any, settings: Settings, client: LxdClient, identity: IIdentity, host: Host
 ) -> Knowledge:
     webspaces = settings.webspaces
     words = Words(ProfileWords(client, settings.lxd.project, webspaces.instance_prefix))
+    trail = trail_for(reactor, settings.audit_log, host.now)
+    instances = audited(LxdInstances(client), trail, webspaces.instance_prefix)
     conditions = Conditions(reactor)
     registry = Registry(reactor, instances, webspaces.instance_prefix, config_defaults(settings), conditions, words)
     departures = Departures(reactor, registry, identity, settings.iam.grace, host.now)
@@ -285,7 +289,10 @@ def _build_knowledge(
         pick=host.pick,
         can_bind=lambda port: host.can_bind(settings.traefik.boot_address, port),
     )
+    trail.owner_of = lambda uid: (observed.username or "") if (observed := registry.get(uid)) else ""
     return Knowledge(
+        trail=trail,
+        tracer=tracer_for(reactor, settings),
         instances=instances,
         conditions=conditions,
         registry=registry,

@@ -136,7 +136,7 @@ class Daemon(Service):
         await within(self._lead(), "taking over (timeouts.startup)")
         self._parts.keep()
         self.ready = True
-        self.log.info("webspaced is ready")
+        self.log.info("webspaced is ready", event="daemon.ready")
 
     async def _see(self) -> None:
         parts = self._parts
@@ -146,7 +146,7 @@ class Daemon(Service):
             message = "LXD does not tell the subnet of the webspaces' bridge: set webspaces.networks to it"
             raise Invalid(message)
         for advice in ground.advice:
-            self.log.warn("{advice}", advice=advice)
+            self.log.warn("{advice}", event="network.advice", advice=advice)
         parts.registry.prepare(network.nic, ground.rule, ground.ownership)
         parts.housing.prepare(ground.site, ground.rule, ground.ownership)
         parts.filters.prepare(ground.filters)
@@ -180,7 +180,7 @@ class Daemon(Service):
         self._parts.publisher.suspend()
         self._parts.exposure.suspend()
         if standing is Standing.OVER and self.running:
-            self.log.critical("another webspaced serves these webspaces now")
+            self.log.critical("another webspaced serves these webspaces now", event="daemon.superseded")
             self._end()
 
     async def _reached(self, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -191,7 +191,7 @@ class Daemon(Service):
             except Distrusted:
                 raise
             except Unavailable as error:
-                self.log.warn("{error}; trying again", error=str(error))
+                self.log.warn("{error}; trying again", event="daemon.start-waits", error=str(error))
                 await sleep(self._reactor, CONTACT_PAUSE)
 
     def _warn_of_collisions(self) -> None:
@@ -200,7 +200,8 @@ class Daemon(Service):
             advice = collision_advice(ours, ephemeral_ports(), reserved_ports())
             if advice is not None:
                 self.log.warn(
-                    "outgoing connections can take ports of {what}; to prevent that: {advice}", what=what, advice=advice
+                    "outgoing connections can take ports of {what}; to prevent that: {advice}",
+                    event="daemon.ports-exposed", what=what, advice=advice,
                 )
 
     def _check_boot_ports(self) -> None:
@@ -214,11 +215,14 @@ class Daemon(Service):
             # Given up because the daemon stops: whatever was under way fails in a way of its own.
             return
         if not failure.check(WebspacedError, DeadlineExceeded):
-            self.log.failure("webspaced cannot start", failure)
+            self.log.failure("webspaced cannot start", failure, event="daemon.start-broke")
         else:
             said = "" if self._parts.traefik is None else self._parts.traefik.trouble
             more = f"; Traefik says: {said}" if said else ""
-            self.log.critical("webspaced cannot start: {error}{more}", error=failure.getErrorMessage(), more=more)
+            self.log.critical(
+                "webspaced cannot start: {error}{more}",
+                event="daemon.start-failed", error=failure.getErrorMessage(), more=more,
+            )
         self._end()
 
     def _end(self) -> None:
@@ -233,7 +237,9 @@ class Daemon(Service):
         self.ready = False
         until = self._reactor.seconds() + self.shutdown_timeout
         stopping = bounded(self._reactor, self.shutdown_timeout, self._stop(until), "the stop (timeouts.shutdown)")
-        stopping.addErrback(lambda failure: self.log.warn("{error}", error=failure.getErrorMessage()))
+        stopping.addErrback(lambda failure: self.log.warn(
+            "{error}", event="daemon.stop-late", error=failure.getErrorMessage()
+        ))
         return stopping.addBoth(lambda _: self._parts.lock.let_go())
 
     def follow(self, settings: Settings) -> None:
@@ -285,7 +291,7 @@ class Daemon(Service):
         try:
             await bounded(self._reactor, LAST_WRITE, mark.hide(), "hiding from others")
         except WebspacedError as error:
-            self.log.warn("others are still led here: {error}", error=str(error))
+            self.log.warn("others are still led here: {error}", event="daemon.hide-failed", error=str(error))
 
     async def _last_write(self) -> None:
         writing = self._parts.publisher.close()

@@ -60,7 +60,7 @@ class DomainRecords:
             return []
         except (DomainError, ResolverError, QueryTimeout, OSError) as error:
             # A detail: who asked is told, and may ask about a domain of their own that never answers as often as they like.
-            self.log.debug("DNS does not tell of {domain}: {error!r}", domain=domain, error=error)
+            self.log.debug("DNS does not tell of {domain}: {error!r}", event="dns.failed", domain=domain, error=error)
             message = f"the DNS servers do not tell anything of {domain} now"
             raise Unavailable(message, retry_after=5.0) from error
         # A long text comes in pieces; an alias brings its own record along.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from webspaced.audit.trail import Trail
 from webspaced.forward.listeners import Listeners
 from webspaced.http.routes import RouteDocument
 from webspaced.interfaces import IExposure, IInstances, IRouteStore
+from webspaced.lib.spans import ITracer
 from webspaced.reconcile.publisher import Publisher
 from webspaced.traefik.watch import TraefikWatch
 from webspaced.webspaces.activity import Activity
@@ -29,6 +31,9 @@ from webspaced.webspaces.room import Room
 class Knowledge:
     """What is known of webspaces, and how they are woken and changed."""
 
+    trail: Trail
+    tracer: ITracer | None
+    """Begins traces of requests and visits, where there are any."""
     instances: IInstances
     conditions: Conditions
     registry: Registry

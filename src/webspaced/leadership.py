@@ -109,7 +109,11 @@ class Leadership:
             try:
                 await bounded(self._clock, self._times.pause, self._give_up(), "giving the lease up")
             except WebspacedError as error:
-                self.log.warn("the lease was not given up, the next one waits for its end: {error}", error=str(error))
+                self.log.warn(
+                    "the lease was not given up, the next one waits for its end: {error}",
+                    event="lease.release-failed",
+                    error=str(error),
+                )
 
     async def _give_up(self) -> None:
         # A renewal may have been under way.
@@ -123,7 +127,7 @@ class Leadership:
         if not self._elected.called:
             self._elected.errback(failure)
         else:
-            self.log.failure("the lease is no longer cared for", failure)
+            self.log.failure("the lease is no longer cared for", failure, event="lease.broke")
             self._become(Standing.OVER)
 
     async def _run(self) -> None:
@@ -133,7 +137,7 @@ class Leadership:
             except Conflict:
                 raise
             except WebspacedError as error:
-                self.log.warn("the lease cannot be cared for: {error}", error=str(error))
+                self.log.warn("the lease cannot be cared for: {error}", event="lease.failed", error=str(error))
             await self._pause()
 
     def hurry(self) -> None:
@@ -155,7 +159,7 @@ class Leadership:
             try:
                 return await self._write()
             except Changed as error:
-                self.log.info("the lease changed meanwhile: {error}", error=str(error))
+                self.log.info("the lease changed meanwhile: {error}", event="lease.contended", error=str(error))
                 self._claim = None
         before = self._sighting
         self._sighting = sighted(before, await self._lease.read(), self._now())
@@ -183,7 +187,7 @@ class Leadership:
         holder = now.claim.holder if now.claim else ""
         if self.standing is not Standing.STANDBY and now.claim is not None and holder != self._me:
             # Even if it has ended again: what it wrote is not what is remembered here.
-            self.log.error("{holder} leads now, or did", holder=holder or "another one")
+            self.log.error("{holder} leads now, or did", event="lease.lost", holder=holder or "another one")
             self._become(Standing.OVER)
             return False
         self.predecessor = "" if name_of(holder) == self._name else name_of(holder)
@@ -197,10 +201,10 @@ class Leadership:
     def _lead(self) -> None:
         first = self.standing is Standing.STANDBY
         if self.standing is not Standing.LEADING and not first:
-            self.log.info("the lease is held again")
+            self.log.info("the lease is held again", event="lease.regained")
         if first:
             self.standing = Standing.LEADING
-            self.log.info("{name} leads", name=self._name)
+            self.log.info("{name} leads", event="lease.taken", name=self._name)
             self._elected.callback(None)
         else:
             self._become(Standing.LEADING)
@@ -210,7 +214,7 @@ class Leadership:
             # The clock that it is judged by has not come that far.
             self._set_alarm()
         elif self.standing is Standing.LEADING:
-            self.log.error("the lease could not be renewed: nothing is written until it can be")
+            self.log.error("the lease could not be renewed: nothing is written until it can be", event="lease.lapsed")
             self._become(Standing.SUSPENDED)
 
     def _become(self, standing: Standing) -> None:

@@ -61,13 +61,18 @@ class Live:
         try:
             reloaded, puts = self._read()
         except (SettingsError, WebspacedError) as error:
-            self.log.warn("the settings are not reloaded, and all stays as it was: {error}", error=str(error))
+            self.log.warn(
+                "the settings are not reloaded, and all stays as it was: {error}",
+                event="settings.refused", error=str(error),
+            )  # fmt: skip
             raise Invalid(str(error)) from error
         for put in puts:
             put()
-        self.log.info("the settings are reloaded: {changed}", changed=", ".join(reloaded.applied) or "nothing has changed")
+        changed = ", ".join(reloaded.applied) or "nothing has changed"
+        self.log.info("the settings are reloaded: {changed}", event="settings.reloaded", changed=changed)
         if reloaded.restart:
-            self.log.warn("a restart is needed for {changed}", changed=", ".join(reloaded.restart))
+            changed = ", ".join(reloaded.restart)
+            self.log.warn("a restart is needed for {changed}", event="settings.restart-needed", changed=changed)
         return reloaded
 
     def _read(self) -> tuple[Reloaded, Sequence[Put]]:

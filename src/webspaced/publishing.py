@@ -106,7 +106,10 @@ def _redis_store(reactor: Any, settings: Settings) -> IRouteStore:
 
     redis = settings.traefik.redis
     if redis.tls.enabled and redis.tls.insecure_skip_verify:
-        log.warn("Redis' certificate is NOT verified (insecure_skip_verify): whoever is on the way can be Redis")
+        log.warn(
+            "Redis' certificate is NOT verified (insecure_skip_verify): whoever is on the way can be Redis",
+            event="redis.unverified",
+        )
     keyspace = Keyspace(redis.root_key, settings.webspaces.instance_prefix)
     server = RedisServer(redis_address(redis), redis.root_key, keyspace.mark)
     # One that writes, and one that listens.

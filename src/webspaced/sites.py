@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.web.resource import IResource
 
 from webspaced.core.command import Bounds
@@ -56,13 +56,14 @@ def build_sites(
     settings, known, service, reconciler = live.settings, behind.known, behind.service, behind.reconciler
     members = Members(behind.identity, known.registry, known.documents)
     listening = Listening.by(settings.http, reactor, behind.reserve.connections, settings.metrics.listen_address)
+    listening = evolve(listening, trail=known.trail, tracer=known.tracer)
     domains, insides = _domains(settings, behind, leads), _insides(settings, behind)
     backing = Backing(
         service=service,
         domains=domains,
         uploads=Uploads(known.documents, known.claims, known.certificates, reconciler, behind.now),
         insides=insides,
-        terminals=Terminals(reactor, behind.reserve.terminals, settings.webspaces.exec.max_terminals),
+        terminals=Terminals(reactor, behind.reserve.terminals, settings.webspaces.exec.max_terminals, known.trail),
         commands=(behind.reserve.commands, settings.webspaces.exec.max_commands),
         auth=Auth(members, listening.limits, listening.cors, Tickets(reactor)),
         sleeper=behind.sleeper,

@@ -124,11 +124,11 @@ def _real(reactor: Any, options: Options) -> tuple[Live, Sequence[IService]]:
     live = Live(_load(path), partial(_load, path))
     settings = live.settings
     for strange in strange_above(settings.data_dir):
-        log.warn("data_dir can be replaced by others: {strange}", strange=strange)
+        log.warn("data_dir can be replaced by others: {strange}", event="daemon.folder-strange", strange=strange)
     from webspaced.assembly import build  # noqa: PLC0415  (settings are checked before the rest is loaded)
 
     for key in _not_used(settings):
-        log.warn("{key} is set, and not used by this version yet", key=key)
+        log.warn("{key} is set, and not used by this version yet", event="daemon.setting-unused", key=key)
     return live, [build(reactor, live)]
 
 
@@ -150,7 +150,11 @@ def _logs_to_terminal(options: Options) -> bool:
 def _load(path: Path | None) -> Settings:
     settings = load(path, os.environ)
     for each in exposed_files(path, os.environ):
-        log.warn("{path} holds a secret, and others than its owner may read it (chmod 600, or 640 and a group)", path=each)
+        log.warn(
+            "{path} holds a secret, and others than its owner may read it (chmod 600, or 640 and a group)",
+            event="daemon.secret-exposed",
+            path=each,
+        )
     return settings
 
 

@@ -12,6 +12,7 @@ from webspaced.core.routes import CHALLENGED
 from webspaced.core.waiting import Waiting
 from webspaced.core.webspace import Webspace
 from webspaced.forward.choice import Held
+from webspaced.forward.diary import Diary
 from webspaced.forward.lines import ILines
 from webspaced.forward.listeners import Listeners, Where
 from webspaced.forward.means import Destination, Means
@@ -28,6 +29,8 @@ from webspaced.settings import Settings
 FIRST_WORD = 0.05
 """Seconds for which a visitor of a forward wakes nobody."""
 MINUTE = 60.0
+DETAILED = ("trace", "debug")
+"""Levels of the log at which each visit is told of."""
 
 
 def build_listeners(
@@ -40,6 +43,7 @@ def build_listeners(
     """
     settings = live.settings
     held, wakers = _held(settings), _wakers(reactor, settings)
+    diary = Diary(settings.log_level in DETAILED, known.tracer)
     means = Means(
         clock=reactor,
         gate=known.gate,
@@ -48,6 +52,7 @@ def build_listeners(
         seats=web_seats or Places(seats.most, seats.most_per_webspace),
         refusals=Refusals(reactor),
         reception=Reception(known.gate, wakers),
+        diary=diary,
     )
     forwards = evolve(means, places=held.forwards, seats=seats, by_visitor=True, first_word=FIRST_WORD)
 
@@ -68,6 +73,7 @@ def build_listeners(
         means.places.bound_as(held.web)
         forwards.places.bound_as(held.forwards)
         wakers.change(*_waking(settings), settings.http.trusted_proxies)
+        diary.is_on = settings.log_level in DETAILED
 
     live.follow(follow)
     live.check(partial(_renewed_pages, waiting_room))

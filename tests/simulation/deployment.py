@@ -92,13 +92,15 @@ class Deployment:
     :param members: names by user id.
     :param webspaces: settings beside the usual ones.
     :param metrics: where its figures are; nothing is measured without.
+    :param more: other settings, by their first names.
     """
 
     def __init__(
-        self, members: Mapping[int, str] = MEMBERS, webspaces: Mapping[str, Any] | None = None, metrics: str = "off"
-    ) -> None:
+        self, members: Mapping[int, str] = MEMBERS, webspaces: Mapping[str, Any] | None = None, metrics: str = "off",
+        more: Mapping[str, Any] | None = None,
+    ) -> None:  # fmt: skip
         self.members = members
-        self._metrics = metrics
+        self._metrics, self._more = metrics, more or {}
         self.clock = Time()
         self.reactor = MemoryReactor(self.clock)
         self.lxd = SimulatedLxd(self.reactor)
@@ -170,6 +172,7 @@ class Deployment:
                 **webspaces,
             },
             "traefik": {"settle_time": f"{SETTLE:g}s"},
+            **self._more,
         }
         path = self.directory / "webspaced.yaml"
         path.write_text(yaml.safe_dump(config))

@@ -544,6 +544,6 @@ class DaemonTests(AssembledCase):
 
     def test_log_format(self) -> None:
         lines = self.logged(log_format="json").splitlines()
-        self.assertEqual([json.loads(line)["log_format"] for line in lines], ["fact", "worry"])
+        self.assertEqual([json.loads(line)["message"] for line in lines], ["fact", "worry"])
         self.assertNotIn("{", self.logged(log_format="text"))
 

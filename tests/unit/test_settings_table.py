@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from attrs import evolve
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from twisted.python.reflect import namedAny
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -14,6 +15,7 @@ from tests.unit.traefik.fake_redis import FakeRedis, FakeThreads
 from webspaced import assembly, cluster, publishing, tap
 from webspaced.settings import SETTINGS
 from webspaced.settings.schema import SECTIONS
+from webspaced.tracing import otel
 from webspaced.traefik import redis_server
 
 HERE = "tests.unit.test_settings"
@@ -33,11 +35,14 @@ LATER = ("tests.unit.test_tap.LaterTests.test_what_is_not_used",)
 SHOWN_BY: dict[str, tuple[str, ...]] = {
     "log_level": (f"{HERE}.DaemonTests.test_log_level",),
     "log_format": (f"{HERE}.DaemonTests.test_log_format",),
+    "audit_log": ("tests.unit.audit.test_writer.SettingTests.test_where",),
     "data_dir": (
         "tests.unit.settings.test_load.DefaultTests.test_paths_follow_the_data_dir",
         f"{TRAEFIK}.TraefikTests.test_provider_http_and_where_its_copy_lies",
         f"{TRAEFIK}.TraefikTests.test_embedded_and_its_addresses",
     ),
+    "tracing.endpoint": ("tests.unit.tracing.test_traces.RequestTests.test_a_boot",),
+    "tracing.ratio": ("tests.unit.tracing.test_traces.VisitTests.test_a_part_of_all",),
     "timeouts.startup": (f"{HERE}.DaemonTests.test_timeouts_startup",),
     "timeouts.shutdown": (f"{HERE}.DaemonTests.test_timeouts_shutdown",),
     "iam.provider": (f"{HERE}.IamTests.test_users_file", f"{HERE}.IamTests.test_provider_iamd_with_its_url_and_token"),
@@ -267,6 +272,8 @@ class ReadTests(AssembledCase):
         found |= self.read(iam={"url": "https://iam.example.org"})
         found |= self.read(webspaces={"sleep": {"doze_after": "5m"}})
         found |= self.read(metrics={"listen_address": "127.0.0.1:9094"})
+        self.patch(otel, "BatchSpanProcessor", SimpleSpanProcessor)
+        found |= self.read(tracing={"endpoint": "http://127.0.0.1:4318/v1/traces"})
         later = set(tap.NOT_USED)
         self.assertEqual(sorted(set(SETTINGS) - found - later), [], "read by nothing")
         self.assertEqual(sorted(found & later), [], "in a table of what is not read, but read")

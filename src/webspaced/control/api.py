@@ -12,7 +12,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 
+from webspaced.audit.trail import Trail
 from webspaced.control import views
+from webspaced.control.audited import order
 from webspaced.control.documents import Kept
 from webspaced.control.socket import peer_of
 from webspaced.core.desired import AUTO, Desired, Wish, parse_wish, suspension
@@ -57,6 +59,15 @@ class Control:
     def __init__(self, backing: Backing) -> None:
         self._with = backing
         self._kept = Kept(backing.known.registry, backing.known.instances, backing.known.documents)
+
+    @property
+    def trail(self) -> Trail:
+        """Where orders are told of."""
+        return self._with.known.trail
+
+    def uid_of(self, who: str) -> int:
+        """Give the id of a webspace's user; errors as of :meth:`_observed`."""
+        return self._observed(who).uid
 
     @app.handle_errors(Exception)
     def on_error(self, request: IRequest, failure: Failure) -> bytes:
@@ -121,21 +132,26 @@ class Control:
         return _given(request, {"routes": actual, "differing": differing})
 
     @app.route("/sync", methods=["POST"])
+    @order("order.sync")
     async def sync(self, request: IRequest) -> bytes:
         """Read everything anew from LXD, look at the store of routes, and bring all in order."""
         by = self._asked_to_change(request)
-        self.log.info("{by} asks for a full pass", by=by)
+        self.log.info("{by} asks for a full pass", event="control.pass-asked", by=by)
         await self._with.reconciler.full_pass()
         await self._with.publisher.check()
         return self.status(request)
 
     @app.route("/reload", methods=["POST"])
-    def reload(self, request: IRequest) -> bytes:
+    @order("order.reload")
+    async def reload(self, request: IRequest) -> bytes:
         """Read the settings again; ``{"applied": […], "restart": […]}`` are the keys that have changed."""
-        self.log.info("{by} asks for the settings to be read again", by=peer_of(request))
+        # Of a daemon that stands by, too: the settings are each daemon's own.
+        by = peer_of(request)
+        self.log.info("{by} asks for the settings to be read again", event="control.reload-asked", by=by)
         return _given(request, self._with.reload().to_json())
 
     @app.route("/webspaces/<who>/desired", methods=["PUT"])
+    @order("order.want")
     async def desired(self, request: IRequest, who: str) -> bytes:
         """Suspend a webspace, or let it be: ``{"desired": "suspended" | "auto", "reason"?, "publicReason"?}``."""
         by = self._asked_to_change(request)
@@ -144,11 +160,18 @@ class Control:
         if wanted.wish is Wish.AUTO and observed.webspace.desired.wish is not Wish.SUSPENDED:
             message = f"webspace {observed.uid} is not suspended"
             raise Conflict(message)
-        self.log.info("{by} wants webspace {uid} to be {wish}", by=by, uid=observed.uid, wish=wanted.wish.value)
+        self.log.info(
+            "{by} wants webspace {webspace} to be {wish}",
+            event="control.wish-asked",
+            by=by,
+            webspace=observed.uid,
+            wish=wanted.wish.value,
+        )
         await self._with.power.want(observed.uid, wanted, by_admin=True)
         return _given(request, {"id": observed.uid, **wanted.to_json()})
 
     @app.route("/webspaces/<who>/evict", methods=["POST"])
+    @order("order.evict")
     async def evict(self, request: IRequest, who: str) -> bytes:
         """Stop a webspace in order, as if nobody had used it for long: the next visit wakes it."""
         by = self._asked_to_change(request)
@@ -157,7 +180,7 @@ class Control:
         async def at_once() -> bool:
             return True
 
-        self.log.info("{by} evicts webspace {uid}", by=by, uid=observed.uid)
+        self.log.info("{by} evicts webspace {webspace}", event="control.eviction-asked", by=by, webspace=observed.uid)
         done = await self._with.power.stop_idle(observed.uid, at_once)
         return _given(request, {"id": observed.uid, "stopped": done, "status": observed.instance.status.name.lower()})
 
@@ -168,6 +191,7 @@ class Control:
         return _given(request, await self._kept.exported())
 
     @app.route("/documents", methods=["PUT"])
+    @order("order.restore", lambda request: b"write" in (request.args or {}))
     async def restore(self, request: IRequest) -> bytes:
         """Compare with what was exported, and with ``?write=1`` write what differs."""
         by = self._asked_to_change(request)
@@ -175,9 +199,11 @@ class Control:
         wanted = self._kept.parsed(_body(request))
         told = await self._kept.differences(wanted)
         if _is_set(request, b"write"):
-            self.log.info("{by} restores the documents of {names}", by=by, names=sorted(told["changes"]))
+            self.log.info(
+                "{by} restores the documents of {names}", event="control.restore-began", by=by, names=sorted(told["changes"])
+            )
             told["failed"] = await self._kept.restore({name: wanted[name] for name in told["changes"]})
-            self.log.info("restored, but for {failed}", failed=dict(told["failed"]) or "none")
+            self.log.info("restored, but for {failed}", event="control.restore-ended", failed=dict(told["failed"]) or "none")
         return _given(request, told)
 
     def _asked_to_change(self, request: IRequest) -> str:

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from attrs import frozen
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
@@ -35,19 +36,38 @@ def reachable(folder: Path) -> Iterator[str]:
         os.close(held)
 
 
+@frozen
+class Peer:
+    """A process that asks, and its user."""
+
+    pid: int
+    uid: int
+
+    @property
+    def user(self) -> str:
+        """Give the user's name, or number where there is none."""
+        with suppress(KeyError):
+            return pwd.getpwuid(self.uid).pw_name
+        return f"uid {self.uid}"
+
+
+def connected_peer(request: IRequest) -> Peer:
+    """Give who asks, whoever that is."""
+    connection = request.transport.socket  # type: ignore[attr-defined]
+    pid, uid, _ = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return Peer(pid, uid)
+
+
 def peer_of(request: IRequest) -> str:
     """Give the name of the user who asks.
 
     :raises Forbidden: it is neither root nor the daemon's own.
     """
-    connection = request.transport.socket  # type: ignore[attr-defined]
-    _, uid, _ = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
-    if uid not in (0, os.geteuid()):
+    peer = connected_peer(request)
+    if peer.uid not in (0, os.geteuid()):
         message = "only root and webspaced's own user may ask that"
         raise Forbidden(message)
-    with suppress(KeyError):
-        return pwd.getpwuid(uid).pw_name
-    return f"uid {uid}"
+    return peer.user
 
 
 class _QuietSite(Site):

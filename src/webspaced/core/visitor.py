@@ -24,7 +24,7 @@ class Request:
     """What the head of a request says; a header that was not sent is empty.
 
     ``forwarded_for`` has the values of all ``X-Forwarded-For`` headers, in order. ``mode`` is ``Sec-Fetch-Mode``
-    (www.w3.org/TR/fetch-metadata).
+    (www.w3.org/TR/fetch-metadata), ``id`` is ``X-Request-ID``.
     """
 
     method: str
@@ -36,6 +36,7 @@ class Request:
     mode: str = ""
     upgrade: str = ""
     forwarded_for: tuple[str, ...] = ()
+    id: str = ""
 
     @property
     def is_challenge(self) -> bool:
@@ -85,6 +86,7 @@ def read_request(head: bytes) -> Request | None:
         mode=told(b"sec-fetch-mode").strip().lower(),
         upgrade=told(b"upgrade"),
         forwarded_for=tuple(found.get(b"x-forwarded-for", ())),
+        id=told(b"x-request-id"),
     )
 
 

@@ -129,7 +129,7 @@ def seats_for(held: int, per_visitor: int, *, has_front: bool = False) -> Seats:
     limit = raise_descriptor_limit()
     advice = shortage(limit, held)
     if advice is not None:
-        log.warn("{advice}", advice=advice)
+        log.warn("{advice}", event="daemon.few-descriptors", advice=advice)
     share = Share(limit, has_front=has_front)
     most, forwards = share.visitors(0), share.visitors(0) - share.web
     front = _shared(share.front, share.front, per_visitor and share.front) if has_front else None

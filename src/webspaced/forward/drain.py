@@ -36,7 +36,12 @@ async def _emptied(clock: IReactorTime, crowds: Sequence[Visits], seconds: float
     empty: Deferred[list[None]] = gatherResults([visits.emptied() for visits in crowds], consumeErrors=True)
     if empty.called:
         return
-    log.info("{number} visitors have up to {seconds:g} s to finish", number=_present(crowds), seconds=seconds)
+    log.info(
+        "{count} visitors have up to {seconds:g} s to finish",
+        event="relay.drains",
+        count=_present(crowds),
+        seconds=seconds,
+    )
     looking = LoopingCall(_look, crowds)
     looking.clock = clock
     looking.start(LOOK, now=False)

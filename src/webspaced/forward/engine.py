@@ -192,7 +192,7 @@ class Engine:
                 sock.close()
 
     def _failed(self, handler: Any) -> None:
-        self.log.failure("a connection failed", Failure())
+        self.log.failure("a connection failed", Failure(), event="relay.broke")
         handler.abort()
 
     def _call_soon(self) -> None:
@@ -213,7 +213,7 @@ class Engine:
 
     def connectionLost(self, reason: Failure) -> None:
         """Be told by the reactor that it dropped this reader."""
-        self.log.debug("nothing is relayed any more")
+        self.log.debug("nothing is relayed any more", event="relay.stopped")
 
     def close(self) -> None:
         """Leave the reactor."""

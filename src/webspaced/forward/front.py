@@ -170,7 +170,7 @@ class Front:
                 message = f"cannot listen at {where} ({door.setting}): {error.socketError}"
                 raise Unavailable(message) from error
             at: Any = listening.getHost()
-            self.log.info("visitors of Traefik come to {host}:{port}", host=at.host, port=at.port)
+            self.log.info("visitors of Traefik come to {host}:{port}", event="front.listens", host=at.host, port=at.port)
             self._listening.append(listening)
 
     def looks(self) -> Iterator[Periodic]:

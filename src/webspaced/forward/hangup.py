@@ -115,7 +115,7 @@ class EpollHangups:
 
     def connectionLost(self, reason: Failure) -> None:
         """Be told by the reactor that it dropped this reader."""
-        self.log.debug("hang-ups are no longer watched")
+        self.log.debug("hang-ups are no longer watched", event="relay.watch-stopped")
 
     def close(self) -> None:
         """Leave the reactor and close the epoll object."""

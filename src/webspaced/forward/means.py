@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import field, frozen
 from twisted.internet.interfaces import IReactorTime
 
 from webspaced.core.probing import Ask
 from webspaced.core.proxy_protocol import ProxyProtocol
+from webspaced.forward.diary import Diary
 from webspaced.forward.lines import ILines
 from webspaced.forward.reception import Reception
 from webspaced.forward.refusals import Refusals
@@ -67,5 +68,6 @@ class Means:
     """Seconds for which a visitor wakes nobody, whatever is said: port scans have left by then."""
     reception: Reception | None = None
     """Judges who wakes a webspace; without one everybody does."""
+    diary: Diary = field(factory=Diary)
     waiting_room: WaitingRoom | None = None
     """Gives pages to those who wait before browsers; without one nobody gets any."""

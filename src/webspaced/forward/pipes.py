@@ -11,7 +11,7 @@ import fcntl
 import os
 
 from attrs import define, field
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 
 SIZE = 1 << 20
 LEAST = 1 << 18
@@ -105,6 +105,6 @@ class Pipes:
         # Asking for each read in vain would cost more than what the pipe saves.
         self.most, self._refused = self.open, 0
         # Where it stays so, each of these tries fails.
-        say = self.log.debug if self._said else self.log.warn
-        self._said = True
-        say("no more than {most} large pipes: what is beyond is copied: {why}", most=self.most, why=why)
+        level, self._said = LogLevel.debug if self._said else LogLevel.warn, True
+        text = "no more than {count} large pipes: what is beyond is copied: {error}"
+        self.log.emit(level, text, event="relay.few-pipes", count=self.most, error=why)

@@ -216,7 +216,9 @@ class SocketLines:
             sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         except OSError as error:
             if self._lines.may(""):
-                self.log.warn("no connection to a container can be made: {error}", error=str(error))
+                self.log.warn(
+                    "no connection to a container can be made: {error}", event="relay.dial-failed", error=str(error)
+                )
             return fail(Refused("it has too many visitors at once", retry_after=2.0))
         _prepare(sock)
         where = (str(endpoint.host), endpoint.port)

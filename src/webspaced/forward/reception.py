@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from attrs import define, field
 from twisted.logger import Logger
 
+from webspaced.audit.cause import Cause, Told
 from webspaced.core.client_address import IPAddress, IPNetwork, client_address, counted_as, is_in, parse_address
 from webspaced.core.visitor import Request
 from webspaced.errors import Momentary, Refused
@@ -18,6 +19,7 @@ from webspaced.forward.lines import ILine
 from webspaced.interfaces import IWakeLook
 from webspaced.lib.buckets import Buckets, Rate
 
+VISITOR: Told = {"kind": "visitor"}
 UNWOKEN_RETRY_AFTER = 3600.0
 """Seconds: who is not to wake a webspace needs not to try again soon."""
 ADDRESSES = 16384
@@ -73,6 +75,13 @@ class Reception:
         wait = 0.0 if address is None else self.wakers.boots.take(counted_as(address))
         return WokeTooMany(f"too many webspaces were woken from {address} just now", wait) if wait else None
 
+    def cause(self, port: int, line: ILine, request: Request | None = None) -> Cause:
+        """Give what a visit makes webspaced do; ``port`` is the webspace's own."""
+        ends = line.ends()
+        address = self._address(line, request) or (None if ends is None else ends[0].host)
+        origin = {"port": port, **({} if address is None else {"address": str(address)})}
+        return Cause("visit", lambda: VISITOR, lambda: origin)
+
     def _address(self, line: ILine, request: Request | None) -> IPAddress | None:
         """Give whose visit it is; ``None`` where that is not known, as all that is known are trusted proxies."""
         ends = line.ends()
@@ -91,5 +100,6 @@ class Reception:
             self.log.warn(
                 "visitors of sleeping webspaces come from a proxy at {peer}, which is in none of http.trusted_proxies: all"
                 " of them count as one address (webspaces.wake.per_address)",
+                event="visit.proxy-untrusted",
                 peer=str(peer),
             )

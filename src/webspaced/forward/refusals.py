@@ -41,7 +41,10 @@ class Refusals:
         spell = self._spells.get(uid)
         if spell is None:
             spell = self._spells[uid] = _Spell(began=now, ended=now)
-            self.log.info("{who} begins to refuse visitors: {error}", who=self._name(uid), error=error)
+            self.log.info(
+                "{who} begins to refuse visitors: {error}",
+                event="visit.refusals-began", who=self._name(uid), webspace=uid, error=error,
+            )  # fmt: skip
         spell.number += 1
         spell.ended, spell.error = now, error
 
@@ -61,9 +64,11 @@ class Refusals:
         spell = self._spells.pop(uid)
         if spell.number > 1:
             self.log.info(
-                "{who} refused {number} visitors within {seconds:.0f} s, the last one because {error}",
+                "{who} refused {count} visitors within {seconds:.0f} s, the last one because {error}",
+                event="visit.refusals-ended",
                 who=self._name(uid),
-                number=spell.number,
+                webspace=uid,
+                count=spell.number,
                 seconds=spell.ended - spell.began,
                 error=spell.error,
             )

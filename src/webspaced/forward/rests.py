@@ -107,8 +107,8 @@ class Rests:
         now = self._engine.reactor.seconds()
         if abs(now - self._said_exhausted) >= SAYING:
             self._said_exhausted = now
-            text = "no visitor is accepted for {pause:g} s, and again while this lasts: {error}"
-            self.log.warn(text, pause=PAUSE, error=error)
+            text = "no visitor is accepted for {seconds:g} s, and again while this lasts: {error}"
+            self.log.warn(text, event="relay.accept-failed", seconds=PAUSE, error=error)
 
     def _say_full(self) -> None:
         now = self._engine.reactor.seconds()
@@ -116,5 +116,6 @@ class Rests:
             self._said = now
             self.log.warn(
                 "new visitors wait until others leave: this process cannot have more files and sockets; its hard limit can"
-                " be raised (systemd: LimitNOFILE=, a shell: ulimit -Hn)"
+                " be raised (systemd: LimitNOFILE=, a shell: ulimit -Hn)",
+                event="relay.full",
             )

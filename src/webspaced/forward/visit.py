@@ -19,8 +19,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from webspaced.audit.cause import CAUSE, UPKEEP
 from webspaced.core.address import Endpoint
 from webspaced.core.proxy_protocol import header
+from webspaced.core.visitor import Request
 from webspaced.errors import Momentary, PortSilent, Refused, WebspacedError
 from webspaced.forward.counters import CUT, LEFT, reason_of
 from webspaced.forward.lines import ILine, ILineOwner
@@ -28,7 +30,10 @@ from webspaced.forward.means import Destination
 from webspaced.forward.reception import AgentIgnored
 from webspaced.forward.refusal import refusal
 from webspaced.forward.states import VISITS, Stage, Step
+from webspaced.lib.ids import with_values
+from webspaced.lib.logs import VISIT_ID
 from webspaced.lib.places import Places
+from webspaced.lib.spans import SPAN, ISpan
 
 if TYPE_CHECKING:
     from webspaced.forward.visits import Visits
@@ -56,17 +61,19 @@ class _Try:
 class Visit:
     """One visitor. Held, then relayed, or refused (:data:`webspaced.forward.states.VISITS`).
 
+    ``id``: by which its lines are found in the log.
     ``since``: when it was held or refused; once it is relayed, since when nothing moved as far as anybody looked.
     """
 
     log = Logger()
     factory: Any = None
     __slots__ = (
-        "_alarm", "_backend", "_destination", "_line", "_seated", "_seen", "_visitor", "_visits", "_waiting",
-        "since", "stage", "transport",
+        "_alarm", "_backend", "_destination", "_line", "_seated", "_seen", "_span", "_visitor", "_visits", "_waiting",
+        "id", "since", "stage", "transport",
     )
 
     def __init__(self, visits: Visits, destination: Destination, visitor: str = "") -> None:
+        self.id = visits.means.diary.new()
         self.stage = Stage.ARRIVED
         self.transport: Any = None
         self._visits = visits
@@ -78,6 +85,7 @@ class Visit:
         self._seated = False
         self.since = 0.0
         self._seen = 0
+        self._span: ISpan | None = None
         self._visitor = visitor
 
     def makeConnection(self, transport: Any) -> None:
@@ -91,6 +99,7 @@ class Visit:
         means, destination = self._visits.means, self._destination
         self._visits.present.add(self)
         self.since = means.clock.seconds()
+        means.diary.accepted(self.id, destination.uid, destination.port, self._line)
         self._seated = means.seats.take(destination.uid, self, self._visitor)
         if not self._seated:
             self._refuse(_too_many())
@@ -166,8 +175,18 @@ class Visit:
         self.since = means.clock.seconds()
         # Port scans and health checks come and go without a word, and wake nobody.
         self._line.hold(half=self._destination.http, silent=True)
-        self._waiting = Deferred.fromCoroutine(self._reach(first))
+        self._span = means.diary.held(self.id, self._destination.uid, self._destination.port)
+        self._waiting = self._on_its_behalf()(Deferred.fromCoroutine, self._reach(first))
         self._waiting.addErrback(self._failed)
+
+    def _on_its_behalf(self) -> Callable[..., Any]:
+        """Give what calls something so that whatever follows from it is known to be for this visit."""
+        reception = self._visits.means.reception
+        cause = UPKEEP if reception is None else reception.cause(self._destination.port, self._line, self._asked())
+        return with_values((VISIT_ID, self.id), (CAUSE, cause), (SPAN, self._span))
+
+    def _asked(self) -> Request | None:
+        return None
 
     async def _reach(self, first: _Try | None) -> None:
         self._serve(await self._connect(first))
@@ -210,7 +229,8 @@ class Visit:
         if self.stage is Stage.OVER or failure.check(CancelledError, ConnectingCancelledError):
             return
         if not failure.check(WebspacedError):
-            self.log.failure("a visit to webspace {uid} failed", failure, uid=self._destination.uid)
+            text, uid = "a visit to webspace {webspace} failed", self._destination.uid
+            self.log.failure(text, failure, event="visit.broke", visit_id=self.id, webspace=uid)
         error = failure.value
         self._refuse(error if isinstance(error, Exception) else ConnectionError())
 
@@ -228,13 +248,17 @@ class Visit:
                 return
             first = header(version, *ends)
         self._step(Step.SERVE)
-        self.since = self._visits.means.clock.seconds()
+        means, before = self._visits.means, self.since
+        self.since = means.clock.seconds()
+        means.diary.connected(self.id, self.since - before)
+        means.diary.follow(self.id, self._span, backend, means.clock)
         self._visits.opened += 1
         self._backend = backend
         self._line.relay_to(backend, first)
 
     def _refuse(self, error: Exception) -> None:
         self._visits.count(reason_of(error))
+        self._visits.means.diary.refused(self.id, self._span, reason_of(error), str(error))
         if not isinstance(error, AgentIgnored):
             self._visits.means.refusals.refused(self._destination.uid, str(error))
         self._part_with(self._answer_to(error))
@@ -276,6 +300,7 @@ class Visit:
         """See :meth:`ILineOwner.over`: forget the visitor."""
         if self.stage is Stage.OVER:
             return
+        self._visits.means.diary.ended(self.id, self._span, self.stage.value, self.moved())
         self._step(Step.END)
         self._visits.left(self)
         self._be_calm()

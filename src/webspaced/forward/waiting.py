@@ -116,7 +116,7 @@ class WaitingRoom:
         self._forget(destination)
         # Whoever asks again is told by the gate itself.
         if isinstance(result, Failure) and not result.check(WebspacedError, CancelledError):
-            self.log.failure("waking webspace {uid} failed", result, uid=destination.uid)
+            self.log.failure("waking webspace {webspace} failed", result, event="visit.wake-broke", webspace=destination.uid)
 
     def _give_up(self, destination: Destination) -> None:
         kept = self._forget(destination)

@@ -42,6 +42,7 @@ class WebVisit(Visit):
         if self._has_asked:
             # Kept while it waits: it says how, and in which language.
             self._request = read_request(first)
+            self._visits.means.diary.asked(self.id, self._request)
         super().began(first)
 
     def _hear_out(self) -> None:
@@ -62,11 +63,12 @@ class WebVisit(Visit):
         if room is None or request is None:
             return
         # First this, then the end of one's own waiting: a boot for which nobody waits is given up.
-        page = room.page(self._destination, request, self.since)
+        page = self._on_its_behalf()(room.page, self._destination, request, self.since)
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting.cancel()
         self._visits.count(PAGED)
+        self._visits.means.diary.paged(self.id)
         self._part_with(page)
 
     def _answer_to(self, error: Exception) -> bytes:
@@ -80,6 +82,9 @@ class WebVisit(Visit):
         self._be_calm()
         self._request = None
         super()._serve(backend)
+
+    def _asked(self) -> Request | None:
+        return self._request
 
     def _hindrance(self) -> Refused | None:
         reception = self._visits.means.reception

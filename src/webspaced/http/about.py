@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from attrs import define, field
 from zope.interface import Interface, implementer
 
 from webspaced.core.client_address import IPAddress
+from webspaced.core.request_id import is_request_id
+from webspaced.core.user import User
 
-_ID = re.compile(r"[A-Za-z0-9._~+/=:-]{1,64}")
-"""What other programs make: UUIDs, ULIDs, base64, traces."""
 LONGEST_SHOWN = 200
 
 
@@ -34,6 +33,13 @@ class About:
     size: int = 0
     user: str = "-"
     uid: int | None = None
+    is_admin: bool = False
+    subject: User | None = None
+    """Whose webspace it is about."""
+    body: Mapping[str, Any] = field(factory=dict)
+    """What was read of it; there may be secrets in it."""
+    problem: str = ""
+    """What the client is told of an error."""
     _over: bool = field(default=False, init=False)
     _release: Callable[[], None] | None = field(default=None, init=False)
 
@@ -62,7 +68,7 @@ def about_of(request: Any) -> About | None:
 
 def request_id(given: str | None) -> str:
     """Give the client's id of its request if it is well formed, or a new one."""
-    return given if given is not None and _ID.fullmatch(given) else secrets.token_hex(8)
+    return given if given is not None and is_request_id(given) else secrets.token_hex(8)
 
 
 def header(request: Any, name: bytes) -> str | None:

@@ -33,6 +33,7 @@ def tell(request: Any, about: About, ended: float, sparing: Sparing) -> None:
     log.emit(
         LogLevel.debug if request.path in QUIET else LogLevel.info,
         "{method} {path} {status} {seconds:.3f} s {bytes} B {user} {address}",
+        event="http.request",
         method=shown(request.method),
         path=shown(request.path),
         status=request.code,

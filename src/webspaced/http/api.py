@@ -20,6 +20,7 @@ from webspaced.core.config import parse_port
 from webspaced.core.forward import Forward, parse_changes
 from webspaced.errors import Invalid
 from webspaced.http import creation, messages, pieces, views
+from webspaced.http.audited import shield
 from webspaced.http.auth import Auth
 from webspaced.http.bodies import (
     LARGEST_CERTIFICATE,
@@ -38,7 +39,6 @@ from webspaced.http.problems import answer, whole
 from webspaced.http.terminals import Offer, Terminals
 from webspaced.http.tickets import ticket_path
 from webspaced.http.upgrade import Upgrade
-from webspaced.lib.deferreds import shield
 from webspaced.webspaces.conditions import Conditions
 from webspaced.webspaces.domains import Domains
 from webspaced.webspaces.insides import Insides
@@ -364,7 +364,8 @@ class Api:
         self._terminals.check_room(uid)
         # What follows belongs to this request, in the log, too.
         context = copy_context()
-        offer = Offer(uid=uid, opens=partial(opens, uid), read_order=order, ended=partial(self._auth.ended, grant))
+        ended = partial(self._auth.ended, grant)
+        offer = Offer(uid=uid, what=path, opens=partial(opens, uid), read_order=order, ended=ended)
         return Upgrade(lambda connection: context.run(self._terminals.accept, connection, offer))
 
     @app.route(f"{WEBSPACE}/ticket", methods=["POST"])

@@ -74,7 +74,7 @@ class Auth:
         """Note who makes the request, and count it."""
         about = about_of(request)
         if about is not None:
-            about.user, about.uid = user.username, user.id
+            about.user, about.uid, about.is_admin = user.username, user.id, user.is_admin
         if self._limits is not None and self._counts_members:
             self._limits.check_user(user.id, 0 if about is None else about.size)
             if about is not None and not user.is_admin:
@@ -88,7 +88,7 @@ class Auth:
     async def grant(self, request: IRequest, who: str) -> Grant:
         """Give who calls, and the user whose webspace a path names."""
         caller = await self.caller(request)
-        return Grant(caller=caller, subject=await self._named(caller, who))
+        return Grant(caller=caller, subject=_about(request, await self._named(caller, who)))
 
     async def ended(self, grant: Grant) -> str | None:
         """See :func:`webspaced.http.rights.ended`."""
@@ -100,7 +100,7 @@ class Auth:
         if not caller.user.is_admin:
             message = "only an admin may do this"
             raise Unauthenticated(message)
-        return await self._named(caller, who)
+        return _about(request, await self._named(caller, who))
 
     def ticket(self, request: IRequest, grant: Grant, path: str) -> dict[str, Any]:
         """Give the document of a ticket for a path of the subject's webspace, bound to the request's Origin."""
@@ -134,6 +134,7 @@ class Auth:
         """Give what a ticket was given for as it is now; ``Forbidden`` if its token or right ended meanwhile."""
         caller = await self._identity.authenticate(grant.caller.token)
         self._is(request, caller.user)
+        _about(request, grant.subject)
         reason = await self.ended(grant)
         if reason is not None:
             raise Forbidden(reason)
@@ -164,6 +165,14 @@ class Auth:
             message = "another user's webspace"
             raise Forbidden(message)
         return await self._identity.by_username(username, caller)
+
+
+def _about(request: IRequest, subject: User) -> User:
+    """Note whose webspace a request is about."""
+    about = about_of(request)
+    if about is not None:
+        about.subject = subject
+    return subject
 
 
 def plain(who: str) -> str:

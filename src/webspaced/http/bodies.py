@@ -12,6 +12,7 @@ from twisted.web.iweb import IRequest
 
 from webspaced.core.brief import unknown_among
 from webspaced.errors import Invalid
+from webspaced.http.about import about_of
 from webspaced.http.problems import BodyTooLarge
 
 LARGEST = 4 * 1024
@@ -49,7 +50,11 @@ def read_object(request: IRequest, largest: int = LARGEST) -> dict[str, Any]:
     if len(text) > LARGEST and not _is_mostly_text(text):
         message = f"the body is larger than {LARGEST} bytes, and not because of a long text"
         raise Invalid(message)
-    return parse_object(text, "body")
+    found = parse_object(text, "body")
+    about = about_of(request)
+    if about is not None:
+        about.body = found
+    return found
 
 
 def _is_mostly_text(text: bytes) -> bool:

@@ -192,7 +192,12 @@ class Channel(HTTPChannel):
 
     def _too_slow(self) -> None:
         if self.site.slow.may(self._address):
-            self.log.info("{peer} took longer than {bound:g} s for its request", peer=self._who(), bound=RECEIVE_TIMEOUT)
+            self.log.info(
+                "{peer} took longer than {bound:g} s for its request",
+                event="http.request-slow",
+                peer=self._who(),
+                bound=RECEIVE_TIMEOUT,
+            )
         self.transport.write(TIMED_OUT)
         super().timeoutConnection()
 
@@ -248,7 +253,7 @@ class Channel(HTTPChannel):
             return
         if self.site.slow.may(self._address):
             said = "{peer} read {read} B of its answer in {bound:g} s"
-            self.log.info(said, peer=self._who(), read=read, bound=UNREAD_TIMEOUT)
+            self.log.info(said, event="http.reader-slow", peer=self._who(), read=read, bound=UNREAD_TIMEOUT)
         self.transport.abortConnection()
 
     def _who(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from io import SEEK_END
 from typing import Any
 
@@ -12,18 +12,23 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource, Resource, getChildForRequest
 from twisted.web.server import NOT_DONE_YET
 
+from webspaced.audit.cause import CAUSE
 from webspaced.core.client_address import IPAddress, IPNetwork, client_address, parse_address
 from webspaced.errors import Invalid, Unavailable
 from webspaced.http import access
-from webspaced.http.about import About, IAbout, header, request_id
+from webspaced.http.about import About, IAbout, header, request_id, shown
+from webspaced.http.audited import CALL, Audited
 from webspaced.http.bodies import body_too_large
 from webspaced.http.cors import Cors
 from webspaced.http.limits import Limits
 from webspaced.http.problems import TooManyRequests, problem_of
 from webspaced.http.requests import Requests
 from webspaced.lib.logs import REQUEST_ID
+from webspaced.lib.spans import SPAN, ITracer
 
 READING = frozenset({b"GET", b"HEAD", b"OPTIONS"})
+FAILED = 500
+"""The first status of those that are webspaced's fault, or of what stands behind it."""
 UNLIMITED = frozenset({b"/live", b"/ready", b"/health"})
 
 
@@ -37,6 +42,9 @@ class Rules:
     limits: Limits | None = None
     requests: Requests | None = None
     """Counts them."""
+    tracer: ITracer | None = None
+    audited: Audited | None = None
+    """Which are told of in the audit log."""
     leads: Callable[[], bool] = lambda: True
     """Whether this daemon may change webspaces now, and no other one does."""
 
@@ -61,8 +69,30 @@ class Mannered(Resource):
         about = self._introduce(request)
         context = copy_context()
         context.run(REQUEST_ID.set, about.id)
+        audited = self._rules.audited
+        call = None if audited is None else audited.call(request, about)
+        if call is not None:
+            context.run(CAUSE.set, call.cause)
+            context.run(CALL.set, call)
+            request.notifyFinish().addBoth(lambda _: call.answered(request.code, complete=bool(request.finished)))
+        self._trace(request, about, context)
         context.run(self._serve, request, about)
         return NOT_DONE_YET
+
+    def _trace(self, request: Any, about: About, context: Context) -> None:
+        """Let all that is done for a request be parts of one trace."""
+        tracer, requests = self._rules.tracer, self._rules.requests
+        if tracer is None or requests is None or request.path in access.QUIET:
+            return
+        method, route = shown(request.method), requests.endpoint(request.path)
+        root = tracer.root(f"{method} {route}", http_request__method=method, http_route=route, request_id=about.id)
+        context.run(SPAN.set, root)
+
+        def ended(_result: object) -> None:
+            root.note(http_response__status_code=request.code, user=about.user)
+            root.end(about.problem if request.code >= FAILED else "")
+
+        request.notifyFinish().addBoth(ended)
 
     def _introduce(self, request: Any) -> About:
         clock = self._rules.clock

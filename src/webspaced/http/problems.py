@@ -83,6 +83,8 @@ class Problem:
             request.setHeader(name.encode(), value.encode())
         about = about_of(request)
         status = 500 if self.status in HIDDEN_FROM_FORMER and is_former_client(request) else self.status
+        if about is not None:
+            about.problem = self.message
         document = {**self.document(), **({} if about is None else {"requestId": about.id})}
         return whole(request, status, CONTENT_TYPE.encode(), json.dumps(document).encode())
 
@@ -141,4 +143,11 @@ def _log_bug(request: IRequest, failure: Failure) -> None:
     about = about_of(request)
     # Said here and not found in the context: an error may arrive in another one.
     known: dict[str, Any] = {} if about is None else {"request_id": about.id}
-    log.failure("{method} {path} failed", failure, method=shown(request.method), path=shown(request.path), **known)
+    log.failure(
+        "{method} {path} failed",
+        failure,
+        event="http.broke",
+        method=shown(request.method),
+        path=shown(request.path),
+        **known,
+    )

@@ -30,13 +30,14 @@ class Requests:
 
     def over(self, method: bytes, path: bytes, status: int, seconds: float) -> None:
         """Count a request that was answered, or given up by its client."""
-        endpoint = self._endpoint(path)
+        endpoint = self.endpoint(path)
         said = method.decode("ascii", "replace")
         self.ended.add(endpoint, said if said in METHODS else OTHER, str(status))
         if status != SWITCHED:
             self.seconds.note(seconds, endpoint)
 
-    def _endpoint(self, path: bytes) -> str:
+    def endpoint(self, path: bytes) -> str:
+        """Give the template of a path, ``other`` for what is none of ours."""
         if len(path) > LONGEST:
             return OTHER
         found = template(path.decode("ascii", "replace"), self._words)

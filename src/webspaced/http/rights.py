@@ -86,6 +86,6 @@ class Watch:
 
     def _failed(self, failure: Failure) -> None:
         if not failure.check(CancelledError):
-            self.log.failure("a right could not be looked at", failure)
+            self.log.failure("a right could not be looked at", failure, event="http.rights-broke")
             self._asking = None
             self._again()

@@ -12,9 +12,11 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReactorTime
 from twisted.web.resource import IResource, Resource, getChildForRequest
 
+from webspaced.audit.trail import Trail
 from webspaced.core.client_address import IPNetwork
 from webspaced.errors import Unavailable
 from webspaced.http.api import Api
+from webspaced.http.audited import Audited
 from webspaced.http.channel import BoundedSite
 from webspaced.http.cors import Cors
 from webspaced.http.health import Health
@@ -27,6 +29,7 @@ from webspaced.http.requests import Requests
 from webspaced.http.routes import RouteDocument
 from webspaced.lib.buckets import Rate
 from webspaced.lib.measures import Counted
+from webspaced.lib.spans import ITracer
 from webspaced.settings import Address, Http
 
 HEALTH_PATHS = (b"live", b"ready", b"health")
@@ -115,6 +118,9 @@ class Listening:
     cors: Cors | None = None
     limits: Limits | None = None
     metrics: Address | None = None
+    trail: Trail | None = None
+    """Where calls are told of that change something."""
+    tracer: ITracer | None = None
 
     @classmethod
     def by(cls, http: Http, clock: IReactorTime, connections: int, metrics: Address | None = None) -> Listening:
@@ -154,7 +160,8 @@ class Sites:
         self._routes = pages.routes
         self._api = pages.api
         self._bounds = listening
-        trusting = Rules(clock=reactor, trusted=listening.trusted, leads=leads)
+        audited = None if listening.trail is None else Audited.of(listening.trail, (Api.app, Internal.app))
+        trusting = Rules(clock=reactor, trusted=listening.trusted, leads=leads, audited=audited, tracer=listening.tracer)
         self.requests = {name: Requests(APPS) for name in ("public", "internal")}
         """What is counted of each listener's."""
         public = evolve(

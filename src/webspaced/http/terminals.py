@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from wsproto.connection import Connection
 
+from webspaced.audit.trail import OK, Trail
 from webspaced.errors import Invalid
 from webspaced.http.bodies import LARGEST, parse_object
 from webspaced.http.messages import Order
@@ -45,11 +46,12 @@ Open = Callable[[dict[str, Any], IConsumer], Coroutine[Any, Any, Any]]
 class Offer:
     """What somebody may open in a webspace.
 
-    ``opens`` opens what the first message asks for; ``read_order`` reads the texts that follow, and ``Invalid`` names what
-    is wrong; ``ended`` tells whether it may not be open any more.
+    ``what`` is the path; ``opens`` opens what the first message asks for; ``read_order`` reads the texts that follow, and
+    ``Invalid`` names what is wrong; ``ended`` tells whether it may not be open any more.
     """
 
     uid: int
+    what: str = "exec"
     opens: Open
     read_order: Callable[[str], Order]
     ended: Ended
@@ -60,8 +62,9 @@ class Terminals:
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime, most: int, most_per_webspace: int) -> None:
+    def __init__(self, clock: IReactorTime, most: int, most_per_webspace: int, trail: Trail | None = None) -> None:
         """:param most: in all; each takes two connections to LXD, beside its client's."""
+        self._trail = trail
         self.clock = self._clock = clock
         self._most = most
         self.bound(most_per_webspace)
@@ -89,16 +92,23 @@ class Terminals:
         session = _Session(self._clock, offer, self._ended)
         session.socket = WebSocket(self._clock, session, connection)
         self._open.add(session)
+        self._tell("terminal.open", session)
         return session.socket
+
+    def _tell(self, action: str, session: _Session, **more: Any) -> None:
+        if self._trail is not None:
+            self._trail.note(action, webspace=session.uid, target={"what": session.what}, outcome=OK, **more)
 
     def _ended(self, session: _Session) -> None:
         self._open.discard(session)
         seconds = self._clock.seconds() - session.began
+        self._tell("terminal.end", session, reason=session.outcome, seconds=round(seconds, 6))
         if not self._lines.may(str(session.uid)):
             return
         self.log.info(
-            "a terminal of webspace {uid} ended after {seconds:.1f} s: {outcome}",
-            uid=session.uid,
+            "a terminal of webspace {webspace} ended after {seconds:.1f} s: {outcome}",
+            event="terminal.ended",
+            webspace=session.uid,
             seconds=seconds,
             outcome=session.outcome,
         )
@@ -117,6 +127,7 @@ class _Session:
     _offer: Offer
     _ended: Callable[[_Session], None]
     uid: int = field(init=False)
+    what: str = field(init=False)
     began: float = field(init=False)
     socket: WebSocket = field(init=False)
     outcome: str = field(init=False, default="its client left")
@@ -135,7 +146,7 @@ class _Session:
 
     def __attrs_post_init__(self) -> None:
         self.began = self._clock.seconds()
-        self.uid = self._offer.uid
+        self.uid, self.what = self._offer.uid, self._offer.what
         self._right = Watch(self._clock, self._offer.ended, self._revoked)
 
     # --- as IHears
@@ -232,7 +243,7 @@ class _Session:
             return
         problem = problem_of(failure.value)
         if problem.status == 500:  # noqa: PLR2004
-            self.log.failure("a terminal of webspace {uid} failed", failure, uid=self.uid)
+            self.log.failure("a terminal of webspace {webspace} failed", failure, event="terminal.broke", webspace=self.uid)
         self._say(INTERNAL_ERROR, problem.message)
 
     def _stop_patience(self) -> None:

@@ -32,7 +32,8 @@ def iamd_agent(reactor: Any, *, insecure: bool) -> IAgent:
     if insecure:
         log.warn(
             "iam.allow_insecure is set: IAM's certificate is not verified, so whoever is on the path to it"
-            " can read every token and be any member or admin. Never set it outside of a trial"
+            " can read every token and be any member or admin. Never set it outside of a trial",
+            event="iam.unverified",
         )
     pool = HTTPConnectionPool(reactor, persistent=True)
     pool.maxPersistentPerHost = 8

@@ -45,7 +45,7 @@ class IamdClient:
         self._agent = agent
         self._clock = clock
         self._base = base
-        self.calls = Calls(clock)
+        self.calls = Calls(clock, "iam")
         # Anybody's token is a question, and IAM may be away for long.
         self._lines = Sparing(clock, self.log, "failures of IAM")
 
@@ -58,12 +58,14 @@ class IamdClient:
             return await bounded(self._clock, REQUEST_TIMEOUT, self._exchange(path, token), f"IAM's answer to {path}")
         except UNREACHABLE as error:
             if self._lines.may(""):
-                self.log.warn("IAM cannot be reached for {path}: {reason}", path=path, reason=reason(error))
+                self.log.warn(
+                    "IAM cannot be reached for {path}: {error}", event="iam.unreachable", path=path, error=reason(error)
+                )
             message = "IAM cannot be reached"
             raise Unavailable(message, RETRY_AFTER) from error
         except DeadlineExceeded as error:
             if self._lines.may(""):
-                self.log.warn("{error}", error=str(error))
+                self.log.warn("{error}", event="iam.late", error=str(error))
             message = "IAM does not answer"
             raise Unavailable(message, RETRY_AFTER) from error
 
@@ -81,7 +83,7 @@ class IamdClient:
     def nonsense(self, path: str, what: str) -> Unavailable:
         """Give the error for an answer that iamd does not give, and log it."""
         if self._lines.may(""):
-            self.log.warn("IAM answered {path} with {what}: is iam.url right?", path=path, what=what)
+            self.log.warn("IAM answered {path} with {what}: is iam.url right?", event="iam.nonsense", path=path, what=what)
         return Unavailable("IAM does not answer as it should", RETRY_AFTER)
 
     def read_user(self, path: str, answer: Answer) -> User:

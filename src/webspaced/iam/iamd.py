@@ -57,7 +57,10 @@ class IamdIdentity:
         """
         check_own_token(own_token)
         if own_token is None:
-            self.log.warn("iam.token is not set: nobody can be looked up by id, and renamed members are not followed")
+            self.log.warn(
+                "iam.token is not set: nobody can be looked up by id, and renamed members are not followed",
+                event="iam.token-missing",
+            )
         self._client = client
         self.calls = client.calls
         self._clock = clock
@@ -172,6 +175,7 @@ class IamdIdentity:
         if self._away.get("") is None:
             self.log.error(
                 "IAM refuses webspaced's own token for {path} ({status}): iam.token must be an admin's",
+                event="iam.token-refused",
                 path=path,
                 status=answer.status,
             )

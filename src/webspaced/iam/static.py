@@ -81,7 +81,7 @@ class UsersFile:
             self._read()
         except FileNotFoundError as error:
             self._seen = error.errno
-            self.log.warn("{path} does not exist: nobody can call the API", path=path)
+            self.log.warn("{path} does not exist: nobody can call the API", event="iam.users-missing", path=path)
         except OSError as error:
             message = f"{path}: cannot be read: {error.strerror}"
             raise Invalid(message) from error
@@ -109,9 +109,14 @@ class UsersFile:
         except OSError as error:
             if self._seen != error.errno:
                 self._seen = error.errno
-                self.log.warn("{path}: {why}; the members stay as they were", path=self._path, why=error.strerror)
+                self.log.warn(
+                    "{path}: {error}; the members stay as they were",
+                    event="iam.users-unreadable",
+                    path=self._path,
+                    error=error.strerror,
+                )
         except Invalid as error:
-            self.log.warn("{why}; the members stay as they were", why=str(error))
+            self.log.warn("{error}; the members stay as they were", event="iam.users-wrong", error=str(error))
         return self._now
 
     def _read(self) -> None:
@@ -122,9 +127,18 @@ class UsersFile:
             users = parse_users(self._path, file.read())
         stranger = strange_owner(status)
         if stranger is not None:
-            self.log.warn("{path} {stranger}, who decides who is an admin here", path=self._path, stranger=stranger)
+            self.log.warn(
+                "{path} {strange}, who decides who is an admin here",
+                event="iam.users-strange",
+                path=self._path,
+                strange=stranger,
+            )
         if status.st_mode & OTHERS:
-            self.log.warn("others than its owner may read or change {path}: chmod 600 {path}", path=self._path)
+            self.log.warn(
+                "others than its owner may read or change {path}: chmod 600 {path}",
+                event="iam.users-exposed",
+                path=self._path,
+            )
         self._now = StaticIdentity(users)
 
 

@@ -79,7 +79,7 @@ class KubeClient:
         self._agent = agent
         self._access = access
         self.clock = self._clock = clock
-        self.calls = Calls(clock)
+        self.calls = Calls(clock, "kubernetes")
 
     @property
     def namespace(self) -> str:

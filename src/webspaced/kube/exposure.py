@@ -113,7 +113,7 @@ class ServicePorts:
                 raise
             except Exception as error:  # noqa: BLE001  (the wish stays, whatever is in its way)
                 self._differs = True
-                self.log.warn("the ports of the Service {name} could not be changed: {error}",
+                self.log.warn("the ports of the Service {name} could not be changed: {error}", event="kube.ports-failed",
                               name=self._name, error=str(error))  # fmt: skip
                 await sleep(self._clock, next(waits))
 
@@ -139,14 +139,19 @@ class ServicePorts:
             names = {port: each["name"] for port, each in ours.items()}
             document = self._document(wanted, names, service["metadata"]["resourceVersion"])
             await self._client.apply(SERVICE, self._namespace, self._name, document, force=True)
-            self.log.info("the Service {name} has {count} forwarded ports", name=self._name, count=len(wanted))
+            self.log.info(
+                "the Service {name} has {count} forwarded ports",
+                event="kube.ports-written",
+                name=self._name,
+                count=len(wanted),
+            )
 
     def _possible(self, foreign: Iterable[int]) -> set[int]:
         wanted = {port for ports in self._wanted.values() for port in ports}
         taken = wanted & set(foreign)
         for port in taken - self._told:
             self.log.warn("port {port} of the Service {name} is not ours: the forward is not reached from outside",
-                          port=port, name=self._name)  # fmt: skip
+                          event="kube.port-foreign", port=port, name=self._name)  # fmt: skip
         self._told = taken
         return wanted - taken
 
@@ -159,7 +164,7 @@ class ServicePorts:
         document = {**service, "spec": {**service["spec"], "ports": left}}
         await self._client.replace(SERVICE, self._namespace, self._name, document)
         self.log.info("{count} ports that a former webspaced left are removed from the Service {name}",
-                      count=len(ports), name=self._name)  # fmt: skip
+                      event="kube.ports-removed", count=len(ports), name=self._name)  # fmt: skip
 
     def _document(self, ports: Iterable[int], names: Mapping[int, str], version: str) -> dict[str, Any]:
         entries = [

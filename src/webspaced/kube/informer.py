@@ -104,10 +104,17 @@ class Informer:
             except CancelledError:
                 raise
             except Expired:
-                self.log.info("the watch of {resource} was behind: listing again", resource=self.resource)
+                self.log.info(
+                    "the watch of {resource} was behind: listing again", event="kube.watch-behind", resource=self.resource
+                )
                 stale = True
             except Exception as error:  # noqa: BLE001  (whatever it is, the next try may work)
-                self.log.warn("the watch of {resource} ended: {error}", resource=self.resource, error=str(error))
+                self.log.warn(
+                    "the watch of {resource} ended: {error}",
+                    event="kube.watch-ended",
+                    resource=self.resource,
+                    error=str(error),
+                )
                 # Who was away may have forgotten, or be another one restored from a copy.
                 stale = True
             if not stale and self._clock.seconds() - began >= SHORTEST_WATCH:
@@ -142,7 +149,9 @@ class Informer:
         version = int(listing.version)
         if rewound := version < int(self._version):
             # Restored from a copy: numbers of before and after do not compare.
-            self.log.warn("the cluster's {resource} are older than they were", resource=self.resource)
+            self.log.warn(
+                "the cluster's {resource} are older than they were", event="kube.list-older", resource=self.resource
+            )
             self._gone.clear()
         listed = {name_of(each): each for each in listing.items}
         lost = {

@@ -94,7 +94,7 @@ class PodLabel:
             # It is asked again and again.
             self._has_warned = True
             said = "there is no pod {pod} in {namespace} (leadership.pod): Services cannot find the webspaced that leads"
-            self.log.warn(said, pod=self._pod, namespace=self._namespace)
+            self.log.warn(said, event="kube.pod-missing", pod=self._pod, namespace=self._namespace)
 
     async def hide(self) -> None:
         await self._set(self._pod, None)

@@ -1,7 +1,7 @@
 """How log events are written: as lines for people or as JSON for machines, from a level on.
 
-What is logged on behalf of a request has its id, as the field ``request_id`` or beside the level. It is found in the context
-(:mod:`contextvars`), which coroutines keep over every wait.
+What is logged on behalf of a request, a visit or a boot has its id, as a member of JSON's line or beside the level. It is
+found in the context (:mod:`contextvars`), which coroutines keep over every wait.
 """
 
 from __future__ import annotations
@@ -19,14 +19,19 @@ from twisted.logger import (
     LogLevel,
     LogLevelFilterPredicate,
     PredicateResult,
-    eventAsJSON,
     formatEvent,
     formatEventAsClassicLogText,
 )
 from zope.interface import implementer
 
+from webspaced.lib import json_lines
+
 REQUEST_ID: ContextVar[str] = ContextVar("request_id")
 """The id of the request on whose behalf code runs; none outside of requests."""
+VISIT_ID: ContextVar[str] = ContextVar("visit_id")
+BOOT_ID: ContextVar[str] = ContextVar("boot_id")
+IDS = (REQUEST_ID, VISIT_ID, BOOT_ID)
+"""What is found in the context."""
 
 # Twisted has no level below debug, and one above error.
 LEVELS = {
@@ -60,30 +65,64 @@ class _WithoutQuestions:
 
 @implementer(ILogObserver)
 class _Identified:
-    """Passes events on with the request's id. It must be asked in the context in which the event happens."""
+    """Passes events on with the ids of the context. It must be asked in the context in which the event happens."""
 
     def __init__(self, observer: ILogObserver) -> None:
         self._observer = observer
 
     def __call__(self, event: LogEvent) -> None:
-        found = REQUEST_ID.get(None)
-        self._observer(event if found is None or "request_id" in event else {**event, "request_id": found})
+        found = {each.name: each.get() for each in IDS if each.get(None) is not None}
+        self._observer({**found, **event} if found else event)
 
 
 def _line(event: LogEvent) -> str | None:
     """Give the line of an event, which may hold what members and containers wrote: nothing of it begins a line."""
     kept = {name: event[name] for name in _BESIDE if name in event}
-    found = event.get("request_id")
-    if found is not None and event.get("log_system") is None:
+    found = " ".join(str(event[each.name]) for each in IDS if each.name in event)
+    if found and event.get("log_system") is None:
         level = event.get("log_level")
         kept["log_system"] = f"{event.get('log_namespace', '-')}#{level.name if level is not None else '-'} {found}"
-    text = formatEvent(event)
-    if event.get("isError") and "failure" in event:
-        # Of Twisted's former way to log, which puts the traceback into the text.
-        kept["log_failure"], text = event["failure"], str(event.get("why") or "Unhandled Error")
+    text, failure = _said(event)
+    if failure is not None:
+        kept["log_failure"] = failure
     line = formatEventAsClassicLogText({**kept, "log_format": "{text}", "text": _visible(text)})
     # What has line ends now is a traceback, which is indented.
     return None if line is None else _visible(line, "\n\t")
+
+
+def _said(event: LogEvent) -> tuple[str, Any]:
+    """Give an event's text, and its failure if it has one."""
+    if event.get("isError") and "failure" in event:
+        # Of Twisted's former way to log, which puts the traceback into the text.
+        return str(event.get("why") or "Unhandled Error"), event["failure"]
+    return formatEvent(event), event.get("log_failure")
+
+
+def _json_line(event: LogEvent) -> str:
+    """Give an event as JSON. Only events of webspaced's have a name, and only theirs have fields."""
+    text, failure = _said(event)
+    level, namespace = event.get("log_level"), event.get("log_namespace", "-")
+    name = event.get("event") if str(namespace).startswith("webspaced.") else None
+    told: dict[str, Any] = {
+        "time": json_lines.moment(event.get("log_time", 0.0)),
+        "level": "info" if level is None else level.name,
+        **({} if name is None else {"event": name}),
+        "message": text,
+        "logger": namespace,
+        **{each.name: event[each.name] for each in IDS if each.name in event},
+    }
+    if name is not None:
+        told.update({key: value for key, value in event.items() if key not in told and not key.startswith("log_")})
+    if failure is not None:
+        told["traceback"] = _traceback(failure)
+    return json_lines.line(told)
+
+
+def _traceback(failure: Any) -> str:
+    try:
+        return str(failure.getTraceback())
+    except Exception:  # noqa: BLE001  (a log line must be written whatever stands in it)
+        return f"<a {type(failure).__name__} without a traceback>"
 
 
 def _visible(text: str, but: str = "") -> str:
@@ -109,5 +148,5 @@ def log_observer(
     """
     levels = levels or LogLevelFilterPredicate()
     set_level(levels, level)
-    write = FileLogObserver(stream, (lambda event: f"{eventAsJSON(event)}\n") if form == "json" else _line)
+    write = FileLogObserver(stream, _json_line if form == "json" else _line)
     return FilteringLogObserver(_Identified(write), [levels, _WithoutQuestions()])

@@ -11,6 +11,7 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 
 from webspaced import errors
+from webspaced.lib.spans import span
 
 T = TypeVar("T")
 Labels: TypeAlias = tuple[str, ...]
@@ -89,7 +90,9 @@ class Timed:
 class Calls:
     """Calls of one service, or runs of one work: how they ended, and how long they took."""
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, service: str) -> None:
+        """:param service: its name in traces."""
+        self._service = service
         self.outcomes = Counted()
         """By endpoint and outcome."""
         self.seconds = Timed()
@@ -103,7 +106,8 @@ class Calls:
         """
         began, outcome = self._clock.seconds(), OK
         try:
-            return await work
+            with span(f"{self._service} {endpoint}"):
+                return await work
         except BaseException as error:
             outcome = outcome_of(error)
             raise

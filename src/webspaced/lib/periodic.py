@@ -59,8 +59,9 @@ class Periodic(Service):
 
     def _failed(self, failure: Failure) -> None:
         self.log.warn(
-            "{what} failed and is tried again in {interval:g} s: {error}",
+            "{what} failed and is tried again in {seconds:g} s: {error}",
+            event="daemon.work-failed",
             what=self._what,
-            interval=self._interval,
+            seconds=self._interval,
             error=failure.getErrorMessage(),
         )

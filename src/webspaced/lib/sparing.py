@@ -43,5 +43,9 @@ class Sparing:
     def _sum_up(self) -> None:
         number, self._left_out, self._summing = self._left_out, 0, None
         self._log.info(
-            "{number} more {what} within {seconds:g} s are not written here", number=number, what=self._what, seconds=SUMMING
+            "{count} more {what} within {seconds:g} s are not written here",
+            event="log.left-out",
+            count=number,
+            what=self._what,
+            seconds=SUMMING,
         )

@@ -16,5 +16,9 @@ def own_zone() -> tzinfo:
     try:
         return get_localzone()
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        log.warn("the time zone of this machine cannot be told, so times of the day are UTC: {error}", error=str(error))
+        log.warn(
+            "the time zone of this machine cannot be told, so times of the day are UTC: {error}",
+            event="daemon.no-time-zone",
+            error=str(error),
+        )
         return UTC

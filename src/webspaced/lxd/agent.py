@@ -85,7 +85,10 @@ def endpoints_for(reactor: Any, url: str, identities: Identities) -> IAgentEndpo
     if parts.scheme != "https" or parts.hostname is None:
         return UnixEndpoints(reactor, find_socket(url))
     if identities.insecure and identities.server is None:
-        log.warn("LXD's certificate is NOT verified (lxd.tls.allow_insecure): whoever is on the way can be LXD")
+        log.warn(
+            "LXD's certificate is NOT verified (lxd.tls.allow_insecure): whoever is on the way can be LXD",
+            event="lxd.unverified",
+        )
     return TlsEndpoints(reactor, parts.hostname, parts.port or HTTPS_PORT, connection_creator(parts.hostname, identities))
 
 

@@ -73,7 +73,7 @@ class LxdClient:
         self._suspect = suspect
         self._http = HTTPClient(agent)
         self.clock = self._clock = clock
-        self.calls = Calls(clock)
+        self.calls = Calls(clock, "lxd")
         self._reactor: Any = clock
         self.project = self._project = project
         self._base = base

@@ -198,7 +198,7 @@ class EventSubscription(Service):
             finally:
                 aborting.abort()
             self.losses += 1
-            self.log.warn("LXD's event stream ended: {reason}", reason=reason)
+            self.log.warn("LXD's event stream ended: {error}", event="lxd.events-lost", error=reason)
             self._listener.disconnected(reason)
             self._lost()
             await sleep(self._clock, next(waits))
@@ -206,7 +206,7 @@ class EventSubscription(Service):
     async def _stream(self, endpoints: _Aborting) -> str:
         stream = _Stream(self._clock, self._listener, self._alive)
         await bounded(self._clock, HANDSHAKE_TIMEOUT, self._open(endpoints, stream), "LXD's event stream")
-        self.log.info("subscribed to LXD's events")
+        self.log.info("subscribed to LXD's events", event="lxd.events-opened")
         self._found()
         listing = self._listener.connected()
 

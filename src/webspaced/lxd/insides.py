@@ -122,7 +122,12 @@ class LxdInsides(Files):
     def _not_killed(self, failure: Failure, name: str) -> None:
         # It may have been the container that went away.
         if self._lines.may(name):
-            self.log.info("{name}: a command could not be killed: {error}", name=name, error=failure.getErrorMessage())
+            self.log.info(
+                "{instance}: a command could not be killed: {error}",
+                event="lxd.kill-failed",
+                instance=name,
+                error=failure.getErrorMessage(),
+            )
 
     async def attach(self, name: str, command: Command, size: Size, screen: IConsumer) -> Terminal:
         mark = secrets.token_hex(16)

@@ -54,7 +54,7 @@ class OwnerLease:
                     raise
             self._is_forbidden = True
             self.log.warn("LXD does not let us make the profile {name}: see to it that no second webspaced serves"
-                          " these webspaces", name=self._name)  # fmt: skip
+                          " these webspaces", event="lxd.no-lease", name=self._name)  # fmt: skip
         return Claim(holder, "")
 
     async def _write(self, holder: str, over: Claim | None) -> Claim:

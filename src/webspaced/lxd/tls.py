@@ -122,6 +122,7 @@ class _Pinned(_Unverified):
             self._wrong = digest
             self.log.error(
                 "LXD shows the certificate {shown}, and lxd.tls.server_cert is {expected}",
+                event="lxd.certificate-other",
                 shown=digest.decode(),
                 expected=self._expected.decode(),
             )

@@ -46,9 +46,11 @@ async def introduce(client: LxdClient, trust_secret: str | None) -> Server:
         if not server.trusted:
             message = "LXD took our certificate, and still does not trust it"
             raise Distrusted(message)
-        log.info("LXD trusts our certificate from now on; lxd.tls.trust_password is not needed any more")
+        log.info(
+            "LXD trusts our certificate from now on; lxd.tls.trust_password is not needed any more", event="lxd.trusted"
+        )
     _check_abilities(server)
-    log.info("{product} {version} answers", product=server.product, version=server.version)
+    log.info("{product} {version} answers", event="lxd.found", product=server.product, version=server.version)
     return server
 
 

@@ -43,7 +43,7 @@ class ProfileWords:
             if error.code != FORBIDDEN:
                 raise
             self.log.warn("LXD does not let us write the profile {name}: restoring an older snapshot undoes what admins"
-                          " say of webspaces", name=self._name)  # fmt: skip
+                          " say of webspaces", event="lxd.no-words", name=self._name)  # fmt: skip
 
     async def _write(self, change: Mapping[str, Mapping[str, str]]) -> None:
         # Of all else in it nothing is changed, so no ETag is needed.

@@ -102,6 +102,8 @@ DAEMON = (
     _counter("api_requests", "HTTP requests by listener, endpoint, method and status.",
              "listener", "endpoint", "method", "status"),
     _histogram("api_request_seconds", "How long HTTP requests took, terminals left out.", "listener", "endpoint"),
+    _counter("audit_lines", "Lines of the audit log: `written`, or `lost` because its file or its reader did not take them.",
+             "outcome"),
     _counter("limit_hits", "What was refused because of a bound, by the bound.", "cause"),
     _histogram("reactor_latency_seconds", "How late the event loop was, measured four times a second: what one turn of it"
                " took."),

@@ -68,6 +68,7 @@ def daemon(watched: Watched, clock_seconds: float) -> Iterator[Reading]:
     yield one("webspaced_event_stream_up", watched.parts.reconciler.connected_to_lxd)
     yield one("webspaced_event_stream_age_seconds", max(0.0, clock_seconds - events.heard))
     yield one("webspaced_event_stream_losses_total", events.losses)
+    yield counted("webspaced_audit_lines_total", watched.parts.known.trail.counted(), of=("written", "lost"))
     for service, calls in watched.calls.items():
         yield counted("webspaced_calls_total", calls.outcomes, before=(service,))
         yield Reading("webspaced_call_seconds", calls.seconds.under(service))

@@ -84,7 +84,7 @@ class Completion:
 
     def _refresh_failed(self, failure: Failure) -> None:
         if not failure.check(CancelledError):
-            self.log.failure("names could not be refreshed", failure)
+            self.log.failure("names could not be refreshed", failure, event="webspace.names-broke")
 
     def _refreshed(self, _result: None) -> None:
         self._refreshing = None

@@ -115,7 +115,8 @@ class Publisher:
 
     async def _check(self) -> None:
         if self._open and self._flushing is None and (names := await self._store.differs()) is not None:
-            self.log.warn("what is published was changed by others and is written again: {names}", names=sorted(names))
+            text = "what is published was changed by others and is written again: {names}"
+            self.log.warn(text, event="routes.foreign-change", names=sorted(names))
             self.mark_stale(names)
 
     def mark_stale(self, names: Collection[str]) -> None:
@@ -207,7 +208,7 @@ class Publisher:
             if surely:
                 message = f"the route of the webspace cannot be written {self.unwritten.of(name)}"
                 raise RoutesUnwritable(message, WRITE_LIMIT)
-            self.log.warn("the route of {name} could not be published yet; going on", name=name)
+            self.log.warn("the route of {instance} could not be published yet; going on", event="routes.late", instance=name)
             return
         if name in self._changed:
             changed, generation = self._changed[name]
@@ -260,7 +261,7 @@ class Publisher:
 
     def _flush_failed(self, failure: Failure) -> None:
         if not failure.check(CancelledError):
-            self.log.failure("routes could not be published", failure)
+            self.log.failure("routes could not be published", failure, event="routes.broke")
 
     def _flushed(self, _result: None) -> None:
         self._flushing = None
@@ -290,7 +291,7 @@ class Publisher:
             except PartlyWritten as error:
                 todo, generation = self._without(todo, error.refused), error.generation
             except Exception as error:  # noqa: BLE001  (the store may be away for any reason; the wish stays)
-                self.log.warn("routes could not be written: {error}", error=str(error))
+                self.log.warn("routes could not be written: {error}", event="routes.write-failed", error=str(error))
                 self._uncertain = True
                 self.failures += 1
                 # Part of it may be written, whatever is wanted by then.

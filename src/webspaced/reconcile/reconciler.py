@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from contextvars import Context
 from typing import Any
 
 from attrs import evolve
@@ -50,7 +51,7 @@ class Reconciler:
         self.connected_to_lxd = False
         self.no_boot_port = ""
         """Why no boot port can be bound on this machine, if so."""
-        self.passes = Calls(clock)
+        self.passes = Calls(clock, "reconcile")
         self._clock = clock
         self._serving = serving
         self._with = with_
@@ -93,7 +94,12 @@ class Reconciler:
 
     def _not_seen(self, failure: Failure, uid: int) -> None:
         failure.trap(WebspacedError, CancelledError)
-        self.log.info("webspace {uid} could not be looked at: {error}", uid=uid, error=failure.getErrorMessage())
+        self.log.info(
+            "webspace {webspace} could not be looked at: {error}",
+            event="webspace.look-failed",
+            webspace=uid,
+            error=failure.getErrorMessage(),
+        )
 
     def after_pass(self, listener: Callable[[], None]) -> None:
         """Call ``listener()`` after each full pass of a daemon that leads. It must not raise."""
@@ -108,7 +114,7 @@ class Reconciler:
     async def _full_pass(self) -> None:
         await self._with.registry.sync()
         if not self.seen.called:
-            self.log.info("webspaces known: {count}", count=len(list(self._with.registry)))
+            self.log.info("webspaces known: {count}", event="webspace.counted", count=len(list(self._with.registry)))
             self.seen.callback(None)
         if self._leads:
             await self._apply_all()
@@ -228,9 +234,11 @@ class Reconciler:
         return self._with.publisher.settled(self._with.registry.name_of(uid), surely=True)
 
     def act(self, uid: int) -> None:
-        """Make what a webspace has what it should have."""
-        if not self._leads:
-            return
+        """Make what a webspace has what it should have: on nobody's behalf, whoever has caused the look at it."""
+        if self._leads:
+            Context().run(self._act, uid)
+
+    def _act(self, uid: int) -> None:
         observed = self._with.registry.get(uid)
         if observed is None or observed.unfinished:
             # What is still being created is opened all at once, at its end.

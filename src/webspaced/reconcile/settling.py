@@ -61,8 +61,9 @@ class Settling:
     def _give_up(self, _result: object, longest: float) -> None:
         if self._is_told and not self._is_late:
             self._is_late = True
-            self.log.warn("Traefik did not take a change up within {longest:g} s (traefik.settle_time): it is busy, or its"
-                          " providersThrottleDuration or pollInterval is longer", longest=longest)  # fmt: skip
+            self.log.warn("Traefik did not take a change up within {bound:g} s (traefik.settle_time): it is busy, or its"
+                          " providersThrottleDuration or pollInterval is longer",
+                          event="traefik.settle-late", bound=longest)  # fmt: skip
 
     def _leave(self, generation: int, waiting: Deferred[None]) -> None:
         others = self._waiting.get(generation, [])
@@ -92,7 +93,7 @@ class Settling:
     def _asked(self, result: object) -> None:
         self._asking = None
         if isinstance(result, Failure):
-            self.log.failure("Traefik cannot be asked what it has taken up", result)
+            self.log.failure("Traefik cannot be asked what it has taken up", result, event="traefik.settle-broke")
 
     def _note(self, *, is_told: bool) -> None:
         """Say once that Traefik does not tell, and once that it does again."""
@@ -100,7 +101,7 @@ class Settling:
             return
         self._is_told = is_told
         if is_told:
-            self.log.info("Traefik tells again what it has taken up")
+            self.log.info("Traefik tells again what it has taken up", event="traefik.settle-told")
         else:
             self.log.warn("Traefik does not tell what it has taken up (traefik.probe_url): each change counts as taken up"
-                          " after traefik.settle_time")  # fmt: skip
+                          " after traefik.settle_time", event="traefik.settle-untold")  # fmt: skip

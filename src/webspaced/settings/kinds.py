@@ -197,6 +197,10 @@ def _path(text: str) -> Path:
         raise ValueError("begins with ~, but there is no such home directory") from None
 
 
+def _stream(text: str) -> str:
+    return text if text in ("", "stdout", "stderr") else str(_path(text))
+
+
 def _optional_address(value: object) -> Address | None:
     # YAML reads an unquoted off as false.
     return None if value is False or value == "off" else Address.parse(_text(value))
@@ -300,6 +304,7 @@ FLAG = Kind("true \\| false", _flag, bool)
 ORIGIN = _of_text("origin", parse_origin)
 PORT = integer(1, MAX_PORT)
 PATH = _of_text("path", _path)
+STREAM = _of_text("path \\| stdout \\| stderr", _stream)
 ADDRESS = _of_text("address", Address.parse)
 OPTIONAL_ADDRESS = Kind("address \\| off", _optional_address, lambda address: str(address or "off"))
 HOST = _of_text("host", parse_host)

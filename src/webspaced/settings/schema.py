@@ -13,9 +13,10 @@ import attrs
 from webspaced.settings.backends import Iam, Lxd
 from webspaced.settings.fields import SECTION, SETTING, Setting, section, setting
 from webspaced.settings.http import Http
-from webspaced.settings.kinds import PATH, choice, duration, level
+from webspaced.settings.kinds import PATH, STREAM, choice, duration, level
 from webspaced.settings.leadership import Leadership
 from webspaced.settings.metrics import Metrics
+from webspaced.settings.tracing import Tracing
 from webspaced.settings.traefik import Traefik
 from webspaced.settings.webspaces import Webspaces
 
@@ -48,6 +49,12 @@ class Settings:
         "Lines for people, or one JSON object per line for machines.",
         default="text",
     )
+    audit_log: str = setting(
+        STREAM,
+        "Where one line of JSON is written for each change: who, on whose behalf, what, from where, why, with which outcome."
+        " Empty: nowhere.",
+        default="",
+    )
     data_dir: Path = setting(
         PATH,
         "Holds Traefik's files and the static users; all else is kept in LXD.",
@@ -62,6 +69,7 @@ class Settings:
     traefik: Traefik = section(Traefik)
     leadership: Leadership = section(Leadership)
     metrics: Metrics = section(Metrics)
+    tracing: Tracing = section(Tracing)
 
 
 def _walk(cls: type[Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

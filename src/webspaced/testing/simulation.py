@@ -37,7 +37,9 @@ class _Beneath(SimulatedLxd):
         self._directory = directory
 
     def startService(self) -> None:
-        log.warn("LXD is SIMULATED: webspaces are listeners of this process, and are gone when it ends")
+        log.warn(
+            "LXD is SIMULATED: webspaces are listeners of this process, and are gone when it ends", event="lxd.simulated"
+        )
         super().startService()
 
     def stopService(self) -> Deferred[None]:

@@ -90,7 +90,7 @@ class Wire(FileDescriptor):
                 self._read_some()
         except Exception:  # noqa: BLE001  (as a reactor does: log it, and drop the connection)
             failure = Failure()
-            self.log.failure("a protocol failed", failure=failure)
+            self.log.failure("a protocol failed", event="simulation.broke", failure=failure)
             self.connectionLost(failure)
 
     def _write_some(self) -> None:

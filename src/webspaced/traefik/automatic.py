@@ -53,7 +53,9 @@ def forget_certificates(path: Path, hosts: Collection[str]) -> None:
         return
     except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
         # Traefik says what is wrong with it, and gets new ones.
-        log.warn("{path} cannot be read: {error}", path=path, error=type(error).__name__)
+        log.warn(
+            "{path} cannot be read: {error}", event="traefik.certificates-unreadable", path=path, error=type(error).__name__
+        )
         return
     if left != document:
         replace_file(path, json.dumps(left, indent=2).encode())

@@ -62,7 +62,7 @@ class Child(ProcessProtocol):
             if PROVIDER in said.lower():
                 self.trouble = sentence(said)
         if self._lines.may(""):
-            self.log.info("traefik: {line}", line=line[:LONGEST_LINE])
+            self.log.info("traefik: {line}", event="traefik.line", line=line[:LONGEST_LINE])
 
     def _go_on(self) -> None:
         self._pause = None

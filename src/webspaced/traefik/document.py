@@ -36,7 +36,12 @@ class DocumentFile:
         except FileNotFoundError:
             self.content = b""
         except (ValueError, AttributeError) as error:
-            self.log.warn("{path} cannot be read and will be written anew: {error}", path=self.path, error=error)
+            self.log.warn(
+                "{path} cannot be read and will be written anew: {error}",
+                event="routes.file-unreadable",
+                path=self.path,
+                error=error,
+            )
         else:
             return routes
         return {}

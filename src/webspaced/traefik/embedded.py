@@ -229,7 +229,9 @@ class EmbeddedTraefik(Service):
         """Start the child."""
         super().startService()
         self._loop = Deferred.fromCoroutine(self._supervise())
-        self._loop.addErrback(lambda failure: self.log.failure("Traefik is no longer supervised", failure))
+        self._loop.addErrback(
+            lambda failure: self.log.failure("Traefik is no longer supervised", failure, event="traefik.broke")
+        )
 
     async def stopService(self) -> None:
         """End the child: asked first, by force after ten seconds."""
@@ -281,7 +283,7 @@ class EmbeddedTraefik(Service):
                 return
             if self._reactor.seconds() - began > LONGEST_PAUSE:
                 waits = pauses(FIRST_PAUSE, LONGEST_PAUSE)
-            self.log.warn("Traefik ended ({reason}) and is started again", reason=reason)
+            self.log.warn("Traefik ended ({error}) and is started again", event="traefik.ended", error=reason)
             await sleep(self._reactor, next(waits))
 
     async def _run_or_say_why_not(self) -> str:

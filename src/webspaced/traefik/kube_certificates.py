@@ -30,8 +30,9 @@ class CertificateWarnings:
                     continue
                 self._warned.add(host)
                 self.log.warn(
-                    "{host} of {name} is served with Traefik's default certificate: neither"
+                    "{host} of {instance} is served with Traefik's default certificate: neither"
                     " traefik.kubernetes.cluster_issuer nor traefik.cert_resolver is set",
+                    event="kube.no-certificate",
                     host=host,
-                    name=route.name,
+                    instance=route.name,
                 )

@@ -63,14 +63,14 @@ class Inherited:
             routes = [each for kind in OLD_ROUTES for each in await found(self._client, kind, self._namespace)]
         except FAILURES as error:
             # Whether an old Traefik still serves is not known: what it goes by stays.
-            self._tell(f"routes of an older webspaced could not be looked for: {error}")
+            self._tell("routes of an older webspaced could not be looked for", error)
             return
         names = frozenset(map(name_of, routes))
         if names and not self._names:
             self.log.info(
                 "{count} webspaces have routes of an older Traefik, which are served until `webspaced adopt --finish`",
-                count=len(names),
-            )
+                event="kube.old-routes", count=len(names),
+            )  # fmt: skip
         self._names, self._is_known = names, True
 
     def with_old_port(self, objects: Objects, webspace: str) -> Objects:
@@ -94,7 +94,7 @@ class Inherited:
             if names is None and self._is_known:
                 await self._retire(routes)
         except FAILURES as error:
-            self._tell(f"what routes of an older Traefik lead to is not kept current: {error}")
+            self._tell("what routes of an older Traefik lead to is not kept current", error)
         else:
             self._told = ""
 
@@ -128,10 +128,11 @@ class Inherited:
         except NotFound:
             return
 
-    def _tell(self, text: str) -> None:
-        if text != self._told:
-            self._told = text
-            self.log.warn("{text}", text=text)
+    def _tell(self, what: str, error: Exception) -> None:
+        told = f"{what}: {error}"
+        if told != self._told:
+            self._told = told
+            self.log.warn("{what}: {error}", event="kube.old-routes-failed", what=what, error=str(error))
 
 
 def endpoints(name: str, backend: Endpoint) -> dict[str, object]:

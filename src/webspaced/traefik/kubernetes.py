@@ -258,7 +258,9 @@ class KubernetesStore:
         """Say what is not published, once for each reason."""
         if self._refused.get(what) != str(error):
             self._refused[what] = str(error)
-            self.log.warn("{what} is not published: {error}", what=what or OURS, error=str(error))
+            self.log.warn(
+                "{what} is not published: {error}", event="kube.object-refused", what=what or OURS, error=str(error)
+            )
 
     async def _write(self, webspace: str) -> None:
         said = ""

@@ -46,7 +46,7 @@ class RedisStore:
         self, clock: IReactorTime, server: RedisServer, threads: Threads, keyspace: Keyspace, entry_points: EntryPoints
     ) -> None:
         """Keep routes there; the threads are two of the store's own."""
-        self.calls = Calls(clock)
+        self.calls = Calls(clock, "redis")
         self._clock = clock
         self._server = server
         self._threads = threads
@@ -158,7 +158,7 @@ class RedisStore:
     async def _check_notifications(self) -> None:
         state = await self.calls.measured("notifications", self._threads.run(self._server.ensure_notifications))
         if state is not self._notifications and state in MESSAGES:
-            self.log.warn(MESSAGES[state], line=LINE)
+            self.log.warn(MESSAGES[state], event="redis.notifications", line=LINE)
         self._notifications = state
 
     async def _remind(self) -> None:
@@ -177,7 +177,7 @@ class RedisStore:
             except Unavailable as error:
                 await self._missing(str(error))
             except Exception:  # noqa: BLE001  (who stops to watch for ever is worse)
-                self.log.failure("Redis is not watched")
+                self.log.failure("Redis is not watched", event="redis.broke")
                 await self._missing("an error of webspaced's own")
 
     async def _watch_once(self, differ: Callable[[Collection[str]], None]) -> None:
@@ -191,7 +191,7 @@ class RedisStore:
     async def _return(self) -> Collection[str]:
         names = await self.differs()
         self._is_away = False
-        self.log.info("Redis is back")
+        self.log.info("Redis is back", event="redis.found")
         # Even if nothing is lost: whatever could not be written meanwhile can be now.
         return names or ()
 
@@ -226,7 +226,7 @@ class RedisStore:
         self._is_certain = False
         if not self._is_away and not self._is_stopping:
             self._is_away = True
-            self.log.warn("routes stay as they are until Redis is back: {error}", error=error)
+            self.log.warn("routes stay as they are until Redis is back: {error}", event="redis.lost", error=error)
         if not self._is_stopping:
             await sleep(self._clock, RETRY)
 

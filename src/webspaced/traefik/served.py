@@ -119,7 +119,11 @@ class ServedStore:
                 alarm.cancel()
 
     def _warn(self) -> None:
-        self.log.warn("nobody has fetched the routes for {time:g} s: is Traefik's http provider set?", time=PATIENCE)
+        self.log.warn(
+            "nobody has fetched the routes for {seconds:g} s: is Traefik's http provider set?",
+            event="routes.unfetched",
+            seconds=PATIENCE,
+        )
 
     def _tell(self, *, fetched: bool) -> None:
         waiting, self._waiting = self._waiting, []
@@ -132,4 +136,4 @@ class ServedStore:
             self._copy.store(self._document)
         except OSError as error:
             # The routes matter more: without the copy, a restart begins with older ones.
-            self.log.warn("{path} cannot be written: {error}", path=self._copy.path, error=error)
+            self.log.warn("{path} cannot be written: {error}", event="routes.copy-failed", path=self._copy.path, error=error)

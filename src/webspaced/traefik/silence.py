@@ -93,6 +93,7 @@ class SilenceWatch:
         if self._times == _TOLD_AT[borne]:
             self.log.warn(
                 "Traefik at {where} {found}: set readTimeout of its entry points to 1h, see docs/traefik.md",
+                event="traefik.impatient",
                 where=self._where,
                 found=borne.value.format(took=took),
             )

@@ -92,7 +92,7 @@ class TraefikWatch:
         said = "" if self.own is None or not self.own.trouble else f"; it says: {self.own.trouble}"
         self._tell(f"Traefik has none of webspaced's routes since {when}{said}")
         if self.own is not None and self.is_written():
-            self.log.warn("Traefik is started again: it has none of webspaced's routes")
+            self.log.warn("Traefik is started again: it has none of webspaced's routes", event="traefik.restarted")
             self.own.restart()
 
     def _found(self) -> None:

@@ -124,7 +124,12 @@ class Addressing:
         except (RemoteError, DeadlineExceeded, Unavailable) as error:
             await self.check_there(error)
             # It is there all the same: its boot port serves it, and the booter goes on asking.
-            self.log.warn("the addresses of {name} cannot be read: {error}", name=observed.name, error=str(error))
+            self.log.warn(
+                "the addresses of {instance} cannot be read: {error}",
+                event="webspace.addresses-unread",
+                instance=observed.name,
+                error=str(error),
+            )
             return observed
         return observed if claims is None else self.judged(evolve(observed, claims=claims))
 

@@ -127,7 +127,11 @@ class Adoption:
         await self._housing.look()
         with self._housing.devices() as devices:
             await self._documents.give_devices(uid, devices)
-        self.log.info("webspace {uid} had another one's address on its NIC, and has one of its own now", uid=uid)
+        self.log.info(
+            "webspace {webspace} had another one's address on its NIC, and has one of its own now",
+            event="webspace.address-changed",
+            webspace=uid,
+        )
 
     def _note_departure(self, uid: int) -> None:
         observed = self._registry.get(uid)
@@ -185,7 +189,12 @@ class Adoption:
             # It keeps its name: whoever bears it next was granted it later.
             return _Member(observed.username, known=False)
         except WebspacedError as error:
-            self.log.info("IAM could not name user {uid}: {error}", uid=observed.uid, error=str(error))
+            self.log.info(
+                "IAM could not name user {webspace}: {error}",
+                event="iam.user-unnamed",
+                webspace=observed.uid,
+                error=str(error),
+            )
             return _Member(observed.username, known=None)
 
 

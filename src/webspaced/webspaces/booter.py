@@ -19,6 +19,7 @@ from webspaced.errors import BootFailed, DeadlineExceeded, NotFound, Refused
 from webspaced.interfaces import IInstances, IRoom
 from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import Flights, sleep
+from webspaced.lib.ids import carried
 from webspaced.lib.semaphore import Semaphore
 from webspaced.webspaces.boot_limits import BootLimits
 from webspaced.webspaces.conditions import Conditions, Kind
@@ -113,6 +114,7 @@ class Booter:
     def forget(self, uid: int) -> None:
         """Drop what is remembered of a webspace that is gone."""
         self._memories.pop(uid, None)
+        self.boots.forget(uid)
         # What they wait for may end without a word: the hold is forgotten, too.
         self._go_on(uid)
 
@@ -127,7 +129,9 @@ class Booter:
         if by_api:
             # Also where a visitor's boot is under way that would be refused.
             self._asked_by_api.add(uid)
-        course = self.boots.begin()
+        begins = uid not in self._flights
+        course = self.boots.begin(uid) if begins else self._courses[uid]
+        self.boots.asked(course, begins=begins)
         return self._flights.join(uid, lambda: self._boot(uid, course), lambda: not course.asked)
 
     def is_departed(self, observed: Observed) -> bool:
@@ -157,7 +161,7 @@ class Booter:
     async def boot_unfinished(self, uid: int) -> Observed:
         """Boot a webspace for who creates it, and for nobody else beside."""
         self._asked_by_api.add(uid)
-        return await self._boot(uid, self.boots.begin(unfinished=True))
+        return await self._boot(uid, self.boots.begin(uid, unfinished=True))
 
     def _remember(self, uid: int, memory: Memory) -> None:
         before = self.memory(uid)
@@ -180,8 +184,8 @@ class Booter:
                 observed = await self._come_up(uid, course)
         except (BootFailed, DeadlineExceeded) as error:
             self._remember(uid, self.memory(uid).failed(self._clock.seconds(), str(error)))
-            detail = getattr(error, "detail", "")
-            self.log.warn("webspace {uid} did not boot: {reason} {detail}", uid=uid, reason=str(error), detail=detail)
+            text, detail = "webspace {webspace} did not boot: {error} {detail}", getattr(error, "detail", "")
+            self.log.warn(text, event="boot.failed", boot_id=course.id, webspace=uid, error=str(error), detail=detail)
             raise
         finally:
             self._asked_by_api.discard(uid)
@@ -189,11 +193,9 @@ class Booter:
             self._room.leave(uid)
         self._remember(uid, self.memory(uid).succeeded())
         self.log.info(
-            "webspace {uid} is up at {address} after {seconds:.3f} s",
-            uid=uid,
-            address=observed.address,
-            seconds=self._clock.seconds() - began,
-        )
+            "webspace {webspace} is up at {address} after {seconds:.3f} s", event="boot.up", boot_id=course.id, webspace=uid,
+            address=observed.address, seconds=self._clock.seconds() - began, phases=course.phases(),
+        )  # fmt: skip
         return observed
 
     async def _come_up(self, uid: int, course: Course) -> Observed:
@@ -273,7 +275,8 @@ class Booter:
             message = "LXD cannot tell whether it runs"
             raise Refused(message, PAUSED_RETRY_AFTER)
         elif observed.instance.status is Status.FREEZING and await self._is_stuck(observed, patience):
-            self.log.warn("{name} is stuck in freezing and is stopped by force", name=observed.name)
+            text = "{instance} is stuck in freezing and is stopped by force"
+            self.log.warn(text, event="boot.stuck", instance=observed.name)
             await patience.tried(self._instances.stop(observed.name, FREEZING_LIMIT, force=True))
         else:
             await patience.wait()
@@ -285,7 +288,7 @@ class Booter:
 
     async def _resume(self, observed: Observed, course: Course) -> None:
         """Wake one that dozes; LXD's work on it, such as a snapshot, is let finish before."""
-        if await self._resumes.run(lambda: Deferred.fromCoroutine(self._resume_in_place(observed, course))):
+        if await self._resumes.run(carried(lambda: Deferred.fromCoroutine(self._resume_in_place(observed, course)))):
             await course.patience.wait()
 
     async def _resume_in_place(self, observed: Observed, course: Course) -> str:
@@ -331,7 +334,7 @@ class Booter:
         await sleep(self._clock, 0)
         await sleep(self._clock, 0)
         await self._room.enter(observed.uid)
-        return await self._places.run(lambda: Deferred.fromCoroutine(self._start_in_place(observed, course)))
+        return await self._places.run(carried(lambda: Deferred.fromCoroutine(self._start_in_place(observed, course))))
 
     async def _start_in_place(self, observed: Observed, course: Course) -> bool:
         # While this waited for its place, the webspace may have been claimed by a stop or a deletion, or be wanted off.

@@ -94,9 +94,9 @@ class Conditions:
         """Say that a condition holds for all webspaces, or with ``None`` that it does not."""
         if detail is not None:
             self._of_all[kind] = detail
-            self.log.warn("all webspaces: {kind}: {detail}", kind=kind.value, detail=detail)
+            self.log.warn("all webspaces: {kind}: {detail}", event="condition.began-for-all", kind=kind.value, detail=detail)
         elif self._of_all.pop(kind, None) is not None:
-            self.log.info("all webspaces: {kind} is over", kind=kind.value)
+            self.log.info("all webspaces: {kind} is over", event="condition.ended-for-all", kind=kind.value)
 
     def note(self, uid: int, kind: Kind, detail: str | None) -> None:
         """Say that a condition holds, or with ``None`` that it does not."""
@@ -113,13 +113,25 @@ class Conditions:
 
     def _say(self, uid: int, kind: Kind, before: str | None, detail: str | None) -> None:
         if before is not None and detail is not None:
-            self.log.debug("webspace {uid}: {kind}: {detail}", uid=uid, kind=kind.value, detail=detail)
+            self.log.debug(
+                "webspace {webspace}: {kind}: {detail}",
+                event="condition.changed",
+                webspace=uid,
+                kind=kind.value,
+                detail=detail,
+            )
         elif not self._lines.may(str(uid)):
             return
         elif detail is None:
-            self.log.info("webspace {uid}: {kind} is over", uid=uid, kind=kind.value)
+            self.log.info("webspace {webspace}: {kind} is over", event="condition.ended", webspace=uid, kind=kind.value)
         else:
-            self.log.warn("webspace {uid}: {kind}: {detail}", uid=uid, kind=kind.value, detail=detail)
+            self.log.warn(
+                "webspace {webspace}: {kind}: {detail}",
+                event="condition.began",
+                webspace=uid,
+                kind=kind.value,
+                detail=detail,
+            )
 
     def forget(self, uid: int) -> None:
         """Drop what is known of a webspace that is gone."""

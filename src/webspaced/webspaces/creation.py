@@ -238,7 +238,10 @@ class Creator:
         except WebspacedError as error:
             # The first failure is the one to report. What is left is removed when LXD shows it again.
             self._failed[uid] = boot_port
-            self.log.warn("what is left of webspace {uid} is removed later: {error}", uid=uid, error=str(error))
+            self.log.warn(
+                "what is left of webspace {webspace} is removed later: {error}",
+                event="creation.rest-stays", webspace=uid, error=str(error),
+            )
 
     async def _remove(self, left: Observed) -> None:
         # Stopped by force if it runs.
@@ -288,14 +291,20 @@ class Creator:
                 if left is None or not self._is_left(left) or not self._with.may_write():
                     return
                 if await self._is_removable(left) and self._with.may_write():
-                    self.log.info("webspace {uid} is what a failed creation left, and is removed", uid=uid)
+                    self.log.info(
+                        "webspace {webspace} is what a failed creation left, and is removed",
+                        event="creation.rest-found", webspace=uid,
+                    )
                     await self._remove(left)
         finally:
             self._removing.discard(uid)
 
     def _not_removed(self, failure: Failure, uid: int) -> None:
         # The next full pass, or event, tries again.
-        self.log.warn("webspace {uid} could not be removed: {error}", uid=uid, error=failure.getErrorMessage())
+        self.log.warn(
+            "webspace {webspace} could not be removed: {error}",
+            event="creation.rest-failed", webspace=uid, error=failure.getErrorMessage(),
+        )
 
 
 def _steps(wishes: Wishes) -> Sequence[Step]:

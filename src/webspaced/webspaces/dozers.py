@@ -161,7 +161,9 @@ class Dozers:
         try:
             usages = await self._instances.usages(self._registry.nic)
         except (RemoteError, NotFound, DeadlineExceeded) as error:
-            self.log.debug("LXD does not tell what dozing containers received: {error}", error=str(error))
+            self.log.debug(
+                "LXD does not tell what dozing containers received: {error}", event="doze.traffic-unread", error=str(error)
+            )
             usages = {}
         untold = []
         for observed in unseen:
@@ -182,7 +184,12 @@ class Dozers:
         try:
             state = await self._state(observed)
         except (RemoteError, NotFound, DeadlineExceeded) as error:
-            self.log.debug("what {name} received cannot be read: {error}", name=observed.name, error=str(error))
+            self.log.debug(
+                "what {instance} received cannot be read: {error}",
+                event="doze.traffic-of-one-unread",
+                instance=observed.name,
+                error=str(error),
+            )
         else:
             self._take(observed, usage_of(state.document, self._registry.nic))
 

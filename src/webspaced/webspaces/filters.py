@@ -56,7 +56,7 @@ class Filters:
         await self._registry.gently.each(self._registry, look)
         if len(lacking) > self._warned:
             advice = copies_advice(min(lacking), len(lacking), rule.nic, self._prefix, rule.client)
-            self.log.warn("{advice}", advice=advice)
+            self.log.warn("{advice}", event="network.no-filters", advice=advice)
         self._warned = len(lacking)
 
     def _looked(self, _result: None) -> None:
@@ -64,4 +64,4 @@ class Filters:
 
     def _failed(self, failure: Failure) -> None:
         if not failure.check(CancelledError):
-            self.log.failure("the filters of webspaces could not be looked at", failure)
+            self.log.failure("the filters of webspaces could not be looked at", failure, event="network.filters-broke")

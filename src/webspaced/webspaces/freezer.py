@@ -57,4 +57,9 @@ class Freezer:
             try:
                 await self._look_after(uid)
             except WebspacedError as error:
-                self.log.info("webspace {uid}, which was to be frozen: {error}", uid=uid, error=str(error))
+                self.log.info(
+                    "webspace {webspace}, which was to be frozen: {error}",
+                    event="doze.outcome-unknown",
+                    webspace=uid,
+                    error=str(error),
+                )

@@ -20,6 +20,7 @@ from webspaced.interfaces import IBootGate, IPortLook, IWakeLook
 from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import Flights, sleep
 from webspaced.lib.measures import Calls
+from webspaced.lib.spans import span
 from webspaced.webspaces.activity import Activity
 from webspaced.webspaces.booter import Booter
 from webspaced.webspaces.course import Step
@@ -80,7 +81,7 @@ class BootGate:
         patience: Patience,
         domain: str,
     ) -> None:
-        self.ports = Calls(clock)
+        self.ports = Calls(clock, "container")
         """The waits for ports that answer."""
         self._clock = clock
         self._registry = registry
@@ -163,12 +164,22 @@ class BootGate:
             return await self._boot_and_probe(uid, probe)
 
     async def _boot_and_probe(self, uid: int, probe: Probe) -> Endpoint:
-        observed = await self._booter.boot(uid)
+        waiting = self._booter.boot(uid)
+        has_to_wait = not waiting.called
+        observed = await waiting
+        if has_to_wait:
+            self._booter.boots.tell_up(uid)
         if (address := self._readiness.answering(observed, probe)) is not None:
             # It dozed: what answered before answers now.
             return Endpoint(address, probe.port)
         key = (uid, observed.instance.incarnation, probe)
-        return await self._probing.join(key, lambda: self._answers(observed, probe))
+        with span("port", port=probe.port):
+            endpoint = await self._probing.join(key, lambda: self._answers(observed, probe))
+        self.log.debug(
+            "webspace {webspace} answers at {host}:{port}",
+            event="boot.port-answers", webspace=uid, host=str(endpoint.host), port=endpoint.port,
+        )  # fmt: skip
+        return endpoint
 
     async def _answers(self, observed: Observed, probe: Probe) -> Endpoint:
         return await self.ports.measured(Step.PORT.value, self._answer(observed, probe))

@@ -82,7 +82,12 @@ class Members:
             await self._documents.change_keys(user.id, _known)
         except WebspacedError as error:
             # The next look at all members does it.
-            self.log.info("webspace {uid} has a member again: {error}", uid=user.id, error=str(error))
+            self.log.info(
+                "webspace {webspace} has a member again: {error}",
+                event="iam.return-unwritten",
+                webspace=user.id,
+                error=str(error),
+            )
 
 
 def _known(present: Observed) -> dict[str, str]:

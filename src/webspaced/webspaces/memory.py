@@ -58,7 +58,7 @@ class MemoryWatch:
                 short[location] = excess
         before, self._room.short = self._room.short, short
         if before.keys() != short.keys():
-            self.log.warn("memory is short at: {where}", where=sorted(short) or "none any more")
+            self.log.warn("memory is short at: {where}", event="memory.short", where=sorted(short) or "none any more")
         self._room.look()
         if short:
             self._room.wanted()
@@ -70,7 +70,9 @@ class MemoryWatch:
         try:
             memory = await self._instances.memory(location)
         except (RemoteError, NotFound, DeadlineExceeded) as error:
-            self.log.info("the memory of {where} cannot be read: {error}", where=location, error=str(error))
+            self.log.info(
+                "the memory of {where} cannot be read: {error}", event="memory.unread", where=location, error=str(error)
+            )
             return int(pressed or was)
         each = self._taken_by_each(location, memory)
         if self._room.is_recovering(location):

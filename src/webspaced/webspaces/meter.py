@@ -133,7 +133,11 @@ class Meter:
             return await self._instances.usages(self._registry.nic)
         except (RemoteError, NotFound, DeadlineExceeded) as error:
             if self._lines.may("all"):
-                self.log.info("LXD does not tell what all containers use, and is asked for each: {error}", error=str(error))
+                self.log.info(
+                    "LXD does not tell what all containers use, and is asked for each: {error}",
+                    event="meter.metrics-missing",
+                    error=str(error),
+                )
             return {}
 
     async def _ask(self, untold: Collection[Observed]) -> None:
@@ -148,7 +152,12 @@ class Meter:
             await self.look_at(observed)
         except (RemoteError, NotFound, DeadlineExceeded) as error:
             if self._lines.may("one"):
-                self.log.info("what {name} uses cannot be read: {error}", name=observed.name, error=str(error))
+                self.log.info(
+                    "what {instance} uses cannot be read: {error}",
+                    event="meter.unread",
+                    instance=observed.name,
+                    error=str(error),
+                )
 
     def _take(self, observed: Observed, usage: Usage, *, exact: bool) -> bool:
         """Compare with what was told before; gives whether that says anything of the time since the last activity."""

@@ -147,7 +147,9 @@ class Ownership:
             self._note_refusal(error)
             return NOTHING
         except Unavailable as error:
-            self.log.info("the leases of the webspaces' network cannot be read now: {error}", error=str(error))
+            self.log.info(
+                "the leases of the webspaces' network cannot be read now: {error}", event="leases.unread", error=str(error)
+            )
             return NOTHING
         self._told, self._refused = True, False
         changed = self._moved(self._owners.renew(leases))
@@ -156,8 +158,10 @@ class Ownership:
         return changed
 
     def _note_refusal(self, error: Exception) -> None:
-        self.log.warn("the leases of the webspaces' network cannot be read: {error}", error=str(error))
+        self.log.warn("the leases of the webspaces' network cannot be read: {error}", event="leases.lost", error=str(error))
         final = isinstance(error, NotFound) or (isinstance(error, RemoteError) and error.code in NOT_OURS_TO_READ)
         if final and not self._told and not self._refused:
             self._refused = True
-            self.log.warn("whoever has an address first keeps it: see \"Addresses\" in the operator's manual")
+            self.log.warn(
+                "whoever has an address first keeps it: see \"Addresses\" in the operator's manual", event="leases.none"
+            )

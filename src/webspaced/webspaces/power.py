@@ -292,7 +292,12 @@ class Power:
             try:
                 await self._instances.stop(observed.name, self.times.graceful, force=False)
             except (RemoteError, DeadlineExceeded) as error:
-                self.log.info("{name} did not stop by itself: {error}", name=observed.name, error=str(error))
+                self.log.info(
+                    "{instance} did not stop by itself: {error}",
+                    event="stop.not-by-itself",
+                    instance=observed.name,
+                    error=str(error),
+                )
             else:
                 await self._registry.look(observed.uid)
                 return
@@ -302,7 +307,9 @@ class Power:
         try:
             await self._instances.resume(observed.name)
         except (RemoteError, DeadlineExceeded) as error:
-            self.log.info("{name} could not be thawed: {error}", name=observed.name, error=str(error))
+            self.log.info(
+                "{instance} could not be thawed: {error}", event="stop.not-thawed", instance=observed.name, error=str(error)
+            )
         return await self._registry.look(observed.uid) or observed
 
     async def force(self, observed: Observed) -> None:

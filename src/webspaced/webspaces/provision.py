@@ -121,7 +121,9 @@ class Provision:
             await self._insides.push_directory(name, str(PurePosixPath(path).parent), ssh.RUNTIME_MODE)
             await self._insides.push_file(name, path, ssh.LENIENCE.encode(), mode)
         except (NotFound, RemoteError, DeadlineExceeded, SetUpFailed) as error:
-            self.log.warn("{name}: {what}: {error}", name=name, what=what, error=str(error))
+            self.log.warn(
+                "{instance}: {what}: {error}", event="creation.penalties-stay", instance=name, what=what, error=str(error)
+            )
 
     async def _put_key(self, name: str, key: str) -> None:
         what = "the SSH key could not be put in place"
@@ -161,7 +163,14 @@ class Provision:
     def _failed(self, name: str, what: str, done: Completed) -> SetUpFailed:
         said = done.stderr if done.stderr.strip() else done.stdout
         text = said.decode(errors="replace")
-        self.log.warn("{name}: {what} (status {code}): {said}", name=name, what=what, code=done.code, said=text[-TAIL:])
+        self.log.warn(
+            "{instance}: {what} (status {code}): {said}",
+            event="creation.step-failed",
+            instance=name,
+            what=what,
+            code=done.code,
+            said=text[-TAIL:],
+        )
         lines = [line for line in map(_clean, text.splitlines()) if line]
         short = lines[-1] if lines else f"it ended with {done.code}"
         return SetUpFailed(f"{what}: {short}")

@@ -195,7 +195,7 @@ class Registry:
                 await bounded(self._clock, ADDRESS_BUDGET, self.read_address(uid), what)
             except WebspacedError as error:
                 await self._ready().check_there(error)
-                self.log.info("{error}", error=str(error))
+                self.log.info("{error}", event="webspace.addresses-late", error=str(error))
         self._next_read = 0
 
     def may_be_at(self, observed: Observed, address: IPAddress) -> bool:
@@ -259,7 +259,7 @@ class Registry:
             except Exception as error:  # noqa: BLE001  (one that cannot be read must not keep the others from being served)
                 # LXD may have gone away within the pass: what was not read is not gone.
                 await self._ready().check_there(error)
-                self.log.warn("a webspace could not be read: {error}", error=str(error))
+                self.log.warn("a webspace could not be read: {error}", event="webspace.unreadable", error=str(error))
 
         await self.gently.side_by_side(PARALLEL_READS, uids, attempt)
 
@@ -320,7 +320,12 @@ class Registry:
         try:
             claims = await addressing.read(observed)
         except RemoteError as error:
-            self.log.info("the addresses of {name} cannot be read: {error}", name=observed.name, error=str(error))
+            self.log.info(
+                "the addresses of {instance} cannot be read: {error}",
+                event="webspace.address-failed",
+                instance=observed.name,
+                error=str(error),
+            )
             return await self.look(uid)
         if claims is not None and addressing.is_worth_asking(observed, claims) and not self._asking.take(uid):
             await addressing.ownership.renew()

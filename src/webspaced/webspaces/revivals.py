@@ -59,13 +59,26 @@ class Revivals:
             if self._may_write():
                 # As if its member added it anew: with the proof, and under the lock of all who want it.
                 await self._domains.add(uid, domain)
-                self.log.info("webspace {uid} has {domain} again: its DNS says so", uid=uid, domain=domain)
+                self.log.info(
+                    "webspace {webspace} has {domain} again: its DNS says so",
+                    event="domain.revived",
+                    webspace=uid,
+                    domain=domain,
+                )
         except WebspacedError as error:
-            self.log.debug("webspace {uid} does not get {domain} back: {error}", uid=uid, domain=domain, error=str(error))
+            self.log.debug(
+                "webspace {webspace} does not get {domain} back: {error}",
+                event="domain.not-revived",
+                webspace=uid,
+                domain=domain,
+                error=str(error),
+            )
         finally:
             self._places.release()
             self._asked.discard((uid, domain))
 
     def _failed(self, failure: Failure, uid: int) -> None:
         # The next full pass tries again.
-        self.log.failure("what webspace {uid} lost could not be looked at", failure, uid=uid)
+        self.log.failure(
+            "what webspace {webspace} lost could not be looked at", failure, event="domain.revival-broke", webspace=uid
+        )

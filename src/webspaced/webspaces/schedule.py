@@ -18,11 +18,13 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from webspaced.audit.cause import because
 from webspaced.core.boot import Hold
 from webspaced.core.schedule import WakeTime, next_wake
 from webspaced.core.sleep import Depth, SleepRules
 from webspaced.errors import WebspacedError
 from webspaced.lib.deferreds import sleep
+from webspaced.lib.ids import carried
 from webspaced.lib.semaphore import Semaphore
 from webspaced.lib.sparing import Sparing
 from webspaced.webspaces.activity import Activity
@@ -197,7 +199,9 @@ class Schedule(Service):
     def _mind_corrections(self) -> None:
         before, self._ahead = self._ahead, self._now() - self._clock.seconds()
         if abs(self._ahead - before) > CORRECTION:
-            self.log.info("the time of day was corrected by {seconds:.0f} s", seconds=self._ahead - before)
+            self.log.info(
+                "the time of day was corrected by {seconds:.0f} s", event="schedule.clock-set", seconds=self._ahead - before
+            )
             self._count_anew(self._now())
 
     def _count_anew(self, since: float) -> None:
@@ -231,7 +235,8 @@ class Schedule(Service):
         self._plan(uid, max(at, now))
         if leads and uid not in self._at_work and not self._is_served(uid, entry, at):
             self._at_work.add(uid)
-            work = lambda: Deferred.fromCoroutine(self._wake(uid, at))  # noqa: E731
+            with because("schedule"):
+                work = carried(lambda: Deferred.fromCoroutine(self._wake(uid, at)))
             self._places.run(work).addErrback(self._failed, uid).addBoth(lambda _: self._at_work.discard(uid))
 
     def _is_served(self, uid: int, entry: _Entry, at: float) -> bool:
@@ -262,7 +267,7 @@ class Schedule(Service):
         entry = self._entries.get(uid)
         if slept:
             self.wakes += 1
-            self.log.info("webspace {uid} is awake: its schedule says so", uid=uid)
+            self.log.info("webspace {webspace} is awake: its schedule says so", event="schedule.woke", webspace=uid)
             if entry is not None:
                 # Waiting for room is in it, too; so there is a bound.
                 entry.lead = min(LONGEST_LEAD, LEAD + self._clock.seconds() - began)
@@ -287,10 +292,11 @@ class Schedule(Service):
     def _failed(self, failure: Failure, uid: int) -> None:
         self._with.activity.rested(uid)
         if not failure.check(WebspacedError):
-            self.log.failure("webspace {uid} could not be woken in time", failure, uid=uid)
+            self.log.failure("webspace {webspace} could not be woken in time", failure, event="schedule.broke", webspace=uid)
         elif self._lines.may(str(uid)):
             self.log.warn(
-                "webspace {uid} could not be woken in time: {error}", uid=uid, error=failure.getErrorMessage()
+                "webspace {webspace} could not be woken in time: {error}",
+                event="schedule.wake-failed", webspace=uid, error=failure.getErrorMessage(),
             )
 
 

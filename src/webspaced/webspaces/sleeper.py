@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from webspaced.audit.cause import because
 from webspaced.core.boot import Hold
 from webspaced.core.room import Candidate, next_to_stop
 from webspaced.core.sleep import Depth, Habits, SleepRules
@@ -189,7 +190,8 @@ class Sleeper:
             self._later[observed.uid] = due
         if observed.dozes and self._is_to_be_awake(observed):
             # Its member said so while it slept.
-            self._with.booter.boot(observed.uid).addErrback(self._not_woken)
+            with because("schedule"):
+                self._with.booter.boot(observed.uid).addErrback(self._not_woken)
         self._marks.take_off(observed)
 
     def _due(self, observed: Observed) -> Depth:
@@ -248,7 +250,8 @@ class Sleeper:
         if uid not in self._at_work:
             self._at_work[uid] = depth
             self._later.pop(uid, None)
-            putting = Deferred.fromCoroutine(self._put_now(uid, depth, may))
+            with because("room" if may == self._may_make_room else "idle"):
+                putting = Deferred.fromCoroutine(self._put_now(uid, depth, may))
             putting.addErrback(self._failed, uid).addBoth(self._done, uid)
 
     async def _put_now(self, uid: int, depth: Depth, may: Callable[[Observed], bool]) -> None:
@@ -268,7 +271,9 @@ class Sleeper:
             self.sleeps.add("doze" if depth is Depth.DOZING else "asleep", "room" if may == self._may_make_room else "idle")
         self._rests.pop(uid, None)
         if done:
-            self.log.info("webspace {uid} is {depth} now: nobody used it", uid=uid, depth=depth.value)
+            self.log.info(
+                "webspace {webspace} is {depth} now: nobody used it", event="sleep.done", webspace=uid, depth=depth.value
+            )
 
     async def _is_still_idle(self, uid: int, depth: Depth, may: Callable[[Observed], bool]) -> bool:
         observed = self._with.registry.get(uid)
@@ -287,9 +292,12 @@ class Sleeper:
         pause = min(LONGEST_REST, 2 * self._rests[uid][0]) if again else FIRST_REST
         self._rests[uid] = (pause, self._clock.seconds() + pause)
         if not failure.check(WebspacedError):
-            self.log.failure("webspace {uid} could not be put to sleep", failure, uid=uid)
+            self.log.failure("webspace {webspace} could not be put to sleep", failure, event="sleep.broke", webspace=uid)
         elif self._lines.may(str(uid)):
-            self.log.info("webspace {uid} could not be put to sleep: {error}", uid=uid, error=failure.getErrorMessage())
+            self.log.info(
+                "webspace {webspace} could not be put to sleep: {error}",
+                event="sleep.failed", webspace=uid, error=failure.getErrorMessage(),
+            )
 
     def _done(self, _result: object, uid: int) -> None:
         self._at_work.pop(uid, None)
@@ -363,7 +371,8 @@ class Sleeper:
     def _stirred(self, uid: int) -> None:
         observed = self._with.registry.get(uid)
         if observed is not None and (observed.dozes or self._is_falling_asleep(uid)):
-            self._with.booter.boot(uid).addErrback(self._not_woken)
+            with because("activity"):
+                self._with.booter.boot(uid).addErrback(self._not_woken)
 
     def _is_falling_asleep(self, uid: int) -> bool:
         """Whether it is too late to keep it awake: it is woken again."""

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from webspaced.audit.cause import because
 from webspaced.core.boot import Hold
 from webspaced.core.desired import Wish
 from webspaced.core.sleep import Depth
@@ -66,8 +67,13 @@ class Warden:
         try:
             await sleep(self._clock, DELAY)
             if await self._is_to_stop(uid) and self._may_write():
-                self.log.info("webspace {uid} runs although it is to stay off, and is shut down", uid=uid)
-                await self._power.keep_off(uid)
+                self.log.info(
+                    "webspace {webspace} runs although it is to stay off, and is shut down",
+                    event="stop.unwanted",
+                    webspace=uid,
+                )
+                with because("unwanted"):
+                    await self._power.keep_off(uid)
         finally:
             self._considered.discard(uid)
 
@@ -80,4 +86,9 @@ class Warden:
 
     def _failed(self, failure: Failure, uid: int) -> None:
         # The next full pass, or event, tries again.
-        self.log.warn("webspace {uid} could not be shut down: {error}", uid=uid, error=failure.getErrorMessage())
+        self.log.warn(
+            "webspace {webspace} could not be shut down: {error}",
+            event="stop.unwanted-failed",
+            webspace=uid,
+            error=failure.getErrorMessage(),
+        )

@@ -34,7 +34,11 @@ class Words:
         except (NotFound, RemoteError) as error:
             if str(error) != self._trouble:
                 self._trouble = str(error)
-                self.log.warn("what admins said of webspaces cannot be read: {error}", error=self._trouble)
+                self.log.warn(
+                    "what admins said of webspaces cannot be read: {error}",
+                    event="lxd.words-unreadable",
+                    error=self._trouble,
+                )
             return ()
         self._trouble = ""
         read = {uid: word for uid, text in texts.items() if (word := load_word(text)) is not None}

@@ -339,7 +339,7 @@ class PortTests(SynchronousTestCase):
 
     def test_that_there_is_no_room_is_said_once_a_minute(self) -> None:
         said: list[str] = []
-        self.patch(self.lines.rests[Crowd.FORWARDS], "log", mock.Mock(warn=said.append))
+        self.patch(self.lines.rests[Crowd.FORWARDS], "log", mock.Mock(warn=lambda text, **_: said.append(text)))
         port = self.listen()
         for seconds, lines in ((0, 1), (SAYING - 1, 1), (1, 2)):
             self.reactor.advance(seconds)

@@ -238,7 +238,7 @@ class ServedCase(SynchronousTestCase):
     def accesses(self, stream: io.StringIO) -> list[dict[str, Any]]:
         """Give the events of the access log in a log of JSON."""
         events = [json.loads(line) for line in stream.getvalue().splitlines()]
-        return [event for event in events if event["log_namespace"] == "webspaced.http.access"]
+        return [event for event in events if event["logger"] == "webspaced.http.access"]
 
 
 def request(

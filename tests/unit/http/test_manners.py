@@ -317,7 +317,7 @@ class SparingTests(ServedCase):
         self.assertLess(users["-"], OF_A_CAUSE.burst + 20)
         self.assertEqual((users["bob"], told[-1]["address"]), (1, "192.0.2.2"))
         self.w.clock.run_for(SUMMING)
-        self.assertIn("are not written here", self.accesses(log)[-1]["log_format"])
+        self.assertIn("are not written here", self.accesses(log)[-1]["message"])
 
 
 class BodyTests(ServedCase):

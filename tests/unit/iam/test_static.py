@@ -191,7 +191,7 @@ class ReloadTests(StaticCase):
             self.patch(os, "geteuid", lambda: me + 1)
         with capturedLogs() as said:
             UsersFile(self.path)
-        self.assertEqual([event["stranger"].partition(" (")[0] for event in said], ["belongs to another user"])
+        self.assertEqual([event["strange"].partition(" (")[0] for event in said], ["belongs to another user"])
 
     def test_one_that_others_may_read_is_warned_of(self) -> None:
         for mode, warned in ((0o600, 0), (0o400, 0), (0o640, 1), (0o604, 1), (0o620, 1)):

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from contextvars import copy_context
+from typing import Any
 
 from twisted.logger import Logger, LogPublisher
 from twisted.logger._legacy import publishToNewObserver
@@ -10,7 +12,8 @@ from twisted.python.failure import Failure
 from twisted.python.log import textFromEventDict
 from twisted.trial.unittest import SynchronousTestCase
 
-from webspaced.lib.logs import REQUEST_ID, log_observer
+from webspaced.lib.json_lines import moment
+from webspaced.lib.logs import BOOT_ID, REQUEST_ID, VISIT_ID, log_observer
 
 
 class LogTests(SynchronousTestCase):
@@ -19,7 +22,7 @@ class LogTests(SynchronousTestCase):
         publisher = LogPublisher(log_observer(stream, level, form))
         ours = Logger(namespace="webspaced.test", observer=publisher)
         ours.debug("a detail")
-        ours.info("webspace {uid} is up", uid=7)
+        ours.info("webspace {webspace} is up", event="boot.up", webspace=7)
         ours.warn("a worry")
         Logger(namespace="twisted.web.client._Factory", observer=publisher).info("Starting factory")
         return stream.getvalue()
@@ -97,6 +100,52 @@ class LogTests(SynchronousTestCase):
             self.assertTrue(line.startswith("\t") and line.replace("\t", "").isprintable(), line)
 
     def test_each_line_of_json_is_an_event_with_its_fields(self) -> None:
-        events = [json.loads(line) for line in self.written("info", "json").splitlines()]
-        self.assertEqual([event["log_format"] for event in events], ["webspace {uid} is up", "a worry"])
-        self.assertEqual(events[0]["uid"], 7)
+        up, worry = [json.loads(line) for line in self.written("info", "json").splitlines()]
+        self.assertEqual(list(up), ["time", "level", "event", "message", "logger", "webspace"])
+        self.assertRegex(up.pop("time"), r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")
+        self.assertEqual(up, {
+            "level": "info", "event": "boot.up", "message": "webspace 7 is up", "logger": "webspaced.test", "webspace": 7,
+        })  # fmt: skip
+        self.assertEqual([worry.get(name) for name in ("level", "event", "message")], ["warn", None, "a worry"])
+
+    def json_of(self, say: Callable[[Logger], None], namespace: str = "webspaced.test") -> dict[str, Any]:
+        stream = io.StringIO()
+        say(Logger(namespace=namespace, observer=LogPublisher(log_observer(stream, "debug", "json"))))
+        self.assertTrue(stream.getvalue().isascii())
+        (line,) = stream.getvalue().splitlines()
+        told: dict[str, Any] = json.loads(line)
+        return told
+
+    def test_a_failure_is_one_line_with_its_traceback(self) -> None:
+        failure = Failure(ValueError("a\nb"))
+        told = self.json_of(lambda log: log.failure("{path} failed", failure, event="http.broke", path="/\n"))
+        self.assertEqual((told["level"], told["message"], told["path"]), ("critical", "/\n failed", "/\n"))
+        self.assertIn("ValueError: a\nb", told["traceback"])
+        self.assertFalse([name for name in told if name.startswith("log_")])
+
+    def test_libraries_have_no_name_and_no_fields(self) -> None:
+        told = self.json_of(lambda log: log.info("{thing} of {event}", event="theirs", thing=object()), "twisted.web.server")
+        self.assertEqual(set(told), {"time", "level", "message", "logger"})
+        self.assertTrue(told["message"].endswith(" of theirs"))
+
+    def test_what_klein_logs(self) -> None:
+        stream = io.StringIO()
+        event = {"isError": True, "failure": Failure(ValueError("why")), "why": "one\ntwo", "system": "-", "message": ()}
+        event["time"] = 0.0
+        publishToNewObserver(log_observer(stream, "info", "json"), event, textFromEventDict)
+        told = json.loads(stream.getvalue())
+        self.assertEqual([told[name] for name in ("time", "level", "message")], [moment(0), "critical", "one\ntwo"])
+        self.assertIn("ValueError: why", told["traceback"])
+
+    def test_all_ids_of_the_context(self) -> None:
+        def say(log: Logger) -> None:
+            VISIT_ID.set("a visit")
+            BOOT_ID.set("a boot")
+            log.info("text", event="boot.up")
+
+        told = copy_context().run(self.json_of, say)
+        self.assertEqual((told["visit_id"], told["boot_id"], told.get("request_id")), ("a visit", "a boot", None))
+
+    def test_no_field_takes_the_place_of_the_lines_own(self) -> None:
+        told = self.json_of(lambda log: log.info("text", event="boot.up", time=1, message=3, logger=4))
+        self.assertEqual((told["level"], told["message"], told["logger"]), ("info", "text", "webspaced.test"))

@@ -47,7 +47,7 @@ class OutcomeTests(SynchronousTestCase):
 class CallTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Time()
-        self.calls = Calls(self.clock)
+        self.calls = Calls(self.clock, "lxd")
 
     def test_how_it_went_and_how_long(self) -> None:
         for result, outcome in ((3, "ok"), (errors.NotFound("x"), "not_found")):
