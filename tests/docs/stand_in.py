@@ -22,7 +22,7 @@ def main() -> None:
                 word = word.replace(written, meant)  # noqa: PLW2901
         arguments.append(word)
     real = os.environ["REAL_CURL"]
-    os.execv(real, [real, *arguments])
+    os.execv(real, [real, *arguments])  # noqa: S606  (it is what was asked for)
 
 
 if __name__ == "__main__":

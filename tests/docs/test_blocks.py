@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 from jsonschema import Draft7Validator
+from twisted.python.reflect import namedAny
 from twisted.trial.unittest import SynchronousTestCase
 
 from harness.diagrams import digest, drawn_of
@@ -148,6 +149,14 @@ class CommandTests(SynchronousTestCase):
             if module.startswith(("harness.", "webspaced.")):
                 path = module.replace(".", "/") + ".py"
                 self.assertTrue((ROOT / path).exists() or (ROOT / "src" / path).exists(), f"{where}: {module}")
+
+
+    def test_the_tests_that_are_named_are_there(self) -> None:
+        seen = [(where, word) for where, words in self.lines(".*python3 -m twisted.trial") for word in words]
+        named = [(where, word) for where, word in seen if word.startswith("tests.")]
+        self.assertGreater(len(named), 5)
+        for where, word in named:
+            self.assertIsNotNone(namedAny(word), where)
 
 
 class LinkTests(SynchronousTestCase):

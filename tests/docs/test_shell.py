@@ -20,7 +20,6 @@ from tests.dns_server import DnsServer
 from tests.docs import stand_in
 from tests.docs.blocks import ROOT, Block, Command, blocks, commands, pages
 from tests.real.simulated import SimulatedCase
-from tests.stack import exchange
 
 DOMAINS = ("www.example.net", "old.example.net")
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHlvdQ7vVbqA3cJ2hXyC0Nn3mBv4vBv3kq0mQd0m0m0m alice"
@@ -150,4 +149,3 @@ def _cases() -> Iterator[tuple[str, type[PageCase]]]:
 
 
 globals().update(_cases())
-del PageCase

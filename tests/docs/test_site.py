@@ -1,4 +1,4 @@
-"""The built site, as a browser shows it on a desk and on a phone: nothing is wider than the page, nothing comes from elsewhere."""
+"""The built site as a browser shows it, on a desk and on a phone: nothing is too wide, nothing comes from elsewhere."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ TOO_WIDE = """
         for (let up = each; up && up.tagName !== 'ARTICLE'; up = up.parentElement) {
             scrolls ||= ['auto', 'scroll'].includes(getComputedStyle(up).overflowX);
         }
-        if (!scrolls && box.width && box.right > page.clientWidth + 1) found.push(`${each.tagName}: ${each.textContent.slice(0, 60)}`);
+        const is_out = box.width && box.right > page.clientWidth + 1;
+        if (is_out && !scrolls) found.push(`${each.tagName}: ${each.textContent.slice(0, 60)}`);
     }
     return found;
 """
@@ -65,7 +66,7 @@ class SiteTests(SynchronousTestCase):
         self.assertEqual(self.browser.execute_script("return window.innerWidth"), width, name)
         self.assertEqual(self.browser.execute_script(TOO_WIDE), [], name)
         self.assertEqual(self.browser.execute_script(UNSEEN), [], name)
-        size = self.browser.execute_script("return parseFloat(getComputedStyle(document.querySelector('article, body')).fontSize)")
+        size = self.browser.execute_script("return parseFloat(getComputedStyle(document.body).fontSize)")
         self.assertGreaterEqual(size, SHORTEST_TEXT, name)
         if self.shots:
             self.browser.save_screenshot(f"{self.shots}/{name.replace('/', '-').replace(' ', '-')}.png")

@@ -78,7 +78,8 @@ def diagram(table: Mapping[tuple[S, T], S], first: S) -> str:
     ends = dict.fromkeys(end for end in table.values() if all(end is not begin for begin, _ in table))
     lines = ["digraph {", f"    begin [shape=point]; begin -> {first.value}"]
     lines += [f"    {end.value} [peripheries=2]" for end in ends]
-    lines += [f'    {begin.value} -> {end.value} [label=" {why.value} "]' for (begin, why), end in table.items()]
+    labels = {why: why.value.replace(", ", ",\\n") for _, why in table}
+    lines += [f'    {begin.value} -> {end.value} [label=" {labels[why]} "]' for (begin, why), end in table.items()]
     return "\n".join([*lines, "}"]) + "\n"
 
 
