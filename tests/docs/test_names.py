@@ -70,3 +70,30 @@ class NameTests(SynchronousTestCase):
             if call and not call[2].startswith("/1.0/"):
                 path = re.sub(r"/webspace/[^/]+", "/webspace/{}", re.sub(r"\{.*?\}|<.*?>", "{}", call[2]))
                 self.assertIn((call[1], path), known, page)
+
+
+class DecisionTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.records = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
+
+    def test_every_record_has_its_number_and_its_parts(self) -> None:
+        parts = ["Context", "Decision", "Consequences", "What would change it"]
+        for number, path in enumerate(self.records, 1):
+            text = path.read_text(encoding="utf-8")
+            self.assertTrue(path.name.startswith(f"{number:04}-"), path.name)
+            self.assertTrue(text.startswith(f"# {number}. "), path.name)
+            self.assertEqual(re.findall(r"^## (.*)$", text, re.MULTILINE), parts, path.name)
+
+    def test_the_index_has_every_record(self) -> None:
+        index = (ROOT / "docs" / "decisions" / "index.md").read_text(encoding="utf-8")
+        for path in self.records:
+            title = path.read_text(encoding="utf-8").partition("\n")[0].partition(". ")[2]
+            self.assertIn(f"[{title}]({path.name})", index)
+
+    def test_the_code_cites_what_there_is(self) -> None:
+        cited = set()
+        for path in (path for room in ("src", "tests") for path in (ROOT / room).rglob("*.py")):
+            for found in re.findall(r"design decisions? ([\d, and]+)", path.read_text(encoding="utf-8")):
+                cited |= {int(each) for each in re.findall(r"\d+", found)}
+        self.assertGreater(len(cited), 5)
+        self.assertLessEqual(max(cited), len(self.records))
