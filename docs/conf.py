@@ -1,4 +1,4 @@
-"""Sphinx: Markdown pages by myst, warnings are errors (tox -e docs)."""
+"""Sphinx: Markdown pages by myst, warnings are errors (tox -e docs). The site needs nothing from elsewhere."""
 
 project = "webspaced"
 author = "The webspaced authors"
@@ -11,8 +11,11 @@ exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 nitpicky = True
-# Mermaid: drawn where the repository is shown, text elsewhere.
-suppress_warnings = ["misc.highlighting_failure"]
 
-html_theme = "alabaster"
-html_theme_options = {"description": "Webspaces that sleep and wake on the first visit"}
+html_theme = "furo"
+html_title = "webspaced"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+# The sources are in the repository.
+html_copy_source = False
+html_show_sourcelink = False

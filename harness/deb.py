@@ -10,6 +10,7 @@ import hashlib
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from harness import debian_root, places, venv
@@ -72,6 +73,14 @@ def _program(source: Path, target: Path) -> None:
     target.write_bytes(content)
 
 
+def _manual() -> Iterator[tuple[Path, str]]:
+    """Give every page and picture of the documentation, and where it goes; Debian has a changelog of its own."""
+    docs = places.CHECKOUT / "docs"
+    for path in sorted((*docs.rglob("*.md"), *docs.rglob("*.svg"))):
+        if "_build" not in path.parts and path.name != "changelog.md":
+            yield path, f"usr/share/doc/webspaced/{path.relative_to(docs)}"
+
+
 def _files(root: Path, version: str) -> None:
     for source, target in (
         (places.CHECKOUT / "config.sample.yaml", "etc/webspaced/webspaced.yaml"),
@@ -80,7 +89,7 @@ def _files(root: Path, version: str) -> None:
         (SYSTEMD / "webspaced.tmpfiles", "usr/lib/tmpfiles.d/webspaced.conf"),
         (SOURCES / "lintian-overrides", "usr/share/lintian/overrides/webspaced"),
         (SOURCES / "copyright", "usr/share/doc/webspaced/copyright"),
-        (places.CHECKOUT / "docs" / "operator.md", "usr/share/doc/webspaced/operator.md"),
+        *_manual(),
     ):
         (root / target).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, root / target)

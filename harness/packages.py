@@ -14,6 +14,7 @@ from harness.saying import CannotGoOn, say
 IMAGES = ("busybox-static", "dropbear-bin", "openssh-client")
 LXD = ("lxd", "lxd-client", "dnsmasq-base", "nftables", "iproute2", *IMAGES)
 BROWSER = ("chromium", "chromium-driver")
+DOCUMENTS = ("curl", "jq")
 # Without their services: redis-server is the sentinel, too, and pebble brings a DNS server along.
 SERVERS = ("redis-server", "pebble")
 PACKAGING = ("mmdebstrap", "lintian", "buildah", "ca-certificates")

@@ -78,6 +78,7 @@ class Bench:
             self._bring_servers() if tier.servers else "",
             self._bring_schemas() if tier.schemas else "",
             self._bring_promtool() if tier.promtool else "",
+            self._bring_documents() if tier.documents else "",
         )))
         began = time.monotonic()
         verdicts: list[str] = []
@@ -141,6 +142,15 @@ class Bench:
         except CannotGoOn as error:
             say(f"no promtool: {error}")
             return f"promtool: {str(error).strip().splitlines()[-1]}"
+        return ""
+
+    def _bring_documents(self) -> str:
+        """Install the programs that pages of the documentation use; gives what the tests are without, and why."""
+        try:
+            packages.ensure(packages.DOCUMENTS, "the commands of the documentation")
+        except CannotGoOn as error:
+            say(f"no programs for the documentation: {error}")
+            return f"curl, jq: {str(error).strip().splitlines()[-1]}"
         return ""
 
     def _bring_browser(self) -> str:

@@ -19,7 +19,7 @@ class Tier:
     `kube`: it needs a kube-apiserver, an etcd, helm and kubeconform, and the schemas of custom resources. `schemas`: some of
     its tests want those.
     `packaging`: it needs root, Debian's own tools for packages and images, and a root of Debian's.
-    `promtool`: some want Prometheus' own tool.
+    `promtool`: some want Prometheus' own tool. `documents`: some want the programs that pages use.
     `program`: it is this module, run with `.venv`, instead of an environment of tox.
     """
 
@@ -34,6 +34,7 @@ class Tier:
     schemas: bool = False
     packaging: bool = False
     promtool: bool = False
+    documents: bool = False
     program: str = ""
 
 
@@ -45,7 +46,7 @@ TIERS = (
     Tier("package", packaging=True),
     Tier("faults", lxd=True),
     Tier("bench", trial=False, servers=True, program="benchmarks.short"),
-    Tier("docs", trial=False),
+    Tier("docs", browser=True, documents=True),
     Tier("soak", lxd=True, usual=False),
 )
 

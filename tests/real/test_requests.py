@@ -22,7 +22,9 @@ from webspaced.lib.files import replace_file
 from webspaced.traefik import embedded
 from webspaced.traefik.requests import aliases, dynamic_configuration, entry_point
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "traefik.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "own-traefik.md"
+OURS = re.compile(r"<!-- checked: tests/real/test_requests.py .*?-->\n```yaml\n(.*?)```", re.DOTALL)
+"""The blocks of the page that this module tries."""
 KEPT = ("api_key", "access_token", "X_Api_Version", "X-Custom", "__utm")
 FORGED = ("X_Forwarded_For", "x_forwarded_proto", "X-Forwarded_Host", "X.Real.Ip", "X_FORWARDED_TLS_CLIENT_CERT")
 
@@ -105,7 +107,7 @@ class OwnTests(TreatmentContract, OnFile, TestCase):
 
     def prepare(self) -> Any:
         routes = super().prepare()
-        static, dynamic = (yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL))
+        static, dynamic = (yaml.safe_load(text) for text in OURS.findall(PAGE.read_text()))
         self.assertEqual(static["entryPoints"]["web"]["http"], entry_point())
         self.assertEqual(dynamic, dynamic_configuration())
         as_set = embedded.static_configuration

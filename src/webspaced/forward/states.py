@@ -1,7 +1,7 @@
 """The relay's states, as data: what a visit and each direction of it go through.
 
-What is not in a table cannot happen: :class:`KeyError`. ``python -m webspaced.forward.states`` prints the diagrams of
-``docs/relay.md``.
+What is not in a table cannot happen: :class:`KeyError`. ``python -m harness.diagrams`` draws them for
+``docs/explanation/relay.md``.
 """
 
 from __future__ import annotations
@@ -74,18 +74,15 @@ FLOWS: Mapping[tuple[Flow, Turn], Flow] = {
 
 
 def diagram(table: Mapping[tuple[S, T], S], first: S) -> str:
-    """Give a table as a Mermaid state diagram (mermaid.js.org/syntax/stateDiagram.html)."""
+    """Give a table as a graph of Graphviz (https://graphviz.org/doc/info/lang.html)."""
     ends = dict.fromkeys(end for end in table.values() if all(end is not begin for begin, _ in table))
-    lines = ["stateDiagram-v2", f"    [*] --> {first.value}"]
-    lines += [f"    {begin.value} --> {end.value}: {why.value}" for (begin, why), end in table.items()]
-    lines += [f"    {end.value} --> [*]" for end in ends]
-    return "\n".join(lines) + "\n"
+    lines = ["digraph {", f"    begin [shape=point]; begin -> {first.value}"]
+    lines += [f"    {end.value} [peripheries=2]" for end in ends]
+    labels = {why: why.value.replace(", ", ",\\n") for _, why in table}
+    lines += [f'    {begin.value} -> {end.value} [label=" {labels[why]} "]' for (begin, why), end in table.items()]
+    return "\n".join([*lines, "}"]) + "\n"
 
 
 def diagrams() -> Mapping[str, str]:
     """Give every diagram by the name of what it shows."""
     return {"visit": diagram(VISITS, Stage.ARRIVED), "direction": diagram(FLOWS, Flow.COPYING)}
-
-
-if __name__ == "__main__":
-    print("\n".join(diagrams().values()), end="")  # noqa: T201  (this is what it is run for)

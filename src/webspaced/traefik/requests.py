@@ -1,4 +1,4 @@
-"""What the embedded Traefik does to requests on their way: the page docs/traefik.md has it for operators' own ones.
+"""What the embedded Traefik does to requests on their way: docs/how-to/own-traefik.md has it for operators' own ones.
 
 Servers that read headers as CGI variables (PHP, WSGI) take ``X_Forwarded_For`` for ``X-Forwarded-For``, which Traefik sets
 a visitor must not. Traefik can take away every header with an underscore, and with it what applications call ``api_key``, so

@@ -23,7 +23,7 @@ LOOK = 300.0
 SHORT = 300.0
 """Seconds: who bears less cuts uploads that take longer, as silence and uploads have one bound."""
 LONGEST = 3900.0
-"""Seconds: a little more than docs/traefik.md advises to keep silent connections."""
+"""Seconds: a little more than docs/how-to/own-traefik.md advises to keep silent connections."""
 
 
 class Borne(Enum):
@@ -92,7 +92,7 @@ class SilenceWatch:
         self._borne = borne
         if self._times == _TOLD_AT[borne]:
             self.log.warn(
-                "Traefik at {where} {found}: set readTimeout of its entry points to 1h, see docs/traefik.md",
+                "Traefik at {where} {found}: set readTimeout of its entry points to 1h, see docs/how-to/own-traefik.md",
                 event="traefik.impatient",
                 where=self._where,
                 found=borne.value.format(took=took),

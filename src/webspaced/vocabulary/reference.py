@@ -17,7 +17,7 @@ _HEAD = """\
 <!-- Printed by `python -m webspaced.vocabulary.reference`; change webspaced/vocabulary/. -->
 
 With `log_format: json` each line of the log is one JSON object. Its names are stable: a name in these tables is not given to
-something else, and a member keeps its meaning. How to read and keep logs is in [Logs](../logging.md).
+something else, and a member keeps its meaning. How to read and keep logs is in [Logs](../how-to/logs.md).
 
 """
 _AUDIT_HEAD = """\
