@@ -14,9 +14,12 @@ from tests.openapi import operations
 from webspaced.cli.registry import COMMANDS
 from webspaced.metrics.catalogue import CATALOGUE
 from webspaced.settings import SETTINGS
+from webspaced.vocabulary.events import EVENTS
 from webspaced.webspaces.conditions import Kind
 
-SECTIONS = "http|iam|leadership|lxd|metrics|timeouts|traefik|webspaces"
+SECTIONS = "http|iam|leadership|lxd|metrics|timeouts|tracing|traefik|webspaces"
+GROUPS = ("traefik.containo.us", "traefik.io")
+"""Of Kubernetes' kinds."""
 FILES = "charts|deploy|docs|harness|requirements|src|static|tests|tools"
 
 
@@ -44,8 +47,9 @@ class NameTests(SynchronousTestCase):
         known = set(SETTINGS) | {f"{key}_file" for key in SETTINGS} | of_chart
         sections = {key.rpartition(".")[0] for key in SETTINGS}
         named = found(rf"((?:{SECTIONS})\.[a-z_.]+?)(?:: .*)?")
-        named = [each for each in named if not each[1].endswith((".py", ".yaml", ".yml"))]
-        self.assertAllKnown(named, known | sections, 100)
+        named = [each for each in named if not each[1].endswith((".py", ".yaml", ".yml", *GROUPS))]
+        # Events have names of the same form.
+        self.assertAllKnown(named, known | sections | set(EVENTS), 100)
 
     def test_metrics(self) -> None:
         known = {name for metric in CATALOGUE for name in (metric, f"{metric}_total")}
