@@ -19,6 +19,7 @@ from harness.saying import CannotGoOn, run_program, say
 PYTHONS = {"bookworm": "3.11", "trixie": "3.13"}
 LOCK = places.CHECKOUT / "requirements" / "package.lock"
 SOURCES = places.CHECKOUT / "deploy" / "debian"
+MANUAL = places.CHECKOUT / "deploy" / "manual"
 SYSTEMD = places.CHECKOUT / "deploy" / "systemd"
 HOME = "usr/lib/webspaced"
 SCRIPTS = ("postinst", "prerm", "postrm")
@@ -73,7 +74,7 @@ def _program(source: Path, target: Path) -> None:
     target.write_bytes(content)
 
 
-def _manual() -> Iterator[tuple[Path, str]]:
+def _documents() -> Iterator[tuple[Path, str]]:
     """Give every page and picture of the documentation, and where it goes; Debian has a changelog of its own."""
     docs = places.CHECKOUT / "docs"
     for path in sorted((*docs.rglob("*.md"), *docs.rglob("*.svg"))):
@@ -89,7 +90,9 @@ def _files(root: Path, version: str) -> None:
         (SYSTEMD / "webspaced.tmpfiles", "usr/lib/tmpfiles.d/webspaced.conf"),
         (SOURCES / "lintian-overrides", "usr/share/lintian/overrides/webspaced"),
         (SOURCES / "copyright", "usr/share/doc/webspaced/copyright"),
-        *_manual(),
+        (MANUAL / "webspaced.bash", "usr/share/bash-completion/completions/webspaced"),
+        (MANUAL / "_webspaced", "usr/share/zsh/vendor-completions/_webspaced"),
+        *_documents(),
     ):
         (root / target).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, root / target)
@@ -102,7 +105,13 @@ def _files(root: Path, version: str) -> None:
         f"webspaced ({version}) unstable; urgency=medium\n\n  * See CHANGELOG.md of the sources.\n\n"
         " -- The webspaced authors <webspaced@localhost>  Thu, 01 Jan 1970 00:00:00 +0000\n"
     )
-    (root / "usr/share/doc/webspaced/changelog.gz").write_bytes(gzip.compress(changes.encode(), 9, mtime=0))
+    _zipped(root / "usr/share/doc/webspaced/changelog.gz", changes.encode())
+    _zipped(root / "usr/share/man/man8/webspaced.8.gz", (MANUAL / "webspaced.8").read_bytes())
+
+
+def _zipped(target: Path, content: bytes) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(gzip.compress(content, 9, mtime=0))
 
 
 def _control(root: Path, version: str, python: str) -> None:

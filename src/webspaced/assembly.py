@@ -15,6 +15,7 @@ from webspaced.audit.instances import audited
 from webspaced.audit.trail import trail_for
 from webspaced.cluster import Kubernetes, cluster_for
 from webspaced.control.build import Operated, build_control
+from webspaced.control.socket import ControlSocket
 from webspaced.core.instance import IPAddress
 from webspaced.daemon import Daemon, Parts
 from webspaced.dns import DomainRecords, resolver_for
@@ -192,7 +193,7 @@ def build(reactor: Any, live: Live, host: Host | None = None) -> Daemon:
     behind = Behind(
         identity, known, served, service, sleeping.sleeper, insides, reconciler, host.records, host.reserve, host.now
     )
-    operated = Operated(known, served, reconciler, sleeping.sleeper, power, live)
+    operated = Operated(known, served, reconciler, sleeping.sleeper, power, live, election.leadership)
     return _open(reactor, live, daemon, behind, Watched(operated, events, election.leadership, calls, host.now))
 
 
@@ -207,6 +208,9 @@ def _connections(reactor: Any, live: Live) -> Connections:
 def _open(reactor: Any, live: Live, daemon: Daemon, behind: Behind, watched: Watched) -> Daemon:
     """Give the daemon back, with its sites, the figures where they are wanted, and its socket for operators."""
     settings, ready, leads = live.settings, (lambda: daemon.ready), watched.leadership.holds
+    control = build_control(watched.parts, leads, ready)
+    behind = evolve(behind, control=control)
+    daemon.control = ControlSocket(reactor, settings.data_dir, control.app.resource())
     if settings.metrics.listen_address is None:
         daemon.sites = build_sites(reactor, live, behind, leads, ready)
     else:
@@ -216,7 +220,6 @@ def _open(reactor: Any, live: Live, daemon: Daemon, behind: Behind, watched: Wat
         figures = daemon.figures = Figures(reactor, settings, watched, ready)
         daemon.sites = figures.sites = build_sites(reactor, live, evolve(behind, metrics=figures.page), leads, ready)
         live.follow(figures.follow)
-    daemon.control = build_control(reactor, settings, watched.parts, leads, ready)
     live.follow(Tuned(known=behind.known, power=watched.parts.power, service=behind.service).follow)
     # Last: by then everybody knows how often to look.
     live.follow(daemon.follow)

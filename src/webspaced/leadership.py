@@ -77,6 +77,14 @@ class Leadership:
         self._listeners: list[Callable[[Standing], None]] = []
         self._nap: Deferred[None] = Deferred()
 
+    @property
+    def leader(self) -> str:
+        """The name of the daemon that leads, as far as this one knows; empty where it knows of none."""
+        if self.standing is Standing.LEADING:
+            return self._name
+        claim = None if self._sighting is None else self._sighting.claim
+        return "" if claim is None or not claim.holder else name_of(claim.holder)
+
     def subscribe(self, listener: Callable[[Standing], None]) -> None:
         """Call ``listener(standing)`` after each change but the election. It must not raise."""
         self._listeners.append(listener)

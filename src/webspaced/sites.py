@@ -8,6 +8,8 @@ from typing import Any
 from attrs import evolve, frozen
 from twisted.web.resource import IResource
 
+from webspaced.control.api import Control
+from webspaced.control.remote import RemoteControl
 from webspaced.core.command import Bounds
 from webspaced.http.api import Api, Backing
 from webspaced.http.auth import Auth
@@ -47,6 +49,7 @@ class Behind:
     now: Callable[[], float]
     """Gives seconds since the epoch."""
     metrics: IResource | None = None
+    control: Control | None = None
 
 
 def build_sites(
@@ -82,6 +85,7 @@ def build_sites(
         internal=_internal(behind, members, listening),
         opened=settings.traefik.webspaced_url is not None,
         metrics=behind.metrics,
+        operators=None if behind.control is None else RemoteControl(behind.control, backing.auth).app,
     )
     sites = Sites(reactor, pages, listening, leads)
 

@@ -77,3 +77,12 @@ class ObjectTests(ServedCase):
         store = await self.opened("letsencrypt", access)
         await store.apply({"ws-u1": ROUTES[0]}, ())
         self.assertEqual(await store.differs(), None)
+
+    async def test_each_right_is_there_and_nobody_elses(self) -> None:
+        for user, expected in (("webspaced", True), ("traefik", False)):
+            access = self.access(self.server.tokens[user])
+            connections = Connections(reactor, access)
+            client = KubeClient(connections.agent, reactor, access)
+            told = [await client.may(verb, CERTIFICATE, self.namespace) for verb in ("create", "delete")]
+            self.assertEqual(told, [expected, expected], user)
+            await connections.close()

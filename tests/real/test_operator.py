@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,9 @@ class OperatorTests(SimulatedCase):
         self.assertEqual(self.ask("POST", "", b'{"image": "fast"}').status, 201)
         (self.data_dir,) = {path.parent for path in self.directory.rglob("control.sock")}
 
-    def run_it(self, *words: str, status: int = 0) -> str:
+    def run_it(self, *words: str, status: int = 0, where: Sequence[str] = ()) -> str:
         program = str(Path(sys.executable).with_name("webspaced"))
-        command = [program, *words, "--data-dir", str(self.data_dir)]
+        command = [program, *words, *(where or ("--data-dir", str(self.data_dir)))]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
         self.assertEqual(done.returncode, status, done)
         return done.stdout or done.stderr
@@ -92,6 +93,23 @@ class OperatorTests(SimulatedCase):
     def shown(self) -> str:
         browser = {"Host": "alice.example.test", "Accept": "text/html"}
         return exchange("127.0.0.1", self.http, "GET", "/", None, browser).body.decode()
+
+    def test_from_another_machine(self) -> None:
+        token = self.directory / "token"
+        token.write_text("token-root\n")
+        there = ("--url", f"http://127.0.0.1:{self.api}", "--token-file", str(token))
+        self.assertIn("ready, leads", self.run_it("status", where=there))
+        self.run_it("suspend", "alice", "--reason", "abuse", where=there)
+        self.assertIn("suspended", self.run_it("list", "--troubled", where=there))
+        kept = self.directory / "kept.json"
+        self.run_it("export", str(kept), where=there)
+        self.run_it("resume", "alice", where=there)
+        self.assertIn('"by":"admin root"', self.run_it("import", str(kept), where=there))
+        self.run_it("import", str(kept), "--write", where=there)
+        wait_until("it is suspended again", lambda: "suspended" in self.run_it("list", "--troubled", where=there))
+        self.assertIn("webspaced reload", self.run_it("reload", status=1, where=there))
+        token.write_text("token-alice\n")
+        self.assertIn("only an admin", self.run_it("status", status=1, where=there))
 
     def test_who_hangs_is_told_from_who_is_away(self) -> None:
         self.process.send_signal(signal.SIGSTOP)

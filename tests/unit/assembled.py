@@ -181,10 +181,14 @@ class AssembledCase(SynchronousTestCase):
     # --- as a member, a visitor and an operator
 
     def ask(self, method: str, path: str, body: Any = None, *, name: str = "alice", limit: float = 200.0) -> Any:
+        """Call the API about a webspace until it answers; gives status and document."""
+        return self.call(method, f"/v1/webspace/{path}", body, name=name, limit=limit)
+
+    def call(self, method: str, path: str, body: Any = None, *, name: str, limit: float = 200.0) -> Any:
         """Call the API until it answers; gives status and document."""
         data = None if body is None else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {name}"}
-        asking = watch(self.public.request(method, f"http://webspaced.test/v1/webspace/{path}", headers=headers, data=data))
+        asking = watch(self.public.request(method, f"http://webspaced.test{path}", headers=headers, data=data))
 
         def answered() -> bool:
             self.public.flush()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ from cryptography import x509
 from twisted.internet.threads import deferToThread
 
 from webspaced.addresses import ground_of
-from webspaced.cli.daemon import Daemon
+from webspaced.cli.daemon import beside
+from webspaced.cli.rights import lacking_rights
 from webspaced.cluster import cluster_for
 from webspaced.errors import NotFound, Unavailable, WebspacedError
 from webspaced.iam.choice import identity_for
@@ -30,7 +33,7 @@ from webspaced.lxd.network import NetworkLeases, profile_network
 from webspaced.lxd.tls import Identities
 from webspaced.lxd.trust import introduce
 from webspaced.publishing import redis_address
-from webspaced.settings import Settings, exposed_files
+from webspaced.settings import Address, Settings, exposed_files
 from webspaced.traefik.embedded import find_traefik
 from webspaced.traefik.entry_point import EntryPoint
 
@@ -167,8 +170,16 @@ async def _store(reactor: Any, settings: Settings, _path: Path | None) -> AsyncI
             server.close()
         yield Finding(what="store", level=FINE, told=f"Redis answers, with {len(keys)} keys below its root")
     elif (cluster := cluster_for(reactor, settings)) is not None:
-        await cluster.close()
-        yield Finding(what="store", level=FINE, told=f"Kubernetes is known, with the namespace {cluster.namespace}")
+        try:
+            lacking = await lacking_rights(cluster, settings)
+        finally:
+            await cluster.close()
+        if lacking:
+            told = f"in {cluster.namespace} webspaced may not {'; '.join(lacking)}"
+            yield Finding(what="store", level=FAULT, told=told, remedy=REMEDIES["rights"])
+        else:
+            told = f"Kubernetes answers, and webspaced has its rights in the namespace {cluster.namespace}"
+            yield Finding(what="store", level=FINE, told=told)
     else:
         yield Finding(what="store", level=FINE, told=f"routes are told by {provider}")
 
@@ -182,12 +193,25 @@ async def _ports(_reactor: Any, settings: Settings, _path: Path | None) -> Async
     if await _runs(settings):
         yield Finding(what="ports", level=FINE, told="webspaced runs, and has its ports")
         return
+    taken = [each for host, each in _listeners(settings) if not can_bind(host, each.port)]
+    for each in taken:
+        told = f"{each} is taken by another program"
+        yield Finding(what="ports", level=FAULT, told=told, remedy="end that, or see http and metrics in the settings")
     busy = [port for port in _ranges(settings)[1][1] if not can_bind(settings.traefik.boot_address, port)]
     if busy:
         told = f"{len(busy)} boot ports are taken by other programs, {busy[0]} first"
         yield Finding(what="ports", level=WARNING, told=told, remedy="end those, or move webspaces.boot_ports")
-    else:
-        yield Finding(what="ports", level=FINE, told="boot ports are free")
+    elif not taken:
+        yield Finding(what="ports", level=FINE, told="the ports of the API and boot ports are free")
+
+
+def _listeners(settings: Settings) -> Iterator[tuple[IPv4Address | IPv6Address, Address]]:
+    http = settings.http
+    for each in (http.listen_address, http.internal_address, settings.metrics.listen_address):
+        # Whether a name's address is this machine's is not asked for here.
+        with suppress(ValueError):
+            if each is not None and each.port:
+                yield ip_address(each.host or "0.0.0.0"), each  # noqa: S104  (every interface, as it is listened on)
 
 
 def _ranges(settings: Settings) -> Sequence[tuple[str, range]]:
@@ -200,7 +224,7 @@ def _ranges(settings: Settings) -> Sequence[tuple[str, range]]:
 
 async def _runs(settings: Settings) -> bool:
     try:
-        await deferToThread(Daemon(settings.data_dir).ask, "GET", "/status")
+        await deferToThread(beside(settings.data_dir).ask, "GET", "/status")
     except Unavailable:
         return False
     except WebspacedError:
@@ -220,7 +244,7 @@ async def _descriptors(_reactor: Any, _settings: Settings, _path: Path | None) -
 
 async def _daemon(_reactor: Any, settings: Settings, _path: Path | None) -> AsyncIterator[Finding]:
     try:
-        told = await deferToThread(Daemon(settings.data_dir).ask, "GET", "/status")
+        told = await deferToThread(beside(settings.data_dir).ask, "GET", "/status")
     except Unavailable:
         yield Finding(what="daemon", level=WARNING, told="webspaced does not run here", remedy="twistd -n webspaced")
         return
@@ -255,6 +279,7 @@ REMEDIES = {
     "dns": "have *.<webspaces.domain> lead to Traefik",
     "traefik": "see traefik.probe_url, and whether Traefik reads what traefik.provider says",
     "store": "see traefik.redis or the kubeconfig, and the rights that the manual lists",
+    "rights": "the Role of deploy/rbac/webspaced.yaml, or of the chart, and its binding to webspaced's ServiceAccount",
     "ports": "see webspaces.ports and webspaces.boot_ports",
     "descriptors": "allow it more: LimitNOFILE= of its unit, or ulimit -n",
     "daemon": "see the log of webspaced",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -42,11 +43,29 @@ def _configure_version(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_version)
 
 
+def completion(whole: argparse.ArgumentParser, shell: str) -> str:
+    """Give what a shell completes commands, options and files by."""
+    for each in _parsers(whole):
+        for action in each._actions:  # noqa: SLF001  (argparse has no other way to what it knows)
+            if action.type is Path:
+                kind = shtab.DIRECTORY if action.dest.endswith("dir") else shtab.FILE
+                setattr(action, "complete", kind)  # noqa: B010  (so shtab wants it, which argparse does not know of)
+    return f"{shtab.complete(whole, shell=shell).rstrip()}\n"
+
+
+def _parsers(whole: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    yield whole
+    for action in whole._actions:  # noqa: SLF001
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            for each in action.choices.values():
+                yield from _parsers(each)
+
+
 def _configure_completion(parser: argparse.ArgumentParser) -> None:
     def complete(arguments: argparse.Namespace) -> int:
         from webspaced.cli.main import parser as whole  # noqa: PLC0415  (it knows all commands, this one among them)
 
-        give(shtab.complete(whole(), shell=arguments.shell))
+        sys.stdout.write(completion(whole(), arguments.shell))
         return 0
 
     parser.add_argument("shell", choices=shtab.SUPPORTED_SHELLS, help="source the output, or put it where your shell looks")

@@ -44,11 +44,14 @@ def _look(daemon: Daemon, *, as_json: bool) -> None:
 def _show(told: Mapping[str, Any]) -> None:
     # Whoever leads has to renew that in LXD or in Kubernetes.
     stands = "leads" if told["leads"] else "stands by" if told["lxd"] else "does not lead"
+    if told["leader"] and not told["leads"]:
+        stands = f"{stands} ({told['leader']} leads)"
     give(f"webspaced {told['version']}: {'ready' if told['ready'] else 'not ready yet'}, {stands}")
     give(f"LXD: {'its events come' if told['lxd'] else 'away'}")
     give(f"webspaces: {_counts(told['webspaces']) or 'none'}")
     give(f"wanted: {_counts(told['desired']) or '-'}")
-    give(f"waiting for room: {told['waiting_for_room']}; routes to write: {told['routes_to_write']}")
+    give(f"boots under way: {told['boots_under_way']}, waiting for room: {told['waiting_for_room']}")
+    give(f"routes to write: {told['routes_to_write']}")
     give(f"conditions: {_counts(told['conditions']) or 'none'}")
     if told["trouble"]:
         give(f"trouble: {told['trouble']}")

@@ -16,7 +16,7 @@ from webspaced.audit.trail import Trail
 from webspaced.control import views
 from webspaced.control.audited import order
 from webspaced.control.documents import Kept
-from webspaced.control.socket import peer_of
+from webspaced.control.operator import operator_of
 from webspaced.core.desired import AUTO, Desired, Wish, parse_wish, suspension
 from webspaced.errors import Conflict, Invalid, NotFound, RemoteError, Unavailable
 from webspaced.http.bodies import body_too_large, check_known, optional_text, parse_object, text_member
@@ -77,14 +77,14 @@ class Control:
     @app.route("/status", methods=["GET"])
     def status(self, request: IRequest) -> bytes:
         """How the daemon stands."""
-        peer_of(request)
+        operator_of(request)
         known = self._with.known
         return _given(request, views.status(self._with.standing(), known.registry, known.conditions))
 
     @app.route("/webspaces", methods=["GET"])
     async def webspaces(self, request: IRequest) -> bytes:
         """All webspaces; ``?memory=1`` asks LXD for the memory of each that has processes."""
-        peer_of(request)
+        operator_of(request)
         everybody = sorted(self._with.known.registry, key=lambda each: each.uid)
         memory = await self._memory(everybody) if _is_set(request, b"memory") else {}
         shown: list[dict[str, Any]] = []
@@ -122,7 +122,7 @@ class Control:
     @app.route("/routes", methods=["GET"])
     def routes(self, request: IRequest) -> bytes:
         """What is published, and where it is not what is wanted."""
-        peer_of(request)
+        operator_of(request)
         publisher = self._with.publisher
         differing = {
             name: {"wanted": views.route(wanted), "actual": views.route(actual), "why": publisher.unwritten.of(name)}
@@ -146,7 +146,7 @@ class Control:
     async def reload(self, request: IRequest) -> bytes:
         """Read the settings again; ``{"applied": […], "restart": […]}`` are the keys that have changed."""
         # Of a daemon that stands by, too: the settings are each daemon's own.
-        by = peer_of(request)
+        by = operator_of(request)
         self.log.info("{by} asks for the settings to be read again", event="control.reload-asked", by=by)
         return _given(request, self._with.reload().to_json())
 
@@ -187,7 +187,7 @@ class Control:
     @app.route("/documents", methods=["GET"])
     async def export(self, request: IRequest) -> bytes:
         """All documents."""
-        peer_of(request)
+        operator_of(request)
         return _given(request, await self._kept.exported())
 
     @app.route("/documents", methods=["PUT"])
@@ -211,7 +211,7 @@ class Control:
 
         :raises Unavailable: another daemon leads, LXD is away, or this one is still starting.
         """
-        by, standing = peer_of(request), self._with.standing()
+        by, standing = operator_of(request), self._with.standing()
         if not standing.leads:
             why = "stands by: ask the one that leads" if standing.ready else "is still starting"
             message = f"this webspaced {why}" if standing.lxd else "LXD is away"

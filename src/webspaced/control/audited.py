@@ -10,7 +10,7 @@ from twisted.web.iweb import IRequest
 
 from webspaced.audit.cause import CAUSE, Cause
 from webspaced.audit.trail import FAILED, OK, REFUSED, Trail
-from webspaced.control.socket import NAME, connected_peer
+from webspaced.control.operator import asking
 from webspaced.errors import WebspacedError
 from webspaced.http.bodies import LARGEST, parse_object
 from webspaced.http.problems import problem_of
@@ -86,6 +86,5 @@ class _Order:
 
 
 def _cause(request: IRequest) -> Cause:
-    peer = connected_peer(request)
-    who = {"kind": "operator", "user": peer.user, "uid": peer.uid, "pid": peer.pid}
-    return Cause("order", lambda: who, lambda: {"socket": NAME})
+    operator = asking(request)
+    return Cause("order", lambda: operator.who, lambda: operator.origin)

@@ -1,20 +1,18 @@
-"""The operator's socket, joined to what stands behind it."""
+"""Operators' calls, joined to what stands behind them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.metadata import version
-from typing import Any
 
 from attrs import frozen
 
 from webspaced.control.api import Backing, Control
-from webspaced.control.socket import ControlSocket
 from webspaced.control.views import Standing
 from webspaced.knowledge import Knowledge, Served
+from webspaced.leadership import Leadership
 from webspaced.live import Live
 from webspaced.reconcile.reconciler import Reconciler
-from webspaced.settings import Settings
 from webspaced.webspaces.power import Power
 from webspaced.webspaces.sleeper import Sleeper
 
@@ -29,12 +27,11 @@ class Operated:
     sleeper: Sleeper
     power: Power
     live: Live
+    leadership: Leadership
 
 
-def build_control(
-    reactor: Any, settings: Settings, operated: Operated, leads: Callable[[], bool], ready: Callable[[], bool]
-) -> ControlSocket:
-    """Give the socket, not listening yet. ``leads`` and ``ready``: whether this daemon leads, and whether it is ready."""
+def build_control(operated: Operated, leads: Callable[[], bool], ready: Callable[[], bool]) -> Control:
+    """Give operators' calls. ``leads`` and ``ready``: whether this daemon leads, and whether it is ready."""
     known, served, reconciler = operated.known, operated.served, operated.reconciler
 
     def standing() -> Standing:
@@ -42,7 +39,9 @@ def build_control(
             version=version("webspaced"),
             ready=ready(),
             leads=leads(),
+            leader=operated.leadership.leader,
             lxd=reconciler.connected_to_lxd,
+            boots_under_way=known.booter.under_way,
             waiting_for_room=known.room.lacking,
             routes_to_write=len(served.publisher.differences()),
             trouble=served.trouble,
@@ -58,4 +57,4 @@ def build_control(
         standing=standing,
         reload=operated.live.reload,
     )
-    return ControlSocket(reactor, settings.data_dir, Control(backing).app.resource())
+    return Control(backing)

@@ -19,7 +19,7 @@ from twisted.web.iweb import IRequest
 from twisted.web.resource import IResource
 from twisted.web.server import Site
 
-from webspaced.errors import Forbidden, Unavailable
+from webspaced.errors import Unavailable
 
 NAME = "control.sock"
 _CREDENTIALS = struct.Struct("3i")
@@ -56,18 +56,6 @@ def connected_peer(request: IRequest) -> Peer:
     connection = request.transport.socket  # type: ignore[attr-defined]
     pid, uid, _ = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
     return Peer(pid, uid)
-
-
-def peer_of(request: IRequest) -> str:
-    """Give the name of the user who asks.
-
-    :raises Forbidden: it is neither root nor the daemon's own.
-    """
-    peer = connected_peer(request)
-    if peer.uid not in (0, os.geteuid()):
-        message = "only root and webspaced's own user may ask that"
-        raise Forbidden(message)
-    return peer.user
 
 
 class _QuietSite(Site):

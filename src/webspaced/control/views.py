@@ -22,7 +22,10 @@ class Standing:
     version: str
     ready: bool
     leads: bool
+    leader: str
+    """The name of the daemon that leads; empty where none is known."""
     lxd: bool
+    boots_under_way: int
     waiting_for_room: int
     routes_to_write: int
     trouble: str

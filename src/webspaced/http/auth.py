@@ -94,12 +94,17 @@ class Auth:
         """See :func:`webspaced.http.rights.ended`."""
         return await ended(self._identity, grant)
 
-    async def subject_for_admin(self, request: IRequest, who: str) -> User:
-        """Give the user whom a path names; ``Unauthenticated`` unless the caller is an admin."""
+    async def admin(self, request: IRequest) -> Caller:
+        """Give the admin who calls; ``Unauthenticated`` unless it is one."""
         caller = await self.caller(request)
         if not caller.user.is_admin:
             message = "only an admin may do this"
             raise Unauthenticated(message)
+        return caller
+
+    async def subject_for_admin(self, request: IRequest, who: str) -> User:
+        """Give the user whom a path names; ``Unauthenticated`` unless the caller is an admin."""
+        caller = await self.admin(request)
         return _about(request, await self._named(caller, who))
 
     def ticket(self, request: IRequest, grant: Grant, path: str) -> dict[str, Any]:

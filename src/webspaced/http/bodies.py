@@ -25,12 +25,17 @@ MOST_TEXTS = 16
 """In a body that is larger than most."""
 _WITH_CERTIFICATE = re.compile(rb"/v1/webspace/[^/?]+/domains/[^/?]+/certificate(?:\?|$)")
 _WITH_COMMAND = re.compile(rb"/v1/webspace/[^/?]+/exec(?:\?|$)")
+LARGEST_IMPORT = 256 * 1024
+"""Bytes of a piece of an operator's import, at the API."""
+_WITH_DOCUMENTS = re.compile(rb"/operator/documents(?:\?|$)")
 
 
 def largest_of(method: bytes, uri: bytes) -> int:
     """Give how many bytes the body of a call may have."""
     if method == b"PUT" and _WITH_CERTIFICATE.match(uri):
         return LARGEST_CERTIFICATE
+    if method == b"PUT" and _WITH_DOCUMENTS.match(uri):
+        return LARGEST_IMPORT
     return LARGEST_COMMAND if method == b"POST" and _WITH_COMMAND.match(uri) else LARGEST
 
 

@@ -35,6 +35,7 @@ from webspaced.settings import Address, Http
 HEALTH_PATHS = (b"live", b"ready", b"health")
 ROUTES_PATHS = (b"routes",)
 INTERNAL_PATHS = (b"internal",)
+OPERATOR_PATHS = (b"operator",)
 MOST_CONNECTIONS = 768
 APPS = (Api.app, Health.app, Internal.app, RouteDocument.app, Manual.app)
 BOUNDS = (
@@ -91,10 +92,13 @@ class Pages:
     opened: bool = False
     metrics: IResource | None = None
     """What is on a listener of its own."""
+    operators: Klein | None = None
 
     def public(self) -> IResource:
         """Give the root of the public listener."""
         root = _Root(Manual().app, _Root(self.health.app, self.api.app), MANUAL_PATHS)
+        if self.operators is not None:
+            root = _Root(self.operators, root, OPERATOR_PATHS)
         return root if self.internal is None or not self.opened else _Root(self.internal.app, root, INTERNAL_PATHS)
 
     def inside(self) -> IResource:

@@ -142,6 +142,14 @@ class KubeClient:
             options["preconditions"] = {"resourceVersion": version}
         await self._request("DELETE", resource.path(namespace, name), body=options)
 
+    async def may(self, verb: str, resource: Resource, namespace: str) -> bool:
+        """Whether we have a right (https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/)."""
+        about = {"verb": verb, "group": resource.group, "resource": resource.plural, "namespace": namespace}
+        kind = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview"}
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        told = await self._request("POST", path, body={**kind, "spec": {"resourceAttributes": about}})
+        return bool(told["status"]["allowed"])
+
     async def watch(
         self, resource: Resource, namespace: str, version: str, told: Callable[[Event], None], selector: str = ""
     ) -> None:

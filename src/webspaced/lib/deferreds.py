@@ -130,6 +130,9 @@ class Flights(Generic[K, T]):
     def __contains__(self, key: K) -> bool:
         return key in self._flying
 
+    def __len__(self) -> int:
+        return len(self._flying)
+
     def join(
         self, key: K, start: Callable[[], Coroutine[Any, Any, T]], may_end: Callable[[], bool] = lambda: False
     ) -> Deferred[T]:

@@ -81,6 +81,11 @@ class Booter:
         self._standing_by: dict[int, list[Deferred[None]]] = {}
         self._listeners: list[Callable[[int], None]] = []
 
+    @property
+    def under_way(self) -> int:
+        """How many webspaces are being booted now, those that wait for their turn included."""
+        return len(self._flights)
+
     def bound(self, limits: BootLimits) -> None:
         """Go by other limits; boots under way go on."""
         self.limits = limits

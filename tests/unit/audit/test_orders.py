@@ -11,7 +11,7 @@ from tests.unit.assembled import AssembledCase
 from tests.unit.audit.kept import Kept
 from tests.unit.timing import watch
 from webspaced.audit import trail
-from webspaced.control import audited, socket
+from webspaced.control import operator, socket
 from webspaced.control.api import Control
 from webspaced.control.socket import Peer
 from webspaced.vocabulary.actions import ORDERS
@@ -24,8 +24,7 @@ class OrderTests(AssembledCase):
         self.told = Kept()
         self.patch(trail, "writer_for", lambda _where: self.told)
         self.peer = Peer(4711, 0)
-        for module in (audited, socket):
-            self.patch(module, "connected_peer", lambda _request: self.peer)
+        self.patch(operator, "connected_peer", lambda _request: self.peer)
         self.start(audit_log="stdout")
         self.create()
         self.operator = StubTreq(self.daemon.control._site.resource)

@@ -11,9 +11,10 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from webspaced.cli.daemon import Daemon
+from webspaced.cli.daemon import beside
 from webspaced.control import socket as module
-from webspaced.control.socket import NAME, peer_of, reachable
+from webspaced.control.operator import operator_of
+from webspaced.control.socket import NAME, reachable
 from webspaced.errors import Forbidden, Unavailable
 
 
@@ -25,16 +26,16 @@ class PeerTests(SynchronousTestCase):
 
     def test_root_and_the_daemons_own_user(self) -> None:
         self.patch(os, "geteuid", lambda: 4711)
-        self.assertEqual(peer_of(self.request(0)), "root")
-        self.assertEqual(peer_of(self.request(4711)), "uid 4711")
-        self.assertRaises(Forbidden, peer_of, self.request(4712))
+        self.assertEqual(operator_of(self.request(0)), "root")
+        self.assertEqual(operator_of(self.request(4711)), "uid 4711")
+        self.assertRaises(Forbidden, operator_of, self.request(4712))
 
     def test_the_kernel_tells_it(self) -> None:
         here, there = socket.socketpair()
         self.addCleanup(here.close)
         self.addCleanup(there.close)
         request: Any = SimpleNamespace(transport=SimpleNamespace(socket=here))
-        self.assertTrue(peer_of(request))
+        self.assertTrue(operator_of(request))
 
 
 class PathTests(SynchronousTestCase):
@@ -47,7 +48,7 @@ class PathTests(SynchronousTestCase):
 
     def test_where_nobody_listens_that_is_said_with_the_socket(self) -> None:
         folder = Path(self.mktemp())
-        error = self.assertRaises(Unavailable, Daemon(folder).ask, "GET", "/status")
+        error = self.assertRaises(Unavailable, beside(folder).ask, "GET", "/status")
         self.assertIn(f"{folder}/{NAME}", str(error))
 
     def test_the_kernels_struct_has_its_size(self) -> None:
