@@ -176,7 +176,7 @@ async def _store(reactor: Any, settings: Settings, _path: Path | None) -> AsyncI
             await cluster.close()
         if lacking:
             told = f"in {cluster.namespace} webspaced may not {'; '.join(lacking)}"
-            yield Finding(what="store", level=FAULT, told=told, remedy=REMEDIES["rights"])
+            yield Finding(what="store", level=FAULT, told=told, remedy=RIGHTS)
         else:
             told = f"Kubernetes answers, and webspaced has its rights in the namespace {cluster.namespace}"
             yield Finding(what="store", level=FINE, told=told)
@@ -271,6 +271,7 @@ CHECKS: dict[str, Check] = {
     "files": _files, "lxd": _lxd, "certificates": _certificates, "iam": _iam, "dns": _dns, "traefik": _traefik,
     "store": _store, "ports": _ports, "descriptors": _descriptors, "daemon": _daemon,
 }  # fmt: skip
+RIGHTS = "see the Role of deploy/rbac/webspaced.yaml, or of the chart, and its binding to webspaced's ServiceAccount"
 REMEDIES = {
     "files": "let it, and the folders above, belong to root or webspaced's user, and nobody else write to them",
     "lxd": "see lxd.url, lxd.tls and lxd.project; whether LXD runs; and whether it trusts webspaced (webspaced make-cert)",
@@ -279,7 +280,6 @@ REMEDIES = {
     "dns": "have *.<webspaces.domain> lead to Traefik",
     "traefik": "see traefik.probe_url, and whether Traefik reads what traefik.provider says",
     "store": "see traefik.redis or the kubeconfig, and the rights that the manual lists",
-    "rights": "the Role of deploy/rbac/webspaced.yaml, or of the chart, and its binding to webspaced's ServiceAccount",
     "ports": "see webspaces.ports and webspaces.boot_ports",
     "descriptors": "allow it more: LimitNOFILE= of its unit, or ulimit -n",
     "daemon": "see the log of webspaced",

@@ -116,7 +116,11 @@ class Kept:
         if uid is None:
             message = f"{name} is no webspace's name"
             raise NotFound(message)
-        if self.registry.get(uid) is None:
+        observed = self.registry.get(uid)
+        if observed is not None and KEY in keys:
+            # It is an admin's word: else one that was given back since would stay so, whatever its document says.
+            await self.registry.words.say(observed, self.registry.document(keys[KEY]).desired)
+        if observed is None:
             # It cannot be read as it is: nobody else changes it either.
             await self.instances.configure(name, dict(keys), "")
             await self.registry.look(uid)

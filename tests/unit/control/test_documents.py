@@ -10,9 +10,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.world import World
 from webspaced.control.documents import KEYS, Kept
+from webspaced.core.desired import AUTO, suspension
 from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY
 from webspaced.errors import Invalid, RemoteError
 from webspaced.webspaces.conditions import Kind
+
+SUSPENDED = suspension("root", "spam", "")
 
 
 class DocumentsTests(SynchronousTestCase):
@@ -51,6 +54,19 @@ class DocumentsTests(SynchronousTestCase):
         self.assertEqual(self.restored("ws-u1"), {})
         self.assertIn(40000, self.w.seen(1).webspace.ports)
         self.assertEqual(self.differences()["changes"], {})
+
+    def test_a_suspension_that_was_ended_since_is_put_back(self) -> None:
+        self.w.clock.result_of(self.w.power.want(1, SUSPENDED, by_admin=True))
+        self.document = self.w.clock.result_of(self.kept.exported())
+        self.w.clock.result_of(self.w.power.want(1, AUTO, by_admin=True))
+        self.assertEqual(self.restored("ws-u1"), {})
+        self.assertEqual(self.w.seen(1).webspace.desired, SUSPENDED)
+        self.assertEqual(self.differences()["changes"], {})
+
+    def test_one_that_was_suspended_since_is_not_any_more(self) -> None:
+        self.w.clock.result_of(self.w.power.want(1, SUSPENDED, by_admin=True))
+        self.assertEqual(self.restored("ws-u1"), {})
+        self.assertEqual(self.w.seen(1).webspace.desired, AUTO)
 
     def test_one_that_cannot_be_read_any_more_is_exported_and_put_back(self) -> None:
         self.w.lxd.set_keys("ws-u1", **{KEY: "garbage"})
