@@ -5,7 +5,7 @@ BENCH ?= boot
 REQUIRE ?=
 TIERS ?=
 
-.PHONY: help up test lint docs soak bench release clean
+.PHONY: help up test lint docs soak bench release audit clean
 
 help:
 	@echo 'make up      run webspaced here: LXD, Traefik and one member; Ctrl-C ends it. LXD=host: this machine'"'"'s own LXD, LXD=simulated: none'
@@ -15,6 +15,7 @@ help:
 	@echo 'make soak    the long versions of random tests: 500 sequences of 50 events through the whole daemon, half an hour through the relay'
 	@echo 'make bench   run a benchmark: BENCH=boot, routes (BENCH_PARTS=flips, events, takeover, resync, stalls), api, start, front, sleep, day, metrics, rest or relay'
 	@echo 'make release VERSION=1.2.3: collect the changelog, build and check wheel and sdist, list components, commit and tag; publishes nothing'
+	@echo 'make audit   look the locked packages up among known vulnerabilities; status 2 where that cannot be asked'
 	@echo 'make clean   remove everything that the above made, webspaces too'
 
 # -u: what is happening must be seen while it happens, through a pipe too.
@@ -39,6 +40,9 @@ bench:
 
 release:
 	@$(PYTHON) -u -m harness.release $(VERSION)
+
+audit:
+	@$(PYTHON) -u -m harness.audit
 
 clean:
 	@$(PYTHON) -u -m harness.clean

@@ -10,7 +10,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from harness import charts, crds, go_modules, kube, own_lxd, packages, places, promtool, test
+from harness import audit, charts, crds, go_modules, kube, own_lxd, packages, places, promtool, test
 from harness.network import _networks, loose_cables
 from harness.saying import CannotGoOn
 from harness.test import Bench
@@ -341,3 +341,20 @@ class NothingOutsideTests(SynchronousTestCase):
         for folder in ("harness", "tests", "benchmarks", "tools"):
             for path in (places.CHECKOUT / folder).rglob("*.py"):
                 self.assertNotIn(f"{'CHECKOUT'}.parent", path.read_text(), path)
+
+
+class AuditTests(SynchronousTestCase):
+    """As pip-audit 2.10 writes it."""
+
+    told: Any = {"dependencies": [
+        {"name": "good", "version": "1", "vulns": []},
+        {"name": "bad", "version": "2", "vulns": [{"id": "PYSEC-1", "fix_versions": ["3"], "aliases": [], "description": ""}]},
+        {"name": "old", "version": "4", "vulns": [{"id": "PYSEC-2", "fix_versions": []}]},
+        {"name": "strange", "skip_reason": "not found"},
+    ]}  # fmt: skip
+
+    def test_what_is_vulnerable_and_what_is_not_known(self) -> None:
+        self.assertEqual(list(audit.vulnerable(self.told)), [
+            "bad 2: PYSEC-1 (mended in 3)", "old 4: PYSEC-2 (mended in no version yet)",
+        ])  # fmt: skip
+        self.assertEqual(audit.unknown(self.told), ["strange"])
