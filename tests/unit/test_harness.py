@@ -6,7 +6,7 @@ import subprocess
 from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -346,9 +346,9 @@ class NothingOutsideTests(SynchronousTestCase):
 class AuditTests(SynchronousTestCase):
     """As pip-audit 2.10 writes it."""
 
-    told: Any = {"dependencies": [
+    told: ClassVar[Any] = {"dependencies": [
         {"name": "good", "version": "1", "vulns": []},
-        {"name": "bad", "version": "2", "vulns": [{"id": "PYSEC-1", "fix_versions": ["3"], "aliases": [], "description": ""}]},
+        {"name": "bad", "version": "2", "vulns": [{"id": "PYSEC-1", "fix_versions": ["3"], "aliases": []}]},
         {"name": "old", "version": "4", "vulns": [{"id": "PYSEC-2", "fix_versions": []}]},
         {"name": "strange", "skip_reason": "not found"},
     ]}  # fmt: skip
