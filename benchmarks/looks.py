@@ -42,13 +42,13 @@ from benchmarks.sizes import size
 from benchmarks.webspaces import settings_for
 from harness import ports
 from harness.saying import CannotGoOn, say
-from webspaced.assembly import build, this_host
+from webspaced.assembly.build import build, this_host
+from webspaced.assembly.daemon import Daemon
 from webspaced.core.sleep import Depth
-from webspaced.daemon import Daemon
 from webspaced.lib.deferreds import sleep
 from webspaced.lib.periodic import Periodic
-from webspaced.live import Live
 from webspaced.lxd.client import LxdClient
+from webspaced.reload.live import Live
 from webspaced.settings import load
 from webspaced.testing.lxd.simulator import LOOPBACK_PORTS
 

@@ -23,13 +23,13 @@ from benchmarks import cluster
 from harness import packages, ports, processes
 from harness.kube_server import KubeServer
 from harness.saying import CannotGoOn
+from webspaced.assembly.publishing import redis_address, redis_provider
 from webspaced.http.routes import RouteDocument
 from webspaced.interfaces import IRouteStore
 from webspaced.kube.access import Access, fixed_token
 from webspaced.kube.agent import Connections
 from webspaced.kube.client import KubeClient
 from webspaced.lib.threads import Threads
-from webspaced.publishing import redis_address, redis_provider
 from webspaced.settings import Address, TraefikRedis
 from webspaced.traefik.embedded import THROTTLE, EmbeddedTraefik, Embedding, find_traefik
 from webspaced.traefik.file import FileStore

@@ -39,11 +39,11 @@ from harness import ports as port_choice
 from harness.private_lxd import PROFILE
 from harness.rest import Rest
 from harness.saying import CannotGoOn, say
-from webspaced.assembly import build, this_host
-from webspaced.daemon import Daemon
+from webspaced.assembly.build import build, this_host
+from webspaced.assembly.daemon import Daemon
 from webspaced.lib.deferreds import sleep
-from webspaced.live import Live
 from webspaced.lxd.client import LxdClient
+from webspaced.reload.live import Live
 from webspaced.settings import load
 
 REAL, RUNNING = int(os.environ.get("BENCH_REAL", "1000")), 50

@@ -30,13 +30,13 @@ from benchmarks.providers import ENTRY_POINTS, redis_server
 from benchmarks.report import conclude, milliseconds
 from benchmarks.resync import StallMeter
 from harness.saying import say
+from webspaced.assembly.publishing import redis_address
 from webspaced.core.address import Endpoint
 from webspaced.core.routes import Route
 from webspaced.interfaces import IRouteStore
 from webspaced.lib.deferreds import sleep
 from webspaced.lib.memory import keep_for_good
 from webspaced.lib.threads import Threads
-from webspaced.publishing import redis_address
 from webspaced.reconcile.publisher import Publisher
 from webspaced.settings import TraefikRedis
 from webspaced.traefik.file import FileStore

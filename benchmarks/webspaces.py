@@ -13,11 +13,11 @@ from twisted.internet.defer import Deferred
 from twisted.python.log import startLogging
 
 from harness import places
-from webspaced.assembly import build, this_host
+from webspaced.assembly.build import build, this_host
 from webspaced.core.config import Config
 from webspaced.core.webspace import BOOT_PORT_KEY, KEY, USERNAME_KEY, Webspace
 from webspaced.lib.clocks import go_by_monotonic_time
-from webspaced.live import Live
+from webspaced.reload.live import Live
 from webspaced.settings import load
 
 FIRST_BOOT_PORT = 20000

@@ -24,7 +24,7 @@ from webspaced.lib.hangup import on_hangup
 from webspaced.lib.logs import log_observer, set_level
 from webspaced.lib.second_signal import on_second_signal
 from webspaced.lib.trusted import strange_above
-from webspaced.live import Live
+from webspaced.reload.live import Live
 from webspaced.settings import SETTINGS, Settings, SettingsError, exposed_files, find_config, load, resolver_of
 
 log = Logger()
@@ -125,7 +125,7 @@ def _real(reactor: Any, options: Options) -> tuple[Live, Sequence[IService]]:
     settings = live.settings
     for strange in strange_above(settings.data_dir):
         log.warn("data_dir can be replaced by others: {strange}", event="daemon.folder-strange", strange=strange)
-    from webspaced.assembly import build  # noqa: PLC0415  (settings are checked before the rest is loaded)
+    from webspaced.assembly.build import build  # noqa: PLC0415  (settings are checked before the rest is loaded)
 
     for key in _not_used(settings):
         log.warn("{key} is set, and not used by this version yet", event="daemon.setting-unused", key=key)

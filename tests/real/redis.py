@@ -18,8 +18,8 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
 from tests.stack import WITHOUT_VARIABLE, free_port, wait_until
+from webspaced.assembly.publishing import redis_address
 from webspaced.lib.threads import Threads
-from webspaced.publishing import redis_address
 from webspaced.settings import Address, TraefikRedis
 from webspaced.traefik.keys import Keyspace
 from webspaced.traefik.redis import RedisStore

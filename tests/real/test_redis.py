@@ -12,8 +12,8 @@ from twisted.trial.unittest import TestCase
 from tests.contracts.route_store import PublishedRoutesContract, RestartedStoreContract, RouteStoreContract, route
 from tests.real.redis import HEARD, PREFIX, WithRedis
 from tests.real.test_route_stores import AskedTraefik, RealTraefik, WithNeighbours
+from webspaced.assembly.publishing import redis_provider
 from webspaced.core.routes import Route
-from webspaced.publishing import redis_provider
 from webspaced.traefik.keys import Keyspace
 from webspaced.traefik.redis import RedisStore
 

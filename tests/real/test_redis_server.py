@@ -15,10 +15,10 @@ from twisted.trial.unittest import TestCase
 from tests.contracts.key_server import MARK, ROOT, KeyServerContract
 from tests.contracts.route_store import DIRECT, route
 from tests.real.redis import WithRedis
+from webspaced.assembly.publishing import redis_address
 from webspaced.errors import Unavailable
 from webspaced.lib.deferreds import sleep
 from webspaced.lib.threads import Threads
-from webspaced.publishing import redis_address
 from webspaced.reconcile.publisher import Publisher
 from webspaced.traefik import redis_server
 from webspaced.traefik.redis import RedisStore

@@ -25,14 +25,14 @@ from zope.interface import implementer
 
 from tests.simulation.client import Exchange
 from tests.unit.timing import Time
-from webspaced.assembly import Host, build
+from webspaced.assembly.build import Host, build
+from webspaced.assembly.daemon import Daemon
 from webspaced.core.routes import Route
 from webspaced.core.webspace import KEY
-from webspaced.daemon import Daemon
 from webspaced.forward.stock import StockLines
 from webspaced.interfaces import IDomainRecords, IHostKernel
 from webspaced.lib.places import Places
-from webspaced.live import Live
+from webspaced.reload.live import Live
 from webspaced.settings import Settings, load
 from webspaced.testing.hangups import WireHangups
 from webspaced.testing.lxd.simulator import SimulatedLxd

@@ -21,13 +21,14 @@ from tests.unit.fake_lease import FakeLease, Stored
 from tests.unit.forward.wires import FakeHangups, Wire
 from tests.unit.timing import Time, watch
 from tests.unit.world import SSH_KEY, FakeProbe, FakeRecords
-from webspaced import assembly, election
+from webspaced.assembly import build as assembly
+from webspaced.assembly import election
+from webspaced.assembly.daemon import Daemon
 from webspaced.core.routes import Route
-from webspaced.daemon import Daemon
 from webspaced.forward.stock import StockLines
 from webspaced.iam.users_file import hash_token
-from webspaced.live import Live
 from webspaced.lxd.network import ProfileNetwork
+from webspaced.reload.live import Live
 from webspaced.settings import Settings, load
 from webspaced.traefik.render import read
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from twisted.internet.defer import DeferredSemaphore
 from twisted.internet.task import LoopingCall
 
-from webspaced.live import Live
+from webspaced.reload.live import Live
 from webspaced.settings import Settings
 
 OF_OTHERS = (DeferredSemaphore, LoopingCall)

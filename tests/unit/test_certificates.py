@@ -9,7 +9,8 @@ from attrs import evolve
 
 from tests.certificates import DAY, Issued, issue
 from tests.unit.assembled import AssembledCase
-from webspaced import assembly, publishing
+from webspaced.assembly import build as assembly
+from webspaced.assembly import publishing
 from webspaced.webspaces.certificates import LOOK
 
 DOMAIN = "own.example"

@@ -16,8 +16,8 @@ from twisted.names.server import DNSServerFactory
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.unit.timing import watch
-from webspaced.dns import DomainRecords, resolver_for
 from webspaced.errors import Unavailable
+from webspaced.network.dns import DomainRecords, resolver_for
 from webspaced.settings import Address
 
 

@@ -12,7 +12,6 @@ from tests.unit.fake_lease import FakeLease, FakeMark
 from tests.unit.forward.wires import FakeGate, FakeHangups, FakeLook
 from tests.unit.world import FakeHost, FakeIdentity, FakeListeners, FakeRecords, FakeStore
 from webspaced import interfaces
-from webspaced.dns import DomainRecords
 from webspaced.forward.hangup import EpollHangups, IHangups
 from webspaced.forward.lines import ILine, ILineOwner, ILines
 from webspaced.forward.listeners import Listeners
@@ -24,7 +23,6 @@ from webspaced.iam.iamd import IamdIdentity
 from webspaced.iam.static import StaticIdentity, UsersFile
 from webspaced.kube.exposure import ServicePorts
 from webspaced.kube.lease import KubeLease, PodLabel
-from webspaced.leases import LeaseFile, LeaseUrl
 from webspaced.lxd.insides import LxdInsides
 from webspaced.lxd.instances import LxdInstances
 from webspaced.lxd.kernel import HostKernel
@@ -32,6 +30,8 @@ from webspaced.lxd.network import NetworkLeases
 from webspaced.lxd.owner import OwnerLease
 from webspaced.lxd.streams import Terminal
 from webspaced.lxd.words import ProfileWords
+from webspaced.network.dns import DomainRecords
+from webspaced.network.leases import LeaseFile, LeaseUrl
 from webspaced.reconcile.reconciler import Reconciler
 from webspaced.reconcile.unexposed import Unexposed
 from webspaced.traefik.entry_point import EntryPoint

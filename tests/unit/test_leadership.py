@@ -12,7 +12,7 @@ from tests.unit.fake_lease import FakeLease, Stored
 from tests.unit.timing import Time, watch
 from webspaced.core.lease import LeaseTimes
 from webspaced.errors import Conflict
-from webspaced.leadership import Leadership, Standing
+from webspaced.leadership.struggle import Leadership, Standing
 
 TIMES = LeaseTimes()
 FAULTS = ("away", "lost", "hung", "well")

@@ -15,7 +15,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 
 from tests.unit.timing import Time, watch
 from webspaced.errors import DeadlineExceeded, RemoteError, Unavailable
-from webspaced.leases import LARGEST, TIMEOUT, LeaseFile, LeaseUrl, leases_from
+from webspaced.network.leases import LARGEST, TIMEOUT, LeaseFile, LeaseUrl, leases_from
 
 NOW = 1000.0
 MAC = "00:16:3e:00:00:01"

@@ -10,11 +10,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.assembled import AssembledCase
 from tests.unit.object_graph import differing, held
-from webspaced.dns import DomainRecords
 from webspaced.errors import Invalid
 from webspaced.lib.logs import set_level
 from webspaced.lib.periodic import Periodic
-from webspaced.live import Live
+from webspaced.network.dns import DomainRecords
+from webspaced.reload.live import Live
 from webspaced.settings import SETTINGS, Settings
 from webspaced.settings.renewal import flat
 from webspaced.settings.schema import build
@@ -208,7 +208,7 @@ class LevelTests(SynchronousTestCase):
         levels = LogLevelFilterPredicate()
         for level, wanted in (("debug", LogLevel.debug), ("error", LogLevel.error), ("info", LogLevel.info)):
             set_level(levels, level)
-            self.assertEqual(levels.logLevelForNamespace("webspaced.daemon"), wanted)
+            self.assertEqual(levels.logLevelForNamespace("webspaced.assembly.daemon"), wanted)
             self.assertEqual(levels.logLevelForNamespace("twisted.web.client.Agent"), LogLevel.warn)
 
 

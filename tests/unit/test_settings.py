@@ -24,15 +24,16 @@ from tests.unit.iam.memory import MemoryAgent
 from tests.unit.lxd.fake_lxd import FakeLxd
 from tests.unit.lxd.test_tls import Party
 from tests.unit.timing import watch
-from webspaced import assembly, tap
-from webspaced.addresses import address_rule, advice_of, claim_rules, reached_member
+from webspaced import tap
+from webspaced.assembly import build as assembly
+from webspaced.assembly.addresses import address_rule, advice_of, claim_rules, reached_member
 from webspaced.core.instance import Status
 from webspaced.errors import Invalid, Unavailable
 from webspaced.iam import choice
-from webspaced.live import Live
 from webspaced.lxd.network import Profile, profile_network
 from webspaced.lxd.tls import Identities
 from webspaced.lxd.trust import introduce
+from webspaced.reload.live import Live
 from webspaced.settings import Settings
 from webspaced.testing.iamd import Iamd
 from webspaced.testing.lxd.timings import Behaviour

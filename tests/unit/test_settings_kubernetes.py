@@ -7,7 +7,7 @@ from typing import Any
 from twisted.web.server import Site
 
 from tests.unit.assembled import AssembledCase
-from webspaced import cluster
+from webspaced.assembly import cluster
 from webspaced.errors import Invalid, Unavailable
 from webspaced.kube.access import Access, fixed_token
 from webspaced.kube.agent import Connections

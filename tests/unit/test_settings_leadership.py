@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from tests.unit.assembled import AssembledCase
-from webspaced import cluster, election
+from webspaced.assembly import cluster, election
 from webspaced.kube.access import Access, fixed_token
 from webspaced.kube.exposure import ServicePorts
 from webspaced.kube.lease import KubeLease, PodLabel

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.assembled import AssembledCase
 from tests.unit.traefik.fake_redis import FakeRedis, FakeThreads
-from webspaced import publishing
+from webspaced.assembly import publishing
 from webspaced.settings import Address, TraefikRedis, TraefikRedisSentinel, TraefikRedisTls
 from webspaced.traefik import redis_server
 from webspaced.traefik.redis_server import RedisAddress, RedisTls
@@ -150,6 +150,7 @@ class RedisTests(RedisCase):
 
 class ImportTests(SynchronousTestCase):
     def test_who_has_no_redis_has_not_its_client_either(self) -> None:
-        program = "import sys, webspaced.assembly; print(sorted({'redis', 'webspaced.traefik.file'} & set(sys.modules)))"
+        kept = "sorted({'redis', 'webspaced.traefik.file'} & set(sys.modules))"
+        program = f"import sys, webspaced.assembly.build; print({kept})"
         shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
         self.assertEqual(shown.stdout.strip(), "['webspaced.traefik.file']")

@@ -10,7 +10,7 @@ from attrs import evolve
 
 from tests.unit.assembled import AssembledCase
 from tests.unit.world import FakeHost
-from webspaced import assembly
+from webspaced.assembly import build as assembly
 from webspaced.core.instance import Status
 from webspaced.lib import time_zones
 from webspaced.settings import SettingsError

@@ -12,7 +12,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.unit.assembled import NETWORK, AssembledCase
 from tests.unit.test_settings_kubernetes import ACCESS
 from tests.unit.traefik.fake_redis import FakeRedis, FakeThreads
-from webspaced import assembly, cluster, publishing, tap
+from webspaced import tap
+from webspaced.assembly import build as assembly
+from webspaced.assembly import cluster, publishing
 from webspaced.settings import SETTINGS
 from webspaced.settings.schema import SECTIONS
 from webspaced.tracing import otel

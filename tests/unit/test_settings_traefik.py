@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.unit.assembled import AssembledCase
 from tests.unit.forward.wires import Wire
 from tests.unit.timing import Watched, watch
-from webspaced import publishing
+from webspaced.assembly import publishing
 
 
 class TraefikTests(AssembledCase):

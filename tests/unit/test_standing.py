@@ -13,14 +13,15 @@ from tests.unit.assembled import AssembledCase
 from tests.unit.fake_lease import FakeLease, FakeMark, Stored
 from tests.unit.timing import watch
 from tests.unit.world import DEFAULTS
-from webspaced import assembly, election
+from webspaced.assembly import build as assembly
+from webspaced.assembly import election
+from webspaced.assembly.election import Election
 from webspaced.core.creation import marker
 from webspaced.core.lease import Claim, LeaseTimes
 from webspaced.core.webspace import CREATING_KEY, KEY, Webspace
-from webspaced.election import Election
 from webspaced.errors import Unavailable
-from webspaced.leadership import Leadership
-from webspaced.live import Live
+from webspaced.leadership.struggle import Leadership
+from webspaced.reload.live import Live
 
 TIMES = LeaseTimes()
 

@@ -9,8 +9,10 @@ from typing import Any
 from attrs import frozen
 from twisted.internet.threads import deferToThread
 
+from webspaced.assembly.cluster import Kubernetes, cluster_for
+from webspaced.assembly.publishing import redis_address
+from webspaced.assembly.tuning import config_defaults
 from webspaced.cli.checkup import FAULT, FINE, WARNING, Finding
-from webspaced.cluster import Kubernetes, cluster_for
 from webspaced.core.webspace import KEY, load_webspace
 from webspaced.errors import Invalid, NotFound, WebspacedError
 from webspaced.kube.exposure import FORMER_PREFIX, PREFIX
@@ -30,11 +32,9 @@ from webspaced.lxd.agent import Connections, endpoints_for
 from webspaced.lxd.client import LxdClient
 from webspaced.lxd.instances import LxdInstances
 from webspaced.lxd.tls import Identities
-from webspaced.publishing import redis_address
 from webspaced.settings import Settings
 from webspaced.traefik.kube_cluster import INSTANCE, MANAGED_BY, OURS, instance_of
 from webspaced.traefik.kube_inherited import OLD_ROUTES, found
-from webspaced.tuning import config_defaults
 
 OLD_KINDS = (*OLD_ROUTES, OLD_MIDDLEWARE, OLD_MIDDLEWARE_TCP)
 """What the old Traefik goes by, and nobody else; routes first, as they name the others."""

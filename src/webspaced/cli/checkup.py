@@ -15,10 +15,11 @@ from attrs import frozen
 from cryptography import x509
 from twisted.internet.threads import deferToThread
 
-from webspaced.addresses import ground_of
+from webspaced.assembly.addresses import ground_of
+from webspaced.assembly.cluster import cluster_for
+from webspaced.assembly.publishing import redis_address
 from webspaced.cli.daemon import beside
 from webspaced.cli.rights import lacking_rights
-from webspaced.cluster import cluster_for
 from webspaced.errors import NotFound, Unavailable, WebspacedError
 from webspaced.iam.choice import identity_for
 from webspaced.lib.addresses import can_bind
@@ -26,13 +27,12 @@ from webspaced.lib.deferreds import bounded
 from webspaced.lib.descriptors import RESERVED, raise_descriptor_limit
 from webspaced.lib.ephemeral import collision_advice, ephemeral_ports, reserved_ports
 from webspaced.lib.trusted import strange_above
-from webspaced.live import Live
 from webspaced.lxd.agent import Connections, endpoints_for
 from webspaced.lxd.client import LxdClient
 from webspaced.lxd.network import NetworkLeases, profile_network
 from webspaced.lxd.tls import Identities
 from webspaced.lxd.trust import introduce
-from webspaced.publishing import redis_address
+from webspaced.reload.live import Live
 from webspaced.settings import Address, Settings, exposed_files
 from webspaced.traefik.embedded import find_traefik
 from webspaced.traefik.entry_point import EntryPoint

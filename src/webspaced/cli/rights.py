@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from attrs import frozen
 
-from webspaced.cluster import Kubernetes
+from webspaced.assembly.cluster import Kubernetes
 from webspaced.kube.resources import (
     CERTIFICATE,
     ENDPOINT_SLICE,

@@ -22,10 +22,10 @@ from webspaced.errors import Conflict, Invalid, NotFound, RemoteError, Unavailab
 from webspaced.http.bodies import body_too_large, check_known, optional_text, parse_object, text_member
 from webspaced.http.problems import answer
 from webspaced.interfaces import IInstances
-from webspaced.knowledge import Knowledge
-from webspaced.live import Reloaded
+from webspaced.parts.knowledge import Knowledge
 from webspaced.reconcile.publisher import Publisher
 from webspaced.reconcile.reconciler import Reconciler
+from webspaced.reload.live import Reloaded
 from webspaced.webspaces.observed import Observed
 from webspaced.webspaces.power import Power
 from webspaced.webspaces.sleeper import Sleeper

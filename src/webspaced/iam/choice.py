@@ -11,7 +11,7 @@ from webspaced.iam.client import IamdClient
 from webspaced.iam.iamd import IamdIdentity, check_own_token
 from webspaced.iam.static import UsersFile
 from webspaced.interfaces import IIdentity
-from webspaced.live import Live, Put
+from webspaced.reload.live import Live, Put
 from webspaced.settings import Settings
 
 

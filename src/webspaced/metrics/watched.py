@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 
 from attrs import frozen
 
-from webspaced.control.build import Operated
-from webspaced.leadership import Leadership
+from webspaced.leadership.struggle import Leadership
 from webspaced.lib.measures import Calls
 from webspaced.lxd.events import EventSubscription
+from webspaced.parts.operated import Operated
 
 
 @frozen

@@ -20,9 +20,9 @@ from twisted.application.service import IService
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from webspaced.assembly import build, this_host
+from webspaced.assembly.build import build, this_host
 from webspaced.errors import Invalid
-from webspaced.live import Live
+from webspaced.reload.live import Live
 from webspaced.settings import Settings, load
 from webspaced.testing.lxd.simulator import LOOPBACK_PORTS, SimulatedLxd
 

@@ -11,7 +11,7 @@ from unittest import mock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from webspaced import publishing
+from webspaced.assembly import publishing
 from webspaced.errors import Invalid, Unavailable
 from webspaced.kube import access
 from webspaced.lib.extras import extra

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.contracts.lease import LeaseContract
 from tests.unit.testing.simulated import SimulatedCase
 from webspaced.errors import RemoteError
-from webspaced.leadership import Leadership
+from webspaced.leadership.struggle import Leadership
 from webspaced.lxd.owner import KEY, OwnerLease
 from webspaced.testing.lxd.flavour import INCUS
 

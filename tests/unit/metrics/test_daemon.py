@@ -16,7 +16,7 @@ from tests.unit.metrics.case import FiguresCase
 from tests.unit.metrics.lived import Lived
 from tests.unit.timing import watch
 from tests.unit.traefik.test_redis import RedisCase
-from webspaced import assembly
+from webspaced.assembly import build as assembly
 from webspaced.errors import NotFound, Unavailable
 from webspaced.kube.resources import SERVICE
 from webspaced.metrics.dates import Ends

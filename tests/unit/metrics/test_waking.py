@@ -11,7 +11,7 @@ from tests.simulation.deployment import default_host
 from tests.unit.metrics.case import FiguresCase
 from tests.unit.metrics.lived import Lived
 from tests.unit.world import FakeHost
-from webspaced import assembly
+from webspaced.assembly import build as assembly
 from webspaced.errors import RemoteError
 
 

@@ -10,7 +10,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
-from webspaced.daemon import Daemon
+from webspaced.assembly.daemon import Daemon
 from webspaced.errors import Invalid
 from webspaced.tap import Options
 from webspaced.testing.simulation import simulate

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from webspaced.assembly.tuning import choices, config_defaults, stop_times
 from webspaced.forward.listeners import Listeners
-from webspaced.knowledge import Knowledge
 from webspaced.lxd.insides import LxdInsides
+from webspaced.parts.knowledge import Knowledge
 from webspaced.reconcile.reconciler import Reconciler
 from webspaced.settings import Settings
-from webspaced.tuning import choices, config_defaults, stop_times
 from webspaced.webspaces.creation import Creator, Workshop
 from webspaced.webspaces.images import Images
 from webspaced.webspaces.ports import Ports

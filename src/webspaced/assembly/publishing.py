@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from webspaced.cluster import Kubernetes
+from webspaced.assembly.cluster import Kubernetes
 from webspaced.errors import Invalid
 from webspaced.forward.front import Door, Front
 from webspaced.forward.lines import ILines

@@ -19,10 +19,10 @@ from webspaced.http.site import Listening, Pages, Sites
 from webspaced.http.terminals import Terminals
 from webspaced.http.tickets import Tickets
 from webspaced.interfaces import IDomainRecords, IIdentity, IInsides
-from webspaced.knowledge import Knowledge, Served
 from webspaced.lib.descriptors import Reserve
-from webspaced.live import Live
+from webspaced.parts.knowledge import Knowledge, Served
 from webspaced.reconcile.reconciler import Reconciler
+from webspaced.reload.live import Live
 from webspaced.settings import Settings
 from webspaced.webspaces.domains import DomainRules, Domains
 from webspaced.webspaces.insides import Insides

@@ -9,11 +9,11 @@ from typing import Any
 from attrs import frozen
 from twisted.internet.defer import Deferred
 
-from webspaced.cluster import Kubernetes
+from webspaced.assembly.cluster import Kubernetes
 from webspaced.core.lease import LeaseTimes
 from webspaced.interfaces import ILeaderMark
 from webspaced.kube.lease import KubeLease, PodLabel
-from webspaced.leadership import Leadership
+from webspaced.leadership.struggle import Leadership
 from webspaced.lib.clocks import time_with_sleep
 from webspaced.lib.instance_lock import installation_name
 from webspaced.lxd.client import LxdClient

@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from webspaced.addresses import claim_rules
+from webspaced.assembly.addresses import claim_rules
 from webspaced.core.config import Choices, Config
 from webspaced.core.protocol import Protocol
-from webspaced.knowledge import Knowledge
+from webspaced.parts.knowledge import Knowledge
 from webspaced.settings import Settings
 from webspaced.webspaces.boot_limits import BootLimits
 from webspaced.webspaces.gate import Patience

@@ -11,10 +11,10 @@ from twisted.application.service import Service
 
 from webspaced.core.sleep import Floors, SleepRules
 from webspaced.interfaces import IHostKernel, IVisitors
-from webspaced.knowledge import Knowledge
 from webspaced.lib.periodic import Periodic
 from webspaced.lib.time_zones import own_zone
-from webspaced.live import Live
+from webspaced.parts.knowledge import Knowledge
+from webspaced.reload.live import Live
 from webspaced.settings import Settings
 from webspaced.webspaces.dozers import LOOK, Dozers
 from webspaced.webspaces.memory import LOOK as LOOK_AT_MEMORY

@@ -5,16 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from webspaced.election import Election
+from webspaced.assembly.election import Election
+from webspaced.assembly.publishing import traefik_looks
 from webspaced.forward.front import Front
 from webspaced.forward.listeners import looks
 from webspaced.iam.static import UsersFile
 from webspaced.interfaces import IIdentity
-from webspaced.knowledge import Knowledge, Served
 from webspaced.lib.periodic import Periodic
-from webspaced.live import Live
-from webspaced.publishing import traefik_looks
+from webspaced.parts.knowledge import Knowledge, Served
 from webspaced.reconcile.reconciler import Reconciler
+from webspaced.reload.live import Live
 from webspaced.webspaces.certificates import LOOK as LOOK_AT_CERTIFICATES
 from webspaced.webspaces.registry import AWAY_PAUSE
 

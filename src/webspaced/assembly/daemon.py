@@ -18,16 +18,16 @@ from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from webspaced.addresses import Ground
+from webspaced.assembly.addresses import Ground
+from webspaced.assembly.election import Election
 from webspaced.control.socket import ControlSocket
-from webspaced.election import Election
 from webspaced.errors import Conflict, DeadlineExceeded, Distrusted, Invalid, Unavailable, WebspacedError
 from webspaced.forward.front import Front
 from webspaced.forward.lines import ILines
 from webspaced.forward.listeners import Listeners
 from webspaced.http.site import Sites
 from webspaced.interfaces import IExposure, ILeaderMark
-from webspaced.leadership import Standing
+from webspaced.leadership.struggle import Standing
 from webspaced.lib.deferreds import bounded, sleep
 from webspaced.lib.ephemeral import collision_advice, ephemeral_ports, reserved_ports
 from webspaced.lib.instance_lock import InstanceLock

@@ -5,29 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.metadata import version
 
-from attrs import frozen
-
 from webspaced.control.api import Backing, Control
 from webspaced.control.views import Standing
-from webspaced.knowledge import Knowledge, Served
-from webspaced.leadership import Leadership
-from webspaced.live import Live
-from webspaced.reconcile.reconciler import Reconciler
-from webspaced.webspaces.power import Power
-from webspaced.webspaces.sleeper import Sleeper
-
-
-@frozen
-class Operated:
-    """What the operator looks at, and changes."""
-
-    known: Knowledge
-    served: Served
-    reconciler: Reconciler
-    sleeper: Sleeper
-    power: Power
-    live: Live
-    leadership: Leadership
+from webspaced.parts.operated import Operated
 
 
 def build_control(operated: Operated, leads: Callable[[], bool], ready: Callable[[], bool]) -> Control:

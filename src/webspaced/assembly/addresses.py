@@ -14,9 +14,9 @@ from webspaced.core.guards import guards_lacking, unknown_member_advice, unmanag
 from webspaced.core.instance import IPAddress
 from webspaced.errors import Invalid
 from webspaced.interfaces import ILeases
-from webspaced.leases import leases_from
 from webspaced.lib.addresses import own_addresses
 from webspaced.lxd.network import ProfileNetwork
+from webspaced.network.leases import leases_from
 from webspaced.settings import Settings
 from webspaced.settings.webspaces import RESERVED_NAMES
 from webspaced.webspaces.claims import ClaimRules

@@ -20,10 +20,10 @@ from webspaced.forward.pages import load_pages
 from webspaced.forward.reception import ADDRESSES, Reception, Wakers
 from webspaced.forward.refusals import Refusals
 from webspaced.forward.waiting import Manner, WaitingRoom
-from webspaced.knowledge import Knowledge
 from webspaced.lib.buckets import Buckets, Rate
 from webspaced.lib.places import Places
-from webspaced.live import Live, Put
+from webspaced.parts.knowledge import Knowledge
+from webspaced.reload.live import Live, Put
 from webspaced.settings import Settings
 
 FIRST_WORD = 0.05

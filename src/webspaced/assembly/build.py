@@ -10,23 +10,36 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from webspaced.addresses import Ground, check_own_addresses, claim_rules, ground_of
+from webspaced.assembly.addresses import Ground, check_own_addresses, claim_rules, ground_of
+from webspaced.assembly.cluster import Kubernetes, cluster_for
+from webspaced.assembly.daemon import Daemon, Parts
+from webspaced.assembly.election import election_for
+from webspaced.assembly.operating import build_control
+from webspaced.assembly.periodic_work import periodic_work
+from webspaced.assembly.publishing import (
+    asked_traefik,
+    embedded_traefik,
+    exposure_for,
+    front_of,
+    route_store,
+    route_token,
+    traefik_watch,
+)
+from webspaced.assembly.serving import build_power, build_service
+from webspaced.assembly.sites import Behind, build_sites
+from webspaced.assembly.sleeping import build_sleeping, sleep_looks
+from webspaced.assembly.tuning import Tuned, boot_limits, config_defaults, patience
+from webspaced.assembly.visiting import build_listeners
 from webspaced.audit.instances import audited
 from webspaced.audit.trail import trail_for
-from webspaced.cluster import Kubernetes, cluster_for
-from webspaced.control.build import Operated, build_control
 from webspaced.control.socket import ControlSocket
 from webspaced.core.instance import IPAddress
-from webspaced.daemon import Daemon, Parts
-from webspaced.dns import DomainRecords, resolver_for
-from webspaced.election import election_for
 from webspaced.forward.choice import bound_visitors, lines_for, seats_for
 from webspaced.forward.lines import ILines
 from webspaced.http.routes import RouteDocument
 from webspaced.iam.choice import identity_for
 from webspaced.interfaces import IDomainRecords, IHostKernel, IIdentity, IRouteDocument
-from webspaced.knowledge import Knowledge, Served
-from webspaced.leadership import Leadership
+from webspaced.leadership.struggle import Leadership
 from webspaced.lib.addresses import can_bind
 from webspaced.lib.descriptors import Reserve, raise_descriptor_limit, reserve_of
 from webspaced.lib.instance_lock import InstanceLock
@@ -34,7 +47,6 @@ from webspaced.lib.memory import keep_for_good
 from webspaced.lib.places import Places
 from webspaced.lib.threads import Threads
 from webspaced.lib.trusted import check_own_folder
-from webspaced.live import Live
 from webspaced.lxd.agent import Connections, endpoints_for
 from webspaced.lxd.client import LxdClient
 from webspaced.lxd.events import EventSubscription
@@ -46,28 +58,17 @@ from webspaced.lxd.tls import Identities
 from webspaced.lxd.trust import introduce
 from webspaced.lxd.words import ProfileWords
 from webspaced.metrics.watched import Watched, calls_of
-from webspaced.periodic_work import periodic_work
-from webspaced.publishing import (
-    asked_traefik,
-    embedded_traefik,
-    exposure_for,
-    front_of,
-    route_store,
-    route_token,
-    traefik_watch,
-)
+from webspaced.network.dns import DomainRecords, resolver_for
+from webspaced.parts.knowledge import Knowledge, Served
+from webspaced.parts.operated import Operated
 from webspaced.reconcile.collaborators import Collaborators, Serving
 from webspaced.reconcile.publisher import Publisher
 from webspaced.reconcile.reconciler import Reconciler
 from webspaced.reconcile.unwritten import note_conditions
-from webspaced.serving import build_power, build_service
+from webspaced.reload.live import Live
 from webspaced.settings import Settings
-from webspaced.sites import Behind, build_sites
-from webspaced.sleeping import build_sleeping, sleep_looks
 from webspaced.tracing.build import tracer_for
 from webspaced.traefik.embedded import EmbeddedTraefik
-from webspaced.tuning import Tuned, boot_limits, config_defaults, patience
-from webspaced.visiting import build_listeners
 from webspaced.webspaces.activity import Activity
 from webspaced.webspaces.adoption import Adoption, Membership
 from webspaced.webspaces.allocator import Allocator
