@@ -80,8 +80,8 @@ class PageCase(SimulatedCase):
         (folder / "curl").write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {stand_in.__file__} "$@"\n')
         (folder / "curl").chmod(0o755)
         pairs = [
-            ("http://127.0.0.1:8002", f"http://127.0.0.1:{self.api}"),
-            ("http://alice.localhost:8081", f"http://alice.localhost:{self.http}"),
+            ("http://127.0.0.1:8000", f"http://127.0.0.1:{self.api}"),
+            ("http://alice.localhost:8080", f"http://alice.localhost:{self.http}"),
             ('"image": "tiny"', '"image": "fast"'), ('"image": "debian/12"', '"image": "packages"'),
             ("/ports/7", "/ports/7007"),
         ]  # fmt: skip
