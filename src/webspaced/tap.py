@@ -12,20 +12,18 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from twisted.application.service import IService, MultiService
+from twisted.application.service import IService
 from twisted.logger import ILogObserver, Logger, LogLevelFilterPredicate
-from twisted.python.components import Componentized
 from twisted.python.usage import Options as TwistedOptions
 from twisted.python.usage import UsageError
 
+from webspaced.base.application import Application, logs_to_terminal, warn_of_exposed
 from webspaced.errors import WebspacedError
 from webspaced.lib.clocks import go_by_monotonic_time
-from webspaced.lib.hangup import on_hangup
 from webspaced.lib.logs import log_observer, set_level
-from webspaced.lib.second_signal import on_second_signal
 from webspaced.lib.trusted import strange_above
 from webspaced.reload.live import Live
-from webspaced.settings import SETTINGS, Settings, SettingsError, exposed_files, find_config, load, resolver_of
+from webspaced.settings import SCHEMA, SETTINGS, Settings, SettingsError, find_config, load, resolver_of
 
 log = Logger()
 
@@ -54,43 +52,6 @@ class Options(TwistedOptions):
             raise UsageError("--as-root goes with --simulate")
 
 
-class Application(MultiService):
-    """All services of the process, with our way of writing its log: twistd asks its application for that."""
-
-    def __init__(
-        self, services: Sequence[IService], observer: ILogObserver | None, reactor: Any = None, live: Live | None = None
-    ) -> None:
-        super().__init__()
-        self._reactor = reactor
-        self._live = live
-        self.log_observer = observer
-        for service in services:
-            service.setServiceParent(self)
-
-    def setServiceParent(self, parent: Any) -> None:
-        """Join twistd's application, and bring our observer along: it is asked for before anything starts."""
-        if self.log_observer is not None and isinstance(parent, Componentized):
-            parent.setComponent(ILogObserver, self.log_observer)
-        super().setServiceParent(parent)
-
-    def startService(self) -> None:
-        """Start all in order; from now on SIGHUP reloads the settings."""
-        if self._reactor is not None and self._live is not None:
-            on_hangup(self._reactor, partial(_try_to_reload, self._live))
-        super().startService()
-
-    def stopService(self) -> Any:
-        """Stop all in order; a second signal lets nobody finish any more."""
-        if self._reactor is not None:
-            on_second_signal(self._reactor, self._hurry)
-        return super().stopService()
-
-    def _hurry(self) -> None:
-        for service in self:
-            if hasattr(service, "hurry"):
-                service.hurry()
-
-
 def _try_to_reload(live: Live) -> None:
     # Nobody hears of a failure but the log, which has it.
     with suppress(WebspacedError):
@@ -107,11 +68,11 @@ def makeService(options: Options) -> IService:
         live, services = _simulated(reactor, options) if options["simulate"] else _real(reactor, options)
     except (SettingsError, WebspacedError) as error:
         sys.exit(str(error))
-    return Application(services, _observer(live, options), reactor, live)
+    return Application(services, _observer(live, options), reactor, partial(_try_to_reload, live))
 
 
 def _observer(live: Live, options: Options) -> ILogObserver | None:
-    if not _logs_to_terminal(options):
+    if not logs_to_terminal(options):
         return None
     levels, settings = LogLevelFilterPredicate(), live.settings
     live.follow(lambda settings: set_level(levels, settings.log_level))
@@ -141,20 +102,9 @@ def _simulated(reactor: Any, options: Options) -> tuple[Live, Sequence[IService]
     return simulated
 
 
-def _logs_to_terminal(options: Options) -> bool:
-    """Whether twistd was told nothing else of its log: a file, syslog or a logger of the operator's own has its way."""
-    twistd = options.parent
-    return twistd is not None and bool(twistd["nodaemon"]) and not any(twistd[o] for o in ("logfile", "syslog", "logger"))
-
-
 def _load(path: Path | None) -> Settings:
     settings = load(path, os.environ)
-    for each in exposed_files(path, os.environ):
-        log.warn(
-            "{path} holds a secret, and others than its owner may read it (chmod 600, or 640 and a group)",
-            event="daemon.secret-exposed",
-            path=each,
-        )
+    warn_of_exposed(path, SCHEMA)
     return settings
 
 

@@ -15,9 +15,8 @@ from webspaced.lib.logs import set_level
 from webspaced.lib.periodic import Periodic
 from webspaced.network.dns import DomainRecords
 from webspaced.reload.live import Live
-from webspaced.settings import SETTINGS, Settings
+from webspaced.settings import SCHEMA, SETTINGS
 from webspaced.settings.renewal import flat
-from webspaced.settings.schema import build
 
 BASE: Mapping[str, Any] = {
     "iam.url": "https://iam.example.org", "iam.users_file": None, "metrics.listen_address": "127.0.0.1:9094",
@@ -215,4 +214,4 @@ class LevelTests(SynchronousTestCase):
 class FlatTests(AssembledCase):
     def test_all_values_and_back(self) -> None:
         self.build(**nested(OTHER))
-        self.assertEqual(build(Settings, flat(self.settings)), self.settings)
+        self.assertEqual(SCHEMA.build(flat(self.settings)), self.settings)

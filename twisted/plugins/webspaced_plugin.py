@@ -1,4 +1,4 @@
-"""Makes ``twistd webspaced`` known to Twisted; imports nothing of ours until it is run."""
+"""Makes the services known to Twisted, as ``twistd webspaced``; imports nothing of ours until one is run."""
 
 from twisted.application.service import ServiceMaker
 
@@ -7,4 +7,10 @@ webspaced = ServiceMaker(
     "webspaced.tap",
     "Webspaces that sleep until somebody visits them.",
     "webspaced",
+)
+webspaced_images = ServiceMaker(
+    "webspaced-images",
+    "webspaced.images.tap",
+    "Images for LXD and Incus, from the releases of a repository or from a directory.",
+    "webspaced-images",
 )

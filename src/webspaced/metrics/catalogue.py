@@ -5,29 +5,9 @@ Names by https://prometheus.io/docs/practices/naming/: base units, ``_total`` fo
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 
-from attrs import frozen
-
-
-class Sort(enum.Enum):
-    """How Prometheus takes a metric."""
-
-    COUNTER = "counter"
-    GAUGE = "gauge"
-    HISTOGRAM = "histogram"
-
-
-@frozen
-class Metric:
-    """``labels`` have few values, none of which a visitor or member can make up; ``each``: told of each webspace."""
-
-    name: str
-    sort: Sort
-    meaning: str
-    labels: tuple[str, ...] = ()
-    each: bool = False
+from webspaced.base.metric import Metric, Sort
 
 
 def _counter(name: str, meaning: str, *labels: str) -> Metric:

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import define, field
 
+from webspaced.base.families import Reading
 from webspaced.core.instance import Status
 from webspaced.core.sleep import Depth
 from webspaced.forward.counters import Counters
 from webspaced.lib.gently import Gently
 from webspaced.metrics.catalogue import CATALOGUE, EACH
-from webspaced.metrics.families import Reading
 from webspaced.metrics.watched import Watched
 from webspaced.webspaces.conditions import Kind
 from webspaced.webspaces.observed import Observed

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from attrs import frozen
 from cryptography import x509
 
-from webspaced.metrics.families import Reading
+from webspaced.base.families import Reading
 from webspaced.settings import LxdTls
 
 

@@ -6,38 +6,24 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from klein import Klein
-from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, generate_latest
-from prometheus_client.metrics_core import Metric as Family
-from prometheus_client.registry import Collector
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 from twisted.web.resource import IResource
 
+from webspaced.base.families import Reading, one
+from webspaced.base.figures import page_of
+from webspaced.base.site import PROMETHEUS_TEXT
 from webspaced.http.problems import answer, whole
 from webspaced.http.site import Sites
 from webspaced.lib.deferreds import Flights
 from webspaced.lib.gently import Gently
 from webspaced.metrics import sources
+from webspaced.metrics.catalogue import CATALOGUE
 from webspaced.metrics.census import Census, Walk
 from webspaced.metrics.dates import Ends, ends_of
-from webspaced.metrics.families import Reading, families, one
 from webspaced.metrics.latency import Latency
 from webspaced.metrics.watched import Watched
 from webspaced.settings import Settings
-
-TEXT = b"text/plain; version=0.0.4; charset=utf-8"
-"""Prometheus' text format, which has no exemplars
-(https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format)."""
-
-
-class _Readings(Collector):
-    """Gives the client library what it renders."""
-
-    def __init__(self, read: Callable[[], Iterator[Reading]]) -> None:
-        self._read = read
-
-    def collect(self) -> Iterator[Family]:
-        yield from families(self._read())
 
 
 class Page:
@@ -57,7 +43,7 @@ class Page:
     @app.route("/metrics", methods=["GET"])
     async def metrics(self, request: IRequest) -> bytes:
         """Give the figures."""
-        return whole(request, 200, TEXT, await self._text())
+        return whole(request, 200, PROMETHEUS_TEXT, await self._text())
 
 
 class Figures(Latency):
@@ -74,11 +60,7 @@ class Figures(Latency):
         self._walk = Walk(watched, Gently(reactor), each=settings.metrics.per_webspace)
         self._ends: Ends = ends_of(settings.lxd.tls)
         self._census = Census()
-        # One of its own: other daemons of this process have theirs.
-        self._registry = CollectorRegistry()
-        self._registry.register(_Readings(self._read))
-        ProcessCollector(registry=self._registry)
-        GCCollector(registry=self._registry)
+        self._page = page_of(CATALOGUE, self._read)
         self._flights: Flights[str, bytes] = Flights()
 
     def follow(self, settings: Settings) -> None:
@@ -94,8 +76,7 @@ class Figures(Latency):
     async def text(self) -> bytes:
         """Give the page, in Prometheus' text format."""
         self._census = await self._walk.go()
-        text: bytes = generate_latest(self._registry)
-        return text + self._census.text().encode()
+        return self._page() + self._census.text().encode()
 
     def _read(self) -> Iterator[Reading]:
         watched, now = self._watched, self._watched.now()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 
+from webspaced.base.metric import Metric
 from webspaced.lib.measures import OK, OTHER, OUTCOMES
-from webspaced.metrics.catalogue import GROUPS, Metric
+from webspaced.metrics.catalogue import GROUPS
 
 _HEAD = """\
 # Metrics

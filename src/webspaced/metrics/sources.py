@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib import metadata
 
+from webspaced.base.families import Reading, counted, one
 from webspaced.forward.counters import REASONS, Counters
 from webspaced.http.site import BOUNDS, Sites
-from webspaced.metrics.families import Reading, counted, one
 from webspaced.metrics.watched import Watched
 
 VERSION = metadata.version("webspaced")

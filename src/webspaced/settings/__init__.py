@@ -12,20 +12,22 @@ This room knows no Twisted, and nothing of what the settings are for.
 """
 
 from webspaced.settings.backends import Iam, Lxd, LxdTls
+from webspaced.settings.declared import Schema
 from webspaced.settings.http import Cors, Http, Limits
 from webspaced.settings.kinds import parse_origin
-from webspaced.settings.loader import load
+from webspaced.settings.loader import find_config, load, load_for
 from webspaced.settings.problems import SettingsError
 from webspaced.settings.redis import TraefikRedis, TraefikRedisSentinel, TraefikRedisTls
 from webspaced.settings.renewal import renewed
-from webspaced.settings.schema import SETTINGS, Settings, Timeouts
+from webspaced.settings.schema import SCHEMA, SETTINGS, STANDALONE, Settings, Timeouts
 from webspaced.settings.secrecy import exposed_files
-from webspaced.settings.sources import STANDALONE, find_config
+from webspaced.settings.sources import find_file
 from webspaced.settings.traefik import Traefik, TraefikAcme, TraefikFile, TraefikKubernetes, resolver_of
 from webspaced.settings.values import Address, format_duration, parse_duration
 from webspaced.settings.webspaces import BootPorts, ConfigDefaults, Ports, Webspaces
 
 __all__ = [
+    "SCHEMA",
     "SETTINGS",
     "STANDALONE",
     "Address",
@@ -38,6 +40,7 @@ __all__ = [
     "Lxd",
     "LxdTls",
     "Ports",
+    "Schema",
     "Settings",
     "SettingsError",
     "Timeouts",
@@ -51,8 +54,10 @@ __all__ = [
     "Webspaces",
     "exposed_files",
     "find_config",
+    "find_file",
     "format_duration",
     "load",
+    "load_for",
     "parse_duration",
     "parse_origin",
     "renewed",

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import combinations
-from typing import Any, Final
+from typing import Final
 
-import attrs
-
+from webspaced.settings.declared import Check, Values
 from webspaced.settings.values import MAX_PORT, Address
-
-Values = Mapping[str, Any]
 
 _FORWARDS = "webspaces.ports"
 _BOOTS = "webspaces.boot_ports"
@@ -24,14 +20,6 @@ _LISTENERS = (
     "traefik.https_address",
     "metrics.listen_address",
 )
-
-
-@attrs.frozen
-class Check:
-    """A rule over some settings, asked when all are known; ``verdict`` says what breaks it."""
-
-    keys: tuple[str, ...]
-    verdict: Callable[[Values], str | None]
 
 
 def _bounds(name: str) -> tuple[str, str]:

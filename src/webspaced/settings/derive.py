@@ -5,30 +5,17 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
+from webspaced.settings.declared import ENVIRON, Computed, Values
 from webspaced.settings.kinds import PATH
 from webspaced.settings.values import Address, IPAddress
 
-Values = Mapping[str, Any]
-
-
-ENVIRON: Final = "the environment"
-"""Beside the settings by their keys: the variables that the platform sets, which are none of ours."""
 POD_IP_VARIABLES: Final = ("POD_IP", "WSD_POD_IP")
-
-
-@attrs.frozen
-class Computed:
-    """A default, found when all that it needs is known; `ValueError` says why there is none."""
-
-    key: str
-    needs: tuple[str, ...]
-    find: Callable[[Values], object]
 
 
 def default_data_dir() -> Path:

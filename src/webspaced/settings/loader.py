@@ -4,29 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
-from webspaced.settings.checks import CHECKS
-from webspaced.settings.derive import COMPUTED, ENVIRON
+from webspaced.settings.declared import ENVIRON, FILE_SUFFIX, Schema
 from webspaced.settings.kinds import PATH
 from webspaced.settings.problems import SettingsError, describe
-from webspaced.settings.schema import FILE_SUFFIX, SETTINGS, TWINS, Settings, build
-from webspaced.settings.sources import Given, from_environment, from_file, from_standalone
+from webspaced.settings.schema import SCHEMA, Settings
+from webspaced.settings.sources import Given, find_file, from_environment, from_file, without_file
+
+S = TypeVar("S")
 
 _DEFAULT = "default"
 
 
+def find_config(cwd: Path) -> Path | None:
+    """Find ``webspaced.yaml`` in a folder, else in ``/run/config``, else in ``/etc/webspaced``; None when none has one."""
+    return find_file(SCHEMA, cwd)
+
+
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
-    """Read the settings: ``WSD_`` variables over the file's keys over the defaults.
+    """Read webspaced's own settings; see `load_for`.
 
     Without a file (``path`` is None) the defaults are those of one machine by itself, on loopback.
+    """
+    return load_for(SCHEMA, path, environ)
+
+
+def load_for(schema: Schema[S], path: Path | None, environ: Mapping[str, str]) -> S:
+    """Read the settings of a service: its variables over the file's keys over the defaults.
+
     Files that keys ending in ``_file`` name are read now.
 
     Raises `SettingsError` with every mistake found, in whichever source.
     """
-    base = from_file(path) if path else from_standalone()
-    variables = from_environment(environ)
+    base = from_file(schema, path) if path else without_file(schema)
+    variables = from_environment(schema, environ)
     problems = [*base.problems, *variables.problems]
-    loading = _Loading({**base, **variables}, problems)
+    loading = _Loading(schema, {**base, **variables}, problems)
     loading.parse()
     if not base.broken:
         loading.require()
@@ -34,20 +48,21 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
         loading.check()
     if problems:
         raise SettingsError(problems)
-    return build(Settings, loading.values)
+    return schema.build(loading.values)
 
 
 class _Loading:
     """The values so far; one with a problem has none, and what depends on it is left unsaid."""
 
-    def __init__(self, given: Mapping[str, Given], problems: list[str]) -> None:
-        self.given = {key: one for key, one in given.items() if not _means_nothing(key, one)}
+    def __init__(self, schema: Schema[Any], given: Mapping[str, Given], problems: list[str]) -> None:
+        self.schema = schema
+        self.given = {key: one for key, one in given.items() if not _means_nothing(schema, key, one)}
         self.problems = problems
         self.values: dict[str, object] = {}
 
     def parse(self) -> None:
         """Read what was given, each by itself, and take the plain defaults for the rest."""
-        for key, about in SETTINGS.items():
+        for key, about in self.schema.settings.items():
             one, twin = self.given.get(key), self.given.get(key + FILE_SUFFIX)
             if one and twin:
                 self._say(
@@ -62,7 +77,7 @@ class _Loading:
 
     def require(self) -> None:
         """Miss what has no default."""
-        for key, about in SETTINGS.items():
+        for key, about in self.schema.settings.items():
             if about.required and key not in self.given:
                 self.problems.append(
                     f"{key} is required, and neither the file nor a variable has it"
@@ -70,7 +85,7 @@ class _Loading:
 
     def compute(self, environ: Mapping[str, str]) -> None:
         """Find the defaults that follow from other settings, or from what the platform says by variables."""
-        for computed in COMPUTED:
+        for computed in self.schema.computed:
             known = all(need in self.values for need in computed.needs)
             if computed.key in self.given or not known:
                 continue
@@ -81,7 +96,7 @@ class _Loading:
 
     def check(self) -> None:
         """Ask the rules between settings, naming for each broken one a key that somebody wrote."""
-        for check in CHECKS:
+        for check in self.schema.checks:
             if not all(key in self.values for key in check.keys):
                 continue
             verdict = check.verdict(self.values)
@@ -94,7 +109,7 @@ class _Loading:
         self.problems.append(f"{source}: {key}: {problem}")
 
     def _parse(self, key: str, one: Given) -> None:
-        about = SETTINGS[key]
+        about = self.schema.settings[key]
         try:
             self.values[key] = about.kind.parse(one.value)
         except ValueError as error:
@@ -109,7 +124,7 @@ class _Loading:
             path = PATH.parse(twin.value)
             # Editors and secret stores end a file with a line break that is no part of the secret.
             text = path.read_text(encoding="utf-8").rstrip("\r\n")
-            self.values[key] = SETTINGS[key].kind.parse(text)
+            self.values[key] = self.schema.settings[key].kind.parse(text)
         except OSError as error:
             reason = error.strerror or type(error).__name__
             self._say(
@@ -121,8 +136,8 @@ class _Loading:
             self._say(twin.source, key + FILE_SUFFIX, f"the value {error}")
 
 
-def _means_nothing(key: str, one: Given) -> bool:
+def _means_nothing(schema: Schema[Any], key: str, one: Given) -> bool:
     """Whether an empty text stands for "not set", as with templates that fill in what they have."""
     if one.value != "":
         return False
-    return key in TWINS or SETTINGS[key].default is None or bool(SETTINGS[key].computed)
+    return key in schema.twins or schema.settings[key].default is None or bool(schema.settings[key].computed)

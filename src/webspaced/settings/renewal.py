@@ -7,7 +7,7 @@ from operator import attrgetter
 
 from webspaced.settings.checks import CHECKS
 from webspaced.settings.problems import SettingsError
-from webspaced.settings.schema import SETTINGS, Settings, build
+from webspaced.settings.schema import SCHEMA, SETTINGS, Settings
 
 
 def renewed(used: Settings, read: Settings) -> tuple[Settings, Sequence[str], Sequence[str]]:
@@ -26,7 +26,7 @@ def renewed(used: Settings, read: Settings) -> tuple[Settings, Sequence[str], Se
     ]
     if problems:
         raise SettingsError(problems)
-    return build(Settings, values), applied, [key for key in changed if key not in applied]
+    return SCHEMA.build(values), applied, [key for key in changed if key not in applied]
 
 
 def flat(settings: Settings) -> Mapping[str, object]:

@@ -1,4 +1,4 @@
-"""The whole of the settings, and an index of them by dotted key."""
+"""The whole of webspaced's settings, and their index by dotted key."""
 
 # ruff: noqa: RUF009 - attrs fields, declared by functions that ruff does not know
 
@@ -6,12 +6,15 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from webspaced.settings.backends import Iam, Lxd
-from webspaced.settings.fields import SECTION, SETTING, Setting, section, setting
+from webspaced.settings.checks import CHECKS
+from webspaced.settings.declared import Schema
+from webspaced.settings.derive import COMPUTED
+from webspaced.settings.fields import SECTION, section, setting
 from webspaced.settings.http import Http
 from webspaced.settings.kinds import PATH, STREAM, choice, duration, level
 from webspaced.settings.leadership import Leadership
@@ -21,10 +24,7 @@ from webspaced.settings.traefik import Traefik
 from webspaced.settings.webspaces import Webspaces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-T = TypeVar("T")
-
+    from collections.abc import Mapping
 
 @attrs.frozen(kw_only=True)
 class Timeouts:
@@ -72,47 +72,29 @@ class Settings:
     tracing: Tracing = section(Tracing)
 
 
-def _walk(cls: type[Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for field in attrs.fields(cls):
-        key = prefix + field.name
-        inner = field.metadata.get(SECTION)
-        yield key, inner or field.metadata[SETTING]
-        if inner:
-            yield from _walk(inner, key + ".")
-
-
-_INDEX: Final = dict(_walk(Settings))
-
-SECTIONS: Final[Mapping[str, type[Any]]] = MappingProxyType(
-    {key: found for key, found in _INDEX.items() if not isinstance(found, Setting)}
+STANDALONE: Final[Mapping[str, object]] = MappingProxyType(
+    {
+        "webspaces.domain": "localhost",
+        "webspaces.ports.listen_address": "127.0.0.1",
+        "http.listen_address": "127.0.0.1:8000",
+        "traefik.provider": "file",
+        "traefik.embedded": True,
+    }
 )
-"""Every section by its dotted key, outer ones first."""
+"""Without a file webspaced serves one machine, on loopback only; these stand above the defaults."""
 
-SETTINGS: Final[Mapping[str, Setting]] = MappingProxyType(
-    {key: found for key, found in _INDEX.items() if isinstance(found, Setting)}
+SCHEMA: Final = Schema(
+    Settings,
+    name="webspaced",
+    prefix="WSD_",
+    computed=COMPUTED,
+    checks=CHECKS,
+    fileless=STANDALONE,
+    # It tells what a default follows from.
+    of_the_platform=frozenset({"WSD_POD_IP"}),
 )
-"""Every setting by its dotted key, in the order of declaration."""
 
-FILE_SUFFIX: Final = "_file"
-
-TWINS: Final[Mapping[str, str]] = MappingProxyType(
-    {key + FILE_SUFFIX: key for key, about in SETTINGS.items() if about.from_file}
-)
-"""The keys that name a file, and the settings whose values those files hold."""
-
-VARIABLES: Final[Mapping[str, str]] = MappingProxyType(
-    {"WSD_" + key.replace(".", "_").upper(): key for key in (*SETTINGS, *TWINS)}
-)
-"""Every environment variable and the key that it sets."""
-
-
-def build(cls: type[T], values: Mapping[str, object], prefix: str = "") -> T:
-    """Put values by dotted key into a section and those within it; the rest keeps its defaults."""
-    given: dict[str, object] = {}
-    for field in attrs.fields(cls):  # type: ignore[arg-type]
-        key = prefix + field.name
-        if key in SECTIONS:
-            given[field.name] = build(SECTIONS[key], values, key + ".")
-        elif key in values:
-            given[field.name] = values[key]
-    return cls(**given)
+SECTIONS: Final = SCHEMA.sections
+SETTINGS: Final = SCHEMA.settings
+TWINS: Final = SCHEMA.twins
+VARIABLES: Final = SCHEMA.variables

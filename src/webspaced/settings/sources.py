@@ -6,32 +6,13 @@ import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
-from typing import Final
+from typing import Any
 
 import attrs
 import yaml
 
+from webspaced.settings.declared import Schema
 from webspaced.settings.problems import describe, printable
-from webspaced.settings.schema import SECTIONS, SETTINGS, TWINS, VARIABLES
-
-_PREFIX = "WSD_"
-OF_THE_PLATFORM: Final = frozenset({"WSD_POD_IP"})
-"""Variables that are named like ours and set nothing: they tell what a default follows from."""
-_SYSTEM_FILES = (Path("/run/config/webspaced.yaml"), Path("/etc/webspaced/webspaced.yaml"))
-"""What a pod is given, and what a package installs."""
-_EVERY_KEY = (*SECTIONS, *SETTINGS, *TWINS)
-
-STANDALONE: Final[Mapping[str, object]] = MappingProxyType(
-    {
-        "webspaces.domain": "localhost",
-        "webspaces.ports.listen_address": "127.0.0.1",
-        "http.listen_address": "127.0.0.1:8000",
-        "traefik.provider": "file",
-        "traefik.embedded": True,
-    }
-)
-"""Without a file webspaced serves one machine, on loopback only; these stand above the defaults."""
 
 
 @attrs.frozen
@@ -54,9 +35,9 @@ class Sourced(dict[str, Given]):
         self.broken = False
 
 
-def find_config(cwd: Path) -> Path | None:
-    """Find ``webspaced.yaml`` in a folder, else in ``/run/config``, else in ``/etc/webspaced``; None when none has one."""
-    return next((path for path in (cwd / "webspaced.yaml", *_SYSTEM_FILES) if _stands(path)), None)
+def find_file(schema: Schema[Any], cwd: Path) -> Path | None:
+    """Find a service's file in a folder, else in those of the system; None when none has one."""
+    return next((path for path in (cwd / schema.file, *schema.system_files) if _stands(path)), None)
 
 
 def _stands(path: Path) -> bool:
@@ -68,35 +49,35 @@ def _stands(path: Path) -> bool:
         return True
 
 
-def from_standalone() -> Sourced:
+def without_file(schema: Schema[Any]) -> Sourced:
     """Give the layer for a machine without a file."""
     found = Sourced()
-    found.update((key, Given(value, "standalone default")) for key, value in STANDALONE.items())
+    found.update((key, Given(value, "standalone default")) for key, value in schema.fileless.items())
     return found
 
 
-def from_environment(environ: Mapping[str, str]) -> Sourced:
-    """Read the ``WSD_`` variables. Empty ones count as not set, as templates often leave them."""
+def from_environment(schema: Schema[Any], environ: Mapping[str, str]) -> Sourced:
+    """Read the variables of a service. Empty ones count as not set, as templates often leave them."""
     found = Sourced()
-    for name in sorted(name for name in environ if name.startswith(_PREFIX)):
-        key = VARIABLES.get(name)
-        if key is None and name in OF_THE_PLATFORM:
+    for name in sorted(name for name in environ if name.startswith(schema.prefix)):
+        key = schema.variables.get(name)
+        if key is None and name in schema.of_the_platform:
             continue
         if key is None:
             found.problems.append(
-                f"{printable(name)}: unknown variable{_suggest(name, tuple(VARIABLES))}"
+                f"{printable(name)}: unknown variable{_suggest(name, tuple(schema.variables))}"
             )
         elif environ[name]:
             found[key] = Given(environ[name], name)
     return found
 
 
-def from_file(path: Path) -> Sourced:
+def from_file(schema: Schema[Any], path: Path) -> Sourced:
     """Read a YAML file. Keys without a value count as not set."""
     found = Sourced()
     source = str(path)
     try:
-        document = _read(path, found)
+        document = _read(schema, path, found)
     except OSError as error:
         found.problems.append(f"{source}: cannot be read: {error.strerror or error}")
         found.broken = True
@@ -104,23 +85,23 @@ def from_file(path: Path) -> Sourced:
         found.problems.append(f"{source}: {_syntax(error)}")
         found.broken = True
     else:
-        _flatten(document, "", source, found)
+        _flatten(schema, document, "", source, found)
     return found
 
 
-def _read(path: Path, found: Sourced) -> object:
+def _read(schema: Schema[Any], path: Path, found: Sourced) -> object:
     loader = yaml.SafeLoader(path.read_bytes())
     try:
         node = loader.get_single_node()
         if node is None:
             return {}
-        found.problems.extend(f"{path}: {problem}" for problem in _repeated(node, ""))
+        found.problems.extend(f"{path}: {problem}" for problem in _repeated(schema, node, ""))
         return loader.construct_document(node)
     finally:
         loader.dispose()
 
 
-def _repeated(node: yaml.Node, prefix: str) -> list[str]:
+def _repeated(schema: Schema[Any], node: yaml.Node, prefix: str) -> list[str]:
     """Find keys that stand twice in a mapping: YAML forbids it, yet PyYAML takes the last one."""
     problems: list[str] = []
     seen: set[str] = set()
@@ -135,7 +116,7 @@ def _repeated(node: yaml.Node, prefix: str) -> list[str]:
                     f"{printable(dotted)}: is given again in line {key.start_mark.line + 1}"
                 )
             seen.add(dotted)
-            problems += _repeated(value, dotted + ".") if dotted in SECTIONS else []
+            problems += _repeated(schema, value, dotted + ".") if dotted in schema.sections else []
     return problems
 
 
@@ -150,7 +131,7 @@ def _syntax(error: Exception) -> str:
     return f"is not YAML{where}: {what}"
 
 
-def _flatten(section: object, prefix: str, source: str, found: Sourced) -> None:
+def _flatten(schema: Schema[Any], section: object, prefix: str, source: str, found: Sourced) -> None:
     """Collect the values of a section and of those in it, by their dotted keys."""
     if section is None:
         return
@@ -162,16 +143,20 @@ def _flatten(section: object, prefix: str, source: str, found: Sourced) -> None:
         return
     for key, value in section.items():
         dotted = f"{prefix}{key}"
-        if dotted in SECTIONS:
-            _flatten(value, dotted + ".", source, found)
-        elif dotted not in SETTINGS and dotted not in TWINS:
+        if dotted in schema.sections:
+            _flatten(schema, value, dotted + ".", source, found)
+        elif dotted not in schema.settings and dotted not in schema.twins:
             found.problems.append(
-                f"{source}: {printable(dotted)}: unknown key{_suggest(dotted, _EVERY_KEY)}"
+                f"{source}: {printable(dotted)}: unknown key{_suggest(dotted, _keys(schema))}"
             )
         elif "." in str(key):
             found.problems.append(f"{source}: {dotted}: must be written as nested sections")
         elif value is not None:
             found[dotted] = Given(value, source)
+
+
+def _keys(schema: Schema[Any]) -> tuple[str, ...]:
+    return (*schema.sections, *schema.settings, *schema.twins)
 
 
 def _suggest(name: str, known: tuple[str, ...]) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from webspaced.vocabulary import services
 from webspaced.vocabulary.event import DEBUG, INFO, WARN, Event, broke, critical, debug, error, info, warn
 
-GROUPS: Mapping[str, tuple[Event, ...]] = {
+_DAEMON: Mapping[str, tuple[Event, ...]] = {
     "The daemon": (
         warn("daemon.few-descriptors", "The process may open too few files for as many visitors as are wanted.", "advice"),
         warn("daemon.folder-strange", "Somebody else could replace the folder of webspaced.", "strange"),
@@ -266,4 +267,6 @@ GROUPS: Mapping[str, tuple[Event, ...]] = {
         broke("simulation.broke", "A protocol in the simulated network failed."),
     ),
 }  # fmt: skip
+GROUPS: Mapping[str, tuple[Event, ...]] = {**_DAEMON, **services.GROUPS}
+"""Those of the daemon, and of each service beside it, which has a module of its own here."""
 EVENTS: Mapping[str, Event] = {event.name: event for group in GROUPS.values() for event in group}

@@ -7,8 +7,8 @@ from unittest import mock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
+from webspaced.base.application import Application
 from webspaced.lib.second_signal import SIGNALS, on_second_signal
-from webspaced.tap import Application
 
 
 class SignalTests(SynchronousTestCase):

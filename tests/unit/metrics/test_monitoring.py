@@ -15,9 +15,10 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.promql import Query, read_query
 from tests.unit.metrics.lived import Lived, by_name
-from webspaced.metrics.catalogue import CATALOGUE, Sort
+from webspaced.base.families import families
+from webspaced.base.metric import Sort
+from webspaced.metrics.catalogue import CATALOGUE
 from webspaced.metrics.dates import Ends
-from webspaced.metrics.families import families
 
 MONITORING = Path(__file__).parents[3] / "deploy" / "monitoring"
 RULES, RULES_TEST = MONITORING / "webspaced-rules.yaml", MONITORING / "webspaced-rules.test.yaml"
@@ -214,5 +215,5 @@ def _own(text: str) -> str:
 class FamilyTests(SynchronousTestCase):
     def test_one_family_for_each_name(self) -> None:
         readings = [*Ends({"a": 1.0}).readings(0.0), *Ends({"b": 2.0}).readings(0.0)]
-        found = {family.name: len(family.samples) for family in families(readings)}
+        found = {family.name: len(family.samples) for family in families(readings, CATALOGUE)}
         self.assertEqual(found, {"webspaced_certificates": 2, "webspaced_certificate_left_seconds": 2})

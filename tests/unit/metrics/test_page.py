@@ -9,7 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.simulation.client import Exchange
 from tests.unit.metrics.case import FiguresCase
 from tests.unit.metrics.lived import WHERE, Lived
-from webspaced.metrics.catalogue import CATALOGUE, EACH, Sort
+from webspaced.base.metric import Sort
+from webspaced.metrics.catalogue import CATALOGUE, EACH
 from webspaced.metrics.reference import markdown
 
 ROOT = Path(__file__).parents[3]

@@ -12,14 +12,16 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.settings.loading import LoadingTestCase
 from webspaced.settings import (
+    SCHEMA,
     SETTINGS,
     Address,
+    Schema,
     Settings,
     Webspaces,
     find_config,
+    find_file,
     format_duration,
     load,
-    sources,
 )
 from webspaced.settings.schema import SECTIONS, TWINS, VARIABLES
 
@@ -284,27 +286,38 @@ class SecretTests(LoadingTestCase):
 
 class FindConfigTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.here, self.system, self.packaged = (Path(self.mktemp()) for _ in range(3))
-        self.here.mkdir()
-        self.patch(sources, "_SYSTEM_FILES", (self.system, self.packaged))
+        self.here, run, etc = (Path(self.mktemp()) for _ in range(3))
+        for folder in (self.here, run, etc):
+            folder.mkdir()
+        self.schema = Schema(Settings, name="some", prefix="SOME_", folders=(run, etc))
+        self.system, self.packaged = run / "some.yaml", etc / "some.yaml"
+
+    def find(self) -> Path | None:
+        return find_file(self.schema, self.here)
 
     def test_none(self) -> None:
-        self.assertIsNone(find_config(self.here))
+        self.assertIsNone(self.find())
 
     def test_system(self) -> None:
         self.system.touch()
-        self.assertEqual(find_config(self.here), self.system)
+        self.assertEqual(self.find(), self.system)
 
     def test_of_a_package(self) -> None:
         self.packaged.touch()
-        self.assertEqual(find_config(self.here), self.packaged)
+        self.assertEqual(self.find(), self.packaged)
 
     def test_of_a_pod_before_that_of_a_package(self) -> None:
         self.packaged.touch()
         self.system.touch()
-        self.assertEqual(find_config(self.here), self.system)
+        self.assertEqual(self.find(), self.system)
 
     def test_working_directory_first(self) -> None:
         self.system.touch()
+        (self.here / "some.yaml").touch()
+        self.assertEqual(self.find(), self.here / "some.yaml")
+
+    def test_of_webspaced_itself(self) -> None:
+        paths = ["/run/config/webspaced.yaml", "/etc/webspaced/webspaced.yaml"]
+        self.assertEqual(list(map(str, SCHEMA.system_files)), paths)
         (self.here / "webspaced.yaml").touch()
         self.assertEqual(find_config(self.here), self.here / "webspaced.yaml")

@@ -11,8 +11,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.utils import floatToGoString
 
+from webspaced.base.metric import Metric, Sort
 from webspaced.lib.measures import Counted, Labels, Spread, Timed
-from webspaced.metrics.catalogue import CATALOGUE, Sort
 
 Values: TypeAlias = Mapping[Any, float]
 """By labels: tuples of texts, of any length (which the types of mappings cannot say)."""
@@ -44,13 +44,13 @@ def counted(name: str, *parts: Counted, before: Labels = (), of: Iterable[str] =
     return Reading(name, values)
 
 
-def families(readings: Iterable[Reading]) -> Iterable[Family]:
-    """Give one family for each metric that was read, whatever number of readings it has."""
+def families(readings: Iterable[Reading], catalogue: Mapping[str, Metric]) -> Iterable[Family]:
+    """Give one family for each metric of the catalogue that was read, whatever number of readings it has."""
     known: dict[str, Family] = {}
     for reading in readings:
         family = known.get(reading.name)
         if family is None:
-            family = known[reading.name] = _empty(reading.name)
+            family = known[reading.name] = _empty(catalogue[reading.name])
         if isinstance(reading.values, Timed):
             for labels, spread in reading.values.spreads.items():
                 family.add_metric(labels, _buckets(reading.values, spread), spread.sum)  # type: ignore[attr-defined]
@@ -60,12 +60,11 @@ def families(readings: Iterable[Reading]) -> Iterable[Family]:
     return known.values()
 
 
-def _empty(name: str) -> Family:
-    about = CATALOGUE[name]
+def _empty(about: Metric) -> Family:
     if about.sort is Sort.COUNTER:
-        return CounterMetricFamily(name, about.meaning, labels=about.labels)
+        return CounterMetricFamily(about.name, about.meaning, labels=about.labels)
     kind = HistogramMetricFamily if about.sort is Sort.HISTOGRAM else GaugeMetricFamily
-    return kind(name, about.meaning, labels=about.labels)
+    return kind(about.name, about.meaning, labels=about.labels)
 
 
 def _buckets(timed: Timed, spread: Spread) -> list[tuple[str, float]]:
