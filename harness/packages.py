@@ -12,7 +12,7 @@ from harness.saying import CannotGoOn, say
 
 # What goes into the tiny images, and the client for the one with an SSH server.
 IMAGES = ("busybox-static", "dropbear-bin", "openssh-client")
-LXD = ("lxd", "lxd-client", "dnsmasq-base", "nftables", "iproute2", *IMAGES)
+LXD = ("lxd", "lxd-client", "dnsmasq-base", "nftables", "iproute2", "iputils-ping", *IMAGES)
 BROWSER = ("chromium", "chromium-driver")
 DOCUMENTS = ("curl", "jq")
 # Without their services: redis-server is the sentinel, too, and pebble brings a DNS server along.

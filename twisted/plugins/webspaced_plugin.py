@@ -14,3 +14,9 @@ webspaced_images = ServiceMaker(
     "Images for LXD and Incus, from the releases of a repository or from a directory.",
     "webspaced-images",
 )
+webspaced_lan = ServiceMaker(
+    "webspaced-lan",
+    "webspaced.lan.tap",
+    "A layer-2 LAN for pods and containers, over VXLAN.",
+    "webspaced-lan",
+)

@@ -43,7 +43,7 @@ def _advertisement(address: IPv6Address, hardware_address: bytes) -> bytes:
 
 def _checksum(data: bytes) -> int:
     """Give that of RFC 1071."""
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF

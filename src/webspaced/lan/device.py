@@ -45,14 +45,17 @@ class _Pass:
     moved: bool = field(default=False, init=False)
     """Whether what has an address on the LAN is another device, or elsewhere, than before."""
 
-    def apply(self, peers: Collection[IPAddress], *, adopts: bool) -> Applied:
-        index, created = self._existing() if adopts else self._device()
-        self._settings(index)
+    def apply(self, peers: Collection[IPAddress], *, adopts: bool, only_adds: bool) -> Applied:
+        if adopts:
+            index, created = self._index(self.overlay.interface), False
+        else:
+            index, created = self._device()
+            self._settings(index)
         carrier, on = index, self.overlay.interface
         if self.overlay.bridge is not None:
-            carrier, on = self._member_of_bridge(index), self.overlay.bridge
+            carrier, on = self._member_of_bridge(index, self.overlay.bridge), self.overlay.bridge
         added = self._addresses(carrier)
-        entries = () if adopts else self._peers(index, peers)
+        entries = () if adopts else self._peers(index, peers, only_adds=only_adds)
         announce = self.overlay.addresses if created or self.moved else added
         return Applied(
             writes=self.writes, created=created, announce=announce, on=on, peers=len({each.peer for each in entries})
@@ -71,10 +74,6 @@ class _Pass:
             vxlan_port=self.overlay.port, address=self.overlay.hardware_address, **{local: str(self.overlay.local)},
         )  # fmt: skip
         return self._index(self.overlay.interface), True
-
-    def _existing(self) -> tuple[int, bool]:
-        """Give the index of a device that others made."""
-        return self._index(self.overlay.interface), False
 
     def _fits(self, link: Any) -> bool:
         """Whether a device is the one that is wanted.
@@ -103,19 +102,10 @@ class _Pass:
             self._write("link", "set", index=index, state="up")
 
     def _mtu(self) -> int:
-        below = self._below()
-        return mtu_above(below or ETHERNET, self.overlay.local.version)
+        return mtu_above(mtu_below(self.kernel, self.overlay.local) or ETHERNET, self.overlay.local.version)
 
-    def _below(self) -> int | None:
-        """Give the MTU of the device that has our address on the network below."""
-        for each in self.kernel.get_addr():
-            if each.get_attr("IFA_ADDRESS") == str(self.overlay.local):
-                return int(self.kernel.get_links(each["index"])[0].get_attr("IFLA_MTU"))
-        return None
-
-    def _member_of_bridge(self, index: int) -> int:
-        assert self.overlay.bridge is not None
-        bridge = self._index(self.overlay.bridge)
+    def _member_of_bridge(self, index: int, name: str) -> int:
+        bridge = self._index(name)
         if self.kernel.get_links(index)[0].get_attr("IFLA_MASTER") != bridge:
             self._write("link", "set", index=index, master=bridge)
             self.moved = True
@@ -131,23 +121,15 @@ class _Pass:
             self._write("addr", "add", index=index, address=str(each.ip), prefixlen=each.network.prefixlen)
         return missing
 
-    def _peers(self, index: int, peers: Collection[IPAddress]) -> Collection[Entry]:
-        entries = self.entries(index)
+    def _peers(self, index: int, peers: Collection[IPAddress], *, only_adds: bool) -> Collection[Entry]:
+        entries = entries_of(self.kernel, index)
         changes = difference(peers, entries)
-        for entry in changes.remove:
+        for entry in () if only_adds else changes.remove:
             with _tolerant(errno.ENOENT):
                 self._write("fdb", "del", ifindex=index, lladdr=entry.hardware_address, dst=str(entry.peer))
         for peer in changes.append:
             self._write("fdb", "append", ifindex=index, lladdr=FLOOD, dst=str(peer), state=PERMANENT)
-        return self.entries(index) if changes else entries
-
-    def entries(self, index: int) -> Collection[Entry]:
-        """Give the device's forwarding table."""
-        return {
-            Entry(each.get_attr("NDA_LLADDR"), ip_address(each.get_attr("NDA_DST")))
-            for each in self.kernel.fdb("dump", ifindex=index)
-            if each["ifindex"] == index and each.get_attr("NDA_DST") is not None
-        }
+        return entries_of(self.kernel, index) if changes else entries
 
     def _link(self, name: str) -> Any:
         found = self.kernel.link_lookup(ifname=name)
@@ -165,16 +147,60 @@ class _Pass:
         self.writes += 1
 
 
-def apply(overlay: Overlay, peers: Collection[IPAddress], *, adopts: bool = False) -> Applied:
+def entries_of(kernel: IPRoute, index: int) -> Collection[Entry]:
+    """Give a device's forwarding table."""
+    return {
+        Entry(each.get_attr("NDA_LLADDR"), ip_address(each.get_attr("NDA_DST")))
+        for each in kernel.fdb("dump", ifindex=index)
+        if each["ifindex"] == index and each.get_attr("NDA_DST") is not None
+    }
+
+
+def mtu_below(kernel: IPRoute, local: IPAddress) -> int | None:
+    """Give the MTU of the device that has our address on the network below, if one has."""
+    for each in kernel.get_addr():
+        if each.get_attr("IFA_ADDRESS") == str(local):
+            return int(kernel.get_links(each["index"])[0].get_attr("IFLA_MTU"))
+    return None
+
+
+@frozen(kw_only=True)
+class Seen:
+    """A device as it is: ``below`` is the MTU of the network below, ``bridge`` what it is a port of."""
+
+    mtu: int
+    below: int | None
+    bridge: str | None
+    peers: frozenset[IPAddress]
+
+
+def look(overlay: Overlay) -> Seen | None:
+    """Look at the device; ``None`` where there is none of its name."""
+    with IPRoute() as kernel:
+        found = kernel.link_lookup(ifname=overlay.interface)
+        if not found:
+            return None
+        link = kernel.get_links(found[0])[0]
+        master = link.get_attr("IFLA_MASTER")
+        bridge = None if master is None else str(kernel.get_links(master)[0].get_attr("IFLA_IFNAME"))
+        peers = frozenset(each.peer for each in entries_of(kernel, found[0]))
+        below = mtu_below(kernel, overlay.local)
+        return Seen(mtu=int(link.get_attr("IFLA_MTU")), below=below, bridge=bridge, peers=peers)
+
+
+def apply(
+    overlay: Overlay, peers: Collection[IPAddress], *, adopts: bool = False, only_adds: bool = False
+) -> Applied:
     """Bring the device of this network namespace to what is wanted; nothing is written where it is so.
 
     :param adopts: the device is one that others made: only its bridge and addresses are seen to.
+    :param only_adds: nobody is taken off, as not all peers are known.
     :raises Conflict: the device's name is somebody else's.
     :raises Unavailable: the bridge, or a device that is to be adopted, is not there; or the kernel refuses.
     """
     try:
         with IPRoute() as kernel:
-            return _Pass(kernel, overlay).apply(peers, adopts=adopts)
+            return _Pass(kernel, overlay).apply(peers, adopts=adopts, only_adds=only_adds)
     except NetlinkError as error:
         message = f"the kernel refuses: {error}"
         raise Unavailable(message) from error

@@ -22,7 +22,7 @@ def ruleset(overlay: Overlay, peers: Collection[IPAddress]) -> str:
     version = overlay.local.version
     kind, header = ("ipv4_addr", "ip") if version == 4 else ("ipv6_addr", "ip6")  # noqa: PLR2004
     name = f"{FAMILY} {table_of(overlay)}"
-    elements = ", ".join(map(str, sorted(peers)))  # type: ignore[type-var]  (all of one version)
+    elements = ", ".join(map(str, sorted(peers, key=int)))
     members = f"        elements = {{ {elements} }}\n" if elements else ""
     return (
         f"table {name}\ndelete table {name}\n"
@@ -30,7 +30,7 @@ def ruleset(overlay: Overlay, peers: Collection[IPAddress]) -> str:
         f"    set peers {{\n        type {kind}\n{members}    }}\n"
         "    chain strangers {\n"
         "        type filter hook prerouting priority raw; policy accept;\n"
-        f"        iif lo accept\n"
+        "        iif lo accept\n"
         f"        udp dport {overlay.port} {header} saddr != @peers counter drop\n"
         f"        meta nfproto {'ipv6' if version == 4 else 'ipv4'} udp dport {overlay.port} counter drop\n"  # noqa: PLR2004
         "    }\n}\n"

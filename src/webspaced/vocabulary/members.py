@@ -48,6 +48,7 @@ FIELDS: Mapping[str, str] = {
     "outcome": "How it ended.",
     "path": "A path, of a file or of a request; without its query.",
     "peer": "The address of a client.",
+    "peers": "How many peers there are.",
     "phase": "The phase of a boot: `queue`, `resume`, `start`, `address`.",
     "phases": "How many seconds each phase took.",
     "pod": "The name of a pod.",
