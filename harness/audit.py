@@ -20,7 +20,7 @@ VULNERABLE, UNKNOWN = 1, 2
 def audit(python: Path, lock: Path) -> Mapping[str, Any]:
     """Give what pip-audit tells of a lock file."""
     options = ("--disable-pip", "--require-hashes", "--progress-spinner=off", "--format=json")
-    command = [python, "-m", "pip_audit", *options, "-r", lock]
+    command: list[str | Path] = [python, "-m", "pip_audit", *options, "-r", lock]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     try:
         return dict(json.loads(done.stdout))

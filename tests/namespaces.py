@@ -95,7 +95,7 @@ class Pod:
             "look": "200ms", **more,
         }  # fmt: skip
 
-    def begin(self, folder: Path, settings: dict[str, Any]) -> None:
+    def begin(self, folder: Path, settings: dict[str, Any], *, wait: bool = True) -> None:
         """Start the agent, and wait until the device is there."""
         self.file = folder / f"lan-{self.number}.yaml"
         self.file.write_text(yaml.safe_dump(settings))
@@ -106,7 +106,8 @@ class Pod:
                 program, "--nodaemon", "--pidfile=", "webspaced-lan", "--config", self.file,
                 stdout=log, stderr=log, env=dict(os.environ), start_new_session=True,
             )  # fmt: skip
-        wait_until("the device is there", self.is_up)
+        if wait:
+            wait_until("the device is there", self.is_up)
 
     def is_up(self) -> bool:
         assert self.agent is not None

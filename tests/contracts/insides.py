@@ -245,6 +245,10 @@ class InsidesContract(LxdApi):
 
     @contract
     async def test_a_console_that_is_left_while_it_shows_much_harms_nobody(self) -> None:
+        async def runs() -> bool:
+            # Incus takes a busy console's container for a stopped one, for a moment, and opens no other one then.
+            return await self.status() == "Running"
+
         await self.create_and_start()
         for _ in range(3):
             console = await self.insides.console(self.name, SIZE, Screen())
@@ -252,12 +256,7 @@ class InsidesContract(LxdApi):
             console.write(b"remember\r" * 100)
             console.close()
             await console.ended
-
-        async def runs() -> bool:
-            # Incus takes a busy console's container for a stopped one, for a moment.
-            return await self.status() == "Running"
-
-        await self.until("it runs on", runs)
+            await self.until("it runs on", runs)
 
     @contract
     async def test_the_consoles_log(self) -> None:
