@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,17 @@ def run(*command: str | Path, check: bool = True) -> subprocess.CompletedProcess
     return done
 
 
+NETNS = Path("/etc/netns")
+"""What `ip netns exec` puts in the place of files in /etc (ip-netns(8))."""
+
+
 class Namespace:
     """One."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         run("ip", "netns", "add", name)
+        self.hosts = NETNS / name / "hosts"
         self.run("ip", "link", "set", "lo", "up")
 
     def run(self, *command: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -45,8 +51,16 @@ class Namespace:
         told = self.run("ping", "-n", "-c", "1", "-W", "1", "-M", "do", "-s", str(size), address, check=False)
         return told.returncode == 0
 
+    def know(self, name: str, addresses: Iterable[str]) -> None:
+        """Let a name have these addresses for programs that are started after the first time; others see changes."""
+        self.hosts.parent.mkdir(parents=True, exist_ok=True)
+        # In place: what is mounted is the file.
+        with self.hosts.open("w") as hosts:
+            hosts.write("127.0.0.1 localhost\n" + "".join(f"{address} {name}\n" for address in addresses))
+
     def delete(self) -> None:
         run("ip", "netns", "del", self.name, check=False)
+        shutil.rmtree(self.hosts.parent, ignore_errors=True)
 
 
 class Below:

@@ -122,6 +122,27 @@ class LanTests(TestCase):
         self.assertEqual(*pings.counts)
         self.assertNotIn(second.address, first.space.run("bridge", "fdb", "show", "dev", DEVICE).stdout)
 
+    def test_who_comes_and_goes_is_not_noticed_by_those_who_stay(self) -> None:
+        first, second, third = self.pods(3)
+        stay = [first.address, second.address]
+        others = [f"198.18.1.{number}" for number in range(1, 48)]
+        for pod in (first, second):
+            pod.space.know("peers.test", [*stay, third.address, *others])
+            pod.begin(self.folder, {**pod.settings([]), "names": ["peers.test"]})
+        wait_until("all are there", lambda: self.peers(first) == 49)
+        with Pings(first, second.lan) as pings:
+            for round_ in range(10):
+                some = others[round_::2]
+                for pod in (first, second):
+                    pod.space.know("peers.test", [*stay, *some])
+                wait_until("they changed", lambda some=some: self.peers(first) == self.peers(second) == 1 + len(some))
+        self.assertEqual(*pings.counts)
+
+    def peers(self, pod: Pod) -> float:
+        found = re.search(r'webspaced_lan_peers\{state="present"\} ([0-9.]+)', pod.get("metrics"))
+        assert found
+        return float(found[1])
+
     def test_a_stranger_gets_in_without_the_guard_and_not_with_it(self) -> None:
         first, second, stranger = self.pods(3)
         for guard, gets_in in ((False, True), (True, False)):
