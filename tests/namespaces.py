@@ -92,6 +92,7 @@ class Pod:
     def __init__(self, below: Below, number: int, mtu: int) -> None:
         self.number = number
         self.address = f"{NETWORK}.{number}"
+        self.address6 = f"fd18::{number}"
         self.lan = f"10.99.0.{number}"
         self.space = Namespace(f"wsl{below.mark}-{number}")
         cable = f"v{below.mark}{number}"
@@ -99,6 +100,7 @@ class Pod:
             "netns", self.space.name)  # fmt: skip
         below.space.run("ip", "link", "set", cable, "master", "below", "up", "mtu", str(mtu))
         self.space.run("ip", "addr", "add", f"{self.address}/24", "dev", "eth0")
+        self.space.run("ip", "addr", "add", f"{self.address6}/64", "dev", "eth0", "nodad")
         self.space.run("ip", "link", "set", "eth0", "up", "mtu", str(mtu))
         self.agent: subprocess.Popen[bytes] | None = None
         self.log = Path()

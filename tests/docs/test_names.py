@@ -12,6 +12,7 @@ from tests.chart_values import CHART
 from tests.docs.blocks import ROOT, pages
 from tests.openapi import operations
 from webspaced.cli.registry import COMMANDS
+from webspaced.lan.metrics import CATALOGUE as LAN
 from webspaced.metrics.catalogue import CATALOGUE
 from webspaced.settings import SETTINGS
 from webspaced.vocabulary.events import EVENTS
@@ -52,7 +53,7 @@ class NameTests(SynchronousTestCase):
         self.assertAllKnown(named, known | sections | set(EVENTS), 100)
 
     def test_metrics(self) -> None:
-        known = {name for metric in CATALOGUE for name in (metric, f"{metric}_total")}
+        known = {name for metric in (*CATALOGUE, *LAN) for name in (metric, f"{metric}_total")}
         self.assertAllKnown(found(r"(webspaced_[a-z_]+)"), known, 20)
 
     def test_commands(self) -> None:

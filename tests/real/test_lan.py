@@ -85,6 +85,15 @@ class LanTests(TestCase):
         config = json.loads(first.get("config").partition(" ")[2])
         self.assertEqual((config["VXLAN"]["Interface"], config["VXLAN"]["VNI"]), (DEVICE, 6969))
 
+    def test_over_ipv6(self) -> None:
+        first, second, stranger = pods = self.pods(3)
+        for pod in pods:
+            peers = [first.address6, second.address6]
+            pod.begin(self.folder, {**pod.settings(peers), "ip": pod.address6, "guard": pod is not stranger})
+        self.assertTrue(first.space.answers(second.lan))
+        self.assertIn("mtu 1430", first.device())
+        self.assertFalse(stranger.space.answers(first.lan))
+
     def test_nothing_is_written_while_nothing_changes(self) -> None:
         first, second = pods = self.pods(2)
         self.begin(pods)

@@ -17,9 +17,6 @@ from webspaced.lan.overlay import IPAddress, IPInterface, Overlay, peers_of
 from webspaced.lan.sources import Source
 from webspaced.lib.measures import Counted
 
-FRESH = 180.0
-"""Seconds for which what a source said counts as known; it is asked three times as often."""
-
 
 class Kernel(Protocol):
     """What is written; each call blocks, and is made in a thread."""
@@ -89,8 +86,7 @@ class Agent(Service):
             return self._problem
         if any(each.found() is None for each in self.sources):
             return "not all peers are known yet"
-        if any(each.age() > FRESH for each in self.sources):
-            return f"peers are as they were known {max(each.age() for each in self.sources):.0f} s ago"
+        # How old that is makes nobody unready: with a cluster whose API is away all pods would be, who do their work.
         have = 0 if self.applied is None else self.applied.peers
         return None if have >= self._required else f"{have} of {self._required} peers"
 
