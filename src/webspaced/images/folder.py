@@ -1,4 +1,4 @@
-"""A folder of images as it is written: versions added and taken away, and its documents, so that a kill at any moment leaves a
+"""A folder of images as it is written: versions added and taken away, and its documents. A kill at any moment leaves a
 stream that can be read.
 
 Beside ``images/`` (see `webspaced.images.sources.tree`) there are ``streams/v1``, a symbolic link that is swapped at once to
@@ -146,6 +146,7 @@ def read_folder(root: Path, policy: Policy) -> tuple[Catalogue, Sequence[Hidden]
     builds = wanted(builds_in(root), policy)
     for build in builds:
         _learn(build, ledger)
+    ledger.forget_others({asset.id for build in builds for asset in (*build.files, *texts_wanted(build))})
     ledger.save()
     verdicts = [judge(build, ledger.facts) for build in builds]
     catalogue = catalogue_of([each for each in verdicts if isinstance(each, Listed)], policy)
@@ -166,10 +167,11 @@ def _learn(build: Build, ledger: Ledger) -> None:
             ledger.note("metadata", described.id, metadata_of(Path(described.url)))
         except ValueError as error:
             ledger.note("troubles", described.id, str(error))
-    for root in build.roots.values() if build.metadata is not None else ():
-        pair = (build.metadata.id, root.id)
-        if pair not in known.combined:
-            ledger.note("combined", pair, hash_root(Path(build.metadata.url), Path(root.url))[1])
+    metadata = build.metadata
+    for root in build.roots.values():
+        if metadata is not None and (metadata.id, root.id) not in known.combined:
+            _, both = hash_root(Path(metadata.url), Path(root.url))
+            ledger.note("combined", (metadata.id, root.id), both)
 
 
 def write_documents(root: Path, policy: Policy) -> Catalogue:
@@ -187,9 +189,9 @@ def write_documents(root: Path, policy: Policy) -> Catalogue:
         (target / Path(path).name).write_bytes(Body.of(document).plain)
     _sync(target)
     _point(root / "streams" / "v1", Path("..", GENERATIONS, str(number)))
-    for each in generations.iterdir():
-        if each.name.isdigit() and int(each.name) <= number - KEPT_GENERATIONS:
-            shutil.rmtree(each)
+    for old in generations.iterdir():
+        if old.name.isdigit() and int(old.name) <= number - KEPT_GENERATIONS:
+            shutil.rmtree(old)
     return catalogue
 
 

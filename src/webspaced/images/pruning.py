@@ -18,6 +18,7 @@ from webspaced.images.folder import INCOMING, write_documents
 from webspaced.images.snapshot import LINGER
 from webspaced.images.sources.tree import PRUNED, version_folders
 
+DAY = 86400.0
 SLACK = 600.0
 """Seconds more: a server looks at its folder now and then."""
 
@@ -72,14 +73,14 @@ def _old(root: Path, retention: Retention, policy: Policy, now: float) -> Iterat
     groups: dict[tuple[str, str], list[Path]] = defaultdict(list)
     for folder in version_folders(root):
         if not (folder / PRUNED).exists():
-            *image, arch, _ = folder.relative_to(root / "images").parts
-            groups["/".join(image), arch].append(folder)
+            *parts, arch, _ = folder.relative_to(root / "images").parts
+            groups["/".join(parts), arch].append(folder)
     for (image, _), folders in groups.items():
         newest_first = sorted(folders, key=lambda folder: Version(folder.name), reverse=True)
         # What is newer than a pin is not listed, and does not count.
         listed = [folder for folder in newest_first if policy.admits(image, Version(folder.name))]
         kept = set(listed[: retention.versions]) | {each for each in newest_first if each not in listed}
-        kept |= {each for each in newest_first if _age(each, now) < retention.days * 86400}
+        kept |= {each for each in newest_first if retention.days and _age(each, now) < retention.days * DAY}
         kept |= _needed(kept, {Version(each.name): each for each in newest_first})
         yield from (each for each in newest_first if each not in kept)
 

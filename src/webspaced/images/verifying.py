@@ -22,7 +22,7 @@ TIMEOUT = 60.0
 def opener(where: str) -> Open:
     """Give what opens the paths of a stream: below an address, or in a folder."""
     if where.startswith(("http://", "https://")):
-        return lambda path: urlopen(Request(f"{where.rstrip('/')}/{path}"), timeout=TIMEOUT)  # type: ignore[no-any-return]  # noqa: S310
+        return lambda path: urlopen(Request(f"{where.rstrip('/')}/{path}"), timeout=TIMEOUT)  # noqa: S310
     return lambda path: Path(where, path).open("rb")
 
 

@@ -14,7 +14,7 @@ GROUPS: Mapping[str, tuple[Event, ...]] = {
         warn("images.facts-lost", "What was known of files cannot be read; they are read again.", "path", "error"),
         broke("images.fetch-broke", "A file could not be fetched because of a mistake of ours.", "name"),
         warn("images.fetch-failed", "A file could not be fetched; who asks next begins where it ended.", "name", "error"),
-        error("images.folder-hidden", "A build in a folder is not listed, because it cannot be read.", "name", "what", "error"),
+        error("images.folder-hidden", "A build in a folder is not listed: it cannot be read.", "name", "what", "error"),
         error("images.hidden", "A build is not listed: it is not what was published, or cannot be read.", "name", "what",
               "error"),
         broke("images.look-broke", "A look at a source ended by a mistake of ours.", "name"),
