@@ -12,14 +12,16 @@ from harness.saying import CannotGoOn, say
 
 # What goes into the tiny images, and the client for the one with an SSH server.
 IMAGES = ("busybox-static", "dropbear-bin", "openssh-client")
-LXD = ("lxd", "lxd-client", "dnsmasq-base", "nftables", "iproute2", "iputils-ping", *IMAGES)
+LXD = (
+    "lxd", "lxd-client", "dnsmasq-base", "nftables", "iproute2", "iputils-ping", "squashfs-tools", "xdelta3", *IMAGES,
+)  # fmt: skip
 BROWSER = ("chromium", "chromium-driver")
 DOCUMENTS = ("curl", "jq")
 # Without their services: redis-server is the sentinel, too, and pebble brings a DNS server along.
 SERVERS = ("redis-server", "pebble")
 PACKAGING = ("mmdebstrap", "lintian", "buildah", "ca-certificates")
 # Without what virtual machines need. Debian 12 has it among its backports alone.
-INCUS = ("incus-base", "dnsmasq-base", "nftables", "iproute2", *IMAGES)
+INCUS = ("incus-base", "incus-extra", "dnsmasq-base", "nftables", "iproute2", "squashfs-tools", "xdelta3", *IMAGES)
 BACKPORTS = {("debian", "12"): "bookworm-backports"}
 
 

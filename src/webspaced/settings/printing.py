@@ -117,7 +117,7 @@ def _sample_lines(key: str, about: Setting) -> Iterator[str]:
     elif about.required:
         yield f"{name}: {_yaml(about, about.example)}"
     else:
-        shown = about.example if about.default in {None, ()} else about.default
+        shown = about.default if about.default or about.example is None else about.example
         yield f"#{name}: {_yaml(about, shown)}"
 
 

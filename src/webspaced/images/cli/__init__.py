@@ -1,13 +1,16 @@
-"""The command ``webspaced-images``."""
+"""The command ``webspaced-images``: what a stream has, whether it is right, and what is put into it and taken away."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 
-from webspaced.base.commands import Command, parser_of, run_command
+from webspaced.base.commands import parser_of, run_command
+from webspaced.images.cli.prune import PRUNE
+from webspaced.images.cli.publish import PUBLISH
+from webspaced.images.cli.shown import LIST, VERIFY
 
-COMMANDS: tuple[Command, ...] = ()
+COMMANDS = (LIST, VERIFY, PRUNE, PUBLISH)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,1 @@
+"""Where images come from: the releases of repositories (`api`, with `requests` beneath), and folders (`tree`)."""
