@@ -30,11 +30,12 @@ PRIVATE6 = tuple(
     map(IPv6Network, ("::/96", "::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "fc00::/7", "fe80::/10", "ff00::/8"))
 )
 """The same of IPv6, and what leads to IPv4 by a translator (RFC 6052)."""
-REASONS = (
-    "spoofed", "redirects", "to_router", "from_outside", "between_members", "to_private", "to_refused_ports",
-    "too_many_connections", "too_much_traffic",
-)  # fmt: skip
-"""Why a packet is refused: the names of the table's counters."""
+SILENT = ("spoofed", "redirects", "too_much_traffic")
+"""Why a packet is dropped without a word."""
+TOLD = ("to_router", "from_outside", "between_members", "to_private", "to_refused_ports", "too_many_connections")
+"""Why a packet is refused, which its sender is told, so that it need not wait."""
+REASONS = (*SILENT, *TOLD)
+"""The names of the table's counters."""
 
 
 @frozen(kw_only=True)
@@ -62,7 +63,9 @@ def replacing(table: str, body: Sequence[str]) -> str:
 
 def ruleset(lan: Lan, limits: Limits) -> str:
     """Give the router's table as an input for ``nft -f``."""
-    parts = (_counters(), _sets(lan, limits), _prerouting(lan), _input(lan), _forward(lan, limits), _nat(lan))
+    parts = (
+        _counters(), _sets(lan, limits), _refusals(), _prerouting(lan), _input(lan), _forward(lan, limits), _nat(lan),
+    )  # fmt: skip
     return replacing(f"inet {TABLE}", list(chain.from_iterable(parts)))
 
 
@@ -110,24 +113,38 @@ def chain_of(name: str, *lines: str) -> str:
     return "\n".join((f"  chain {name} {{", *(f"    {line}" for line in lines), "  }"))
 
 
-def _count(reason: str, verdict: str = "drop") -> str:
-    return f"counter name {reason} {verdict}"
+def _drop(reason: str) -> str:
+    return f"counter name {reason} drop"
+
+
+def _refuse(reason: str) -> str:
+    return f"goto refuse_{reason}"
+
+
+def _refusals() -> Iterator[str]:
+    """Give the chains that say no: by a reset where there is one, as the kernel sends errors of ICMP sparingly."""
+    for reason in TOLD:
+        yield chain_of(
+            f"refuse_{reason}",
+            f"meta l4proto tcp counter name {reason} reject with tcp reset",
+            f"counter name {reason} reject with icmpx admin-prohibited",
+        )
 
 
 def _prerouting(lan: Lan) -> Iterator[str]:
     """Give the check of sources, before anything is kept of a packet."""
     lines = [
         "type filter hook prerouting priority raw; policy accept;",
-        f'iifname "{lan.interface}" ip saddr != {{ 0.0.0.0, {lan.network} }} {_count("spoofed")}',
-        f'iifname "{lan.interface}" icmp type redirect {_count("redirects")}',
-        f'iifname "{lan.interface}" icmpv6 type {{ nd-router-advert, nd-redirect }} {_count("redirects")}',
-        f'iifname != {{ "lo", "{lan.interface}" }} ip saddr {lan.network} {_count("spoofed")}',
+        f'iifname "{lan.interface}" ip saddr != {{ 0.0.0.0, {lan.network} }} {_drop("spoofed")}',
+        f'iifname "{lan.interface}" icmp type redirect {_drop("redirects")}',
+        f'iifname "{lan.interface}" icmpv6 type {{ nd-router-advert, nd-redirect }} {_drop("redirects")}',
+        f'iifname != {{ "lo", "{lan.interface}" }} ip saddr {lan.network} {_drop("spoofed")}',
     ]
     if lan.network6 is not None:
         own = f"{{ ::, fe80::/10, {lan.network6} }}"
         lines += [
-            f'iifname "{lan.interface}" ip6 saddr != {own} {_count("spoofed")}',
-            f'iifname != {{ "lo", "{lan.interface}" }} ip6 saddr {lan.network6} {_count("spoofed")}',
+            f'iifname "{lan.interface}" ip6 saddr != {own} {_drop("spoofed")}',
+            f'iifname != {{ "lo", "{lan.interface}" }} ip6 saddr {lan.network6} {_drop("spoofed")}',
         ]
     yield chain_of("prerouting", *lines)
 
@@ -148,7 +165,7 @@ def _input(lan: Lan) -> Iterator[str]:
         # VRRP (RFC 5798) comes from another router, not from a container: its address is of the infrastructure.
         "ip daddr 224.0.0.0/4 drop",
         "ip6 daddr ff00::/8 drop",
-        _count("to_router", "reject with icmpx admin-prohibited"),
+        _refuse("to_router"),
     )
 
 
@@ -167,19 +184,19 @@ def _outward(lan: Lan, limits: Limits) -> Iterator[str]:
     yield from ("ip saddr @infrastructure return", "ip6 saddr @infrastructure6 return")
     yield from _bound(limits, "sent", "saddr")
     yield from ("ct state established,related return", "ct state invalid drop")
-    between = _count("between_members", "reject with icmpx admin-prohibited") if limits.apart else "return"
+    between = _refuse("between_members") if limits.apart else "return"
     # Who asks the router to pass a packet back into the LAN goes around what bridges keep apart.
     yield f'oifname "{lan.interface}" {between}'
-    private = _count("to_private", "reject with icmpx admin-prohibited")
+    private = _refuse("to_private")
     yield f"ip daddr != @outside_allowed ip daddr @outside_refused {private}"
     yield f"ip6 daddr != @outside_allowed6 ip6 daddr @outside_refused6 {private}"
     if lan.network6 is not None:
-        yield f"ip6 saddr != {lan.network6} {_count('spoofed')}"
+        yield f"ip6 saddr != {lan.network6} {_drop('spoofed')}"
     if limits.ports:
         ports = ", ".join(str(port) for port in limits.ports)
-        yield f"tcp dport {{ {ports} }} {_count('to_refused_ports', 'reject with tcp reset')}"
+        yield f"tcp dport {{ {ports} }} {_refuse('to_refused_ports')}"
     if limits.connections:
-        refusal = _count("too_many_connections", "reject with icmpx admin-prohibited")
+        refusal = _refuse("too_many_connections")
         yield f"ct state new add @connections {{ ip saddr ct count over {limits.connections} }} {refusal}"
         yield f"ct state new add @connections6 {{ ip6 saddr ct count over {limits.connections} }} {refusal}"
 
@@ -188,15 +205,15 @@ def _inward(lan: Lan, limits: Limits) -> Iterator[str]:
     yield from ("ip daddr @infrastructure return", "ip6 daddr @infrastructure6 return")
     yield from _bound(limits, "received", "daddr")
     yield "ct state established,related return"
-    yield _count("from_outside", "reject with icmpx admin-prohibited")
+    yield _refuse("from_outside")
 
 
 def _bound(limits: Limits, way: str, whose: str) -> Iterator[str]:
     if limits.bandwidth:
-        # A second's worth may come at once: TCP does not settle where every burst is cut.
-        rate = f"limit rate over {limits.bandwidth} bytes/second burst {limits.bandwidth} bytes"
+        # A second's worth may come at once, to which a burst would be added (nft_limit.c): TCP needs no more to settle.
+        rate = f"limit rate over {limits.bandwidth} bytes/second"
         for family, version in (("", "ip"), ("6", "ip6")):
-            yield f"update @{way}{family} {{ {version} {whose} {rate} }} {_count('too_much_traffic')}"
+            yield f"update @{way}{family} {{ {version} {whose} {rate} }} {_drop('too_much_traffic')}"
 
 
 def _nat(lan: Lan) -> Iterator[str]:
