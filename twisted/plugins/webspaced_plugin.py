@@ -14,3 +14,9 @@ webspaced_images = ServiceMaker(
     "Images for LXD and Incus, from the releases of a repository or from a directory.",
     "webspaced-images",
 )
+webspaced_router = ServiceMaker(
+    "webspaced-router",
+    "webspaced.router.tap",
+    "Addresses, names and the way out for containers, by what LXD says of them.",
+    "webspaced-router",
+)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from attrs import frozen
@@ -142,6 +143,15 @@ def addresses_line(reservation: Reservation, lease: float) -> str:
     label = re.sub(r"[^a-z0-9-]", "-", reservation.instance.lower()) or "instance"
     second = "" if reservation.address6 is None else f",[{reservation.address6}]"
     return f"{reservation.mac},{reservation.address}{second},{label},{round(lease)}\n"
+
+
+def read_addresses(text: str) -> Reservation | None:
+    """Give whose address such a file has, without the instance; ``None`` for one that says ``ignore``, or anything else."""
+    words = text.strip().split(",")
+    try:
+        return Reservation(mac=words[0], address=IPv4Address(words[1]))
+    except (IndexError, ValueError):
+        return None
 
 
 def ignoring_line(mac: str) -> str:
