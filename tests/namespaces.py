@@ -22,7 +22,9 @@ from twisted.trial.unittest import TestCase
 
 CLONE_NEWNET = 0x40000000
 ETH_P_ALL = 3
-NEEDED = ("unshare", "nsenter", "ip", "nft", "dnsmasq", "busybox")
+BOUND = ("setpriv", "--pdeathsig", "KILL")
+"""What begins so ends with the test's process, even if that is killed."""
+NEEDED = ("setpriv", "unshare", "nsenter", "ip", "nft", "dnsmasq", "busybox")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -49,7 +51,7 @@ class Namespace:
 
     def __init__(self, test: TestCase, name: str) -> None:
         self.name, self._test = name, test
-        arguments = ["unshare", "--net", "--mount", "sh", "-c", "echo there; exec sleep infinity"]
+        arguments = [*BOUND, "unshare", "--net", "sh", "-c", "echo there; exec sleep infinity"]
         self._holder = subprocess.Popen(arguments, stdout=subprocess.PIPE)
         test.addCleanup(self._end)
         assert self._holder.stdout is not None
@@ -79,7 +81,7 @@ class Namespace:
 
     def start(self, *arguments: str, **more: Any) -> subprocess.Popen[bytes]:
         """A program inside that goes on until the test ends."""
-        process = subprocess.Popen(self.wrapped(*arguments), **more)
+        process = subprocess.Popen([*BOUND, *self.wrapped(*arguments)], **more)
 
         def end() -> None:
             process.kill()

@@ -75,16 +75,22 @@ class Offer:
     options: Sequence[str] = ()
 
 
-def configuration(lan: Lan, names: Names, offer: Offer, folders: Folders, user: str) -> str:
-    """Give the text of the configuration file.
+@frozen
+class Identity:
+    """As whom dnsmasq runs, who must be able to read the folders: the names of a user and of a group."""
 
-    :param user: as whom dnsmasq runs; it must be able to read the folders.
-    """
-    return "\n".join([*_process(lan, folders, user), *_dns(lan, names, folders), *_dhcp(lan, names, offer, folders), ""])
+    user: str
+    group: str
 
 
-def _process(lan: Lan, folders: Folders, user: str) -> Iterator[str]:
-    yield from ("keep-in-foreground", "log-facility=-", f"user={user}", "pid-file=", "no-hosts", "no-resolv")
+def configuration(lan: Lan, names: Names, offer: Offer, folders: Folders, identity: Identity) -> str:
+    """Give the text of the configuration file."""
+    return "\n".join([*_process(lan, folders, identity), *_dns(lan, names, folders), *_dhcp(lan, names, offer, folders), ""])
+
+
+def _process(lan: Lan, folders: Folders, identity: Identity) -> Iterator[str]:
+    yield from ("keep-in-foreground", "log-facility=-", f"user={identity.user}", f"group={identity.group}")
+    yield from ("pid-file=", "no-hosts", "no-resolv")
     # The interface may come later than dnsmasq does. Loopback is other resolvers'.
     yield from ("bind-dynamic", f"interface={lan.interface}", "except-interface=lo")
     yield f"dhcp-leasefile={folders.leases}"

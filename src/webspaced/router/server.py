@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import pwd
+import grp
 import os
+import pwd
 import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
@@ -18,11 +19,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from webspaced.core.instance import IPAddress
+from webspaced.errors import Unavailable
 from webspaced.lib.backoff import pauses
 from webspaced.lib.deferreds import sleep
 from webspaced.lib.files import make_private_directory, replace_file
 from webspaced.lib.sparing import Sparing
-from webspaced.router.dnsmasq import Folders, Names, Offer, configuration, without_leases
+from webspaced.router.dnsmasq import Folders, Identity, Names, Offer, configuration, without_leases
 from webspaced.router.lan import Lan
 from webspaced.router.records import Given, read_line
 
@@ -54,12 +56,17 @@ class Child(ProcessProtocol):
         self.ended.callback("it exited" if reason.check(ProcessDone) else reason.getErrorMessage())
 
 
-def own_name() -> str:
-    """Give as whom this process runs, as dnsmasq looks its user up; the number where there is no name."""
+def own_identity() -> Identity:
+    """Give as whom this process runs, as dnsmasq looks that up.
+
+    It changes neither of them, or the kernel would forget that dnsmasq is to end with us (PR_SET_PDEATHSIG, prctl(2)).
+
+    :raises Unavailable: this system has no name for them.
+    """
     try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return str(os.geteuid())
+        return Identity(pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name)
+    except KeyError as error:
+        raise Unavailable(f"dnsmasq cannot be run as somebody who has no name here: {error}") from error
 
 
 class Dnsmasq(Service):
@@ -75,7 +82,7 @@ class Dnsmasq(Service):
         self.starts = 0
         """How often it was started."""
         self._reactor, self._program, self._folders, self._given = reactor, program, folders, given
-        self._text = configuration(lan, names, offer, folders, own_name())
+        self._text = configuration(lan, names, offer, folders, own_identity())
         self._sparing = Sparing(reactor, self.log, "lines of dnsmasq")
         self._transport: IProcessTransport | None = None
         self._child: Child | None = None

@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.unit.router.networks import LAN, mac, reservation
 from webspaced.core.lease_file import read_lease_list
 from webspaced.core.ownership import Lease
-from webspaced.router.dnsmasq import Folders, Names, Offer, configuration, files, without_leases
+from webspaced.router.dnsmasq import Folders, Identity, Names, Offer, configuration, files, without_leases
 from webspaced.router.guards import Guarding, guards
 from webspaced.router.lan import Span
 from webspaced.router.plan import Reservation
@@ -33,7 +33,7 @@ RESERVATIONS = st.lists(st.integers(1, 5000), unique=True, max_size=20).map(
 
 
 def lines(lan: object = LAN, names: Names = NAMES, offer: Offer | None = None) -> list[str]:
-    return configuration(lan, names, offer or Offer(), FOLDERS, "root").splitlines()  # type: ignore[arg-type]
+    return configuration(lan, names, offer or Offer(), FOLDERS, Identity("root", "root")).splitlines()  # type: ignore[arg-type]
 
 
 class DnsmasqTests(SynchronousTestCase):
