@@ -94,13 +94,13 @@ class Router:
         self.config.write_text(yaml.safe_dump(dict(settings)))
         self.log = folder / "log"
         self.process: subprocess.Popen[bytes] | None = None
+        self.environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), "HOME": str(folder)}
 
     def start(self) -> None:
-        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), "HOME": "/root"}
         with self.log.open("ab") as log:
             self.process = self.where.start(
                 sys.executable, str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile=", "webspaced-router", "--config", str(self.config),
-                stdout=log, stderr=log, env=environment, cwd=self.folder,
+                stdout=log, stderr=log, env=self.environment, cwd=self.folder,
             )  # fmt: skip
 
     def end(self, how: int = signal.SIGTERM) -> None:

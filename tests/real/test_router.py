@@ -103,7 +103,7 @@ class AddressTests(RouterCase):
         self.lxd.machine.remove("ws-u1")
         await self.until(lambda: not router.leases(), router)
         self.assertEqual((await self.asks_dhcp(self.inside[0], tries=3))[0], [])
-        self.assertEqual(router.figure("webspaced_router_resting_addresses"), 1)
+        self.assertEqual(await deferToThread(router.figure, "webspaced_router_resting_addresses"), 1)
 
     @driven
     async def test_an_address_that_is_written_for_another_one_is_given_at_once(self) -> None:
@@ -136,7 +136,7 @@ class NameTests(RouterCase):
         router = await self.started()
         self.add("ws-u1", self.inside[0])
         self.add("ws-u2", self.inside[1])
-        await self.until(lambda: len(router.leases()) == 2, router)
+        await self.until(lambda: self.address("ws-u1") and self.address("ws-u2"), router)
         self.inside[1].ip("addr add 172.24.99.99/16 dev eth0")
         for name in ("ws-u1", "ws-u2"):
             found = await self.asks_name(self.inside[1], f"{name}.webspace")
@@ -189,8 +189,8 @@ class NameTests(RouterCase):
 
     @driven
     async def test_names_outside_and_never_the_own_zone(self) -> None:
-        found, asked = await self.outer("203.0.113.5")
-        self.assertEqual(found, (0, ["203.0.113.5"]))
+        found, asked = await self.outer("1.2.3.4")
+        self.assertEqual(found, (0, ["1.2.3.4"]))
         self.assertTrue(asked)
         self.assertFalse([each for each in asked if dns_query("nobody.webspace")[12:28] in each])
 

@@ -150,8 +150,8 @@ class _Objects:
             return self.closed_because
         if not self.firewall.is_loaded:
             return "the rules are not loaded"
-        if self.duty.is_wanted and (not self.duty.is_serving or self.server.pid is None):
-            return "dnsmasq does not run"
+        if self.duty.is_wanted and (not self.duty.is_serving or not self.server.answers):
+            return "dnsmasq does not answer"
         return None
 
     def plan_site(self) -> Listener:

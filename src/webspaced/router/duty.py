@@ -6,8 +6,8 @@ tries again while it cannot be.
 
 from __future__ import annotations
 
-from attrs import define
-from twisted.internet.defer import CancelledError, Deferred
+from attrs import Factory, define
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -36,7 +36,7 @@ class Duty:
     """Whether the addresses stay when this router serves no more, as there is no other one."""
     is_wanted: bool = False
     is_serving: bool = False
-    _working: Deferred[None] | None = None
+    _working: Deferred[None] = Factory(lambda: succeed(None))
 
     log = Logger()
 
@@ -45,32 +45,29 @@ class Duty:
         self.is_wanted = wanted
         if not wanted:
             self._fall_silent()
-        if self._working is None:
+        if self._working.called:
             self._working = Deferred.fromCoroutine(self._work())
             self._working.addErrback(self._broke)
 
     async def over(self) -> None:
         """Serve no more, and wait until that is so."""
         self.want(False)
-        while self._working is not None:
-            await self._working
+        working, done = self._working, Deferred[None]()
+        # Others may wait for the same work.
+        working.addBoth(lambda _: done.callback(None))
+        await done
 
     def _fall_silent(self) -> None:
         self.server.rest()
         self.keeper.decides = False
 
     async def _work(self) -> None:
-        try:
-            while self.is_wanted is not self.is_serving:
-                try:
-                    await (self._begin() if self.is_wanted else self._end())
-                except WebspacedError as error:
-                    self.log.warn(
-                        "the router cannot serve yet: {error}", event="router.serving-failed", error=str(error)
-                    )
-                    await sleep(self.clock, RETRY)
-        finally:
-            self._working = None
+        while self.is_wanted is not self.is_serving:
+            try:
+                await (self._begin() if self.is_wanted else self._end())
+            except WebspacedError as error:
+                self.log.warn("the router cannot serve yet: {error}", event="router.serving-failed", error=str(error))
+                await sleep(self.clock, RETRY)
 
     async def _begin(self) -> None:
         if self.moves:

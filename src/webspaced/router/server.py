@@ -30,6 +30,7 @@ from webspaced.router.records import Given, read_line
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 10.0
 LONGEST_LINE = 1000
+STARTED = ": started, version "
 CHATTER = "dnsmasq-dhcp"
 """What tells of each question for an address."""
 
@@ -81,6 +82,8 @@ class Dnsmasq(Service):
         """:param given: hears of each address that is given; it must not raise."""
         self.starts = 0
         """How often it was started."""
+        self.answers = False
+        """Whether it has said that it is there, so that no question is lost."""
         self._reactor, self._program, self._folders, self._given = reactor, program, folders, given
         self._text = configuration(lan, names, offer, folders, own_identity())
         self._sparing = Sparing(reactor, self.log, "lines of dnsmasq")
@@ -177,7 +180,7 @@ class Dnsmasq(Service):
         try:
             return await child.ended
         finally:
-            self._transport = None
+            self._transport, self.answers = None, False
 
     def _prepare(self) -> None:
         replace_file(self._folders.configuration, self._text.encode())
@@ -187,6 +190,7 @@ class Dnsmasq(Service):
             replace_file(self._folders.leases, kept.encode())
 
     def _said(self, line: str) -> None:
+        self.answers = self.answers or STARTED in line
         given = read_line(line)
         if given is not None:
             self._given(given)
