@@ -20,6 +20,7 @@ import yaml
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
+from twisted.python import log as twisted_log
 
 from tests.namespaces import Namespace, NamespaceCase
 from webspaced.lib.deferreds import sleep
@@ -143,7 +144,7 @@ class RouterCase(NamespaceCase):
         # A UNIX socket's path is short.
         self.folder = Path(tempfile.mkdtemp(prefix="wsr-"))
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
-        self.addCleanup(lambda: os.environ.get("SHOW") and [print("".join(x for x in p.open() if "GET /" not in x)) for p in self.folder.glob("*/log")])
+        self.addCleanup(self.show)
         self.lxd = SimulatedLxd(reactor, self.folder)
         self.lxd.startService()
         self.addCleanup(self.lxd.stopService)
@@ -158,6 +159,12 @@ class RouterCase(NamespaceCase):
             self.outside.veth(f"out{number}", home, "wan0")
             self.outside.ip(f"link set out{number} master wan")
             home.ip(f"addr add 198.51.100.{number + 1}/24 dev wan0", f"route add default via {OUTSIDE}")
+
+    def show(self) -> None:
+        """Add what routers logged to the test's own log."""
+        for log in self.folder.glob("*/log"):
+            lines = [line for line in log.read_text().splitlines() if '"GET /' not in line]
+            twisted_log.msg(f"{log.parent.name}:\n" + "\n".join(lines))
 
     def router(self, number: int = 0, **more: Mapping[str, Any]) -> Router:
         folder = self.folder / f"router{number}"

@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.web.server import Site
 
@@ -38,10 +40,12 @@ class Door(Site):
         self.made.append(super().buildProtocol(addr))
         return self.made[-1]
 
-    def slam(self) -> None:
+    def slam(self) -> Deferred[None]:
         for each in self.made:
-            if each.transport is not None:
-                each.transport.abortConnection()
+            transport = each._channel.transport
+            if transport is not None:
+                transport.abortConnection()
+        return deferLater(reactor, 0.01)  # type: ignore[arg-type]
 
 
 class Announced:
