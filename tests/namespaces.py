@@ -1,7 +1,7 @@
 """Network namespaces that a test makes: they play containers, bridges, the router and the Internet.
 
-Nothing of the machine's own namespace is changed: each namespace belongs to a process of the test's, and what lies in it ends
-with that process. Sockets can be opened in any of them; they stay there.
+Nothing of the machine's own namespace is changed: each namespace belongs to a process of the test's, and what lies in it
+ends with that process. Sockets can be opened in any of them; they stay there.
 """
 
 from __future__ import annotations

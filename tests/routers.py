@@ -100,7 +100,8 @@ class Router:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = self.where.start(
-                sys.executable, str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile=", "webspaced-router", "--config", str(self.config),
+                sys.executable, str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile=", "webspaced-router",
+                "--config", str(self.config),
                 stdout=log, stderr=log, env=self.environment, cwd=self.folder,
             )  # fmt: skip
 
@@ -129,7 +130,9 @@ class Router:
         """The process id of its dnsmasq."""
         assert self.process is not None
         told = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return next((int(each) for each in told if b"dnsmasq" in Path(f"/proc/{each}/cmdline").read_bytes().split(b"\0")[0]), None)
+        return next(
+            (int(each) for each in told if b"dnsmasq" in Path(f"/proc/{each}/cmdline").read_bytes().split(b"\0")[0]), None
+        )
 
 
 class RouterCase(NamespaceCase):
@@ -149,7 +152,9 @@ class RouterCase(NamespaceCase):
         self.lxd.startService()
         self.addCleanup(self.lxd.stopService)
         self.made = 0
-        ports = [(f"veth{n}", f"c{n}") for n in range(self.containers)] + [(f"mesh{n}", f"r{n}") for n in range(self.routers)]
+        ports = [(f"veth{n}", f"c{n}") for n in range(self.containers)] + [
+            (f"mesh{n}", f"r{n}") for n in range(self.routers)
+        ]
         self.switch, behind = self.bridged("lan", ports)
         self.inside, self.homes = behind[: self.containers], behind[self.containers :]
         self.outside, _ = self.bridged("wan", ())
@@ -192,7 +197,9 @@ class RouterCase(NamespaceCase):
         instance = self.lxd.machine.add(name, **more)
         instance.config["volatile.eth0.hwaddr"] = f"00:16:3e:00:00:{self.made:02x}"
         if container is not None:
-            container.ip("link set eth0 down", f"link set eth0 address {instance.config['volatile.eth0.hwaddr']}", "link set eth0 up")
+            container.ip(
+                "link set eth0 down", f"link set eth0 address {instance.config['volatile.eth0.hwaddr']}", "link set eth0 up"
+            )
         self.lxd.machine.tell("instance-created", instance)
         return instance
 
@@ -210,7 +217,7 @@ class RouterCase(NamespaceCase):
         return found
 
     def asks_dhcp(self, container: Namespace, tries: int = 10) -> Deferred[tuple[list[str], float]]:
-        """What a real client is told (address, router, server of names, domain; nothing if no answer), and in how many seconds."""
+        """What a real client is told (address, router, server of names, domain; or nothing), and in how many seconds."""
 
         def ask() -> tuple[list[str], float]:
             told = self.folder / f"told-{container.name}"
@@ -220,7 +227,20 @@ class RouterCase(NamespaceCase):
             script.chmod(0o755)
             began = time.monotonic()
             container.run(
-                "busybox", "udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", str(tries), "-T", "1", "-s", str(script), check=False
+                "busybox",
+                "udhcpc",
+                "-i",
+                "eth0",
+                "-n",
+                "-q",
+                "-f",
+                "-t",
+                str(tries),
+                "-T",
+                "1",
+                "-s",
+                str(script),
+                check=False,
             )
             taken = time.monotonic() - began
             return (told.read_text().split() if told.exists() else []), taken

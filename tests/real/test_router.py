@@ -98,7 +98,7 @@ class AddressTests(RouterCase):
     async def test_one_that_is_gone_gets_no_answer(self) -> None:
         router = await self.started()
         self.add("ws-u1", self.inside[0])
-        await self.until(lambda: router.leases(), router)
+        await self.until(router.leases, router)
         self.assertTrue((await self.asks_dhcp(self.inside[0]))[0])
         self.lxd.machine.remove("ws-u1")
         await self.until(lambda: not router.leases(), router)
@@ -115,7 +115,7 @@ class AddressTests(RouterCase):
         self.lxd.machine.remove("ws-u1")
         await self.until(lambda: not router.leases(), router)
         self.add("ws-u2", self.inside[1], config={"user._webspaced_address": address})
-        await self.until(lambda: router.leases(), router)
+        await self.until(router.leases, router)
         self.assertEqual((await self.asks_dhcp(self.inside[1]))[0][0], address)
 
     @driven
@@ -248,14 +248,14 @@ class LifeTests(RouterCase):
     async def test_dead_servers_of_names_are_no_reason_to_die(self) -> None:
         router = await self.started(dns={"upstreams": [OUTSIDE]})
         self.add("ws-u1", self.inside[0])
-        await self.until(lambda: router.leases(), router)
+        await self.until(router.leases, router)
         self.assertTrue((await self.asks_dhcp(self.inside[0]))[0])
         self.assertEqual((await self.asks_name(self.inside[0], "name.example"))[1], [])
         self.assertTrue(await deferToThread(lambda: router.is_ready))
 
     @driven
     async def test_the_way_out_and_what_is_refused(self) -> None:
-        router, _ = await self.with_one()
+        await self.with_one()
         for port in (25, 443):
             self.outside.listen("0.0.0.0", port)
         self.assertTrue(await deferToThread(self.inside[0].connects, OUTSIDE, 443))

@@ -1,4 +1,4 @@
-"""The router's rules before a hostile container: what each forbids works without it, to a namespace that plays the Internet."""
+"""The router's rules before a hostile container: without them, each thing that they forbid works."""
 
 from __future__ import annotations
 
@@ -188,7 +188,9 @@ class SpoofTests(RuleCase):
 
     def test_redirects_to_the_router(self) -> None:
         self.load(Limits())
-        redirect = ip(ONE, ROUTER, frames.ICMP, frames.icmp(5, 1, ip_address(ONE).packed + ip(ONE, OUTSIDE, UDP, udp(1, 1, b""))))
+        redirect = ip(
+            ONE, ROUTER, frames.ICMP, frames.icmp(5, 1, ip_address(ONE).packed + ip(ONE, OUTSIDE, UDP, udp(1, 1, b"")))
+        )
         self.passes(redirect)
         self.assertEqual(self.counted("redirects"), 1)
 

@@ -54,7 +54,7 @@ def build(reactor: Any, settings: Settings) -> Sequence[IService]:
     router = _Objects(reactor, settings)
     services: list[IService] = [
         operators_site(
-            reactor, settings.operators_address, router.trouble, page_of(CATALOGUE, lambda: router.figures.read())
+            reactor, settings.operators_address, router.trouble, page_of(CATALOGUE, router.figures.read)
         ),
         *((router.plan_site(),) if settings.router.plan_address is not None else ()),
         router.server, router.keeper, router.choice, router.firewall, router.events(),

@@ -67,7 +67,7 @@ class Folders:
 class Offer:
     """What DHCP gives beside the address.
 
-    ``lease``: seconds; ``mtu``: bytes, 0 says nothing of it; ``options``: further ones, such as ``option:ntp-server,10.0.0.9``.
+    ``lease``: seconds; ``mtu``: bytes, 0: none is told; ``options``: others, such as ``option:ntp-server,10.0.0.9``.
     """
 
     lease: float = 7200.0

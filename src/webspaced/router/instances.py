@@ -110,15 +110,17 @@ def connect(reactor: Any, lxd: Lxd) -> tuple[LxdInstances, Callable[..., MultiSe
     """
     endpoints = endpoints_for(reactor, lxd.url, Identities.by(lxd.tls))
     connections = Connections(reactor, endpoints)
-    client = LxdClient(connections.agent, reactor, lxd.projects[0] if lxd.projects else "default", suspect=lambda: connections.suspect)
+    client = LxdClient(
+        connections.agent, reactor, lxd.projects[0] if lxd.projects else "default", suspect=lambda: connections.suspect
+    )
 
     def events(connected: Callable[[], Deferred[Any]], happened: Callable[[str, str], None]) -> MultiService:
         service = MultiService()
         for project in lxd.projects:
             listener = _OfProject(project, connected, happened)
-            EventSubscription(
-                reactor, endpoints, project, listener, connections.lost, connections.found
-            ).setServiceParent(service)
+            EventSubscription(reactor, endpoints, project, listener, connections.lost, connections.found).setServiceParent(
+                service
+            )
         return service
 
     return LxdInstances(client, lxd.network, lxd.projects, lxd.tls.trust_password), events

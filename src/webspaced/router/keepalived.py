@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from webspaced.router.lan import Lan
+from webspaced.settings import Address
 
 GROUP = 74
 """The virtual router's number (RFC 5798, 5.2.3): any from 1 to 255 that nobody else on that network uses."""
 
 
-def configuration(lan: Lan, priority: int, group: int = GROUP) -> str:
-    """Give the configuration of one of the routers; the one with the greater priority has the addresses while it is there.
+def configuration(lan: Lan, operators: Address, priority: int, group: int = GROUP) -> str:
+    """Give the configuration of one of the routers; of two that begin together the greater priority has the addresses.
+
+    :param operators: where the router tells whether it is ready.
 
     Both begin as backup and nobody pushes the other away, so that a router that comes back does not cause a second move.
     Three silent intervals of half a second are what it waits for; the address is announced three times.
@@ -19,14 +22,16 @@ def configuration(lan: Lan, priority: int, group: int = GROUP) -> str:
         _instance(f"lan{'' if each.version == 4 else each.version}", str(each), lan, priority, group)  # noqa: PLR2004
         for each in own
     )
-    return "global_defs {\n  vrrp_version 3\n}\n" + _check() + "".join(instances)
+    return "global_defs {\n  vrrp_version 3\n}\n" + _check(operators) + "".join(instances)
 
 
-def _check() -> str:
+def _check(operators: Address) -> str:
     # One that cannot serve lets the other one do it.
+    everywhere = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (compared, not bound)
+    where = Address(everywhere.get(operators.host, operators.host), operators.port)
     return (
         "vrrp_script ready {\n"
-        '  script "/usr/bin/curl --silent --fail --output /dev/null --max-time 1 http://127.0.0.1:9096/ready"\n'
+        f'  script "/usr/bin/curl --silent --fail --output /dev/null --max-time 1 http://{where}/ready"\n'
         "  interval 1\n  fall 2\n  rise 1\n}\n"
     )
 

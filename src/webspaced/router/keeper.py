@@ -76,7 +76,7 @@ class Keeper(Service):
 
     @property
     def is_usable(self) -> bool:
-        """Whether there is something to answer by: the plan, or the files of an earlier run, which count while LXD is away."""
+        """Whether there is something to answer by: the plan, or files of an earlier run, which count while LXD is away."""
         return self.is_known or bool(self._earlier)
 
     @property
@@ -214,5 +214,3 @@ def _write(path: Path, text: str) -> None:
         replace_file(path, text.encode())
     else:
         path.unlink(missing_ok=True)
-
-

@@ -56,7 +56,7 @@ class Link:
                 await run(self._reactor, (self._ip, "address", "delete", str(each), "dev", self._lan.interface))
             except Unavailable as error:
                 if is_ours(self._lan):
-                    self.log.error(
+                    self.log.error(  # noqa: TRY400  (Twisted's, and no mistake of ours)
                         "the router's address could not be given up: {error}", event="router.address-kept", error=str(error)
                     )
 
@@ -113,5 +113,3 @@ def is_ours(lan: Lan) -> bool:
         except OSError:
             return False
     return True
-
-

@@ -99,11 +99,10 @@ def convert(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """
     found: Found = {}
     strange: list[str] = []
-    for name, value in _flat(values):
-        about = _about(VALUES, name)
-        if name.startswith("config."):
-            name = name.rpartition(".")[2]
-            about = _about(OPTIONS, name)
+    for path, value in _flat(values):
+        of_dnsmasq = path.startswith("config.")
+        name = path.rpartition(".")[2] if of_dnsmasq else path
+        about = _about(OPTIONS if of_dnsmasq else VALUES, name)
         if about is None or about.convert is None:
             strange.append(f"{name}: there is no counterpart")
         elif value is not False and value is not None:
@@ -132,7 +131,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 
 def _about(known: tuple[Value, ...], name: str) -> Value | None:
-    return next((each for each in known if each.name in (name, f"{name.rpartition('.')[0]}.*") or _below(each, name)), None)
+    return next((each for each in known if each.name == name or _below(each, name)), None)
 
 
 def _below(about: Value, name: str) -> bool:

@@ -72,7 +72,7 @@ class Plan:
 
 
 def seat_of(instance: Instance, bridge: str) -> Seat | None:
-    """Give an instance's first NIC on a bridge, by the device's name; ``None`` if it has none, or no hardware address yet."""
+    """Give an instance's first NIC on a bridge, by the device's name; ``None`` if there is none with a hardware address."""
     for nic in sorted(instance.expanded_devices):
         device = instance.expanded_devices[nic]
         if device.get("type") == "nic" and bridge in (device.get("parent"), device.get("network")):
@@ -158,9 +158,7 @@ class _Planning:
     def _give(self, seat: Seat, address: IPv4Address) -> Reservation:
         wished = (seat.address6, self.lan.companion(address))
         address6 = next((each for each in wished if each is not None and self._may_have(each)), None)
-        given = Reservation(
-            mac=seat.mac, address=address, address6=address6, project=seat.project, instance=seat.instance
-        )
+        given = Reservation(mac=seat.mac, address=address, address6=address6, project=seat.project, instance=seat.instance)
         self._taken |= {each for each in (address, address6) if each is not None}
         self._given.append(given)
         return given

@@ -171,7 +171,7 @@ def _input(lan: Lan) -> Iterator[str]:
 
 def _forward(lan: Lan, limits: Limits) -> Iterator[str]:
     yield chain_of("outward", *_outward(lan, limits))
-    yield chain_of("inward", *_inward(lan, limits))
+    yield chain_of("inward", *_inward(limits))
     yield chain_of(
         "forward",
         "type filter hook forward priority filter; policy accept;",
@@ -201,7 +201,7 @@ def _outward(lan: Lan, limits: Limits) -> Iterator[str]:
         yield f"ct state new add @connections6 {{ ip6 saddr ct count over {limits.connections} }} {refusal}"
 
 
-def _inward(lan: Lan, limits: Limits) -> Iterator[str]:
+def _inward(limits: Limits) -> Iterator[str]:
     yield from ("ip daddr @infrastructure return", "ip6 daddr @infrastructure6 return")
     yield from _bound(limits, "received", "daddr")
     yield "ct state established,related return"

@@ -170,7 +170,8 @@ class Dnsmasq(Service):
             child = self._child = Child(self._said)
             # The wrapper makes the kernel end dnsmasq with us, even if we are killed.
             arguments = (
-                sys.executable, "-m", "webspaced.lib.bound_to_parent", self._program, f"--conf-file={self._folders.configuration}"
+                sys.executable, "-m", "webspaced.lib.bound_to_parent", self._program,
+                f"--conf-file={self._folders.configuration}",
             )  # fmt: skip
             environment = {name: value for name, value in os.environ.items() if not name.startswith("WSR_")}
             self._transport = self._reactor.spawnProcess(child, sys.executable, arguments, env=environment)
@@ -200,5 +201,3 @@ class Dnsmasq(Service):
             self.log.debug("{line}", event="router.server-asked", line=line)
         else:
             self.log.info("{line}", event="router.server-line", line=line)
-
-

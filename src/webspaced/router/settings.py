@@ -99,8 +99,8 @@ class Router:
     )
     address: IPv4Interface = required(
         INTERFACE4,
-        "The router's address there, and the length of the network. Containers have it as their way out and for names. Of two"
-        " routers the one that serves has it.",
+        "The router's address there, and the length of the network. Containers have it as their way out and for names."
+        " Of two routers the one that serves has it.",
         example=IPv4Interface("172.24.254.1/16"),
     )
     address6: IPv6Interface | None = setting(
@@ -118,8 +118,8 @@ class Router:
     )
     plan_address: Address | None = setting(
         OPTIONAL_ADDRESS,
-        "Where webspaced reads who has which address (`/leases`, for `webspaces.leases`). It tells nothing secret. Containers"
-        " cannot reach it.",
+        "Where webspaced reads who has which address (`/leases`, for `webspaces.leases`). It tells nothing secret."
+        " Containers cannot reach it.",
         default=Address("127.0.0.1", 9097),
     )
     forwarding: bool = setting(
@@ -179,7 +179,9 @@ class Dhcp:
         default=7200.0,
         unit="seconds",
     )
-    mtu: int = setting(integer(0, 65535), "The largest packet that containers are told; 0 tells none.", default=0, unit="bytes")
+    mtu: int = setting(
+        integer(0, 65535), "The largest packet that containers are told; 0 tells none.", default=0, unit="bytes"
+    )
     options: tuple[str, ...] = setting(
         listing(OPTION),
         "Further options of DHCP, as dnsmasq's `dhcp-option` has them.",
@@ -198,9 +200,7 @@ class Dns:
         default="webspace",
     )
     port: int = setting(integer(0, 65535), "Where names are answered; 0: nowhere, and DHCP tells no server.", default=53)
-    upstreams: tuple[str, ...] = setting(
-        listing(UPSTREAM), "Servers for all other names.", default=("1.1.1.1", "8.8.8.8")
-    )
+    upstreams: tuple[str, ...] = setting(listing(UPSTREAM), "Servers for all other names.", default=("1.1.1.1", "8.8.8.8"))
     rebinding: bool = setting(
         FLAG,
         "Let names from outside lead to private addresses, which makes a browser or a server ask somebody inside.",
@@ -210,11 +210,13 @@ class Dns:
 
 @attrs.frozen(kw_only=True)
 class Guards:
-    """What containers may not do, and how much they may. The router keeps to it; LXD's members need `webspaced-router guards`."""
+    """What containers may not do, and how much they may. LXD's members need it, too: `webspaced-router guards`."""
 
     apart: bool = setting(FLAG, "Keep containers from each other.", default=True)
     connections: int = setting(
-        integer(0, 1_000_000), "How many connections to outside one container may have at a time; 0: any number.", default=4096
+        integer(0, 1_000_000),
+        "How many connections to outside one container may have at a time; 0: any number.",
+        default=4096,
     )
     bandwidth: int = setting(
         integer(0, 100_000_000_000),
@@ -226,11 +228,15 @@ class Guards:
         listing(PORT), "TCP ports outside that containers do not reach. 25 is how mail is sent to strangers.", default=(25,)
     )
     refused: tuple[IPNetwork, ...] = setting(
-        listing(NETWORK), "Networks that containers do not reach, besides all private ones.", default=(),
+        listing(NETWORK),
+        "Networks that containers do not reach, besides all private ones.",
+        default=(),
         example=(IPv4Network("203.0.113.0/24"),),
     )
     allowed: tuple[IPNetwork, ...] = setting(
-        listing(NETWORK), "Private networks that they reach all the same.", default=(),
+        listing(NETWORK),
+        "Private networks that they reach all the same.",
+        default=(),
         example=(IPv4Network("10.1.2.0/24"),),
     )
     ports: tuple[str, ...] = setting(
@@ -255,7 +261,7 @@ class Leadership:
     )
     takeover: float = setting(
         duration(1.0),
-        "How long after the last sign of life of one router another one takes over. Each renews the Lease five times as often.",
+        "How long after the last sign of life of one router another one takes over. The Lease is renewed five times as often.",
         default=2.5,
         unit="seconds",
     )

@@ -1,4 +1,4 @@
-"""Which router serves: the only one; one of several by a Lease of Kubernetes; or the one that keepalived gave the address."""
+"""Which router serves: the only one; one by a Lease of Kubernetes; or the one that keepalived gave the address."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from webspaced.vocabulary import services
+from webspaced.vocabulary import router, services
 from webspaced.vocabulary.event import DEBUG, INFO, WARN, Event, broke, critical, debug, error, info, warn
 
 _DAEMON: Mapping[str, tuple[Event, ...]] = {
@@ -267,6 +267,6 @@ _DAEMON: Mapping[str, tuple[Event, ...]] = {
         broke("simulation.broke", "A protocol in the simulated network failed."),
     ),
 }  # fmt: skip
-GROUPS: Mapping[str, tuple[Event, ...]] = {**_DAEMON, **services.GROUPS}
+GROUPS: Mapping[str, tuple[Event, ...]] = {**_DAEMON, **services.GROUPS, **router.GROUPS}
 """Those of the daemon, and of each service beside it, which has a module of its own here."""
 EVENTS: Mapping[str, Event] = {event.name: event for group in GROUPS.values() for event in group}

@@ -78,7 +78,9 @@ class PlanTests(SynchronousTestCase):
         self.assertTrue(set(first.reservations) <= set(later.reservations))
 
     @given(some_seats(), st.frozensets(ADDRESSES))
-    def test_nobody_new_gets_what_rests_or_what_is_for_strangers(self, seats: list[Seat], resting: frozenset[IPv4Address]) -> None:
+    def test_nobody_new_gets_what_rests_or_what_is_for_strangers(
+        self, seats: list[Seat], resting: frozenset[IPv4Address]
+    ) -> None:
         assert SMALL.strangers is not None
         for each in make_plan(seats, SMALL, resting).decided:
             self.assertNotIn(each.address, resting)
@@ -117,7 +119,11 @@ class PlanTests(SynchronousTestCase):
 class SeatTests(SynchronousTestCase):
     def instance(self, **more: object) -> Instance:
         config = {"volatile.eth0.hwaddr": "00:16:3E:AA:BB:CC", "volatile.eth1.hwaddr": "00:16:3e:aa:bb:cd"}
-        devices = {"root": {"type": "disk"}, "eth0": {"type": "nic", "parent": "br0"}, "eth1": {"type": "nic", "network": "lan"}}
+        devices = {
+            "root": {"type": "disk"},
+            "eth0": {"type": "nic", "parent": "br0"},
+            "eth1": {"type": "nic", "network": "lan"},
+        }
         fields = {"name": "c", "status": Status.STOPPED, "config": config, "expanded_devices": devices, **more}
         return Instance(**fields)  # type: ignore[arg-type]
 

@@ -75,7 +75,9 @@ class DnsmasqTests(SynchronousTestCase):
             {
                 "/run/router/addresses/00-16-3e-00-00-01": "00:16:3e:00:00:01,172.24.1.7,[fd42::ac18:107],ws-u1,7200\n",
                 "/run/router/addresses/00-16-3e-00-00-02": "00:16:3e:00:00:02,172.24.1.8,ws-u2,7200\n",
-                "/run/router/names/00-16-3e-00-00-01": "172.24.1.7 ws-u1.webspace ws-u1\nfd42::ac18:107 ws-u1.webspace ws-u1\n",
+                "/run/router/names/00-16-3e-00-00-01": (
+                    "172.24.1.7 ws-u1.webspace ws-u1\nfd42::ac18:107 ws-u1.webspace ws-u1\n"
+                ),
                 "/run/router/names/00-16-3e-00-00-02": "172.24.1.8 ws-u2.webspace ws-u2\n",
             },
         )
@@ -87,7 +89,8 @@ class DnsmasqTests(SynchronousTestCase):
         self.assertIn("172.24.1.8", found[FOLDERS.addresses / "00-16-3e-00-00-02"])
 
     def test_leases_of_the_gone_are_taken_out(self) -> None:
-        text = "99 00:16:3e:00:00:01 172.24.1.7 ws-u1 *\n99 00:16:3e:00:00:02 172.24.1.70 * 01:00\nduid 00:01\n9 1 fd42::7 * 00:02\n"
+        text = "99 00:16:3e:00:00:01 172.24.1.7 ws-u1 *\n99 00:16:3e:00:00:02 172.24.1.70 * 01:00\nduid 00:01\n"
+        text += "9 1 fd42::7 * 00:02\n"
         left = without_leases(text, [ip_address("172.24.1.7"), ip_address("fd42::7")])
         self.assertEqual(left, "99 00:16:3e:00:00:02 172.24.1.70 * 01:00\nduid 00:01\n")
 
