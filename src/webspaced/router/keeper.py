@@ -70,6 +70,9 @@ class Keeper(Service):
         self._written: dict[Path, str] = {}
         self._present: set[str] = set()
         self._earlier: tuple[Reservation, ...] = ()
+        self._looking: dict[Identity, bool] = {}
+        self._passes = 0
+        self._meanwhile: set[Identity] = set()
         self._call: IDelayedCall | None = None
         self._forgotten = reactor.seconds()
         self._without: frozenset[tuple[Identity, str]] = frozenset()
@@ -106,13 +109,42 @@ class Keeper(Service):
         return Deferred.fromCoroutine(self.look_at_all()).addErrback(self._failed)
 
     def happened(self, project: str, name: str) -> None:
-        """Look at one instance."""
-        Deferred.fromCoroutine(self._look_at(project, name)).addErrback(self._failed)
+        """Look at one instance; if that is being done, once more after it, as an older answer must not count last."""
+        identity = project, name
+        if self._passes:
+            self._meanwhile.add(identity)
+        if identity in self._looking:
+            self._looking[identity] = True
+        else:
+            Deferred.fromCoroutine(self._look_while_asked(identity)).addErrback(self._failed)
+
+    async def _look_while_asked(self, identity: Identity) -> None:
+        asked = True
+        try:
+            while asked:
+                self._looking[identity] = False
+                await self._look_at(*identity)
+                asked = self._looking[identity]
+        finally:
+            del self._looking[identity]
 
     async def look_at_all(self) -> None:
-        """Read everything, and plan by it."""
-        await self._instances.greet()
-        seen = await self._instances.all()
+        """Read everything, and plan by it.
+
+        What happens meanwhile may be newer than what the list says, and is looked at again.
+        """
+        self._passes += 1
+        try:
+            await self._instances.greet()
+            self._take(await self._instances.all())
+        finally:
+            self._passes -= 1
+        if not self._passes:
+            meanwhile, self._meanwhile = self._meanwhile, set()
+            for identity in meanwhile:
+                self.happened(*identity)
+
+    def _take(self, seen: list[Seen]) -> None:
         kept = {each.identity: self._seats[each.identity] for each in seen if each.untold and each.identity in self._seats}
         self._seats = {each.identity: each.seat for each in seen if each.seat is not None} | kept
         self.is_known = True
@@ -135,10 +167,10 @@ class Keeper(Service):
 
     def _replan(self) -> None:
         now, before = self._reactor.seconds(), self.plan
-        resting = self._rests.addresses | {each.address for each in self._earlier}
-        self.plan = make_plan(self._seats.values(), self._lan, resting)
-        earlier, self._earlier = self._earlier, ()
-        self._rests.replaced((*earlier, *before.reservations), self.plan.reservations, now)
+        earlier, self._earlier = (*self._earlier, *before.reservations), ()
+        held = {each.mac: each.address for each in earlier}
+        self.plan = make_plan(self._seats.values(), self._lan, self._rests.addresses, held)
+        self._rests.replaced(earlier, self.plan.reservations, now)
         self._write_files()
         self._clear(now)
         self._tell_without()
@@ -197,8 +229,8 @@ class Keeper(Service):
         try:
             await self._instances.keep(reservation)
         except (Changed, NotFound):
-            # Somebody else's change has an event of its own, which leads here again.
-            await self._look_at(reservation.project, reservation.instance)
+            # Somebody else's change counts, and may have come before its event.
+            self.happened(reservation.project, reservation.instance)
 
     def _failed(self, failure: Failure) -> None:
         if failure.check(CancelledError):

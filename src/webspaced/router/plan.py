@@ -8,7 +8,7 @@ has neither gets one, which is to be written to that key.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address
 
 from attrs import Factory, define, frozen
@@ -94,12 +94,17 @@ def _seat(instance: Instance, nic: str, mac: str) -> Seat:
     )
 
 
-def make_plan(seats: Iterable[Seat], lan: Lan, resting: Collection[IPv4Address] = ()) -> Plan:
+def make_plan(
+    seats: Iterable[Seat], lan: Lan, resting: Collection[IPv4Address] = (), held: Mapping[str, IPv4Address] | None = None
+) -> Plan:
     """Compute the plan.
 
     :param resting: addresses that nobody new may get yet. Who has one written for it keeps it.
+    :param held: who had which address in the plan before, by hardware address. What was decided and could not be written to
+        LXD yet is decided so again, and nobody else gets it.
     """
-    planning = _Planning(lan, frozenset(resting))
+    before = held or {}
+    planning = _Planning(lan, before, frozenset(resting).union(before.values()))
     present = sorted(seats, key=lambda each: each.seniority)
     # What stands on a NIC is not ours to change; then the oldest claim counts.
     for seat in [*(each for each in present if each.by_nic), *(each for each in present if not each.by_nic)]:
@@ -112,7 +117,8 @@ def make_plan(seats: Iterable[Seat], lan: Lan, resting: Collection[IPv4Address] 
 @define
 class _Planning:
     lan: Lan
-    resting: frozenset[IPv4Address]
+    held: Mapping[str, IPv4Address]
+    unavailable: frozenset[IPv4Address]
     undecided: list[Seat] = Factory(list)
     _macs: set[str] = Factory(set)
     _taken: set[IPv4Address | IPv6Address] = Factory(set)
@@ -141,19 +147,21 @@ class _Planning:
             self.undecided.append(seat)
 
     def decide(self, seat: Seat) -> None:
-        free = (each for each in candidates(seat.mac, self.lan.plan) if self._may_get(each))
-        address = next(free, None)
-        if address is None:
+        own = self.held.get(seat.mac)
+        if own is None or own not in self.lan.plan or not self._may_get(own):
+            free = (each for each in candidates(seat.mac, self.lan.plan) if each not in self.unavailable)
+            own = next(filter(self._may_get, free), None)
+        if own is None:
             self._without.append((seat, "no address is free"))
             return
-        self._decided.append(self._give(seat, address))
+        self._decided.append(self._give(seat, own))
 
     def _may_have(self, address: IPv4Address | IPv6Address) -> bool:
         return address not in self._taken and self.lan.allows(address)
 
     def _may_get(self, address: IPv4Address) -> bool:
         strange = self.lan.strangers is not None and address in self.lan.strangers
-        return self._may_have(address) and address not in self.resting and not strange
+        return self._may_have(address) and not strange
 
     def _give(self, seat: Seat, address: IPv4Address) -> Reservation:
         wished = (seat.address6, self.lan.companion(address))

@@ -87,6 +87,14 @@ class PlanTests(SynchronousTestCase):
             self.assertNotIn(each.address, SMALL.strangers)
             self.assertIn(each.address, SMALL.plan)
 
+    @given(some_seats())
+    def test_what_was_decided_and_is_not_written_yet_stays(self, seats: list[Seat]) -> None:
+        first = make_plan(seats, SMALL)
+        held = {each.mac: each.address for each in first.reservations}
+        older = [seat(number, born="2020") for number in range(100, 110)]
+        again = make_plan([*seats, *older], SMALL, held=held)
+        self.assertTrue(set(first.reservations) <= set(again.reservations))
+
     def test_who_has_one_written_keeps_it_though_it_rests(self) -> None:
         plan = make_plan([seat(1, "172.24.1.7")], LAN, [IPv4Address("172.24.1.7")])
         self.assertEqual(plan.reservations, (reservation(1, "172.24.1.7", "fd42::ac18:107"),))
