@@ -92,6 +92,7 @@ class Dnsmasq(Service):
         self._wanted = False
         self._supervising = False
         self._forget: set[IPAddress] = set()
+        self._anew = False
         self._pause: Deferred[None] | None = None
 
     @property
@@ -114,6 +115,7 @@ class Dnsmasq(Service):
     def forget(self, addresses: Collection[IPAddress]) -> None:
         """Have it know nothing any more of who had these: it is started anew, which takes some milliseconds."""
         self._forget |= set(addresses)
+        self._anew = True
         self._kill()
 
     def startService(self) -> None:
@@ -147,9 +149,9 @@ class Dnsmasq(Service):
     async def _supervise(self) -> None:
         waits: Iterator[float] = pauses(FIRST_PAUSE, LONGEST_PAUSE)
         while self.running and self._wanted:
-            began = self._reactor.seconds()
+            began, self._anew = self._reactor.seconds(), False
             reason = await self._run()
-            if self._forget or not (self.running and self._wanted):
+            if self._anew or not (self.running and self._wanted):
                 continue
             if self._reactor.seconds() - began > LONGEST_PAUSE:
                 waits = pauses(FIRST_PAUSE, LONGEST_PAUSE)
@@ -185,10 +187,10 @@ class Dnsmasq(Service):
 
     def _prepare(self) -> None:
         replace_file(self._folders.configuration, self._text.encode())
-        gone, self._forget = self._forget, set()
-        if gone and self._folders.leases.exists():
-            kept = without_leases(self._folders.leases.read_text(encoding="utf-8", errors="replace"), gone)
+        if self._forget and self._folders.leases.exists():
+            kept = without_leases(self._folders.leases.read_text(encoding="utf-8", errors="replace"), self._forget)
             replace_file(self._folders.leases, kept.encode())
+        self._forget = set()
 
     def _said(self, line: str) -> None:
         self.answers = self.answers or STARTED in line

@@ -253,6 +253,11 @@ class RestTests(KeeperCase):
         del self.lxd.seats["default", "ws-u1"]
         self.changed("default", "ws-u1")
 
+    def test_nothing_is_to_be_forgotten_while_nobody_goes(self) -> None:
+        self.heard(seat(1, "172.24.1.7"))
+        self.heard(seat(2))
+        self.assertEqual((self.keeper.resting, self.forgotten), (0, []))
+
     def test_a_removed_ones_address_rests(self) -> None:
         self.removed()
         self.assertEqual((self.keeper.resting, self.forgotten), (1, []))
@@ -280,7 +285,7 @@ class RestTests(KeeperCase):
     def test_nobody_new_gets_what_dnsmasq_may_remember(self, steps: list[tuple[str, int]]) -> None:
         self.setUp()
         # So few that everybody wants the same.
-        self.keeper = self.another(evolve(LAN, plan=Span.parse("172.24.1.1-172.24.1.8")))
+        self.keeper = self.another(evolve(LAN, plan=Span.parse("172.24.1.1-172.24.1.2")))
         self.keeper.decides = True
         self.heard()
         had: dict[str, str] = {}
