@@ -1,150 +1,189 @@
-"""Network namespaces that stand for pods; below them is a bridge in a namespace of its own, with no way out."""
+"""Network namespaces that a test makes: they play containers, bridges, the router and the Internet.
+
+Nothing of the machine's own namespace is changed: each namespace belongs to a process of the test's, and what lies in it
+ends with that process. Sockets can be opened in any of them; they stay there.
+"""
 
 from __future__ import annotations
 
+import ctypes
+import json
 import os
-import secrets
 import shutil
-import signal
+import socket
 import subprocess
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import SkipTest
 
-import yaml
+from twisted.trial.unittest import TestCase
 
-from tests.stack import wait_until
-
-NETWORK = "198.18.0"
-"""For such things (RFC 2544)."""
-
-
-def run(*command: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end."""
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-    return done
+CLONE_NEWNET = 0x40000000
+ETH_P_ALL = 3
+BOUND = ("setpriv", "--pdeathsig", "KILL")
+"""What begins so ends with the test's process, even if that is killed."""
+NEEDED = ("setpriv", "unshare", "nsenter", "ip", "nft", "dnsmasq", "busybox")
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
-NETNS = Path("/etc/netns")
-"""What `ip netns exec` puts in the place of files in /etc (ip-netns(8))."""
+def require_namespaces() -> None:
+    """Skip with the reason, where this machine cannot make them."""
+    if os.geteuid() != 0:
+        raise SkipTest("needs root, for network namespaces of its own")
+    missing = [program for program in NEEDED if shutil.which(program) is None]
+    if missing:
+        raise SkipTest(f"needs {', '.join(missing)} (packages dnsmasq-base, nftables, iproute2, busybox-static)")
+
+
+def _enter(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        if _libc.setns(descriptor, CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), "setns")
+    finally:
+        os.close(descriptor)
 
 
 class Namespace:
-    """One."""
+    """One network namespace, with forwarding off and nothing but a loopback interface that is up."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        run("ip", "netns", "add", name)
-        self.hosts = NETNS / name / "hosts"
-        self.run("ip", "link", "set", "lo", "up")
+    def __init__(self, test: TestCase, name: str) -> None:
+        self.name, self._test = name, test
+        arguments = [*BOUND, "unshare", "--net", "sh", "-c", "echo there; exec sleep infinity"]
+        self._holder = subprocess.Popen(arguments, stdout=subprocess.PIPE)
+        test.addCleanup(self._end)
+        assert self._holder.stdout is not None
+        assert self._holder.stdout.readline() == b"there\n"
+        self.ip("link set lo up")
 
-    def run(self, *command: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return run("ip", "netns", "exec", self.name, *command, check=check)
+    def _end(self) -> None:
+        self._holder.kill()
+        self._holder.wait()
+        assert self._holder.stdout is not None
+        self._holder.stdout.close()
 
-    def start(self, *command: str | Path, **more: Any) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(["ip", "netns", "exec", self.name, *map(str, command)], **more)
+    @property
+    def path(self) -> str:
+        return f"/proc/{self._holder.pid}/ns/net"
 
-    def answers(self, address: str, *, size: int = 56) -> bool:
-        """Whether somebody answers to a ping that is not cut into pieces."""
-        told = self.run("ping", "-n", "-c", "1", "-W", "1", "-M", "do", "-s", str(size), address, check=False)
-        return told.returncode == 0
+    def wrapped(self, *arguments: str) -> list[str]:
+        """The command line that runs a program inside."""
+        return ["nsenter", f"--net={self.path}", *arguments]
 
-    def know(self, name: str, addresses: Iterable[str]) -> None:
-        """Let a name have these addresses for programs that are started after the first time; others see changes."""
-        self.hosts.parent.mkdir(parents=True, exist_ok=True)
-        # In place: what is mounted is the file.
-        with self.hosts.open("w") as hosts:
-            hosts.write("127.0.0.1 localhost\n" + "".join(f"{address} {name}\n" for address in addresses))
+    def run(self, *arguments: str, text: str = "", check: bool = True) -> str:
+        """What a program inside says; it is waited for."""
+        done = subprocess.run(self.wrapped(*arguments), input=text, capture_output=True, text=True, check=False)
+        if check and done.returncode:
+            raise AssertionError(f"{self.name}: {' '.join(arguments)}: {done.stderr or done.stdout}\n{text}")
+        return done.stdout
 
-    def delete(self) -> None:
-        run("ip", "netns", "del", self.name, check=False)
-        shutil.rmtree(self.hosts.parent, ignore_errors=True)
+    def start(self, *arguments: str, **more: Any) -> subprocess.Popen[bytes]:
+        """A program inside that goes on until the test ends."""
+        process = subprocess.Popen([*BOUND, *self.wrapped(*arguments)], **more)
 
+        def end() -> None:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
 
-class Below:
-    """The network below, and its pods."""
+        self._test.addCleanup(end)
+        return process
 
-    def __init__(self, mtu: int = 1500) -> None:
-        self.mark = secrets.token_hex(2)
-        self.mtu = mtu
-        self.pods: list[Pod] = []
-        self.space = Namespace(f"wsl{self.mark}")
-        self.space.run("ip", "link", "add", "below", "type", "bridge")
-        self.space.run("ip", "link", "set", "below", "up", "mtu", str(mtu))
+    def ip(self, *lines: str) -> None:
+        self.run("ip", "-batch", "-", text="\n".join(lines) + "\n")
 
-    def pod(self, mtu: int | None = None) -> Pod:
-        made = Pod(self, len(self.pods) + 1, mtu or self.mtu)
-        self.pods.append(made)
+    def sysctl(self, **values: str) -> None:
+        """Set values below /proc/sys/net of this namespace, with ``__`` for each slash."""
+        for key, value in values.items():
+            self.run("sh", "-c", f"echo {value} > /proc/sys/net/{key.replace('__', '/')}")
+
+    def veth(self, own: str, other: Namespace, its: str) -> None:
+        """Join it to another namespace: ``own`` here, ``its`` there, both up."""
+        self.ip(f"link add {own} type veth peer name {its} netns {other._holder.pid}", f"link set {own} up")
+        other.ip(f"link set {its} up")
+
+    def mac(self, interface: str) -> str:
+        found: str = json.loads(self.run("ip", "-json", "link", "show", interface))[0]["address"]
+        return found
+
+    def addresses(self, interface: str) -> list[str]:
+        """The global addresses of an interface."""
+        told = json.loads(self.run("ip", "-json", "addr", "show", "dev", interface))
+        return [each["local"] for link in told for each in link.get("addr_info", ()) if each.get("scope") == "global"]
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """Let this thread open sockets in it."""
+        _enter(self.path)
+        try:
+            yield
+        finally:
+            _enter(f"/proc/{os.getpid()}/ns/net")
+
+    def socket(self, family: int, kind: int, protocol: int = 0) -> socket.socket:
+        with self.inside():
+            made = socket.socket(family, kind, protocol)
+        self._test.addCleanup(made.close)
+        made.settimeout(10)
         return made
 
-    def delete(self) -> None:
-        for pod in self.pods:
-            pod.end()
-            pod.space.delete()
-        self.space.delete()
+    def packets(self, interface: str) -> socket.socket:
+        """A socket that sends and receives whole frames."""
+        made = self.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+        made.bind((interface, ETH_P_ALL))
+        return made
+
+    def listen(self, address: str, port: int) -> socket.socket:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        made = self.socket(family, socket.SOCK_STREAM)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((address, port))
+        made.listen(512)
+        return made
+
+    def connects(self, address: str, port: int, timeout: float = 10) -> bool:
+        """Whether a TCP connection can be made from here; ``timeout`` is for those that are not answered at all."""
+        made = self.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+        made.settimeout(timeout)
+        try:
+            made.connect((address, port))
+        except OSError:
+            return False
+        return True
 
 
-class Pod:
-    """A namespace with an address below, and perhaps an agent in it."""
+class NamespaceCase(TestCase):
+    """A test in network namespaces of its own."""
 
-    def __init__(self, below: Below, number: int, mtu: int) -> None:
-        self.number = number
-        self.address = f"{NETWORK}.{number}"
-        self.address6 = f"fd18::{number}"
-        self.lan = f"10.99.0.{number}"
-        self.space = Namespace(f"wsl{below.mark}-{number}")
-        cable = f"v{below.mark}{number}"
-        run("ip", "link", "add", cable, "netns", below.space.name, "type", "veth", "peer", "name", "eth0",
-            "netns", self.space.name)  # fmt: skip
-        below.space.run("ip", "link", "set", cable, "master", "below", "up", "mtu", str(mtu))
-        self.space.run("ip", "addr", "add", f"{self.address}/24", "dev", "eth0")
-        self.space.run("ip", "addr", "add", f"{self.address6}/64", "dev", "eth0", "nodad")
-        self.space.run("ip", "link", "set", "eth0", "up", "mtu", str(mtu))
-        self.agent: subprocess.Popen[bytes] | None = None
-        self.log = Path()
+    timeout = 120
 
-    def settings(self, peers: Sequence[str], **more: Any) -> dict[str, Any]:
-        return {
-            "ip": self.address, "peers": list(peers), "addresses": [f"{self.lan}/24"], "http_address": "127.0.0.1:8181",
-            "look": "200ms", **more,
-        }  # fmt: skip
+    def setUp(self) -> None:
+        require_namespaces()
 
-    def begin(self, folder: Path, settings: dict[str, Any], *, wait: bool = True) -> None:
-        """Start the agent, and wait until the device is there."""
-        self.file = folder / f"lan-{self.number}.yaml"
-        self.file.write_text(yaml.safe_dump(settings))
-        self.log = folder / f"lan-{self.number}.log"
-        program = Path(sys.executable).with_name("twistd")
-        with self.log.open("ab") as log:
-            self.agent = self.space.start(
-                program, "--nodaemon", "--pidfile=", "webspaced-lan", "--config", self.file,
-                stdout=log, stderr=log, env=dict(os.environ), start_new_session=True,
-            )  # fmt: skip
-        if wait:
-            wait_until("the device is there", self.is_up)
+    def namespace(self, name: str) -> Namespace:
+        return Namespace(self, name)
 
-    def is_up(self) -> bool:
-        assert self.agent is not None
-        assert self.agent.poll() is None, self.log.read_text()
-        return self.get("health").startswith("204")
+    def bridged(self, bridge: str, ports: Sequence[tuple[str, str]]) -> tuple[Namespace, list[Namespace]]:
+        """A namespace with a bridge, and others behind its ports, each with an ``eth0``.
 
-    def get(self, page: str) -> str:
-        """Give status and body of a page of the agent."""
-        program = (
-            "import http.client as h; c = h.HTTPConnection('127.0.0.1', 8181, timeout=5);"
-            f"c.request('GET', '/{page}'); r = c.getresponse(); print(r.status, r.read().decode())"
-        )
-        return self.space.run(sys.executable, "-c", program, check=False).stdout
+        :param ports: the name of the port, and of the namespace behind it.
+        """
+        switch = self.namespace(bridge)
+        # Without snooping, which takes multicast for what nobody wants while nobody has asked for it.
+        switch.ip(f"link add {bridge} type bridge mcast_snooping 0", f"link set {bridge} up")
+        behind = [self.namespace(name) for _, name in ports]
+        for (port, _), each in zip(ports, behind, strict=True):
+            switch.veth(port, each, "eth0")
+            switch.ip(f"link set {port} master {bridge}")
+        return switch, behind
 
-    def end(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """End the agent."""
-        agent, self.agent = self.agent, None
-        if agent is not None:
-            agent.send_signal(number)
-            agent.wait()
 
-    def device(self) -> str:
-        """Give what the kernel says of the device."""
-        return self.space.run("ip", "-d", "link", "show", "kubelan").stdout
+def temporary(test: TestCase) -> Path:
+    """A folder of the test's with a short path."""
+    path = Path(test.mktemp()).absolute()
+    path.mkdir(parents=True)
+    return path

@@ -14,7 +14,7 @@ from typing import Any, Self
 from unittest import SkipTest, TestCase
 
 from harness import packages
-from tests.namespaces import Below, Pod
+from tests.pods import Below, Pod
 from tests.stack import wait_until
 
 DEVICE = "kubelan"

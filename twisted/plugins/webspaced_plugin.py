@@ -20,3 +20,9 @@ webspaced_lan = ServiceMaker(
     "A layer-2 LAN for pods and containers, over VXLAN.",
     "webspaced-lan",
 )
+webspaced_router = ServiceMaker(
+    "webspaced-router",
+    "webspaced.router.tap",
+    "Addresses, names and the way out for containers, by what LXD says of them.",
+    "webspaced-router",
+)

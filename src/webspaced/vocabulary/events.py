@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from webspaced.vocabulary import images, services
+from webspaced.vocabulary import images, lan, router, services
 from webspaced.vocabulary.event import DEBUG, INFO, WARN, Event, broke, critical, debug, error, info, warn
 
 _DAEMON: Mapping[str, tuple[Event, ...]] = {
@@ -241,15 +241,6 @@ _DAEMON: Mapping[str, tuple[Event, ...]] = {
         info("kube.watch-behind", "A watch was too old, and all is listed again.", "resource"),
         warn("kube.watch-ended", "A watch of the cluster's objects ended, and is begun again.", "resource", "error"),
     ),
-    "The container network": (
-        warn("lan.announce-failed", "Where an address is could not be told on the LAN.", "address", "error"),
-        broke("lan.broke", "The network is not looked after for the moment, by a mistake of webspaced's own."),
-        warn("lan.cluster-lost", "Peers could not be listed, and stay as they are.", "what", "error"),
-        warn("lan.hook-failed", "A hook failed.", "what", "error"),
-        warn("lan.name-lost", "The addresses of a name are not found, and stay as they are.", "host", "error"),
-        warn("lan.pass-failed", "The network is not as it is wanted.", "error"),
-        info("lan.written", "Something was written to the kernel.", "count", "peers"),
-    ),
     "LXD": (
         error("lxd.certificate-other", "LXD shows another certificate than the one that is pinned.", "shown", "expected"),
         warn("lxd.events-lost", "LXD's event stream ended, and is opened again.", "error"),
@@ -276,6 +267,8 @@ _DAEMON: Mapping[str, tuple[Event, ...]] = {
         broke("simulation.broke", "A protocol in the simulated network failed."),
     ),
 }  # fmt: skip
-GROUPS: Mapping[str, tuple[Event, ...]] = {**_DAEMON, **services.GROUPS, **images.GROUPS}
+GROUPS: Mapping[str, tuple[Event, ...]] = {
+    **_DAEMON, **services.GROUPS, **images.GROUPS, **router.GROUPS, **lan.GROUPS,
+}  # fmt: skip
 """Those of the daemon, and of each service beside it, which has a module of its own here."""
 EVENTS: Mapping[str, Event] = {event.name: event for group in GROUPS.values() for event in group}

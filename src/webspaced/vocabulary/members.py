@@ -54,6 +54,7 @@ FIELDS: Mapping[str, str] = {
     "pod": "The name of a pod.",
     "port": "A TCP port.",
     "product": "`LXD` or `Incus`.",
+    "project": "A project of LXD.",
     "read": "How many bytes were read.",
     "resource": "A kind of objects in Kubernetes.",
     "said": "The end of a command's output.",
