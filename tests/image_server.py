@@ -179,7 +179,7 @@ class Client:
     def tried(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         flavour = self.lxd.flavour
         environment = {
-            **self.lxd.environment, flavour.conf_variable: str(self._conf), "XDG_CACHE_HOME": str(self._cache),
+            **self.lxd.environment, flavour.conf_variable: str(self._conf), "INCUS_CACHE": str(self._cache),
         }  # fmt: skip
         return subprocess.run(
             [flavour.client, *arguments], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,

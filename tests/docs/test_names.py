@@ -12,6 +12,8 @@ from tests.chart_values import CHART
 from tests.docs.blocks import ROOT, pages
 from tests.openapi import operations
 from webspaced.cli.registry import COMMANDS
+from webspaced.images import metrics as images
+from webspaced.images.settings import SCHEMA as IMAGES
 from webspaced.lan.metrics import CATALOGUE as LAN
 from webspaced.metrics.catalogue import CATALOGUE
 from webspaced.settings import SETTINGS
@@ -45,15 +47,17 @@ class NameTests(SynchronousTestCase):
     def test_settings_and_values_of_the_chart(self) -> None:
         values = yaml.safe_load((CHART / "values.yaml").read_text())
         of_chart = {f"{key}.{name}" for key, each in values.items() if isinstance(each, dict) for name in each}
-        known = set(SETTINGS) | {f"{key}_file" for key in SETTINGS} | of_chart
-        sections = {key.rpartition(".")[0] for key in SETTINGS}
+        settings = {*SETTINGS, *IMAGES.settings}
+        known = settings | {f"{key}_file" for key in settings} | of_chart
+        sections = {key.rpartition(".")[0] for key in settings}
         named = found(rf"((?:{SECTIONS})\.[a-z_.]+?)(?:: .*)?")
         named = [each for each in named if not each[1].endswith((".py", ".yaml", ".yml", *GROUPS))]
         # Events have names of the same form.
         self.assertAllKnown(named, known | sections | set(EVENTS), 100)
 
     def test_metrics(self) -> None:
-        known = {name for metric in (*CATALOGUE, *LAN) for name in (metric, f"{metric}_total")}
+        every = (*CATALOGUE, *images.CATALOGUE, *LAN)
+        known = {name for metric in every for name in (metric, f"{metric}_total")}
         self.assertAllKnown(found(r"(webspaced_[a-z_]+)"), known, 20)
 
     def test_commands(self) -> None:

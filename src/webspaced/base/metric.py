@@ -27,3 +27,9 @@ class Metric:
     meaning: str
     labels: tuple[str, ...] = ()
     each: bool = False
+
+
+def row_of(metric: Metric) -> str:
+    """Give a metric as a row of a table in Markdown: name, kind, labels and meaning."""
+    labels = ", ".join(f"`{label}`" for label in metric.labels)
+    return f"| `{metric.name}` | {metric.sort.value} | {labels} | {metric.meaning} |"

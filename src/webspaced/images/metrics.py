@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from webspaced.base.families import Reading, counted, one
-from webspaced.base.metric import Metric, Sort
+from webspaced.base.metric import Metric, Sort, row_of
 from webspaced.images.core.verdict import KINDS
 from webspaced.images.site import Front
 from webspaced.images.sources.requests import Requests
@@ -36,6 +37,17 @@ METRICS = (
     Metric("webspaced_images_upstream_left", _GAUGE, "How many requests the release API takes until its limit is renewed;"
            " absent where it does not say."),
 )  # fmt: skip
+_HEAD = """\
+# Metrics of the image server
+
+<!-- Printed by `python -m webspaced.images.metrics`; change webspaced/images/metrics.py. -->
+
+What `/metrics` of webspaced-images tells, at `operators_address`, in Prometheus' text format. Beside these there are those
+of the process (`process_…`) and of Python's garbage collector (`python_gc_…`).
+
+| metric | kind | labels | meaning |
+|---|---|---|---|
+"""
 CATALOGUE: Mapping[str, Metric] = {metric.name: metric for metric in METRICS}
 
 
@@ -68,3 +80,12 @@ def _of_streams(streams: Streams) -> Iterator[Reading]:
     yield Reading("webspaced_images_snapshot_age_seconds", {(stream.name,): stream.age() for stream, _ in served})
     yield Reading("webspaced_images_source_up", {(stream.name,): float(not stream.trouble) for stream in shown})
     yield Reading("webspaced_images_looks_total", {(stream.name,): stream.asked for stream in shown})
+
+
+def markdown() -> str:
+    """Give the text of ``docs/reference/images-metrics.md``."""
+    return _HEAD + "".join(f"{row_of(metric)}\n" for metric in METRICS)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown())

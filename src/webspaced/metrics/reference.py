@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from webspaced.base.metric import Metric
+from webspaced.base.metric import row_of
 from webspaced.lib.measures import OK, OTHER, OUTCOMES
 from webspaced.metrics.catalogue import GROUPS
 
@@ -30,14 +30,9 @@ def markdown() -> str:
     words = dict.fromkeys((OK, *(word for _, word in OUTCOMES), OTHER))
     page = _HEAD.format(outcomes=", ".join(f"`{word}`" for word in words))
     for title, metrics in GROUPS.items():
-        rows = "\n".join(_row(metric) for metric in metrics)
+        rows = "\n".join(row_of(metric) for metric in metrics)
         page += f"## {title}\n\n| metric | kind | labels | meaning |\n|---|---|---|---|\n{rows}\n\n"
     return page.rstrip("\n") + "\n"
-
-
-def _row(metric: Metric) -> str:
-    labels = ", ".join(f"`{label}`" for label in metric.labels)
-    return f"| `{metric.name}` | {metric.sort.value} | {labels} | {metric.meaning} |"
 
 
 if __name__ == "__main__":

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from webspaced.vocabulary.event import Event, broke, error, info, warn
+from webspaced.vocabulary.event import Event, broke, debug, error, info, warn
 
 GROUPS: Mapping[str, tuple[Event, ...]] = {
     "The image server": (
+        debug("images.answered", "A request was answered.", "address", "method", "path", "status"),
         warn("images.certificate-refused", "The server's new certificate cannot be used; the old one goes on.", "error"),
         info("images.certificate-renewed", "The server's new certificate is used."),
         warn("images.delta-failed", "No delta could be made.", "name", "error"),
