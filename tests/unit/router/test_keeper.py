@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.unit.router.networks import LAN, mac, reservation, seat
+from tests.unit.router.networks import LAN, mac, seat
 from webspaced.core.instance import IPAddress
 from webspaced.errors import Changed, Unavailable
 from webspaced.router.dnsmasq import Folders, Names, Offer
