@@ -171,3 +171,10 @@ class TextTests(SettingsCase):
         own = guards(parts.lan_of(settings), parts.guarding_of(settings, None))
         self.assertIn('iifname "lxc*" jump from_container', own)
         self.assertNotIn("to_container", own)
+
+
+class DocumentTests(SettingsCase):
+    def test_the_settings_of_the_page_load(self) -> None:
+        page = (ROOT / "docs/how-to/router.md").read_text(encoding="utf-8")
+        first = page.partition("```yaml\n")[2].partition("```")[0]
+        self.assertEqual(self.load(yaml.safe_load(first)).router.interface, "lan0")
