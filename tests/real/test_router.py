@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import signal
 import socket
 import sys
@@ -276,6 +277,51 @@ class LifeTests(RouterCase):
         router = await self.started(log_format="json")
         lines = [json.loads(line) for line in router.log.read_text().splitlines()]
         self.assertIn("router.serving", [each.get("event") for each in lines])
+
+
+class RightsTests(RouterCase):
+    def limited(self, router: Router, *how: str) -> None:
+        """Let a router start with no other rights than these."""
+        start = router.where.start
+
+        def started(*arguments: str, **more: Any) -> Any:
+            return start("setpriv", *how, *arguments, **more)
+
+        self.patch(router.where, "start", started)
+
+    async def check(self, router: Router) -> None:
+        router.start()
+        await self.until(lambda: router.is_ready, router)
+        self.add("ws-u1", self.inside[0])
+        address = await self.until(lambda: self.address("ws-u1"), router)
+        self.assertEqual((await self.asks_dhcp(self.inside[0]))[0][0], address)
+        self.outside.listen("0.0.0.0", 443)
+        self.assertTrue(await deferToThread(self.inside[0].connects, OUTSIDE, 443))
+
+    @driven
+    async def test_three_capabilities_are_enough_for_who_is_not_root(self) -> None:
+        rights = "-all,+net_admin,+net_raw,+net_bind_service"
+        user = pwd.getpwnam("nobody")
+        if not all(folder.stat().st_mode & 1 for folder in Path(sys.executable).resolve().parents):
+            # This Python is where others than root cannot read it.
+            rights += ",+dac_read_search"
+        router = self.router()
+        for path in (self.folder, router.folder, router.config):
+            os.chown(path, user.pw_uid, user.pw_gid)
+        os.chown(self.lxd.socket, user.pw_uid, user.pw_gid)
+        self.limited(
+            router, "--reuid=nobody", f"--regid={user.pw_gid}", "--clear-groups", "--no-new-privs",
+            f"--inh-caps={rights}", f"--ambient-caps={rights}", f"--bounding-set={rights}",
+        )  # fmt: skip
+        await self.check(router)
+
+    @driven
+    async def test_root_in_a_container_needs_two_more(self) -> None:
+        """As dnsmasq, which is started by root, says again who it is."""
+        rights = "-all,+net_admin,+net_raw,+net_bind_service,+setgid,+setpcap"
+        router = self.router()
+        self.limited(router, "--no-new-privs", f"--inh-caps={rights}", f"--bounding-set={rights}")
+        await self.check(router)
 
 
 class SixTests(RouterCase):

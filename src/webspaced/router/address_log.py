@@ -1,6 +1,7 @@
 """The log of who had which address when: a file of JSON lines for each day, kept for some days.
 
-Each file begins with all that holds then, so that a day can be read without the days before it.
+Each file begins with all that holds then, so that a day can be read without the days before it. What clients can have
+written as often as they like, that they ask and give back, is written when it changes, and so often for an address.
 """
 
 from __future__ import annotations
@@ -12,14 +13,19 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from webspaced.core.instance import IPAddress
 from webspaced.lib import json_lines
+from webspaced.lib.buckets import Buckets, Rate
 from webspaced.lib.files import make_private_directory
 from webspaced.router.plan import Plan, Reservation
 from webspaced.router.records import Given, changes, leases
 
+TURNS = Rate(1 / 60, 20)
+"""How often an address may be given and given back, in lines a second and at once."""
+MOST = 1 << 16
 _NAME = re.compile(r"(\d{4}-\d\d-\d\d)\.jsonl")
 
 
@@ -28,11 +34,13 @@ class AddressLog:
 
     log = Logger()
 
-    def __init__(self, folder: Path, days: int, now: Callable[[], float]) -> None:
+    def __init__(self, clock: IReactorTime, folder: Path, days: int, now: Callable[[], float]) -> None:
         """:param days: for which each file is kept. :param now: gives seconds since the epoch."""
         self._folder, self._days, self._now = folder, days, now
         self._day: date | None = None
         self._held: Sequence[Reservation] = ()
+        self._last: dict[IPAddress, Given] = {}
+        self._turns: Buckets[IPAddress] = Buckets(clock, TURNS, MOST)
         self.is_on = False
         """Whether this router serves: only that one knows what was given."""
 
@@ -53,7 +61,10 @@ class AddressLog:
         self._write(changes(before.reservations, after.reservations))
 
     def given(self, given: Given) -> None:
-        """Say what dnsmasq gave."""
+        """Say what dnsmasq gave, unless it is what was said last of this address."""
+        if not self.is_on or self._last.get(given.address) == given or self._turns.take(given.address):
+            return
+        self._last[given.address] = given
         self._write([{"what": given.what, "address": str(given.address), "client": given.client}])
 
     def tick(self) -> None:
@@ -70,7 +81,9 @@ class AddressLog:
             first = self._opening(today)
             with (self._folder / f"{today}.jsonl").open("a", encoding="ascii") as file:
                 file.writelines(json_lines.line({"time": json_lines.moment(now), **each}) for each in (*first, *records))
+            self._day = today
         except OSError as error:
+            self._last = {}
             self.log.error(  # noqa: TRY400  (Twisted's, and no mistake of ours)
                 "the log of addresses cannot be written: {error}", event="router.log-failed", error=str(error)
             )
@@ -78,7 +91,7 @@ class AddressLog:
     def _opening(self, today: date) -> Iterator[Mapping[str, Any]]:
         if today == self._day:
             return iter(())
-        self._day = today
+        self._last = {}
         for path in outdated([path.name for path in self._folder.iterdir()], today, self._days):
             (self._folder / path).unlink(missing_ok=True)
         return iter([{"what": "held", **each} for each in leases(self._held)])

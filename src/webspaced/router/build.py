@@ -77,7 +77,7 @@ class _Objects:
         self.server = Dnsmasq(reactor, find("dnsmasq", "dnsmasq-base"), self.lan, names, offer, folders, self.given)
         lxd, self._events = instances.connect(reactor, settings.lxd)
         self.keeper = Keeper(reactor, lxd, self.lan, names, offer, folders, self.forget)
-        self.addresses = AddressLog(settings.data_dir / "addresses", settings.router.address_log, time.time)
+        self.addresses = AddressLog(reactor, settings.data_dir / "addresses", settings.router.address_log, time.time)
         mode = settings.leadership.mode
         self.duty = Duty(
             reactor, self.keeper, self.server, self.link, self.addresses, moves=mode != "keepalived", keeps=mode == "alone"

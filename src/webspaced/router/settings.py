@@ -261,7 +261,7 @@ class Leadership:
     )
     takeover: float = setting(
         duration(1.0),
-        "How long after the last sign of life of one router another one takes over. The Lease is renewed five times as often.",
+        "How long after the last sign of life of a router another one takes over. The Lease is renewed five times as often.",
         default=2.5,
         unit="seconds",
     )
