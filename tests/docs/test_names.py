@@ -16,6 +16,7 @@ from webspaced.images import metrics as images
 from webspaced.images.settings import SCHEMA as IMAGES
 from webspaced.lan.metrics import CATALOGUE as LAN
 from webspaced.metrics.catalogue import CATALOGUE
+from webspaced.router.settings import SCHEMA as ROUTER
 from webspaced.settings import SETTINGS
 from webspaced.vocabulary.events import EVENTS
 from webspaced.webspaces.conditions import Kind
@@ -47,7 +48,7 @@ class NameTests(SynchronousTestCase):
     def test_settings_and_values_of_the_chart(self) -> None:
         values = yaml.safe_load((CHART / "values.yaml").read_text())
         of_chart = {f"{key}.{name}" for key, each in values.items() if isinstance(each, dict) for name in each}
-        settings = {*SETTINGS, *IMAGES.settings}
+        settings = {*SETTINGS, *IMAGES.settings, *ROUTER.settings}
         known = settings | {f"{key}_file" for key in settings} | of_chart
         sections = {key.rpartition(".")[0] for key in settings}
         named = found(rf"((?:{SECTIONS})\.[a-z_.]+?)(?:: .*)?")
