@@ -29,13 +29,28 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{/* The settings: what the chart knows, and over it what `config` says. */}}
 {{- define "images.config" -}}
-{{- $http := dict "listen_address" ":8080" }}
-{{- $own := dict "log_format" "json" "operators_address" ":9095" "data_dir" "/var/lib/webspaced-images" "http" $http }}
+{{- $http := dict }}
+{{- $own := dict "log_format" "json" "http" $http }}
 {{- if or .Values.existingSecret .Values.secrets.token }}
 {{- $_ := set $own "releases" (dict "token_file" "/run/secrets/webspaced/token") }}
 {{- end }}
 {{- if or .Values.existingSecret .Values.secrets.access }}
 {{- $_ := set $http "access_file" "/run/secrets/webspaced/access.yaml" }}
 {{- end }}
-{{- mergeOverwrite $own (deepCopy .Values.config) | toYaml }}
+{{- /* Ports and folder are the pod's. */}}
+{{- $pods := dict "operators_address" ":9095" "data_dir" "/var/lib/webspaced-images" "http" (dict "listen_address" ":8080") }}
+{{- mergeOverwrite $own (deepCopy .Values.config) $pods | toYaml }}
+{{- end }}
+
+{{- define "images.podSecurityContext" -}}
+{{- $context := dict
+      "runAsNonRoot" true "runAsUser" 10001 "runAsGroup" 10001 "fsGroup" 10001 "fsGroupChangePolicy" "OnRootMismatch"
+      "seccompProfile" (dict "type" "RuntimeDefault") }}
+{{- mergeOverwrite $context (deepCopy .Values.podSecurityContext) | toYaml }}
+{{- end }}
+
+{{- define "images.securityContext" -}}
+{{- $context := dict
+      "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true "capabilities" (dict "drop" (list "ALL")) }}
+{{- mergeOverwrite $context (deepCopy .Values.securityContext) | toYaml }}
 {{- end }}
