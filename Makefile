@@ -13,7 +13,7 @@ help:
 	@echo 'make lint    ruff, mypy and import-linter'
 	@echo 'make docs    build the documentation'
 	@echo 'make soak    the long versions of random tests: 500 sequences of 50 events through the whole daemon, half an hour through the relay'
-	@echo 'make bench   run a benchmark: BENCH=boot, routes (BENCH_PARTS=flips, events, takeover, resync, stalls), api, start, front, sleep, day, metrics, rest, relay or lan'
+	@echo 'make bench   run a benchmark: BENCH=boot, routes (BENCH_PARTS=flips, events, takeover, resync, stalls), api, start, front, sleep, day, metrics, images, lan, rest or relay'
 	@echo 'make release VERSION=1.2.3: collect the changelog, build and check wheel and sdist, list components, commit and tag; publishes nothing'
 	@echo 'make audit   look the locked packages up among known vulnerabilities; status 2 where that cannot be asked'
 	@echo 'make clean   remove everything that the above made, webspaces too'

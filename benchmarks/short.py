@@ -3,7 +3,7 @@
 Each is run once with a few rounds and small amounts, and has to come to an end with its result. Its figures are shown and
 held against no goal: a shared machine tells nothing in so few rounds. What this machine does not allow is said, as ever.
 
-`BENCH_ONLY` (boot,api,routes,start,front,sleep,day,metrics,rest,lan,relay) chooses.
+`BENCH_ONLY` (boot,api,routes,start,front,sleep,day,metrics,images,rest,lan,relay) chooses.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ AMOUNTS: Mapping[str, Mapping[str, int | str]] = {
     "sleep": {"ROUNDS": 1, "DOZING": "2", "REAL": 2, "LOOKS": 2, "APART": 1, "LOOKED_AT": "20"},
     "day": {"HOURS": 1, "WEBSPACES": 100},
     "metrics": {"SIMULATED": 200, "SCRAPES": 3},
+    "images": {"IMAGES": 100, "GETS": 5, "LOOKS": 3},
     "rest": {"MINUTE": 2, "SETTLES": 1, "MINUTES": 1, "VISITED": 1},
     "lan": {"PEERS": "20", "ROUNDS": 3},
     "relay": {"ROUNDS": 1, "BUSY_ROUNDS": 1, "MB": 8, "TRIPS": 100, "VISITS": 40, "IDLE": 100},

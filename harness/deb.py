@@ -23,7 +23,7 @@ MANUAL = places.CHECKOUT / "deploy" / "manual"
 SYSTEMD = places.CHECKOUT / "deploy" / "systemd"
 HOME = "usr/lib/webspaced"
 SCRIPTS = ("postinst", "prerm", "postrm")
-PROGRAMS = ("webspaced", "twistd", "traefik")
+PROGRAMS = ("webspaced", "webspaced-images", "twistd", "traefik")
 # Never imported here, and half of all files: another client of Kubernetes, and tests.
 NEEDLESS = ("kubernetes/aio", "**/test", "**/tests", "**/newsfragments")
 
@@ -86,6 +86,8 @@ def _files(root: Path, version: str) -> None:
     for source, target in (
         (places.CHECKOUT / "config.sample.yaml", "etc/webspaced/webspaced.yaml"),
         (SYSTEMD / "webspaced.service", "lib/systemd/system/webspaced.service"),
+        (SYSTEMD / "webspaced-images.service", "lib/systemd/system/webspaced-images.service"),
+        (places.CHECKOUT / "config.images.sample.yaml", "etc/webspaced/webspaced-images.yaml"),
         (SYSTEMD / "webspaced.sysusers", "usr/lib/sysusers.d/webspaced.conf"),
         (SYSTEMD / "webspaced.tmpfiles", "usr/lib/tmpfiles.d/webspaced.conf"),
         (SOURCES / "lintian-overrides", "usr/share/lintian/overrides/webspaced"),
@@ -100,7 +102,8 @@ def _files(root: Path, version: str) -> None:
     # By default it is in the home of whoever is not root.
     settings.write_text(settings.read_text().replace("\n#data_dir: ", "\ndata_dir: "))
     (root / "usr/bin").mkdir()
-    (root / "usr/bin/webspaced").symlink_to("../lib/webspaced/bin/webspaced")
+    for name in ("webspaced", "webspaced-images"):
+        (root / "usr/bin" / name).symlink_to(f"../lib/webspaced/bin/{name}")
     changes = (
         f"webspaced ({version}) unstable; urgency=medium\n\n  * See CHANGELOG.md of the sources.\n\n"
         " -- The webspaced authors <webspaced@localhost>  Thu, 01 Jan 1970 00:00:00 +0000\n"
@@ -125,7 +128,7 @@ def _control(root: Path, version: str, python: str) -> None:
         python=python, next_python=f"{major}.{int(minor) + 1}",
     )
     (control / "control").write_text(text)
-    (control / "conffiles").write_text("/etc/webspaced/webspaced.yaml\n")
+    (control / "conffiles").write_text("/etc/webspaced/webspaced.yaml\n/etc/webspaced/webspaced-images.yaml\n")
     sums = "".join(f"{hashlib.md5(path.read_bytes()).hexdigest()}  {path.relative_to(root)}\n" for path in files)  # noqa: S324
     (control / "md5sums").write_text(sums)
     for name in SCRIPTS:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -11,16 +10,14 @@ from pathlib import Path
 
 import shtab
 
+from webspaced.base.commands import exec_twistd
 from webspaced.cli.command import Command, add_config_option, give
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    program = Path(sys.executable).with_name("twistd")
     config = [] if arguments.config is None else ["--config", str(arguments.config)]
     flags = [f"--{flag}" for flag in ("simulate", "as-root") if getattr(arguments, flag.replace("-", "_"))]
-    sys.stdout.flush()
-    os.execv(program, [str(program), "--nodaemon", "--pidfile=", "webspaced", *config, *flags])  # noqa: S606
-    return 0
+    return exec_twistd("webspaced", *config, *flags)
 
 
 def _version(_arguments: argparse.Namespace) -> int:

@@ -71,7 +71,7 @@ class HowToTests(SynchronousTestCase):
 class UnitTests(SynchronousTestCase):
     def test_it_starts_what_there_is(self) -> None:
         text = UNIT.read_text(encoding="utf-8")
-        self.assertIn("webspaced-images --config /etc/webspaced/webspaced-images.yaml", text)
+        self.assertIn("webspaced-images run --config /etc/webspaced/webspaced-images.yaml", text)
         self.assertIn("StateDirectory=webspaced-images", text)
         self.assertEqual(str(SCHEMA.settings["data_dir"].default), "/var/lib/webspaced-images")
         self.assertIsInstance(yaml.safe_load(PAGES.sample()), dict)

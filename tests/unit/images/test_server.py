@@ -357,15 +357,25 @@ class UpstreamTests(ServingCase):
             self.get(f"{DOCUMENTS}/index.json")
         self.assertEqual([each.status for each in self.api.asked], [304] * 10)
 
-    def test_what_changed_on_a_later_page_is_seen_within_the_hour(self) -> None:
+    def test_what_changed_on_a_later_page_is_seen_when_it_is_its_turn(self) -> None:
         for number in range(150):
             self.api.add(REPOSITORY, f"i{number}/v1.0.0", build(sums=False))
         self.serve()
         oldest = self.api.repositories[REPOSITORY][-1]
         self.api.replace(oldest, "rootfs.amd64.squashfs", b"mended")
-        for _ in range(12):
+        for _ in range(2):
             self.advance(300)
         self.assertEqual(self.get(f"/{REPOSITORY}/images/i0/amd64/v1.0.0/rootfs.squashfs"), b"mended")
+
+    def test_a_release_that_moves_to_the_next_page_stays_listed(self) -> None:
+        for number in range(150):
+            self.api.add(REPOSITORY, f"i{number}/v1.0.0", build(sums=False))
+        self.serve()
+        self.api.add(REPOSITORY, "new/v1.0.0", build(sums=False))
+        for _ in range(2):
+            self.advance(300)
+            products = self.products()
+        self.assertEqual(len(products), 151)
 
     def test_a_limit_is_heeded(self) -> None:
         self.api.add(REPOSITORY, "docker/v1.0.0", build())

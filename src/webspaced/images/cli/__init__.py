@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from webspaced.base.commands import parser_of, run_command
 from webspaced.images.cli.prune import PRUNE
 from webspaced.images.cli.publish import PUBLISH
+from webspaced.images.cli.run import RUN
 from webspaced.images.cli.shown import LIST, VERIFY
 
-COMMANDS = (LIST, VERIFY, PRUNE, PUBLISH)
+COMMANDS = (RUN, LIST, VERIFY, PRUNE, PUBLISH)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -23,8 +23,6 @@ from webspaced.images.sources.requests import Requests, origin_of
 PAGE = 100
 """Releases of a page: GitHub's most; Forgejo gives 50."""
 MOST_PAGES = 20
-FULL_PASS = 12
-"""Each so many looks all pages are asked for, and between them only the first, where what is new appears."""
 
 
 @frozen
@@ -43,19 +41,29 @@ class ReleaseApi:
         path = f"repos/{quote(owner, safe='')}/{quote(repository, safe='')}/releases"
         self._first = f"{requests.api}/{path}?per_page={PAGE}&limit={PAGE}"
         self._pages: dict[str, _Page] = {}
-        self._since_full = 0
+        self._order: list[str] = []
+        """The addresses of all pages, once they were asked for."""
+        self._looks = 0
 
     async def releases(self) -> Sequence[Release]:
-        first, is_same = await self._page(self._first)
-        self._since_full = (self._since_full + 1) % FULL_PASS if is_same else 1
-        pages = [first]
-        while pages[-1].following and len(pages) < MOST_PAGES:
-            known = self._pages.get(pages[-1].following)
-            if known is None or not is_same or self._since_full == 0:
-                known, _ = await self._page(pages[-1].following)
-            pages.append(known)
+        place = self._due()
+        page, is_same = await self._page(self._order[place] if self._order else self._first)
+        if not is_same:
+            # What comes in or goes moves all that follows.
+            order = [*self._order[:place], self._order[place] if self._order else self._first]
+            while page.following and len(order) < MOST_PAGES:
+                order.append(page.following)
+                page, _ = await self._page(page.following)
+            self._order = order
+        pages = [self._pages[url] for url in self._order]
         found = {release.tag: release for page in reversed(pages) for release in page.releases}
         return tuple(found.values())
+
+    def _due(self) -> int:
+        """Give which page is looked at now: every other time the first, where what is new appears, else the next other."""
+        self._looks += 1
+        others = len(self._order) - 1
+        return 0 if others < 1 or self._looks % 2 else 1 + (self._looks // 2 - 1) % others
 
     async def fetch(
         self, asset: Asset, start: int, begin: Callable[[int], None], feed: Callable[[bytes], None]
