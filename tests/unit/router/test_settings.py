@@ -12,8 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from webspaced.errors import Invalid
 from webspaced.router import dnsmasq, keepalived, old_values, parts
 from webspaced.router.guards import guards
-from webspaced.router.rules import ruleset
 from webspaced.router.reference import PAGES
+from webspaced.router.rules import ruleset
 from webspaced.router.settings import SCHEMA, Settings
 from webspaced.settings import SettingsError, load_for
 
