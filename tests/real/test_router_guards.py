@@ -268,10 +268,28 @@ class EffectTests(GuardCase):
         wire = self.victim.packets("eth0")
         for each in sent:
             sending.send(each)
+        return self.heard(wire, wanted)
+
+    def heard(self, wire: socket.socket, wanted: bytes) -> bool:
         seen = False
         while MARK not in (got := wire.recv(65536)):
             seen = seen or got == wanted
         return seen
+
+    def test_neighbours_on_one_member_reach_each_other_whatever_they_say(self) -> None:
+        """Where addresses are not bound, too: the ports tell."""
+        frame = self.frame(IPV4, ip("198.51.100.10", VICTIM, UDP, udp(9, 9, b"as if from outside")), self.victim.mac("eth0"))
+        mark = ethernet("02:00:00:00:07:07", frames.BROADCAST, IPV4, ip("198.51.100.1", VICTIM, UDP, udp(9, 9, MARK)))
+
+        def arrives() -> bool:
+            wire = self.victim.packets("eth0")
+            self.hostile.packets("eth0").send(frame)
+            self.platform.packets("eth0").send(mark)
+            return self.heard(wire, frame)
+
+        self.assertTrue(arrives())
+        self.guard(apart=True, bound=False)
+        self.assertFalse(arrives())
 
     def test_others_rules_stay(self) -> None:
         self.switch.run("nft", "add", "table", "bridge", "somebody_elses")

@@ -89,8 +89,6 @@ def _drop(condition: str) -> str:
 
 def _from_container(lan: Lan, guarding: Guarding) -> Iterator[str]:
     yield _drop("ether type != { ip, ip6, arp }")
-    # Linux takes other kinds of ARP (of IEEE 802) for the same, in which nft finds no addresses.
-    yield from map(_drop, ("arp htype != 1", "arp ptype != ip", "arp hlen != 6", "arp plen != 4"))
     # A container is no DHCP server, and no router.
     yield from map(_drop, ("udp sport { 67, 547 }", "icmp type redirect", "icmpv6 type { nd-router-advert, nd-redirect }"))
     yield from map(_drop, ("arp saddr ip @platform", "ip saddr @platform", "ip6 saddr @platform6"))
