@@ -18,7 +18,7 @@ from harness.saying import CannotGoOn, run_program, say
 
 TOOLS = ("build==1.6.1", "cyclonedx-bom==7.5.0", "towncrier==26.9.0", "twine==7.0.0")
 PROJECT = places.CHECKOUT / "pyproject.toml"
-CHART = places.CHECKOUT / "charts" / "webspaced" / "Chart.yaml"
+CHARTS = sorted((places.CHECKOUT / "charts").glob("*/Chart.yaml"))
 VERSION = re.compile(r"\d+\.\d+\.\d+((a|b|rc)\d+)?")
 
 
@@ -41,11 +41,10 @@ def _begin(version: str) -> None:
 
 
 def _write_version(version: str) -> None:
-    """Write it into pyproject.toml; the chart follows."""
-    for path, pattern in (
-        (PROJECT, r'(?m)^(version = ")[^"]*(")'), (CHART, r"(?m)^(version: )\S+()"),
-        (CHART, r'(?m)^(appVersion: ")[^"]*(")'),
-    ):
+    """Write it into pyproject.toml; the charts follow."""
+    chart_lines = (r"(?m)^(version: )\S+()", r'(?m)^(appVersion: ")[^"]*(")')
+    of_charts = [(path, pattern) for path in CHARTS for pattern in chart_lines]
+    for path, pattern in ((PROJECT, r'(?m)^(version = ")[^"]*(")'), *of_charts):
         text, found = re.subn(pattern, rf"\g<1>{version}\g<2>", path.read_text(encoding="utf-8"))
         if found != 1:
             raise CannotGoOn(f"{path.name} has {found} lines with its version")

@@ -28,10 +28,10 @@ def checksum(data: bytes) -> int:
     return ~total & 0xFFFF
 
 
-def arp_reply(mac: str, address: str, to: str = BROADCAST, about: str = "") -> bytes:
-    """An answer that nobody asked for: ``address`` is at ``mac``."""
+def arp_reply(mac: str, address: str, to: str = BROADCAST, about: str = "", kind: int = 1) -> bytes:
+    """An answer that nobody asked for: ``address`` is at ``mac``. ``kind`` of hardware: Ethernet; 6 is IEEE 802."""
     target = IPv4Address(about or address).packed
-    body = struct.pack("!HHBBH", 1, IPV4, 6, 4, 2) + _mac(mac) + IPv4Address(address).packed + _mac(to) + target
+    body = struct.pack("!HHBBH", kind, IPV4, 6, 4, 2) + _mac(mac) + IPv4Address(address).packed + _mac(to) + target
     return ethernet(mac, to, ARP, body)
 
 

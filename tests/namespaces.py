@@ -110,6 +110,10 @@ class Namespace:
         found: str = json.loads(self.run("ip", "-json", "link", "show", interface))[0]["address"]
         return found
 
+    def index(self, interface: str) -> int:
+        with self.inside():
+            return socket.if_nametoindex(interface)
+
     def addresses(self, interface: str) -> list[str]:
         """The global addresses of an interface."""
         told = json.loads(self.run("ip", "-json", "addr", "show", "dev", interface))
@@ -145,12 +149,15 @@ class Namespace:
         made.listen(512)
         return made
 
-    def connects(self, address: str, port: int, timeout: float = 10) -> bool:
-        """Whether a TCP connection can be made from here; ``timeout`` is for those that are not answered at all."""
+    def connects(self, address: str, port: int, timeout: float = 10, interface: str = "") -> bool:
+        """Whether a TCP connection can be made from here; ``timeout`` is for those that are not answered at all.
+
+        :param interface: by which one, for a link-local address.
+        """
         made = self.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
         made.settimeout(timeout)
         try:
-            made.connect((address, port))
+            made.connect((address, port, 0, self.index(interface)) if interface else (address, port))
         except OSError:
             return False
         return True

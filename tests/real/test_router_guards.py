@@ -118,6 +118,17 @@ class FrameTests(GuardCase):
             self.frame(IPV6, ip(VICTIM6, ALL_NODES, UDP, udp(9, 9, b"lie")), ALL_NODES_MAC),
         )
 
+    def test_addresses_of_others_advertised(self) -> None:
+        for_victim = frames.neighbour_advertisement(VICTIM6, self.mac)
+        for_nobody = frames.neighbour_advertisement("fd42::9:9", self.mac)
+        self.check(
+            self.frame(IPV6, ip("fe80::66", ALL_NODES, ICMPV6, for_victim), ALL_NODES_MAC),
+            self.frame(IPV6, ip(HOSTILE6, ALL_NODES, ICMPV6, for_nobody), ALL_NODES_MAC),
+        )
+
+    def test_other_kinds_of_arp(self) -> None:
+        self.check(frames.arp_reply(self.mac, ROUTER, kind=6), frames.arp_reply(self.mac, VICTIM, kind=6))
+
     def test_other_protocols(self) -> None:
         vlan = struct.pack("!HH", 7, IPV4) + ip(HOSTILE, "172.24.255.255", UDP, udp(67, 68, b"inside"))
         self.check(self.frame(0x88CC, b"a station's tale"), self.frame(0x8100, vlan), self.frame(0x88A8, vlan))
@@ -146,6 +157,8 @@ class FrameTests(GuardCase):
             self.frame(IPV4, ip(HOSTILE, "198.51.100.10", TCP, tcp(4000, 443, SYN)), mac),
             self.frame(IPV6, ip("fe80::66", "ff02::1:2", UDP, udp(546, 547, b"\1")), "33:33:00:01:00:02"),
             self.frame(IPV6, ip(HOSTILE6, "2600::1", TCP, tcp(4000, 443, SYN)), mac),
+            self.frame(IPV6, ip(HOSTILE6, ALL_NODES, ICMPV6, frames.neighbour_advertisement(HOSTILE6, self.mac)), ALL_NODES_MAC),
+            self.frame(IPV6, ip("fe80::66", ALL_NODES, ICMPV6, frames.neighbour_advertisement("fe80::66", self.mac)), ALL_NODES_MAC),
             frames.arp_reply(self.mac, HOSTILE),
             frames.arp_reply(self.mac, "0.0.0.0", about=HOSTILE),
         )
@@ -195,13 +208,17 @@ class EffectTests(GuardCase):
         self.victim.sysctl(ipv4__neigh__eth0__locktime="0")
         self.victim.connects(ROUTER, 9)
         self.assertEqual(self.where(ROUTER), self.platform.mac("eth0"))
-        self.arrives(frames.arp_reply(self.mac, ROUTER))
-        self.assertEqual(self.where(ROUTER), self.mac)
+        for kind in (1, 6):
+            self.victim.ip("neigh flush dev eth0")
+            self.victim.connects(ROUTER, 9)
+            self.arrives(frames.arp_reply(self.mac, ROUTER, kind=kind))
+            self.assertEqual(self.where(ROUTER), self.mac)
         self.victim.ip("neigh flush dev eth0")
         self.guard()
         self.victim.connects(ROUTER, 9)
-        self.arrives(frames.arp_reply(self.mac, ROUTER))
-        self.assertEqual(self.where(ROUTER), self.platform.mac("eth0"))
+        for kind in (1, 6):
+            self.arrives(frames.arp_reply(self.mac, ROUTER, kind=kind))
+            self.assertEqual(self.where(ROUTER), self.platform.mac("eth0"))
 
     def test_neighbours_reach_each_other(self) -> None:
         self.victim.listen("0.0.0.0", 80)
@@ -223,14 +240,56 @@ class EffectTests(GuardCase):
         self.guard(apart=True)
         self.assertFalse(self.gets(far, [frame, mark], frame))
 
+    def test_neighbours_reach_each_other_by_link_local_addresses(self) -> None:
+        self.victim.listen("::", 80)
+        self.victim.ip("addr add fe80::11/64 dev eth0 nodad")
+        self.hostile.ip("addr add fe80::66/64 dev eth0 nodad")
+        self.assertTrue(self.hostile.connects("fe80::11", 80, interface="eth0"))
+        self.guard(apart=True)
+        self.assertFalse(self.hostile.connects("fe80::11", 80, timeout=2, interface="eth0"))
+
+    def test_neighbours_behind_other_members_reach_it_otherwise(self) -> None:
+        """By link-local addresses, or with anything at all that bears the hardware address of a container."""
+        far, to = self.platform.packets("eth0"), self.victim.mac("eth0")
+        mark = ethernet("02:00:00:00:07:07", frames.BROADCAST, IPV4, ip("198.51.100.1", VICTIM, UDP, udp(9, 9, MARK)))
+        attacks = (
+            ethernet("02:00:00:00:07:07", to, IPV6, ip("fe80::77", "fe80::11", UDP, udp(9, 9, b"from afar"))),
+            ethernet(self.mac, to, IPV4, ip("198.51.100.1", VICTIM, UDP, udp(9, 9, b"from afar"))),
+        )
+        advert = ip("fe80::1", ALL_NODES, ICMPV6, frames.router_advertisement("2001:db8:66::", 1800))
+        reply = ip("fe80::1", "fe80::11", UDP, udp(547, 546, b"\7"))
+        routers = [ethernet(self.platform.mac("eth0"), to, IPV6, each) for each in (advert, reply)]
+        self.assertEqual([self.gets(far, [each, mark], each) for each in attacks], [True, True])
+        self.guard(apart=True)
+        self.assertEqual([self.gets(far, [each, mark], each) for each in attacks], [False, False])
+        self.assertEqual([self.gets(far, [each, mark], each) for each in routers], [True, True])
+
     def gets(self, sending: socket.socket, sent: Sequence[bytes], wanted: bytes) -> bool:
         wire = self.victim.packets("eth0")
         for each in sent:
             sending.send(each)
+        return self.heard(wire, wanted)
+
+    def heard(self, wire: socket.socket, wanted: bytes) -> bool:
         seen = False
         while MARK not in (got := wire.recv(65536)):
             seen = seen or got == wanted
         return seen
+
+    def test_neighbours_on_one_member_reach_each_other_whatever_they_say(self) -> None:
+        """Where addresses are not bound, too: the ports tell."""
+        frame = self.frame(IPV4, ip("198.51.100.10", VICTIM, UDP, udp(9, 9, b"as if from outside")), self.victim.mac("eth0"))
+        mark = ethernet("02:00:00:00:07:07", frames.BROADCAST, IPV4, ip("198.51.100.1", VICTIM, UDP, udp(9, 9, MARK)))
+
+        def arrives() -> bool:
+            wire = self.victim.packets("eth0")
+            self.hostile.packets("eth0").send(frame)
+            self.platform.packets("eth0").send(mark)
+            return self.heard(wire, frame)
+
+        self.assertTrue(arrives())
+        self.guard(apart=True, bound=False)
+        self.assertFalse(arrives())
 
     def test_others_rules_stay(self) -> None:
         self.switch.run("nft", "add", "table", "bridge", "somebody_elses")

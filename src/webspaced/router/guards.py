@@ -41,16 +41,23 @@ def guards(lan: Lan, guarding: Guarding) -> str:
     parts = (
         _sets(lan, guarding),
         (chain_of("from_container", *_from_container(lan, guarding)),),
-        (chain_of("to_container", *_to_container(lan)),) if guarding.apart else (),
-        (_hook("prerouting", "-300", "iifname", "from_container", guarding.ports),),
-        (_hook("postrouting", "-300", "oifname", "to_container", guarding.ports),) if guarding.apart else (),
+        (_hook("prerouting", "iifname", "from_container", guarding.ports),),
+        _apart(lan, guarding) if guarding.apart else (),
     )
     return replacing(f"bridge {TABLE}", list(chain.from_iterable(parts)))
 
 
-def _hook(hook: str, priority: str, which: str, target: str, ports: Sequence[str]) -> str:
+def _apart(lan: Lan, guarding: Guarding) -> Iterator[str]:
+    """Give what keeps containers from each other: on one member by their ports, across members by what packets say."""
+    yield chain_of("between_containers", *(_drop(f'oifname "{port}"') for port in guarding.ports))
+    yield _hook("forward", "iifname", "between_containers", guarding.ports)
+    yield chain_of("to_container", *_to_container(lan, guarding))
+    yield _hook("postrouting", "oifname", "to_container", guarding.ports)
+
+
+def _hook(hook: str, which: str, target: str, ports: Sequence[str]) -> str:
     jumps = (f'{which} "{port}" jump {target}' for port in ports)
-    return chain_of(hook, f"type filter hook {hook} priority {priority}; policy accept;", *jumps)
+    return chain_of(hook, f"type filter hook {hook} priority -300; policy accept;", *jumps)
 
 
 def _sets(lan: Lan, guarding: Guarding) -> Iterator[str]:
@@ -60,13 +67,20 @@ def _sets(lan: Lan, guarding: Guarding) -> Iterator[str]:
     if guarding.bound is not None:
         pairs = [f"{each.mac} . {each.address}" for each in guarding.bound]
         pairs6 = [f"{each.mac} . {each.address6}" for each in guarding.bound if each.address6 is not None]
-        yield _pairs("owned", "ipv4_addr", pairs)
-        yield _pairs("owned6", "ipv6_addr", pairs6)
+        raw6 = [f"{each.mac} . 0x{int(each.address6):032x}" for each in guarding.bound if each.address6 is not None]
+        yield _pairs("owned", "type ether_addr . ipv4_addr", pairs)
+        yield _pairs("owned6", "type ether_addr . ipv6_addr", pairs6)
+        yield _pairs("advertised6", f"typeof ether saddr . {_ADVERTISED}", raw6)
+        yield _pairs("containers", "type ether_addr", [each.mac for each in guarding.bound])
+
+
+_ADVERTISED = "@th,64,128"
+"""Whose address an advertisement of a neighbour tells (RFC 4861, 4.4); ``icmpv6 taddr`` came with nft 1.0.9."""
 
 
 def _pairs(name: str, kind: str, pairs: Sequence[str]) -> str:
     elements = f"\n    elements = {{ {', '.join(pairs)} }}" if pairs else ""
-    return f"  set {name} {{\n    type ether_addr . {kind}{elements}\n  }}"
+    return f"  set {name} {{\n    {kind}{elements}\n  }}"
 
 
 def _drop(condition: str) -> str:
@@ -80,7 +94,7 @@ def _from_container(lan: Lan, guarding: Guarding) -> Iterator[str]:
     yield from map(_drop, ("arp saddr ip @platform", "ip saddr @platform", "ip6 saddr @platform6"))
     # An advertisement names its address within, whoever sends it (RFC 4861, 4.4).
     targets = sorted(each for each in {*lan.routers, *lan.infrastructure} if each.version == 6)  # noqa: PLR2004
-    yield from (_drop(f"icmpv6 type nd-neighbor-advert @th,64,128 0x{int(each):032x}") for each in targets)
+    yield from (_drop(f"icmpv6 type nd-neighbor-advert {_ADVERTISED} 0x{int(each):032x}") for each in targets)
     if guarding.bound is not None:
         yield from _owned(lan)
     yield from _to_platform(lan)
@@ -90,6 +104,8 @@ def _owned(lan: Lan) -> Iterator[str]:
     """Give that each has its own address only: 0.0.0.0 and :: are probes, link-local ones follow from themselves."""
     yield _drop("arp saddr ip != 0.0.0.0 ether saddr . arp saddr ip != @owned")
     yield _drop("ip saddr != 0.0.0.0 ether saddr . ip saddr != @owned")
+    other = f"@th,64,16 != 0xfe80 ether saddr . {_ADVERTISED} != @advertised6"
+    yield _drop(f"icmpv6 type nd-neighbor-advert {other}")
     if lan.network6 is None:
         yield _drop("ip6 saddr != { ::, fe80::/10 }")
     else:
@@ -115,9 +131,18 @@ def _to_platform(lan: Lan) -> Iterator[str]:
     yield _drop("ip daddr @platform meta l4proto != { tcp, icmp }")
 
 
-def _to_container(lan: Lan) -> Iterator[str]:
+def _to_container(lan: Lan, guarding: Guarding) -> Iterator[str]:
     """Give that only the platform, and what it routes, comes to a container."""
+    if guarding.bound is not None:
+        yield _drop("ether saddr @containers")
     yield _drop(f"arp saddr ip {lan.network} arp saddr ip != @platform")
     yield _drop(f"ip saddr {lan.network} ip saddr != @platform")
     if lan.network6 is not None:
         yield _drop(f"ip6 saddr {lan.network6} ip6 saddr != @platform6")
+    # By link-local addresses only the router comes: as a router, and for DHCP, which containers cannot play.
+    yield "ip6 saddr fe80::/10 udp sport 547 return"
+    yield f"ip6 saddr fe80::/10 icmpv6 type {{ {', '.join(_OF_A_ROUTER)} }} return"
+    yield _drop("ip6 saddr fe80::/10")
+
+
+_OF_A_ROUTER = ("nd-router-advert", "nd-redirect", "nd-neighbor-solicit", "nd-neighbor-advert", "mld-listener-query")
