@@ -157,8 +157,10 @@ class FrameTests(GuardCase):
             self.frame(IPV4, ip(HOSTILE, "198.51.100.10", TCP, tcp(4000, 443, SYN)), mac),
             self.frame(IPV6, ip("fe80::66", "ff02::1:2", UDP, udp(546, 547, b"\1")), "33:33:00:01:00:02"),
             self.frame(IPV6, ip(HOSTILE6, "2600::1", TCP, tcp(4000, 443, SYN)), mac),
-            self.frame(IPV6, ip(HOSTILE6, ALL_NODES, ICMPV6, frames.neighbour_advertisement(HOSTILE6, self.mac)), ALL_NODES_MAC),
-            self.frame(IPV6, ip("fe80::66", ALL_NODES, ICMPV6, frames.neighbour_advertisement("fe80::66", self.mac)), ALL_NODES_MAC),
+            *(
+                self.frame(IPV6, ip(each, ALL_NODES, ICMPV6, frames.neighbour_advertisement(each, self.mac)), ALL_NODES_MAC)
+                for each in (HOSTILE6, "fe80::66")
+            ),
             frames.arp_reply(self.mac, HOSTILE),
             frames.arp_reply(self.mac, "0.0.0.0", about=HOSTILE),
         )
