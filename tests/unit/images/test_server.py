@@ -10,6 +10,7 @@ import shutil
 from typing import Any
 
 from twisted.trial.unittest import SkipTest
+from twisted.web.client import PartialDownloadError, ResponseFailed, readBody
 
 from tests.unit.images.serving import HERE, REPOSITORY, ServingCase, build, metadata, sha256
 from webspaced.images.deltas import PROGRAM
@@ -483,6 +484,19 @@ class CacheTests(ServingCase):
         self.ask(path)
         self.assertEqual(list((self.data / "cache").iterdir()), [])
 
+    def test_a_client_sees_that_the_rest_does_not_come(self) -> None:
+        self.fill(1)
+        for path in (self.data / "cache").iterdir():
+            path.unlink()
+        self.server.store._sizes.clear()
+        self.api.cut = 100_000
+        answer = self.agent.request(b"GET", f"{HERE}/{REPOSITORY}/images/i0/amd64/v1.0.0/rootfs.squashfs".encode())
+        self.settle()
+        body = readBody(self.successResultOf(answer))
+        self.settle()
+        self.failureResultOf(body, PartialDownloadError, ResponseFailed)
+        self.assertEqual(self.server.store._held, {})
+
     def test_clients_share_a_download(self) -> None:
         self.fill(1)
         for path in (self.data / "cache").iterdir():
@@ -492,8 +506,6 @@ class CacheTests(ServingCase):
         path = f"{HERE}/{REPOSITORY}/images/i0/amd64/v1.0.0/rootfs.squashfs".encode()
         answers: list[Any] = [self.agent.request(b"GET", path) for _ in range(5)]
         self.settle()
-        from twisted.web.client import readBody  # noqa: PLC0415
-
         bodies = [readBody(self.successResultOf(each)) for each in answers]
         self.settle()
         self.assertEqual({self.successResultOf(each) for each in bodies}, {bytes([0]) * 400_000})
