@@ -16,6 +16,7 @@ from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SkipTest, TestCase
 from twisted.web.server import Site
 
+from harness import tiny_image
 from tests.image_server import Client, ImageServer, split_image
 from tests.stack import INCUS_VARIABLE, LXD_VARIABLE, free_port, lxd_of_this_run, wait_until
 from webspaced.testing.releases import FakeReleases
@@ -70,6 +71,33 @@ class FolderTests(TestCase):
         sent = self.server.figure("webspaced_images_sent_bytes_total") - before
         self.assertGreater(sent, 0)
         self.assertLess(sent, new[1].stat().st_size / 2)
+
+    def test_every_kind_is_listed(self) -> None:
+        metadata, root = self.server.publish("1.0", b"one")
+        disk, packed = self.server.folder / "disk", self.server.folder / "packed"
+        disk.write_bytes(b"QFI\xfb" + NOISE)
+        packed.write_bytes(b"\xfd7zXZ" + NOISE)
+        unified = self.server.folder / "unified"
+        unified.write_bytes(tiny_image.build("fast"))
+        for name, files in (
+            ("machine", ("--disk", disk)), ("both", ("--rootfs", root, "--disk", disk)), ("packed", ("--rootfs", packed)),
+        ):  # fmt: skip
+            arguments = ["--metadata", str(metadata), *map(str, files)]
+            self.server.command("publish", name, "--version", "1.0", "--arch", "amd64", *arguments)
+        self.server.command("publish", "whole", "--version", "1.0", "--arch", "amd64", "--unified", str(unified))
+        self.client.add("img", "local")
+        wait_until("all are listed", lambda: len(self.client.images("img")) >= 6)
+        found = {(each["aliases"][0]["name"], each["type"]): each["fingerprint"] for each in self.client.images("img")}
+        self.assertEqual(found, {
+            ("tiny", "container"): fingerprint(metadata, root),
+            ("machine", "virtual-machine"): fingerprint(metadata, disk),
+            ("both", "container"): fingerprint(metadata, root),
+            ("both", "virtual-machine"): fingerprint(metadata, disk),
+            ("packed", "container"): fingerprint(metadata, packed),
+            ("whole", "container"): hashlib.sha256(unified.read_bytes()).hexdigest(),
+        })  # fmt: skip
+        copied = self.client.copy("img:whole")
+        self.assertEqual(copied.returncode, 0, copied.stderr)
 
     def test_a_roll_back_is_an_update(self) -> None:
         old = self.server.publish("1.0", b"one")

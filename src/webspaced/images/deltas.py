@@ -90,9 +90,12 @@ class Deltas:
         self._source, self._store, self._threads = source, store, threads
         self._folder, self._count = folder, count
         self._hashes: dict[str, str] = {}
+        self._wanted: set[str] = set()
+        """The names of the files that were of use at the last look."""
 
     async def make(self, listed: Sequence[Listed]) -> Mapping[Of, Mapping[str, Delta]]:
         """Give the deltas to the newest version of each image, by the versions that they are from."""
+        self._wanted.clear()
         found: dict[Of, dict[str, Delta]] = {}
         for product in products_of(listed, Policy()):
             builds = [product.listed[key] for key in sorted(product.listed, reverse=True)]
@@ -116,6 +119,7 @@ class Deltas:
         one, other = base.build.roots[SQUASHFS.ftype], newest.build.roots[SQUASHFS.ftype]
         name = f"{newest.sha256[other.id]}-{base.sha256[one.id]}"
         path = self._folder / f"{name}.vcdiff"
+        self._wanted.add(path.name)
         if not path.exists():
             try:
                 await self._make(base, newest, path)
@@ -138,6 +142,13 @@ class Deltas:
         if not worth:
             partial.write_bytes(_NOT_WORTH)
         partial.rename(path)
+
+    def sweep(self, served: Iterable[Asset]) -> None:
+        """Remove what was not of use at the last look, unless it is still served."""
+        kept = self._wanted | {Path(asset.url).name for asset in served}
+        for path in self._folder.glob("*.vcdiff"):
+            if path.name not in kept:
+                path.unlink()
 
     async def _root(self, listed: Listed) -> Path:
         root = listed.build.roots[SQUASHFS.ftype]

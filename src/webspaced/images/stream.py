@@ -58,7 +58,7 @@ class Stream:
         self._path = means.folder / "snapshots" / f"{slug(name)}.json"
         self._ledger = Ledger(means.folder / "facts" / f"{slug(name)}.json")
         self._learner = Learner(source, means.store, self._ledger, means.threads)
-        self._deltas = Deltas(source, means.store, means.threads, means.folder / "deltas", means.deltas)
+        self._deltas = Deltas(source, means.store, means.threads, means.folder / "deltas" / slug(name), means.deltas)
         self._flights: Flights[str, None] = Flights()
         self._swapped = 0.0
         self._taken: Sequence[Release] | None = None
@@ -174,6 +174,7 @@ class Stream:
         ids.update(each.id for build in builds for each in (build.combined, build.manifest) if each is not None)
         if self.snapshot is not None:
             ids.update(asset.id for asset in self.snapshot.assets())
+            self._deltas.sweep(self.snapshot.assets())
         self._ledger.forget_others(ids)
         self._ledger.save()
 

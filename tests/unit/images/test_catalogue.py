@@ -136,6 +136,12 @@ class ChannelTests(SynchronousTestCase):
     def test_a_pin_goes_back(self) -> None:
         self.assertEqual(self.shown(Policy(pins={"a": Version("1")}), "a/v1", "a/v2", "b/v2"), {"a": "v1", "b": "v2"})
 
+    def test_what_is_older_than_a_pin_stays(self) -> None:
+        made = listed(*(release(f"a/v{number}") for number in range(1, 6)))
+        (product,) = catalogue_of(made, Policy(pins={"a": Version("3")})).products
+        versions = [product.listed[key].build.version.text for key in sorted(product.listed)]
+        self.assertEqual(versions, ["v1", "v2", "v3"])
+
     def test_a_version_is_withdrawn(self) -> None:
         self.assertEqual(self.shown(Policy(withdrawn={("a", Version("2"))}), "a/v1", "a/v2", "a/v3"), {"a": "v3"})
         self.assertEqual(self.shown(Policy(withdrawn={("a", Version("v3"))}), "a/v1", "a/v2", "a/v3"), {"a": "v2"})

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.unit.images.serving import ServingCase, metadata, sha256
-from webspaced.errors import Conflict, Invalid
+from webspaced.errors import Conflict, Invalid, WebspacedError
 from webspaced.images.cli import main
 from webspaced.images.core.manifest import Manifest
 from webspaced.images.core.products import Policy
@@ -218,6 +218,26 @@ class DeltaTests(FolderCase):
         self.put("1.0", NOISE, deltas=2)
         self.put("1.1", os.urandom(200_000), deltas=2)
         self.assertEqual(self.deltas(), [])
+
+
+class WrongDeltaTests(FolderCase):
+    """A program that makes deltas of which something else comes."""
+
+    def program(self, applied: str) -> None:
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir()
+        path = folder / PROGRAM
+        script = f'#!/bin/sh\nfor last; do :; done\ncase "$1" in -e) echo x > "$last";; -d) {applied};; esac\n'
+        path.write_text(script)
+        path.chmod(0o755)
+        self.patch(os, "environ", {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"})
+
+    def test_it_is_refused(self) -> None:
+        self.put("1.0", NOISE)
+        for applied in ('echo other > "$last"', "exit 1"):
+            self.program(applied)
+            self.assertRaises(WebspacedError, self.put, "1.1", NOISE + b"more", deltas=1)
+            self.assertEqual((self.versions(), self.problems()), (["1.0"], []))
 
 
 class KilledTests(FolderCase):

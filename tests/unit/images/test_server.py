@@ -5,9 +5,15 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import os
+import shutil
 from typing import Any
 
+from twisted.trial.unittest import SkipTest
+from twisted.web.client import PartialDownloadError, ResponseFailed, readBody
+
 from tests.unit.images.serving import HERE, REPOSITORY, ServingCase, build, metadata, sha256
+from webspaced.images.deltas import PROGRAM
 
 DOCUMENTS = f"/{REPOSITORY}/streams/v1"
 FILES = f"/{REPOSITORY}/images/docker/amd64/v1.0.0"
@@ -478,6 +484,19 @@ class CacheTests(ServingCase):
         self.ask(path)
         self.assertEqual(list((self.data / "cache").iterdir()), [])
 
+    def test_a_client_sees_that_the_rest_does_not_come(self) -> None:
+        self.fill(1)
+        for path in (self.data / "cache").iterdir():
+            path.unlink()
+        self.server.store._sizes.clear()
+        self.api.cut = 100_000
+        answer = self.agent.request(b"GET", f"{HERE}/{REPOSITORY}/images/i0/amd64/v1.0.0/rootfs.squashfs".encode())
+        self.settle()
+        body = readBody(self.successResultOf(answer))
+        self.settle()
+        self.failureResultOf(body, PartialDownloadError, ResponseFailed)
+        self.assertEqual(self.server.store._held, {})
+
     def test_clients_share_a_download(self) -> None:
         self.fill(1)
         for path in (self.data / "cache").iterdir():
@@ -487,9 +506,59 @@ class CacheTests(ServingCase):
         path = f"{HERE}/{REPOSITORY}/images/i0/amd64/v1.0.0/rootfs.squashfs".encode()
         answers: list[Any] = [self.agent.request(b"GET", path) for _ in range(5)]
         self.settle()
-        from twisted.web.client import readBody  # noqa: PLC0415
-
         bodies = [readBody(self.successResultOf(each)) for each in answers]
         self.settle()
         self.assertEqual({self.successResultOf(each) for each in bodies}, {bytes([0]) * 400_000})
         self.assertEqual(len([each for each in self.api.paths() if each.startswith("/signed")]), 1)
+
+
+class DeltaTests(ServingCase):
+    """Deltas that the server makes itself."""
+
+    noise = os.urandom(100_000)
+
+    def setUp(self) -> None:
+        super().setUp()
+        if shutil.which(PROGRAM) is None:
+            raise SkipTest(f"{PROGRAM} is not installed")
+
+    def publish(self, number: int) -> None:
+        self.api.add(REPOSITORY, f"docker/v1.{number}.0", build(self.noise + bytes([number]), sums=False))
+
+    def deltas(self) -> dict[str, str]:
+        """Hashes by path, of the newest version."""
+        versions = self.products()["docker:amd64"]["versions"]
+        items = versions[max(versions)]["items"].values()
+        return {item["path"]: item["sha256"] for item in items if "delta_base" in item}
+
+    def test_from_the_last_n_and_those_of_no_use_go(self) -> None:
+        for number in range(3):
+            self.publish(number)
+        self.serve(WSI_IMAGES_DELTAS="1")
+        (path,) = self.deltas()
+        self.assertEqual(path, "images/docker/amd64/v1.2.0/rootfs.v1.1.0.vcdiff")
+        self.assertEqual(sha256(self.get(f"/{REPOSITORY}/{path}")), self.deltas()[path])
+        self.publish(3)
+        self.advance(300)
+        self.assertEqual(list(self.deltas()), ["images/docker/amd64/v1.3.0/rootfs.v1.2.0.vcdiff"])
+        # The old one is served for a while yet.
+        self.assertEqual(len(list(self.data.glob("deltas/*/*.vcdiff"))), 2)
+        self.advance(7300)
+        self.publish(4)
+        self.advance(300)
+        self.assertEqual(len(list(self.data.glob("deltas/*/*.vcdiff"))), 2)
+
+
+class LeavingTests(ServingCase):
+    def test_a_client_that_goes_away_keeps_nothing(self) -> None:
+        self.api.add(REPOSITORY, "docker/v1.0.0", build(b"x" * 3_000_000, sums=False))
+        self.serve()
+        answer = self.agent.request(b"GET", f"{HERE}{FILES}/rootfs.squashfs".encode())
+        self.settle()
+        self.successResultOf(answer)
+        self.assertEqual(len(self.server.store._held), 1)
+        self.reactor.cut(("127.0.0.1", 8095))
+        self.settle()
+        self.assertEqual(self.server.store._held, {})
+        self.assertEqual(self.server.front.downloads.values, {})
+        self.assertLess(self.server.front.sent, 3_000_000)
