@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from attrs import frozen
 
@@ -43,6 +44,14 @@ def say(text: str) -> None:
 def give(text: str) -> None:
     """Give a line of the result."""
     sys.stdout.write(f"{printable(text)}\n")
+
+
+def exec_twistd(service: str, *arguments: str) -> int:
+    """Become ``twistd -n <service>`` of this installation; it does not come back."""
+    program = Path(sys.executable).with_name("twistd")
+    sys.stdout.flush()
+    os.execv(program, [str(program), "--nodaemon", "--pidfile=", service, *arguments])  # noqa: S606
+    return 0
 
 
 def parser_of(program: str, description: str, commands: Sequence[Command]) -> argparse.ArgumentParser:

@@ -65,10 +65,17 @@ def _readiness(trouble: str | None) -> tuple[int, bytes, bytes]:
     return 503, b"application/problem+json", problem(503, "Service Unavailable", trouble)
 
 
+class _Quiet(Site):
+    """Logs no requests: probes and Prometheus ask some times a minute."""
+
+    def log(self, request: Any) -> None:
+        """Say nothing."""
+
+
 def operators_site(
     reactor: Any, address: Address, trouble: Callable[[], str | None], figures: Callable[[], bytes]
 ) -> Listener:
     """Give the listener with these pages."""
-    site = Site(operators_pages(trouble, figures), reactor=reactor)
+    site = _Quiet(operators_pages(trouble, figures), reactor=reactor)
     site.displayTracebacks = False
     return Listener(reactor, address, site, "live, ready and metrics")
