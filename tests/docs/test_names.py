@@ -13,11 +13,13 @@ from tests.docs.blocks import ROOT, pages
 from tests.openapi import operations
 from webspaced.cli.registry import COMMANDS
 from webspaced.metrics.catalogue import CATALOGUE
+from webspaced.router.metrics import CATALOGUE as OF_ROUTER
+from webspaced.router.settings import SCHEMA as ROUTER
 from webspaced.settings import SETTINGS
 from webspaced.vocabulary.events import EVENTS
 from webspaced.webspaces.conditions import Kind
 
-SECTIONS = "http|iam|leadership|lxd|metrics|timeouts|tracing|traefik|webspaces"
+SECTIONS = "dhcp|dns|guards|http|iam|leadership|lxd|metrics|router|timeouts|tracing|traefik|webspaces"
 GROUPS = ("traefik.containo.us", "traefik.io")
 """Of Kubernetes' kinds."""
 FILES = "charts|deploy|docs|harness|requirements|src|static|tests|tools"
@@ -44,15 +46,16 @@ class NameTests(SynchronousTestCase):
     def test_settings_and_values_of_the_chart(self) -> None:
         values = yaml.safe_load((CHART / "values.yaml").read_text())
         of_chart = {f"{key}.{name}" for key, each in values.items() if isinstance(each, dict) for name in each}
-        known = set(SETTINGS) | {f"{key}_file" for key in SETTINGS} | of_chart
-        sections = {key.rpartition(".")[0] for key in SETTINGS}
+        settings = {*SETTINGS, *ROUTER.settings}
+        known = settings | {f"{key}_file" for key in settings} | of_chart
+        sections = {key.rpartition(".")[0] for key in settings}
         named = found(rf"((?:{SECTIONS})\.[a-z_.]+?)(?:: .*)?")
         named = [each for each in named if not each[1].endswith((".py", ".yaml", ".yml", *GROUPS))]
         # Events have names of the same form.
         self.assertAllKnown(named, known | sections | set(EVENTS), 100)
 
     def test_metrics(self) -> None:
-        known = {name for metric in CATALOGUE for name in (metric, f"{metric}_total")}
+        known = {name for metric in (*CATALOGUE, *OF_ROUTER) for name in (metric, f"{metric}_total")}
         self.assertAllKnown(found(r"(webspaced_[a-z_]+)"), known, 20)
 
     def test_commands(self) -> None:
