@@ -24,7 +24,7 @@ GROUPS: Mapping[str, tuple[Event, ...]] = {
         warn("router.rules-changed", "Somebody else changed the router's rules, which are put back."),
         debug("router.server-asked", "A line of dnsmasq about one question for an address.", "line"),
         broke("router.server-broke", "Nobody supervises dnsmasq, by a mistake of the router's own."),
-        warn("router.server-ended", "dnsmasq ended and is started again.", "error"),
+        warn("router.server-ended", "The server dnsmasq ended and is started again.", "error"),
         info("router.server-line", "A line of dnsmasq.", "line"),
         info("router.serving", "This router serves from now on."),
         warn("router.serving-failed", "This router is to serve, and cannot yet.", "error"),
