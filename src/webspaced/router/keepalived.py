@@ -17,7 +17,8 @@ def configuration(lan: Lan, operators: Address, priority: int, group: int = GROU
     Both begin as backup and nobody pushes the other away, so that a router that comes back does not cause a second move.
     Three silent intervals of half a second are what it waits for; the router announces the address three times.
     """
-    return "global_defs {\n  vrrp_version 3\n  enable_script_security\n  script_user nobody\n}\n" + _check(operators) + _instance(lan, priority, group)
+    head = "global_defs {\n  vrrp_version 3\n  enable_script_security\n  script_user nobody\n}\n"
+    return head + _check(operators) + _instance(lan, priority, group)
 
 
 def _check(operators: Address) -> str:
