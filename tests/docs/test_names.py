@@ -16,12 +16,13 @@ from webspaced.images import metrics as images
 from webspaced.images.settings import SCHEMA as IMAGES
 from webspaced.lan.metrics import CATALOGUE as LAN
 from webspaced.metrics.catalogue import CATALOGUE
+from webspaced.router.metrics import CATALOGUE as OF_ROUTER
 from webspaced.router.settings import SCHEMA as ROUTER
 from webspaced.settings import SETTINGS
 from webspaced.vocabulary.events import EVENTS
 from webspaced.webspaces.conditions import Kind
 
-SECTIONS = "http|iam|leadership|lxd|metrics|timeouts|tracing|traefik|webspaces"
+SECTIONS = "dhcp|dns|guards|http|iam|leadership|lxd|metrics|router|timeouts|tracing|traefik|webspaces"
 GROUPS = ("traefik.containo.us", "traefik.io")
 """Of Kubernetes' kinds."""
 FILES = "charts|deploy|docs|harness|requirements|src|static|tests|tools"
@@ -57,7 +58,7 @@ class NameTests(SynchronousTestCase):
         self.assertAllKnown(named, known | sections | set(EVENTS), 100)
 
     def test_metrics(self) -> None:
-        every = (*CATALOGUE, *images.CATALOGUE, *LAN)
+        every = (*CATALOGUE, *images.CATALOGUE, *LAN, *OF_ROUTER)
         known = {name for metric in every for name in (metric, f"{metric}_total")}
         self.assertAllKnown(found(r"(webspaced_[a-z_]+)"), known, 20)
 

@@ -20,6 +20,14 @@ class UnitFileTests(SynchronousTestCase):
         assert found is not None
         self.assertLessEqual(float(found[1]), GOAL)
 
+    def test_so_is_the_routers(self) -> None:
+        unit = UNIT.with_name("webspaced-router.service")
+        command = ["systemd-analyze", "security", "--offline=true", "--no-pager", f"--threshold={GOAL * 10:.0f}", unit]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        capabilities = "CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_NET_RAW"
+        self.assertIn(capabilities, unit.read_text().splitlines())
+
     def test_what_dozing_reads_stays_visible(self) -> None:
         # Closing these lowers the figure above and breaks the daemon: /proc/<pid>/net of containers, /proc/pressure.
         lines = UNIT.read_text().splitlines()

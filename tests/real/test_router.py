@@ -155,7 +155,7 @@ class NameTests(RouterCase):
         address = await self.until(lambda: self.address("old"), router)
         self.inside[1].ip("addr add 172.24.99.99/16 dev eth0")
         self.lxd.machine.rename("old", "new")
-        await self.until(lambda: router.leases()[0]["instance"] == "new", router)
+        await self.until(lambda: [each["instance"] for each in router.leases()] == ["new"], router)
         self.assertEqual(await self.asks_name(self.inside[1], "new.webspace"), (0, [address]))
         self.assertEqual((await self.asks_name(self.inside[1], "old.webspace"))[0], 3)
 

@@ -157,7 +157,7 @@ class _Objects:
     def plan_site(self) -> Listener:
         """Give where webspaced reads the plan."""
         assert self.settings.router.plan_address is not None  # noqa: S101  (asked for where there is one)
-        site = Site(_plan_pages(self.keeper), reactor=self.reactor)
+        site = _PlanSite(_plan_pages(self.keeper), reactor=self.reactor)
         site.displayTracebacks = False
         return Listener(self.reactor, self.settings.router.plan_address, site, "the plan of addresses")
 
@@ -168,6 +168,13 @@ class _Opening(Periodic):
     def startService(self) -> None:
         super().startService()
         self._once()
+
+
+class _PlanSite(Site):
+    """Logs no requests: webspaced asks often."""
+
+    def log(self, request: Any) -> None:
+        """Say nothing."""
 
 
 class _Leases(Resource):

@@ -17,7 +17,7 @@ from urllib.request import urlopen
 
 import yaml
 
-from webspaced.base.commands import Command, give, parser_of, run_command, say
+from webspaced.base.commands import Command, exec_twistd, give, parser_of, run_command, say
 from webspaced.base.plugin import read_settings
 from webspaced.errors import Invalid, NotFound, Unavailable
 from webspaced.router import keepalived, old_values, parts
@@ -74,6 +74,16 @@ def _fetch(url: str) -> bytes:
 def _guards_text(settings: Settings, plan: str | None) -> str:
     bound = None if plan is None else reservations_of(_fetch(plan))
     return guards(parts.lan_of(settings), parts.guarding_of(settings, bound))
+
+
+def _run_router(arguments: argparse.Namespace) -> int:
+    config = () if arguments.config is None else ("--config", arguments.config)
+    return exec_twistd("webspaced-router", *config)
+
+
+def _configure_run(parser: argparse.ArgumentParser) -> None:
+    _with_settings(parser)
+    parser.set_defaults(run=_run_router)
 
 
 def _run_guards(arguments: argparse.Namespace) -> int:
@@ -198,6 +208,7 @@ def _configure_who(parser: argparse.ArgumentParser) -> None:
 
 
 COMMANDS: tuple[Command, ...] = (
+    Command(name="run", help="run the router, as twistd -n webspaced-router does", configure=_configure_run),
     Command(name="guards", help="print or load the rules of LXD's members", configure=_configure_guards),
     Command(name="rules", help="print the rules of the router", configure=_configure_rules),
     Command(

@@ -15,14 +15,10 @@ def configuration(lan: Lan, operators: Address, priority: int, group: int = GROU
     :param operators: where the router tells whether it is ready.
 
     Both begin as backup and nobody pushes the other away, so that a router that comes back does not cause a second move.
-    Three silent intervals of half a second are what it waits for; the address is announced three times.
+    Three silent intervals of half a second are what it waits for; the router announces the address three times.
     """
-    own = (lan.router,) if lan.router6 is None else (lan.router, lan.router6)
-    instances = (
-        _instance(f"lan{'' if each.version == 4 else each.version}", str(each), lan, priority, group)  # noqa: PLR2004
-        for each in own
-    )
-    return "global_defs {\n  vrrp_version 3\n}\n" + _check(operators) + "".join(instances)
+    head = "global_defs {\n  vrrp_version 3\n  enable_script_security\n  script_user nobody\n}\n"
+    return head + _check(operators) + _instance(lan, priority, group)
 
 
 def _check(operators: Address) -> str:
@@ -36,12 +32,19 @@ def _check(operators: Address) -> str:
     )
 
 
-def _instance(name: str, address: str, lan: Lan, priority: int, group: int) -> str:
+def _instance(lan: Lan, priority: int, group: int) -> str:
+    # Both addresses move together: one of IPv6 is not spoken of in the packets, which are of IPv4.
+    second = "" if lan.router6 is None else _addresses("virtual_ipaddress_excluded", f"{lan.router6} dev {lan.interface}")
     return (
-        f"vrrp_instance {name} {{\n"
+        "vrrp_instance lan {\n"
         "  state BACKUP\n  nopreempt\n"
         f"  interface {lan.interface}\n  virtual_router_id {group}\n  priority {priority}\n  advert_int 0.5\n"
         "  garp_master_repeat 1\n  garp_master_delay 1\n"
-        f"  virtual_ipaddress {{\n    {address} dev {lan.interface}\n  }}\n"
-        "  track_script {\n    ready\n  }\n}\n"
+        + _addresses("virtual_ipaddress", f"{lan.router} dev {lan.interface}")
+        + second
+        + "  track_script {\n    ready\n  }\n}\n"
     )
+
+
+def _addresses(block: str, line: str) -> str:
+    return f"  {block} {{\n    {line}\n  }}\n"

@@ -7,9 +7,9 @@ not tell, as while a cluster member is away, stays as it was.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Protocol
 
+from attrs import evolve
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
@@ -18,20 +18,21 @@ from twisted.python.failure import Failure
 
 from webspaced.core.instance import IPAddress
 from webspaced.errors import Changed, NotFound, WebspacedError
-from webspaced.lib.files import make_private_directory, replace_file
-from webspaced.router.dnsmasq import Folders, Names, Offer, file_name, files, read_addresses
+from webspaced.router.deciding import Deciding
+from webspaced.router.dnsmasq import Folders, Names, Offer
+from webspaced.router.filing import Filing
 from webspaced.router.instances import Seen
 from webspaced.router.lan import Lan
-from webspaced.router.plan import Plan, Reservation, Rests, Seat, make_plan
+from webspaced.router.plan import Identity, Plan, Reservation, Rests, Seat, make_plan
 
 GATHERING = 0.005
 """Seconds for which events are gathered before the plan is computed anew: a start waits for longer than that in LXD."""
+REST = 4.0
+"""How many times as long as a plan takes is nothing planned after it."""
 FULL_PASS = 600.0
 """Seconds between looks at everything."""
 FORGETTING = 3600.0
 """Seconds between new starts of dnsmasq, if there is something that it should forget."""
-
-Identity = tuple[str, str]
 
 
 class Instances(Protocol):
@@ -63,12 +64,12 @@ class Keeper(Service):
         """Whether addresses that are decided are written to LXD: only the router that serves does that."""
         self.told: list[Callable[[Plan, Plan], None]] = []
         """Each is called with the plan before and the one now, when they differ. None may raise."""
-        self._reactor, self._instances, self._lan, self._names, self._offer = reactor, instances, lan, names, offer
-        self._folders, self._forget = folders, forget
+        self._reactor, self._instances, self._lan, self._forget = reactor, instances, lan, forget
         self._rests = Rests(offer.lease)
         self._seats: dict[Identity, Seat] = {}
-        self._written: dict[Path, str] = {}
-        self._present: set[str] = set()
+        self._filing = Filing(folders, names, offer)
+        self._deciding = Deciding(self._keep, self._failed)
+        self._idle_until = 0.0
         self._earlier: tuple[Reservation, ...] = ()
         self._looking: dict[Identity, bool] = {}
         self._passes = 0
@@ -90,12 +91,7 @@ class Keeper(Service):
     def startService(self) -> None:
         """Take up what is there of an earlier run, which counts until LXD was heard."""
         super().startService()
-        make_private_directory(self._folders.addresses)
-        make_private_directory(self._folders.names)
-        found = [path for path in self._folders.addresses.iterdir() if not path.name.startswith(".")]
-        self._present = {path.name for path in found}
-        lines = (path.read_text(encoding="utf-8", errors="replace") for path in found)
-        self._earlier = tuple(each for line in lines if (each := read_addresses(line)) is not None)
+        self._earlier = self._filing.earlier()
 
     def stopService(self) -> None:
         """Change nothing any more."""
@@ -159,11 +155,16 @@ class Keeper(Service):
         else:
             self._seats[seen.identity] = seen.seat
         if self._call is None and self.is_known:
-            self._call = self._reactor.callLater(GATHERING, self._gathered)
+            pause = max(GATHERING, self._idle_until - self._reactor.seconds())
+            self._call = self._reactor.callLater(pause, self._gathered)
 
     def _gathered(self) -> None:
         self._call = None
+        began = self._reactor.seconds()
         self._replan()
+        # With very many instances a plan takes long enough for a burst of events to leave no time for anything else.
+        ended = self._reactor.seconds()
+        self._idle_until = ended + REST * (ended - began)
 
     def _replan(self) -> None:
         now, before = self._reactor.seconds(), self.plan
@@ -187,28 +188,20 @@ class Keeper(Service):
         if gone:
             self._rests.forgotten(gone)
             self._forgotten = now if due else self._forgotten
-            self._remove_stale()
+            self._filing.remove_stale()
             self._forget(frozenset(gone))
-
-    def _remove_stale(self) -> None:
-        """Remove the files that only said that somebody is not answered: who starts anew knows nothing of them."""
-        kept = {file_name(each.mac) for each in self.plan.reservations}
-        for name in self._present - kept:
-            (self._folders.addresses / name).unlink(missing_ok=True)
-            self._written.pop(self._folders.addresses / name, None)
-        self._present = kept
 
     def forget_rested(self) -> None:
         """Have dnsmasq forget what rested long enough."""
         self._clear(self._reactor.seconds())
 
     def _write_files(self) -> None:
-        wanted = files(self.plan.reservations, self._names, self._offer, self._folders, self._present)
-        for path, text in wanted.items():
-            if self._written.get(path) != text:
-                _write(path, text)
-        self._written = dict(wanted)
-        self._present |= {path.name for path in wanted}
+        try:
+            self._filing.keep(self.plan.reservations)
+        except OSError as error:
+            self.log.error(  # noqa: TRY400  (Twisted's, and no mistake of ours)
+                "dnsmasq's files cannot be written: {error}", event="router.files-failed", error=str(error)
+            )
 
     def _tell_without(self) -> None:
         without = frozenset((seat.identity, reason) for seat, reason in self.plan.without)
@@ -222,15 +215,26 @@ class Keeper(Service):
     def write_decided(self) -> None:
         """Write what was decided to LXD, if that is ours to do."""
         if self.decides:
-            for each in self.plan.decided:
-                Deferred.fromCoroutine(self._keep(each)).addErrback(self._failed)
+            self._deciding.want(each for each in self.plan.decided if not self._stands(each))
+
+    def _stands(self, reservation: Reservation) -> bool:
+        seat = self._seats.get((reservation.project, reservation.instance))
+        return seat is not None and seat.address == reservation.address
 
     async def _keep(self, reservation: Reservation) -> None:
+        if not self.decides:
+            return
+        identity = reservation.project, reservation.instance
         try:
             await self._instances.keep(reservation)
         except (Changed, NotFound):
             # Somebody else's change counts, and may have come before its event.
-            self.happened(reservation.project, reservation.instance)
+            self.happened(*identity)
+            return
+        seat = self._seats.get(identity)
+        if seat is not None and seat.mac == reservation.mac and not seat.by_nic:
+            # The event of our own change is then no news.
+            self._seats[identity] = evolve(seat, address=reservation.address)
 
     def _failed(self, failure: Failure) -> None:
         if failure.check(CancelledError):
@@ -240,9 +244,3 @@ class Keeper(Service):
             return
         self.log.warn("LXD cannot be read: {error}", event="router.lxd-failed", error=failure.getErrorMessage())
 
-
-def _write(path: Path, text: str) -> None:
-    if text:
-        replace_file(path, text.encode())
-    else:
-        path.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 
-from attrs import frozen
+from attrs import field, frozen
 
 from webspaced.core.instance import IPAddress
 
@@ -60,6 +60,12 @@ class Lan:
     plan: Span
     strangers: Span | None = None
     infrastructure: Sequence[IPAddress] = ()
+    reserved: frozenset[IPAddress] = field(init=False)
+    """What no instance may have: the router's addresses and those of the infrastructure."""
+
+    @reserved.default
+    def _reserved(self) -> frozenset[IPAddress]:
+        return frozenset((*self.routers, *self.infrastructure))
 
     @property
     def network(self) -> IPv4Network:
@@ -76,10 +82,6 @@ class Lan:
         """The router's own addresses."""
         return (self.router.ip,) if self.router6 is None else (self.router.ip, self.router6.ip)
 
-    @property
-    def reserved(self) -> frozenset[IPAddress]:
-        """What no instance may have: the router's addresses and those of the infrastructure."""
-        return frozenset((*self.routers, *self.infrastructure))
 
     def allows(self, address: IPAddress) -> bool:
         """Whether an instance may have an address."""

@@ -192,13 +192,16 @@ class Rests:
 
     lease: float
     _until: dict[IPv4Address, float] = Factory(dict)
+    _whose: dict[IPv4Address, str] = Factory(dict)
 
     def replaced(self, before: Sequence[Reservation], after: Sequence[Reservation], now: float) -> None:
         """Say that one plan took the place of another."""
         kept = {(each.mac, each.address) for each in after}
         for gone in before:
             if (gone.mac, gone.address) not in kept:
-                self._until[gone.address] = now + self.lease
+                self._until[gone.address], self._whose[gone.address] = now + self.lease, gone.mac
+        # Who comes back, as after a rename, has what dnsmasq remembers.
+        self.forgotten([address for mac, address in kept if self._whose.get(address) == mac])
 
     @property
     def addresses(self) -> frozenset[IPv4Address]:
@@ -217,6 +220,7 @@ class Rests:
         """Say that dnsmasq knows nothing of these any more."""
         for address in addresses:
             self._until.pop(address, None)
+            self._whose.pop(address, None)
 
 
 def host_names(reservation: Reservation, home: str, domain: str) -> tuple[str, ...]:

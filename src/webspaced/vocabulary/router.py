@@ -14,6 +14,7 @@ GROUPS: Mapping[str, tuple[Event, ...]] = {
             "error",
         ),
         broke("router.duty-broke", "Nobody sees to whether this router serves, by a mistake of its own."),
+        error("router.files-failed", "The files of dnsmasq cannot be written; the next change tries again.", "error"),
         broke("router.lease-broke", "The router no longer stands for its Lease, by a mistake of its own."),
         error("router.log-failed", "The log of who had which address cannot be written.", "error"),
         warn("router.lxd-failed", "LXD could not be read; what was known stays.", "error"),

@@ -16,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.unit.router.networks import LAN, mac, seat
 from webspaced.core.instance import IPAddress
 from webspaced.errors import Changed, Unavailable
+from webspaced.router.deciding import AT_A_TIME
 from webspaced.router.dnsmasq import Folders, Names, Offer
 from webspaced.router.instances import Seen
 from webspaced.router.keeper import FORGETTING, GATHERING, Keeper
@@ -35,6 +36,7 @@ class FakeInstances:
         self.refusal: Exception | None = None
         self.kept: list[tuple[str, str]] = []
         self.asked: list[tuple[str, str] | None] = []
+        self.keeping = 0
         self.slow: list[Deferred[None]] = []
         self.is_slow = False
 
@@ -61,6 +63,8 @@ class FakeInstances:
     async def keep(self, reservation: Reservation) -> None:
         if self.refusal is not None:
             raise self.refusal
+        self.keeping += 1
+        await self._pause()
         self.kept.append((reservation.instance, str(reservation.address)))
         identity = reservation.project, reservation.instance
         before = self.seats[identity]
@@ -189,6 +193,93 @@ class PlanTests(KeeperCase):
         self.lxd.error = ZeroDivisionError()
         self.keeper.connected()
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
+class DecidingTests(KeeperCase):
+    """What was decided, on its way to LXD."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.keeper.decides = True
+
+    def decided(self, number: int) -> None:
+        self.heard(*(seat(each) for each in range(number)))
+
+    def test_some_are_written_at_a_time_and_all_in_the_end(self) -> None:
+        self.lxd.is_slow = True
+        self.lxd.put(*(seat(each) for each in range(30)))
+        self.keeper.connected()
+        self.lxd.slow.pop().callback(None)
+        self.assertEqual(self.lxd.keeping, AT_A_TIME)
+        # What is decided again meanwhile is under way already, or waits.
+        self.keeper.write_decided()
+        self.assertEqual(self.lxd.keeping, AT_A_TIME)
+        while self.lxd.slow:
+            self.lxd.slow.pop(0).callback(None)
+        self.assertEqual(sorted(name for name, _ in self.lxd.kept), sorted(f"ws-u{each}" for each in range(30)))
+
+    def test_very_many_at_once(self) -> None:
+        self.decided(500)
+        self.assertEqual(len(self.lxd.kept), 500)
+
+    def test_the_event_of_it_is_no_news(self) -> None:
+        self.decided(1)
+        told, plan = len(self.told), self.keeper.plan
+        self.changed("default", "ws-u0")
+        self.assertEqual((len(self.told), len(self.lxd.kept)), (told, 1))
+        self.assertIs(self.keeper.plan, plan)
+
+    def test_who_serves_no_more_writes_none_that_wait(self) -> None:
+        self.lxd.is_slow = True
+        self.lxd.put(*(seat(each) for each in range(30)))
+        self.keeper.connected()
+        self.lxd.slow.pop().callback(None)
+        self.keeper.decides = False
+        while self.lxd.slow:
+            self.lxd.slow.pop(0).callback(None)
+        self.assertEqual(len(self.lxd.kept), AT_A_TIME)
+
+    def test_one_that_cannot_be_written_holds_up_nobody(self) -> None:
+        self.lxd.refusal = Unavailable("away")
+        self.decided(30)
+        self.lxd.refusal = None
+        self.keeper.connected()
+        self.assertEqual(len(self.lxd.kept), 30)
+
+
+class BurstTests(KeeperCase):
+    def test_what_takes_long_is_not_done_at_every_event(self) -> None:
+        """A plan that takes a second leaves time for everything else."""
+        self.heard()
+        self.keeper.told.append(lambda *_plans: self.clock.advance(1.0))
+        plans = len(self.told)
+        for number in range(200):
+            self.lxd.put(seat(number))
+            self.keeper.happened("default", f"ws-u{number}")
+            self.clock.advance(0.05)
+        self.clock.advance(10)
+        self.assertEqual(len(self.keeper.plan.reservations), 200)
+        self.assertLess(len(self.told) - plans, 10)
+
+
+class FileTests(KeeperCase):
+    def test_what_could_not_be_written_is_with_the_next_change(self) -> None:
+        self.heard()
+        self.folders.addresses.rename(self.folders.root / "away")
+        with capturedLogs() as logged:
+            self.heard(seat(1, "172.24.1.7"))
+        self.assertIn("router.files-failed", [each.get("event") for each in logged])
+        self.assertEqual(self.addresses(), {"ws-u1": "172.24.1.7"})
+        (self.folders.root / "away").rename(self.folders.addresses)
+        self.keeper.connected()
+        self.assertIn("172.24.1.7", self.line(1))
+
+    def test_a_restart_writes_nothing_again(self) -> None:
+        self.heard(seat(1, "172.24.1.7"))
+        before = {path: path.stat().st_ino for path in self.folders.root.rglob("*")}
+        self.keeper = self.another()
+        self.keeper.connected()
+        self.assertEqual({path: path.stat().st_ino for path in self.folders.root.rglob("*")}, before)
 
 
 class OrderTests(KeeperCase):

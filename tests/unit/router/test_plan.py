@@ -180,6 +180,12 @@ class RestsTests(SynchronousTestCase):
         rests.replaced([reservation(1, "172.24.1.7")], [evolve(reservation(1, "172.24.1.7"), instance="new")], 0.0)
         self.assertEqual(rests.addresses, frozenset())
 
+    def test_who_comes_back_has_its_own_and_is_not_to_be_forgotten(self) -> None:
+        rests = Rests(7200.0)
+        rests.replaced([reservation(1, "172.24.1.7")], [], 0.0)
+        rests.replaced([], [reservation(1, "172.24.1.7")], 1.0)
+        self.assertEqual((rests.addresses, rests.blocks([reservation(1, "172.24.1.7")])), (frozenset(), frozenset()))
+
     def test_what_was_written_for_somebody_else_is_to_be_forgotten_at_once(self) -> None:
         rests = Rests(7200.0)
         rests.replaced([reservation(1, "172.24.1.7")], [], 0.0)

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from webspaced.errors import Invalid
 from webspaced.router import dnsmasq, keepalived, old_values, parts
 from webspaced.router.guards import guards
+from webspaced.router.metrics import CATALOGUE
 from webspaced.router.reference import PAGES
 from webspaced.router.rules import ruleset
 from webspaced.router.settings import SCHEMA, Settings
@@ -178,3 +179,9 @@ class DocumentTests(SettingsCase):
         page = (ROOT / "docs/how-to/router.md").read_text(encoding="utf-8")
         first = page.partition("```yaml\n")[2].partition("```")[0]
         self.assertEqual(self.load(yaml.safe_load(first)).router.interface, "lan0")
+
+    def test_the_page_tells_of_every_metric(self) -> None:
+        page = (ROOT / "docs/how-to/router.md").read_text(encoding="utf-8")
+        for each in CATALOGUE.values():
+            labels = ", ".join(f"`{label}`" for label in each.labels)
+            self.assertIn(f"| `{each.name}` | {each.sort.value} | {labels} | {each.meaning} |", page)
