@@ -109,7 +109,8 @@ def _files(root: Path, version: str) -> None:
         " -- The webspaced authors <webspaced@localhost>  Thu, 01 Jan 1970 00:00:00 +0000\n"
     )
     _zipped(root / "usr/share/doc/webspaced/changelog.gz", changes.encode())
-    _zipped(root / "usr/share/man/man8/webspaced.8.gz", (MANUAL / "webspaced.8").read_bytes())
+    for name in ("webspaced.8", "webspaced-images.8"):
+        _zipped(root / f"usr/share/man/man8/{name}.gz", (MANUAL / name).read_bytes())
 
 
 def _zipped(target: Path, content: bytes) -> None:

@@ -12,7 +12,8 @@ from jsonschema import Draft7Validator
 from twisted.trial.unittest import SynchronousTestCase
 
 from harness import places
-from tests.helm import Document, Helm, Refused, one
+from tests.helm import Document, Helm, Refused, documents, one
+from tests.kube.test_chart_applied import AppliedCase, lost
 from webspaced.images.settings import SCHEMA, Settings
 from webspaced.settings import load_for
 
@@ -131,6 +132,19 @@ class RenderedTests(SynchronousTestCase):
     def test_the_readmes_values(self) -> None:
         (block,) = re.findall(r"```yaml\n(.*?)```", (CHART / "README.md").read_text(), re.DOTALL)
         self.settings(self.rendered(yaml.safe_load(block)))
+
+
+class ImagesServerTests(AppliedCase):
+    """On a real API server."""
+
+    def test_it_takes_every_object_as_it_is(self) -> None:
+        for values in (LEAST, FULL, {**FORMER, **LEAST}):
+            text = self.helm.run("template", "octolxd", str(CHART), values=values)
+            for document in documents(text):
+                kept = self.apply(document, manager="helm", dry=True)
+                # What is given as text is kept in another member.
+                given = {key: value for key, value in document.items() if key != "stringData"}
+                self.assertEqual(lost(given, kept), [], document["kind"])
 
 
 class FileTests(SynchronousTestCase):

@@ -30,6 +30,9 @@ from webspaced.lib.threads import Threads
 OFTEN = 10.0
 """Seconds that pass at least between two snapshots while many builds are read for the first time."""
 
+KEPT_AGE = 300.0
+"""Seconds after which it is written down that nothing has changed: a restart goes by that."""
+
 
 @frozen(kw_only=True)
 class Means:
@@ -60,7 +63,7 @@ class Stream:
         self._learner = Learner(source, means.store, self._ledger, means.threads)
         self._deltas = Deltas(source, means.store, means.threads, means.folder / "deltas" / slug(name), means.deltas)
         self._flights: Flights[str, None] = Flights()
-        self._swapped = 0.0
+        self._swapped = self._saved = 0.0
         self._taken: Sequence[Release] | None = None
         self.snapshot = self._load()
         self.hidden: Sequence[Hidden] = ()
@@ -114,6 +117,8 @@ class Stream:
     async def _take(self, releases: Sequence[Release]) -> None:
         if self.snapshot is not None and releases == self._taken:
             self.snapshot = evolve(self.snapshot, checked=self._means.now())
+            if self._means.clock.seconds() - self._saved >= KEPT_AGE:
+                self._save(self.snapshot)
             return
         await self._read([build for release in releases for build in builds_of(release)])
         # What could not be read is to be tried again.
@@ -155,10 +160,14 @@ class Stream:
         snapshot = Snapshot.of(catalogue, now).after(self.snapshot, now)
         changed = self.snapshot is None or snapshot.bodies != self.snapshot.bodies
         self.snapshot, self._swapped = snapshot, self._means.clock.seconds()
-        snapshot.save(self._path)
+        self._save(snapshot)
         if changed:
             count = sum(len(product.listed) for product in catalogue.products)
             self.log.info("{name} lists {count} builds", event="images.listed", name=self.name, count=count)
+
+    def _save(self, snapshot: Snapshot) -> None:
+        snapshot.save(self._path)
+        self._saved = self._means.clock.seconds()
 
     def _note_hidden(self, hidden: Sequence[Hidden]) -> None:
         before = {(each.what, each.detail) for each in self.hidden}

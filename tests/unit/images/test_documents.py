@@ -9,6 +9,7 @@ import yaml
 from twisted.trial.unittest import SynchronousTestCase
 
 from webspaced.images import metrics
+from webspaced.images.cli import COMMANDS
 from webspaced.images.settings import PAGES, SCHEMA
 from webspaced.settings import load_for
 
@@ -66,6 +67,13 @@ class HowToTests(SynchronousTestCase):
             self.assertIn(former, SCHEMA.settings)
         for variable in re.findall(r"`(WSI_\w+)`", table):
             self.assertIn(variable, SCHEMA.variables)
+
+
+class ManualTests(SynchronousTestCase):
+    def test_it_has_every_command(self) -> None:
+        text = (ROOT / "deploy" / "manual" / "webspaced-images.8").read_text(encoding="utf-8")
+        for command in COMMANDS:
+            self.assertRegex(text, rf"(?m)^\.BR? {command.name}\b")
 
 
 class UnitTests(SynchronousTestCase):

@@ -333,6 +333,17 @@ class GenerationTests(ServingCase):
         self.assertIn(f'webspaced_images_source_up{{stream="{REPOSITORY}"}} 0.0', figures)
         self.assertEqual(self.ask("/ready", base="http://127.0.0.1:9095")[0], 204)
 
+    def test_a_restart_knows_when_it_was_asked_the_last_time(self) -> None:
+        self.api.add(REPOSITORY, "docker/v1.0.0", build())
+        self.serve()
+        for _ in range(4):
+            self.advance(300)
+        self.stop()
+        self.api.down = True
+        self.serve()
+        (stream,) = (each for each in self.server.streams.all() if each.name == REPOSITORY)
+        self.assertEqual(stream.age(), 0.0)
+
     def test_nothing_there_yet(self) -> None:
         self.api.down = True
         self.serve()

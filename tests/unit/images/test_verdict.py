@@ -76,6 +76,12 @@ class FactTests(SynchronousTestCase):
         self.assertEqual((found.created, found.expires), (5.0, 6.0))
         self.assertEqual(found.properties, {"os": "Ubuntu", "release": "20.04"})
 
+    def test_metadata_that_would_fill_the_memory(self) -> None:
+        lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+        lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
+        found = read_metadata("\n".join([*lines, "properties: {os: *a11, release: focal, built: 2024-01-01}"]))
+        self.assertEqual(found.properties, {"release": "focal", "built": "2024-01-01"})
+
     def test_metadata_that_says_nothing_of_use(self) -> None:
         for text in ("", "[]", "a: [", "\0", "- " * 10_000):
             self.assertRaises(ValueError, read_metadata, text)

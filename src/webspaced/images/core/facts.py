@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 import yaml
@@ -55,7 +56,9 @@ def read_metadata(text: str) -> Metadata:
 
 
 def _texts(properties: Mapping[Any, Any]) -> Mapping[str, str]:
-    return {str(key): str(value)[:LONGEST_TEXT] for key, value in properties.items() if value is not None}
+    # Of a list that holds itself many times over, the text alone would fill the memory.
+    plain = ((key, value) for key, value in properties.items() if isinstance(value, str | int | float | date))
+    return {str(key)[:LONGEST_TEXT]: str(value)[:LONGEST_TEXT] for key, value in plain}
 
 
 def _moment(value: object) -> float:
