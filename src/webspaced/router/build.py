@@ -33,6 +33,7 @@ from webspaced.router.firewall import Firewall
 from webspaced.router.keeper import FULL_PASS, Keeper
 from webspaced.router.link import Link, is_ours
 from webspaced.router.metrics import CATALOGUE, Figures
+from webspaced.router.plan import Plan
 from webspaced.router.programs import find
 from webspaced.router.records import Given, leases
 from webspaced.router.rules import ruleset
@@ -183,12 +184,17 @@ class _Leases(Resource):
     def __init__(self, keeper: Keeper) -> None:
         super().__init__()
         self._keeper = keeper
+        self._of, self._text = Plan(), b"[]"
 
     def render_GET(self, request: Any) -> bytes:
         """Give the list; while LXD was not heard there is none, which is not the same as an empty one."""
         if not self._keeper.is_known:
             return answered(request, 503, b"text/plain", b"LXD was not heard yet\n")
-        return answered(request, 200, b"application/json", json.dumps(leases(self._keeper.plan.reservations)).encode())
+        if self._of is not self._keeper.plan:
+            # Whoever asks asks often, and the plan changes seldom.
+            self._of = self._keeper.plan
+            self._text = json.dumps(leases(self._of.reservations)).encode()
+        return answered(request, 200, b"application/json", self._text)
 
 
 def _plan_pages(keeper: Keeper) -> Resource:
