@@ -17,6 +17,8 @@ LXD = (
 )  # fmt: skip
 BROWSER = ("chromium", "chromium-driver")
 DOCUMENTS = ("curl", "jq")
+# Of the services beside the daemon: the image server makes deltas, the router's rules are tried.
+PROGRAMS = ("nftables", "xdelta3")
 # Without their services: redis-server is the sentinel, too, and pebble brings a DNS server along.
 SERVERS = ("redis-server", "pebble")
 PACKAGING = ("mmdebstrap", "lintian", "buildah", "ca-certificates")

@@ -79,6 +79,7 @@ class Bench:
             self._bring_schemas() if tier.schemas else "",
             self._bring_promtool() if tier.promtool else "",
             self._bring_documents() if tier.documents else "",
+            self._bring_programs() if tier.programs else "",
         )))
         began = time.monotonic()
         verdicts: list[str] = []
@@ -151,6 +152,15 @@ class Bench:
         except CannotGoOn as error:
             say(f"no programs for the documentation: {error}")
             return f"curl, jq: {str(error).strip().splitlines()[-1]}"
+        return ""
+
+    def _bring_programs(self) -> str:
+        """Install what the services beside the daemon run; gives what the tests are without, and why."""
+        try:
+            packages.ensure(packages.PROGRAMS, "the services beside the daemon")
+        except CannotGoOn as error:
+            say(f"no programs for the services beside the daemon: {error}")
+            return f"nft, xdelta3: {str(error).strip().splitlines()[-1]}"
         return ""
 
     def _bring_browser(self) -> str:

@@ -19,6 +19,7 @@ class Tier:
     `kube`: it needs a kube-apiserver, an etcd, helm and kubeconform, and the schemas of custom resources. `schemas`: some of
     its tests want those.
     `packaging`: it needs root, Debian's own tools for packages and images, and a root of Debian's.
+    `programs`: some want the programs that the services beside the daemon run.
     `promtool`: some want Prometheus' own tool. `documents`: some want the programs that pages use.
     `program`: it is this module, run with `.venv`, instead of an environment of tox.
     """
@@ -35,12 +36,13 @@ class Tier:
     packaging: bool = False
     promtool: bool = False
     documents: bool = False
+    programs: bool = False
     program: str = ""
 
 
 TIERS = (
     Tier("lint", trial=False),
-    Tier("unit", schemas=True, promtool=True),
+    Tier("unit", schemas=True, promtool=True, programs=True),
     Tier("real", lxd=True, incus=True, browser=True, servers=True),
     Tier("kube", kube=True),
     Tier("package", packaging=True),
