@@ -6,7 +6,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -78,8 +78,8 @@ class Bench:
             self._bring_servers() if tier.servers else "",
             self._bring_schemas() if tier.schemas else "",
             self._bring_promtool() if tier.promtool else "",
-            self._bring_documents() if tier.documents else "",
-            self._bring_programs() if tier.programs else "",
+            self._bring_programs(packages.DOCUMENTS, "the commands of the documentation") if tier.documents else "",
+            self._bring_programs(packages.PROGRAMS, "the services beside the daemon") if tier.programs else "",
         )))
         began = time.monotonic()
         verdicts: list[str] = []
@@ -145,22 +145,13 @@ class Bench:
             return f"promtool: {str(error).strip().splitlines()[-1]}"
         return ""
 
-    def _bring_documents(self) -> str:
-        """Install the programs that pages of the documentation use; gives what the tests are without, and why."""
+    def _bring_programs(self, names: Sequence[str], purpose: str) -> str:
+        """Install packages whose programs some tests run; gives what the tests are without, and why."""
         try:
-            packages.ensure(packages.DOCUMENTS, "the commands of the documentation")
+            packages.ensure(names, purpose)
         except CannotGoOn as error:
-            say(f"no programs for the documentation: {error}")
-            return f"curl, jq: {str(error).strip().splitlines()[-1]}"
-        return ""
-
-    def _bring_programs(self) -> str:
-        """Install what the services beside the daemon run; gives what the tests are without, and why."""
-        try:
-            packages.ensure(packages.PROGRAMS, "the services beside the daemon")
-        except CannotGoOn as error:
-            say(f"no programs for the services beside the daemon: {error}")
-            return f"nft, xdelta3: {str(error).strip().splitlines()[-1]}"
+            say(f"no programs for {purpose}: {error}")
+            return f"{', '.join(names)}: {str(error).strip().splitlines()[-1]}"
         return ""
 
     def _bring_browser(self) -> str:

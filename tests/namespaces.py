@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import SkipTest
+from unittest import TestCase as AnyTestCase
 
 from twisted.trial.unittest import TestCase
 
@@ -28,28 +29,34 @@ NEEDED = ("setpriv", "unshare", "nsenter", "ip", "nft", "dnsmasq", "busybox")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def require_namespaces() -> None:
-    """Skip with the reason, where this machine cannot make them."""
+def require_namespaces(*more: str) -> None:
+    """Skip with the reason, where this machine cannot make them, or has not these programs."""
     if os.geteuid() != 0:
         raise SkipTest("needs root, for network namespaces of its own")
-    missing = [program for program in NEEDED if shutil.which(program) is None]
+    missing = [program for program in (*NEEDED, *more) if shutil.which(program) is None]
     if missing:
-        raise SkipTest(f"needs {', '.join(missing)} (packages dnsmasq-base, nftables, iproute2, busybox-static)")
+        packages = "dnsmasq-base, nftables, iproute2, iputils-ping, busybox-static"
+        raise SkipTest(f"needs {', '.join(missing)} (packages {packages})")
 
 
-def _enter(path: str) -> None:
+@contextmanager
+def _held(path: str) -> Iterator[int]:
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        if _libc.setns(descriptor, CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), "setns")
+        yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _enter(descriptor: int) -> None:
+    if _libc.setns(descriptor, CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
 
 
 class Namespace:
     """One network namespace, with forwarding off and nothing but a loopback interface that is up."""
 
-    def __init__(self, test: TestCase, name: str) -> None:
+    def __init__(self, test: AnyTestCase, name: str) -> None:
         self.name, self._test = name, test
         arguments = [*BOUND, "unshare", "--net", "sh", "-c", "echo there; exec sleep infinity"]
         self._holder = subprocess.Popen(arguments, stdout=subprocess.PIPE)
@@ -122,11 +129,13 @@ class Namespace:
     @contextmanager
     def inside(self) -> Iterator[None]:
         """Let this thread open sockets in it."""
-        _enter(self.path)
-        try:
-            yield
-        finally:
-            _enter(f"/proc/{os.getpid()}/ns/net")
+        # Before it is left: its path in /proc leads to where the thread is.
+        with _held("/proc/thread-self/ns/net") as home, _held(self.path) as there:
+            _enter(there)
+            try:
+                yield
+            finally:
+                _enter(home)
 
     def socket(self, family: int, kind: int, protocol: int = 0) -> socket.socket:
         with self.inside():

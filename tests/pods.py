@@ -1,109 +1,73 @@
-"""Network namespaces that stand for pods; below them is a bridge in a namespace of its own, with no way out."""
+"""Pods, as network namespaces with an agent of the container network in them, on a bridge with no way out."""
 
 from __future__ import annotations
 
-import os
-import secrets
-import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import TestCase
 
 import yaml
 
+from tests.namespaces import Namespace
 from tests.stack import wait_until
 
 NETWORK = "198.18.0"
 """For such things (RFC 2544)."""
 
 
-def run(*command: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end."""
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-    return done
-
-
-NETNS = Path("/etc/netns")
-"""What `ip netns exec` puts in the place of files in /etc (ip-netns(8))."""
-
-
-class Namespace:
-    """One."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        run("ip", "netns", "add", name)
-        self.hosts = NETNS / name / "hosts"
-        self.run("ip", "link", "set", "lo", "up")
-
-    def run(self, *command: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return run("ip", "netns", "exec", self.name, *command, check=check)
-
-    def start(self, *command: str | Path, **more: Any) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(["ip", "netns", "exec", self.name, *map(str, command)], **more)
+class Space(Namespace):
+    """A namespace that is a pod's, or what is below all of them."""
 
     def answers(self, address: str, *, size: int = 56) -> bool:
         """Whether somebody answers to a ping that is not cut into pieces."""
-        told = self.run("ping", "-n", "-c", "1", "-W", "1", "-M", "do", "-s", str(size), address, check=False)
-        return told.returncode == 0
-
-    def know(self, name: str, addresses: Iterable[str]) -> None:
-        """Let a name have these addresses for programs that are started after the first time; others see changes."""
-        self.hosts.parent.mkdir(parents=True, exist_ok=True)
-        # In place: what is mounted is the file.
-        with self.hosts.open("w") as hosts:
-            hosts.write("127.0.0.1 localhost\n" + "".join(f"{address} {name}\n" for address in addresses))
-
-    def delete(self) -> None:
-        run("ip", "netns", "del", self.name, check=False)
-        shutil.rmtree(self.hosts.parent, ignore_errors=True)
+        ping = ("ping", "-n", "-c", "1", "-W", "1", "-M", "do", "-s", str(size), address)
+        return subprocess.run(self.wrapped(*ping), capture_output=True, check=False).returncode == 0
 
 
 class Below:
     """The network below, and its pods."""
 
-    def __init__(self, mtu: int = 1500) -> None:
-        self.mark = secrets.token_hex(2)
-        self.mtu = mtu
+    def __init__(self, test: TestCase, folder: Path) -> None:
+        """:param folder: for what the pods write."""
+        self.test, self.folder = test, folder
         self.pods: list[Pod] = []
-        self.space = Namespace(f"wsl{self.mark}")
-        self.space.run("ip", "link", "add", "below", "type", "bridge")
-        self.space.run("ip", "link", "set", "below", "up", "mtu", str(mtu))
+        self.space = Space(test, "below")
+        self.space.ip("link add below type bridge", "link set below up")
 
-    def pod(self, mtu: int | None = None) -> Pod:
-        made = Pod(self, len(self.pods) + 1, mtu or self.mtu)
+    def pod(self) -> Pod:
+        made = Pod(self, len(self.pods) + 1)
         self.pods.append(made)
         return made
-
-    def delete(self) -> None:
-        for pod in self.pods:
-            pod.end()
-            pod.space.delete()
-        self.space.delete()
 
 
 class Pod:
     """A namespace with an address below, and perhaps an agent in it."""
 
-    def __init__(self, below: Below, number: int, mtu: int) -> None:
+    def __init__(self, below: Below, number: int) -> None:
         self.number = number
         self.address = f"{NETWORK}.{number}"
         self.address6 = f"fd18::{number}"
         self.lan = f"10.99.0.{number}"
-        self.space = Namespace(f"wsl{below.mark}-{number}")
-        cable = f"v{below.mark}{number}"
-        run("ip", "link", "add", cable, "netns", below.space.name, "type", "veth", "peer", "name", "eth0",
-            "netns", self.space.name)  # fmt: skip
-        below.space.run("ip", "link", "set", cable, "master", "below", "up", "mtu", str(mtu))
-        self.space.run("ip", "addr", "add", f"{self.address}/24", "dev", "eth0")
-        self.space.run("ip", "addr", "add", f"{self.address6}/64", "dev", "eth0", "nodad")
-        self.space.run("ip", "link", "set", "eth0", "up", "mtu", str(mtu))
+        self.space = Space(below.test, f"pod {number}")
+        below.space.veth(f"v{number}", self.space, "eth0")
+        below.space.ip(f"link set v{number} master below")
+        self.space.ip(f"addr add {self.address}/24 dev eth0", f"addr add {self.address6}/64 dev eth0 nodad")
+        self.file = below.folder / f"lan-{number}.yaml"
+        self.log = below.folder / f"lan-{number}.log"
+        self.hosts = below.folder / f"hosts-{number}"
+        self.know("", ())
+        below.test.addCleanup(self.end)
         self.agent: subprocess.Popen[bytes] | None = None
-        self.log = Path()
+
+    def know(self, name: str, addresses: Iterable[str]) -> None:
+        """Let a name have these addresses in the pod."""
+        # In place: what is mounted is the file.
+        with self.hosts.open("w") as hosts:
+            hosts.write("127.0.0.1 localhost\n" + "".join(f"{address} {name}\n" for address in addresses))
 
     def settings(self, peers: Sequence[str], **more: Any) -> dict[str, Any]:
         return {
@@ -111,17 +75,15 @@ class Pod:
             "look": "200ms", **more,
         }  # fmt: skip
 
-    def begin(self, folder: Path, settings: dict[str, Any], *, wait: bool = True) -> None:
+    def begin(self, settings: dict[str, Any], *, wait: bool = True) -> None:
         """Start the agent, and wait until the device is there."""
-        self.file = folder / f"lan-{self.number}.yaml"
         self.file.write_text(yaml.safe_dump(settings))
-        self.log = folder / f"lan-{self.number}.log"
-        program = Path(sys.executable).with_name("twistd")
+        program = str(Path(sys.executable).with_name("twistd"))
+        command = (program, "--nodaemon", "--pidfile=", "webspaced-lan", "--config", str(self.file))
+        # In a mount namespace of its own, so that it has the pod's names.
+        mounting = ("unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', str(self.hosts))
         with self.log.open("ab") as log:
-            self.agent = self.space.start(
-                program, "--nodaemon", "--pidfile=", "webspaced-lan", "--config", self.file,
-                stdout=log, stderr=log, env=dict(os.environ), start_new_session=True,
-            )  # fmt: skip
+            self.agent = self.space.start(*mounting, *command, stdout=log, stderr=log, start_new_session=True)
         if wait:
             wait_until("the device is there", self.is_up)
 
@@ -136,7 +98,7 @@ class Pod:
             "import http.client as h; c = h.HTTPConnection('127.0.0.1', 8181, timeout=5);"
             f"c.request('GET', '/{page}'); r = c.getresponse(); print(r.status, r.read().decode())"
         )
-        return self.space.run(sys.executable, "-c", program, check=False).stdout
+        return self.space.run(sys.executable, "-c", program, check=False)
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End the agent."""
@@ -147,4 +109,4 @@ class Pod:
 
     def device(self) -> str:
         """Give what the kernel says of the device."""
-        return self.space.run("ip", "-d", "link", "show", "kubelan").stdout
+        return self.space.run("ip", "-d", "link", "show", "kubelan")

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from http.client import HTTPException
 from ipaddress import ip_network
@@ -123,21 +124,20 @@ class Pod:
         return (self._directory / "log").read_text(errors="replace")
 
 
-class Visitor(threading.Thread):
-    """Asks for a page again and again; ``seen`` has what was answered."""
+class Asking(threading.Thread):
+    """Asks again and again; ``seen`` has what was answered, or how it failed."""
 
-    def __init__(self, deployment: Deployment, name: str) -> None:
+    def __init__(self, ask: Callable[[], Any]) -> None:
         super().__init__()
         self.seen: list[Any] = []
-        self._ask = lambda: deployment.visit(name)
+        self._ask = ask
         self._over = threading.Event()
 
     def run(self) -> None:
         while not self._over.is_set():
             try:
-                answer = self._ask()
-                self.seen.append((answer.status, answer.body))
-            except (OSError, HTTPException) as error:
+                self.seen.append(self._ask())
+            except (OSError, HTTPException, LookupError) as error:
                 self.seen.append(repr(error))
             time.sleep(0.01)
 
@@ -267,3 +267,14 @@ class Deployment:
                     connection.shutdown(socket.SHUT_WR)
                     return receive_all(connection)
         return b""
+
+
+class Visitor(Asking):
+    """Visits a webspace so; ``seen`` has status and body."""
+
+    def __init__(self, deployment: Deployment, name: str) -> None:
+        def visit() -> tuple[int, bytes]:
+            answer = deployment.visit(name)
+            return answer.status, answer.body
+
+        super().__init__(visit)

@@ -12,17 +12,14 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable
 from contextlib import suppress
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from unittest import SkipTest, TestCase
 
 from harness import packages
-from tests.kube.deployment import Deployment
+from tests.kube.deployment import Asking, Deployment
 from tests.kube_server import shared_server
 from tests.predecessor import led_to, left_by
 from tests.stack import exchange, wait_until
@@ -71,34 +68,6 @@ class SocketConnection(HTTPConnection):
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.connect(str(self._path))
-
-
-class Asking(threading.Thread):
-    """Asks for a page again and again; ``seen`` has what was answered, each once."""
-
-    def __init__(self, ask: Callable[[], Any]) -> None:
-        super().__init__()
-        self.seen: set[Any] = set()
-        self.count = 0
-        self._ask = ask
-        self._over = threading.Event()
-
-    def run(self) -> None:
-        while not self._over.is_set():
-            try:
-                self.seen.add(self._ask())
-            except (OSError, HTTPException, LookupError) as error:
-                self.seen.add(repr(error))
-            self.count += 1
-            time.sleep(0.01)
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self.join()
 
 
 class AdoptionTests(TestCase):
@@ -201,8 +170,8 @@ class AdoptionTests(TestCase):
                 self.assertEqual(self.new_visit("bob"), PAGES["bob"])
                 self.assertIn("serves all of them", self.adopt("--check"))
                 wait_until("the old Traefik goes straight to him, too", lambda: self.led("bob") != self.pod.address)
-                seen = old.count
-                wait_until("visitors came since", lambda: old.count > seen + 10)
+                seen = len(old.seen)
+                wait_until("visitors came since", lambda: len(old.seen) > seen + 10)
                 # Here the load balancer is switched: nobody comes to the old Traefik any more.
                 old.__exit__()
                 told = self.adopt("--finish")
@@ -212,7 +181,7 @@ class AdoptionTests(TestCase):
                 self.assertEqual(self.pod.ask("DELETE", "/v1/webspace/self/state", None, "bob").status, 204)
                 self.assertEqual(self.new_visit("bob"), PAGES["bob"])
                 self.assertEqual(self.old_ones(), [])
-        self.assertEqual((old.seen, new.seen), ({PAGES["alice"]}, {PAGES["alice"]}))
+        self.assertEqual((set(old.seen), set(new.seen)), ({PAGES["alice"]}, {PAGES["alice"]}))
 
     def led(self, name: str) -> str:
         uid = {"alice": 1, "bob": 2}[name]
@@ -237,4 +206,4 @@ class AdoptionTests(TestCase):
             self.pod.start()
             wait_until("Traefik 3 shows her page", lambda: self.deployment.shows("alice"))
             self.assertEqual(self.old_visit("bob"), PAGES["bob"])
-        self.assertEqual(old.seen, {PAGES["alice"]})
+        self.assertEqual(set(old.seen), {PAGES["alice"]})

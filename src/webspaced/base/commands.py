@@ -7,11 +7,12 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from attrs import frozen
 
 from webspaced.errors import WebspacedError
-from webspaced.settings import SettingsError
+from webspaced.settings import Schema, SettingsError
 
 INTERRUPTED = 130
 MISTAKE = 1
@@ -52,6 +53,15 @@ def exec_twistd(service: str, *arguments: str) -> int:
     sys.stdout.flush()
     os.execv(program, [str(program), "--nodaemon", "--pidfile=", service, *arguments])  # noqa: S606
     return 0
+
+
+def add_config(parser: argparse._ActionsContainer, schema: Schema[Any], whose: str) -> None:
+    """Add the option that names the file with the settings. ``whose``: they are, such as ``the daemon's``."""
+    folders = ", then in ".join(map(str, schema.folders))
+    parser.add_argument(
+        "--config", "-c", type=Path, metavar="FILE",
+        help=f"{whose} settings (default: {schema.file} here, then in {folders})",
+    )  # fmt: skip
 
 
 def parser_of(program: str, description: str, commands: Sequence[Command]) -> argparse.ArgumentParser:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 from urllib.request import Request, urlopen
 
+from webspaced.core.json_text import parse as parse_json
 from webspaced.errors import Invalid
 from webspaced.images.core.catalogue import IMAGES, INDEX
 from webspaced.images.core.names import ROOTS
@@ -30,7 +30,7 @@ def document(opened: Open, path: str) -> Mapping[str, Any]:
     """Read a document; ``Invalid`` if there is none."""
     try:
         with opened(path) as stream:
-            found = json.load(stream)
+            found = parse_json(stream.read())
     except (OSError, ValueError) as error:
         message = f"{path} cannot be read: {error}"
         raise Invalid(message) from error

@@ -17,7 +17,7 @@ from urllib.request import urlopen
 
 import yaml
 
-from webspaced.base.commands import Command, exec_twistd, give, parser_of, run_command, say
+from webspaced.base.commands import Command, add_config, exec_twistd, give, parser_of, run_command, say
 from webspaced.base.plugin import read_settings
 from webspaced.errors import Invalid, NotFound, Unavailable
 from webspaced.router import keepalived, old_values, parts
@@ -38,7 +38,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 
 def _with_settings(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-c", "--config", metavar="FILE", help="the router's settings (default: as the router finds them)")
+    add_config(parser, SCHEMA, "the router's")
 
 
 def reservations_of(text: str | bytes) -> list[Reservation]:
@@ -77,7 +77,7 @@ def _guards_text(settings: Settings, plan: str | None) -> str:
 
 
 def _run_router(arguments: argparse.Namespace) -> int:
-    config = () if arguments.config is None else ("--config", arguments.config)
+    config = () if arguments.config is None else ("--config", str(arguments.config))
     return exec_twistd("webspaced-router", *config)
 
 

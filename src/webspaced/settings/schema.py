@@ -16,9 +16,10 @@ from webspaced.settings.declared import Schema
 from webspaced.settings.derive import COMPUTED
 from webspaced.settings.fields import SECTION, section, setting
 from webspaced.settings.http import Http
-from webspaced.settings.kinds import PATH, STREAM, choice, duration, level
+from webspaced.settings.kinds import PATH, STREAM, duration
 from webspaced.settings.leadership import Leadership
 from webspaced.settings.metrics import Metrics
+from webspaced.settings.service import log_format, log_level
 from webspaced.settings.tracing import Tracing
 from webspaced.settings.traefik import Traefik
 from webspaced.settings.webspaces import Webspaces
@@ -38,17 +39,8 @@ class Timeouts:
 class Settings:
     """The settings of webspaced."""
 
-    log_level: str = setting(
-        level("trace", "debug", "info", "warn", "error", "fatal", "panic", warning="warn"),
-        "The least weighty messages to log; in any case, and `warning` is `warn`.",
-        default="info",
-        live=True,
-    )
-    log_format: str = setting(
-        choice("text", "json"),
-        "Lines for people, or one JSON object per line for machines.",
-        default="text",
-    )
+    log_level: str = log_level(live=True)
+    log_format: str = log_format()
     audit_log: str = setting(
         STREAM,
         "Where one line of JSON is written for each change: who, on whose behalf, what, from where, why, with which outcome."

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from webspaced.base.commands import add_config
 from webspaced.base.plugin import read_settings
 from webspaced.errors import Invalid
 from webspaced.images.core.products import Policy
@@ -23,17 +24,14 @@ class Chosen:
     settings: Settings
 
 
-def add_config(parser: argparse.ArgumentParser) -> None:
+def add_config_option(parser: argparse.ArgumentParser) -> None:
     """Add the option that names the settings."""
-    parser.add_argument(
-        "--config", "-c", type=Path, metavar="FILE",
-        help="the server's settings (default: webspaced-images.yaml here, then in /run/config, then in /etc/webspaced)",
-    )  # fmt: skip
+    add_config(parser, SCHEMA, "the server's")
 
 
 def add_stream(parser: argparse.ArgumentParser) -> None:
     """Add the options by which a stream is chosen."""
-    add_config(parser)
+    add_config_option(parser)
     parser.add_argument(
         "--stream", "-s", metavar="NAME", help="a stream of the setting directories (default: the only one, or local)"
     )

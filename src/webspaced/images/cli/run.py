@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 
 from webspaced.base.commands import Command, exec_twistd
-from webspaced.images.cli.chosen import add_config
+from webspaced.images.cli.chosen import add_config_option
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    add_config(parser)
+    add_config_option(parser)
     parser.set_defaults(run=_run)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from webspaced.base.commands import Command, give, say
 from webspaced.base.plugin import read_settings
 from webspaced.errors import Invalid
-from webspaced.images.cli.chosen import add_config
+from webspaced.images.cli.chosen import add_config_option
 from webspaced.images.core.catalogue import IMAGES
 from webspaced.images.ledger import slug
 from webspaced.images.settings import SCHEMA
@@ -20,13 +20,13 @@ _ROW = "{:<32} {:<10} {:<20} {:<16} {}"
 
 
 def _configure_list(parser: argparse.ArgumentParser) -> None:
-    add_config(parser)
+    add_config_option(parser)
     parser.add_argument("where", nargs="?", help="a folder or an address (default: all streams of the settings)")
     parser.set_defaults(run=_list)
 
 
 def _configure_verify(parser: argparse.ArgumentParser) -> None:
-    add_config(parser)
+    add_config_option(parser)
     parser.add_argument("where", nargs="?", help="a folder or an address (default: all folders of the settings)")
     parser.set_defaults(run=_verify)
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-import yaml
 from attrs import field, frozen
+
+from webspaced.images.core.yaml_text import read_yaml
 
 _SUM = re.compile(r"\s*([0-9A-Fa-f]{64})(?:\s|$)", re.ASCII)
 LONGEST_TEXT = 1024
@@ -39,11 +40,7 @@ class Facts:
 
 def read_metadata(text: str) -> Metadata:
     """Read ``metadata.yaml``; ``ValueError`` says what is wrong with it."""
-    try:
-        document = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        message = "metadata.yaml is not YAML"
-        raise ValueError(message) from error
+    document = read_yaml(text, "metadata.yaml")
     if not isinstance(document, Mapping):
         message = "metadata.yaml is no mapping"
         raise ValueError(message)  # noqa: TRY004  (what callers handle)

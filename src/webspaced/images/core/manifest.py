@@ -18,8 +18,9 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-import yaml
 from attrs import field, frozen
+
+from webspaced.images.core.yaml_text import read_yaml
 
 _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,99}", re.ASCII)
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
@@ -39,11 +40,7 @@ class Manifest:
 
 def read_manifest(text: str) -> Manifest:
     """Read a manifest; ``ValueError`` says what is wrong with it."""
-    try:
-        document = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        message = "manifest.yaml is not YAML"
-        raise ValueError(message) from error
+    document = read_yaml(text, "manifest.yaml")
     try:
         return manifest_of({} if document is None else document)
     except ValueError as error:

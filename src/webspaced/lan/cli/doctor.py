@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from webspaced.base.commands import Command, give
+from webspaced.base.commands import Command, add_config, give
 from webspaced.base.plugin import read_settings
 from webspaced.lan.device import Seen, look
 from webspaced.lan.guard import FAMILY, table_of
@@ -89,7 +89,7 @@ def _open(arguments: argparse.Namespace) -> int:
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", "-c", type=Path, metavar="FILE", help="the agent's settings")
+    add_config(parser, SCHEMA, "the agent's")
     parser.set_defaults(run=_doctor)
 
 
